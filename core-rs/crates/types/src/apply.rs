@@ -1,0 +1,579 @@
+//! Joining envelopes. First everything an envelope says is checked against the document; only then is anything changed. So a
+//! rejected envelope leaves the document exactly as it was.
+
+use crate::container::{Key, Kind, ROOT};
+use crate::counter::MAX_AMOUNT;
+use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
+use crate::error::Error;
+use crate::join;
+use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
+use crate::sequence::{Anchor, Removal, Side};
+use crate::set::Removed;
+use crate::slot::{Slot, SlotValue};
+use joinery_codec::{decode_utf8_to_units, Reader};
+use joinery_history::{Agents, Clock, Dot, EnvelopeHeader, KIND_PLAIN};
+use std::rc::Rc;
+
+/// What became of an update.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Applied {
+    /// It is part of the document now.
+    Joined,
+    /// It was before.
+    Duplicate,
+    /// It waits in the pending area for what it rests on, or for its time.
+    Waiting,
+}
+
+impl Document {
+    /// Joins an envelope, an exported update or a snapshot. On an error nothing has changed.
+    pub fn apply(&mut self, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
+        let applied = self.apply_now(bytes, now_ms)?;
+        match applied {
+            Applied::Waiting => self.pending.push(bytes)?,
+            Applied::Joined => self.retry_pending(now_ms),
+            Applied::Duplicate => {}
+        }
+        Ok(applied)
+    }
+
+    /// Tries again what waits: for what has come since, or for what the time allows now.
+    pub fn retry_pending(&mut self, now_ms: u64) {
+        loop {
+            let mut waiting = self.pending.take();
+            let before = waiting.len();
+            // What turns out to contradict the document is dropped: it was never counted as seen, so it can come again.
+            waiting.retain(|update| matches!(self.apply_now(update, now_ms), Ok(Applied::Waiting)));
+            let joined = waiting.len() < before;
+            self.pending.put_back(waiting);
+            if !joined {
+                return;
+            }
+        }
+    }
+
+    fn apply_now(&mut self, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
+        match bytes.first() {
+            Some(first) if first >> 4 == 1 => self.apply_envelope(bytes, now_ms),
+            _ => join::apply_state(self, bytes, now_ms),
+        }
+    }
+
+    fn apply_envelope(&mut self, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
+        let mut reader = Reader::new(bytes);
+        let header = EnvelopeHeader::decode(&mut reader).map_err(Error::InvalidUpdate)?;
+        if header.kind != KIND_PLAIN {
+            return Err(Error::InvalidUpdate(reader.error("a plain envelope", "a sealed one")));
+        }
+        let own = self.agents.find(header.agent).unwrap_or(self.agents.len() as u32);
+        let operations = read_payload(reader, &header, &self.agents, own).map_err(Error::InvalidUpdate)?;
+        let have = self.version.get(own);
+        if header.to <= have {
+            return Ok(Applied::Duplicate);
+        }
+        let ahead = header.stamp.is_some_and(|stamp| Clock::is_ahead(stamp, now_ms));
+        let dep = |agent: u64, seq: u32| self.agents.find(agent).map(|agent| Dot { agent, seq });
+        let deps: Option<Vec<Dot>> = header.deps.iter().map(|d| dep(d.agent, d.seq)).collect();
+        let Some(deps) = deps.filter(|deps| deps.iter().all(|&d| self.version.covers(d))) else {
+            return Ok(Applied::Waiting);
+        };
+        if ahead || header.from > have {
+            return Ok(Applied::Waiting);
+        }
+        Check {
+            document: self,
+            own,
+            have,
+            to: header.to,
+            named: vec![Named::root()],
+            at: 0,
+        }
+        .run(&operations)?;
+
+        self.close_envelope();
+        let own = self.agents.intern(header.agent);
+        let mut applying = Applying {
+            document: self,
+            own,
+            have,
+            named: vec![Some(ROOT)],
+            at: 0,
+        };
+        for operation in operations {
+            applying.apply(operation);
+        }
+        self.version.raise(own, header.to);
+        self.frontier.advance(
+            Dot {
+                agent: own,
+                seq: header.to,
+            },
+            &deps,
+        );
+        self.clock.see(header.stamp.unwrap_or(0));
+        self.revision += 1;
+        Ok(Applied::Joined)
+    }
+
+    /// The list elements' and texts' common end: what hangs in deleted elements is let go.
+    pub(crate) fn remove_units(&mut self, container: u32, first: Dot, len: u32, removal: Removal) {
+        let agents = &self.agents;
+        if let Ok(text) = self.containers.text_mut(container) {
+            text.sequence.remove(agents, first, len, removal, &mut |_| {});
+        } else if let Ok(list) = self.containers.list_mut(container) {
+            let mut dropped = Vec::new();
+            list.sequence
+                .remove(agents, first, len, removal, &mut |unit| dropped.push(unit));
+            for &unit in &dropped {
+                list.drop_slot(unit);
+            }
+            if !dropped.is_empty() {
+                (0..len).for_each(|i| self.containers.element_deleted(container, first.plus(i)));
+            }
+        }
+    }
+
+    /// How many units from `first` on (at most `len`) are in the container's sequence, in one piece.
+    pub(crate) fn stretch(&self, container: u32, first: Dot, len: u32) -> u32 {
+        match (self.containers.text(container), self.containers.list(container)) {
+            (Ok(text), _) => text.sequence.stretch(first, len),
+            (_, Ok(list)) => list.sequence.stretch(first, len),
+            _ => 0,
+        }
+    }
+}
+
+/// A container that an envelope names, as far as it is known before anything is applied.
+struct Named {
+    target: Target,
+    depth: u32,
+    /// The writer's own units that this envelope inserts: (seq, how many), ascending.
+    new: Vec<(u32, u32)>,
+    /// What this envelope adds to a counter, and takes away.
+    up: u64,
+    down: u64,
+}
+
+#[derive(Clone, Copy, PartialEq)]
+enum Target {
+    Live(u32),
+    /// This envelope creates it.
+    New,
+    /// It was ended or deleted: whatever the envelope does there has no effect.
+    Gone,
+}
+
+impl Named {
+    fn root() -> Named {
+        Named {
+            target: Target::Live(ROOT),
+            depth: 0,
+            new: Vec::new(),
+            up: 0,
+            down: 0,
+        }
+    }
+
+    /// How many of the units from `seq` on this envelope has inserted.
+    fn stretch(&self, seq: u32, len: u32) -> u32 {
+        let at = self.new.partition_point(|&(start, _)| start <= seq);
+        match at.checked_sub(1).map(|at| self.new[at]) {
+            Some((start, n)) if seq - start < n => len.min(n - (seq - start)),
+            _ => 0,
+        }
+    }
+}
+
+struct Check<'d> {
+    document: &'d Document,
+    own: u32,
+    have: u32,
+    to: u32,
+    named: Vec<Named>,
+    at: usize,
+}
+
+impl Check<'_> {
+    fn run(mut self, operations: &[Operation<'_>]) -> Result<(), Error> {
+        operations.iter().try_for_each(|operation| self.check(operation))
+    }
+
+    fn check(&mut self, operation: &Operation<'_>) -> Result<(), Error> {
+        let Operation { seq, len, action } = operation;
+        let covered = *len > 0 && seq + (len - 1) <= self.have;
+        match action {
+            Action::Name {
+                parent,
+                key,
+                kind,
+                generation,
+            } => {
+                let named = self.name(*parent as usize, *key, *kind, *generation)?;
+                self.named.push(named);
+                self.at = self.named.len() - 1;
+            }
+            Action::Select(number) => self.at = *number as usize,
+            Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => {
+                if !covered {
+                    self.units(anchor.parent, 1)?;
+                    if let Action::InsertElements { values, .. } = action {
+                        let nested = values.iter().any(|value| matches!(value, ValueRef::Child(..)));
+                        self.depth(nested)?;
+                    }
+                }
+                self.named[self.at].new.push((*seq, *len));
+            }
+            _ if covered => {}
+            Action::DeleteRange { first, len, .. } => self.units(*first, *len)?,
+            Action::DeleteRanges(ranges) => {
+                for &(first, len) in ranges {
+                    self.units(first, len)?;
+                }
+            }
+            Action::Write { key, value, ends, .. } => {
+                match key {
+                    KeyRef::Name(name) => check_key(name)?,
+                    KeyRef::Element(element) => self.units(*element, 1)?,
+                }
+                if let ValueRef::Child(_, generation) = value {
+                    self.known(*generation)?;
+                }
+                self.depth(matches!(value, ValueRef::Child(..)))?;
+                ends.iter().try_for_each(|(_, generation)| self.known(*generation))?;
+            }
+            Action::Count(amount) => self.count(*amount)?,
+            Action::Add(_) => {}
+            Action::Remove(_, adds) => {
+                let earlier = |add: &Dot| add.agent != self.own || add.seq < *seq;
+                if !adds.iter().all(earlier) {
+                    return Err(Error::Contradiction("a removal from a set that names a later add"));
+                }
+                adds.iter().try_for_each(|add| self.known(*add))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&self, parent: usize, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Result<Named, Error> {
+        self.known(generation)?;
+        let above = &self.named[parent];
+        let depth = above.depth + 1;
+        if depth > MAX_DEPTH {
+            return Err(Error::LimitExceeded("containers nest at most 128 deep"));
+        }
+        let key = match key {
+            KeyRef::Name(name) => {
+                check_key(name)?;
+                Key::Name(Rc::from(name))
+            }
+            KeyRef::Element(element) => {
+                self.units_in(parent, element, 1)?;
+                Key::Element(element)
+            }
+        };
+        let target = match above.target {
+            Target::Gone => Target::Gone,
+            Target::New => Target::New,
+            Target::Live(parent) => {
+                let document = self.document;
+                let deleted = match (&key, document.containers.list(parent)) {
+                    (Key::Element(element), Ok(list)) => {
+                        list.sequence.contains(*element) && list.slot_of(*element).is_none()
+                    }
+                    _ => false,
+                };
+                match document.containers.find(parent, &key, kind, generation) {
+                    _ if deleted => Target::Gone,
+                    Some(found) if document.container(found).gone => Target::Gone,
+                    Some(found) => Target::Live(found),
+                    None => Target::New,
+                }
+            }
+        };
+        Ok(Named {
+            target,
+            depth,
+            new: Vec::new(),
+            up: 0,
+            down: 0,
+        })
+    }
+
+    /// A dot that the writer can have seen.
+    fn known(&self, dot: Dot) -> Result<(), Error> {
+        let own = dot.agent == self.own && dot.seq <= self.to;
+        if !dot.is_some() || own || self.document.version.covers(dot) {
+            Ok(())
+        } else {
+            Err(Error::Contradiction("an operation that nobody has done is named"))
+        }
+    }
+
+    fn units(&self, first: Dot, len: u32) -> Result<(), Error> {
+        self.units_in(self.at, first, len)
+    }
+
+    /// Are these units in the container, from before or from this envelope?
+    fn units_in(&self, number: usize, first: Dot, len: u32) -> Result<(), Error> {
+        let named = &self.named[number];
+        if named.target == Target::Gone || !first.is_some() {
+            return Ok(());
+        }
+        let mut done = 0;
+        while done < len {
+            let dot = first.plus(done);
+            let mut n = if dot.agent == self.own {
+                named.stretch(dot.seq, len - done)
+            } else {
+                0
+            };
+            if let (0, Target::Live(container)) = (n, named.target) {
+                n = self.document.stretch(container, dot, len - done);
+            }
+            if n == 0 {
+                return Err(Error::Contradiction("a unit that is not in its sequence is named"));
+            }
+            done += n;
+        }
+        Ok(())
+    }
+
+    fn depth(&self, nested: bool) -> Result<(), Error> {
+        if nested && self.named[self.at].depth + 1 > MAX_DEPTH {
+            return Err(Error::LimitExceeded("containers nest at most 128 deep"));
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, amount: i64) -> Result<(), Error> {
+        let named = &mut self.named[self.at];
+        let before = match named.target {
+            Target::Live(container) => self.document.containers.counter(container)?.pair(self.own),
+            _ => Default::default(),
+        };
+        let half = if amount < 0 { &mut named.down } else { &mut named.up };
+        *half = half.saturating_add(amount.unsigned_abs());
+        if before.up.saturating_add(named.up) > MAX_AMOUNT || before.down.saturating_add(named.down) > MAX_AMOUNT {
+            return Err(Error::LimitExceeded(
+                "one agent adds, and takes away, at most 2^53 − 1 in all",
+            ));
+        }
+        Ok(())
+    }
+}
+
+fn check_key(key: &str) -> Result<(), Error> {
+    if key.len() > MAX_KEY_BYTES {
+        return Err(Error::LimitExceeded("a key has at most 1024 bytes of UTF-8"));
+    }
+    Ok(())
+}
+
+/// The second half: everything was checked, nothing can fail. What is gone takes no operations.
+struct Applying<'d> {
+    document: &'d mut Document,
+    own: u32,
+    have: u32,
+    named: Vec<Option<u32>>,
+    at: usize,
+}
+
+impl Applying<'_> {
+    fn apply(&mut self, operation: Operation<'_>) {
+        let Operation { seq, len, action } = operation;
+        // Units that came by an exported update are passed over; an envelope is never cut, but states may cut it.
+        let skip = self.have.saturating_sub(seq - 1).min(len);
+        if len > 0 && skip == len {
+            return;
+        }
+        match action {
+            Action::Name {
+                parent,
+                key,
+                kind,
+                generation,
+            } => {
+                let found = self.named[parent as usize].and_then(|parent| self.find(parent, key, kind, generation));
+                self.named.push(found);
+                self.at = self.named.len() - 1;
+                return;
+            }
+            Action::Select(number) => {
+                self.at = number as usize;
+                return;
+            }
+            _ => {}
+        }
+        let Some(container) = self.named[self.at].filter(|&c| !self.document.container(c).gone) else {
+            return;
+        };
+        let dot = Dot {
+            agent: self.own,
+            seq: seq + skip,
+        };
+        self.document.containers.touch(container);
+        match action {
+            Action::InsertText { anchor, text } => {
+                let mut units = Vec::new();
+                let agents = &self.document.agents;
+                if let (Ok(()), Ok(state)) = (
+                    decode_utf8_to_units(text, &mut units),
+                    self.document.containers.text_mut(container),
+                ) {
+                    let units = &units[skip as usize..];
+                    state.note(units);
+                    state
+                        .sequence
+                        .integrate(agents, dot, later(anchor, dot, skip), Removal::NONE, len - skip, units);
+                }
+            }
+            Action::InsertElements { anchor, values } => {
+                self.insert(container, dot, later(anchor, dot, skip), &values[skip as usize..])
+            }
+            Action::DeleteRange { first, len, step } => {
+                let (first, len, by) = match step {
+                    0 => (first, len, dot),
+                    1 => (first.plus(skip), len - skip, dot),
+                    // The last unit of the range was deleted by the first dot.
+                    _ => (first, len - skip, dot.plus(len - skip - 1)),
+                };
+                self.document
+                    .remove_units(container, first, len, Removal { dot: by, step });
+            }
+            Action::DeleteRanges(ranges) => {
+                for (first, len) in ranges {
+                    self.document
+                        .remove_units(container, first, len, Removal { dot, step: 0 });
+                }
+            }
+            Action::Write {
+                key,
+                stamp,
+                value,
+                ends,
+            } => self.write(container, dot, key, stamp, value, &ends),
+            Action::Count(amount) => {
+                if let Ok(counter) = self.document.containers.counter_mut(container) {
+                    counter.add(dot, amount);
+                }
+            }
+            Action::Add(value) => {
+                if let Ok(set) = self.document.containers.set_mut(container) {
+                    set.add(value, dot);
+                }
+            }
+            Action::Remove(value, adds) => {
+                let agents = &self.document.agents;
+                if let Ok(set) = self.document.containers.set_mut(container) {
+                    for upto in adds {
+                        set.remove(agents, value, Removed { upto, by: dot });
+                    }
+                }
+            }
+            Action::Name { .. } | Action::Select(_) => {}
+        }
+    }
+
+    fn find(&mut self, parent: u32, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Option<u32> {
+        let key = match key {
+            KeyRef::Name(name) => Key::Name(Rc::from(name)),
+            KeyRef::Element(element) => {
+                // A deleted element holds nothing any more.
+                self.document.containers.list(parent).ok()?.slot_of(element)?;
+                Key::Element(element)
+            }
+        };
+        (!self.document.container(parent).gone)
+            .then(|| self.document.containers.find_or_create(parent, &key, kind, generation))
+    }
+
+    fn insert(&mut self, container: u32, dot: Dot, anchor: Anchor, values: &[ValueRef<'_>]) {
+        let mut slots = Vec::with_capacity(values.len());
+        for (i, value) in values.iter().enumerate() {
+            let element = dot.plus(i as u32);
+            let value = self.slot_value(container, &Key::Element(element), *value);
+            slots.push(Slot {
+                dot: element,
+                stamp: 0,
+                value,
+            });
+        }
+        let agents = &self.document.agents;
+        if let Ok(list) = self.document.containers.list_mut(container) {
+            let units: Vec<u32> = slots.into_iter().map(|slot| list.add_slot(slot)).collect();
+            list.sequence
+                .integrate(agents, dot, anchor, Removal::NONE, units.len() as u32, &units);
+        }
+    }
+
+    fn write(
+        &mut self,
+        container: u32,
+        dot: Dot,
+        key: KeyRef<'_>,
+        stamp: u64,
+        value: ValueRef<'_>,
+        ends: &[(Kind, Dot)],
+    ) {
+        let key = match key {
+            KeyRef::Name(name) => Key::Name(Rc::from(name)),
+            KeyRef::Element(element) => {
+                let list = self.document.containers.list(container);
+                if !list.is_ok_and(|list| list.slot_of(element).is_some()) {
+                    return;
+                }
+                Key::Element(element)
+            }
+        };
+        let value = self.slot_value(container, &key, value);
+        let document = &mut *self.document;
+        for &(kind, generation) in ends {
+            let ended = document.containers.find_or_create(container, &key, kind, generation);
+            document.containers.end(&document.agents, ended, dot);
+        }
+        join_slot(document, container, &key, Slot { dot, stamp, value });
+    }
+
+    fn slot_value(&mut self, container: u32, key: &Key, value: ValueRef<'_>) -> SlotValue {
+        match value {
+            ValueRef::Deleted => SlotValue::Deleted,
+            ValueRef::Plain(bytes) => SlotValue::Plain(bytes.into()),
+            ValueRef::Child(kind, generation) => SlotValue::Child(
+                self.document
+                    .containers
+                    .find_or_create(container, key, kind, generation),
+            ),
+        }
+    }
+}
+
+/// Joins a write to a map's key or a list's element.
+pub(crate) fn join_slot(document: &mut Document, container: u32, key: &Key, slot: Slot) {
+    let agents: &Agents = &document.agents;
+    match key {
+        Key::Name(name) => {
+            if let Ok(map) = document.containers.map_mut(container) {
+                map.join(agents, name, slot);
+            }
+        }
+        Key::Element(element) => {
+            if let Ok(list) = document.containers.list_mut(container) {
+                list.join(agents, *element, slot);
+            }
+        }
+    }
+}
+
+/// The anchor of what is left of an insert after `skip` units.
+fn later(anchor: Anchor, dot: Dot, skip: u32) -> Anchor {
+    if skip == 0 {
+        return anchor;
+    }
+    Anchor {
+        parent: Dot {
+            agent: dot.agent,
+            seq: dot.seq - 1,
+        },
+        side: Side::Right,
+    }
+}

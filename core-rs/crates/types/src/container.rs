@@ -1,0 +1,291 @@
+//! The containers of one document: an arena in which each has a number for good, found by (parent, key, kind, generation).
+//! The root is a map with the number 0.
+
+use crate::counter::Counter;
+use crate::list::List;
+use crate::map::Map;
+use crate::set::Set;
+use crate::text::Text;
+use crate::Error;
+use joinery_history::{Agents, Dot};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// The root map's number.
+pub const ROOT: u32 = 0;
+
+/// What a container is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[repr(u8)]
+pub enum Kind {
+    /// [`Map`]
+    Map = 0,
+    /// [`List`]
+    List = 1,
+    /// [`Text`]
+    Text = 2,
+    /// [`Counter`]
+    Counter = 3,
+    /// [`Set`]
+    Set = 4,
+}
+
+impl Kind {
+    /// The kind behind a number in bytes.
+    pub fn from_number(number: u8) -> Option<Kind> {
+        [Kind::Map, Kind::List, Kind::Text, Kind::Counter, Kind::Set]
+            .get(number as usize)
+            .copied()
+    }
+
+    /// The kind's name in messages.
+    pub fn name(self) -> &'static str {
+        ["map", "list", "text", "counter", "set"][self as usize]
+    }
+}
+
+/// Where a container hangs in its parent.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Key {
+    /// At a map's key.
+    Name(Rc<str>),
+    /// In the list element with this id.
+    Element(Dot),
+}
+
+/// A container's state by kind.
+#[derive(Debug, Clone)]
+#[allow(missing_docs)]
+pub enum Body {
+    Map(Map),
+    List(List),
+    Text(Text),
+    Counter(Counter),
+    Set(Set),
+}
+
+impl Body {
+    fn new(kind: Kind) -> Body {
+        match kind {
+            Kind::Map => Body::Map(Map::default()),
+            Kind::List => Body::List(List::default()),
+            Kind::Text => Body::Text(Text::default()),
+            Kind::Counter => Body::Counter(Counter::default()),
+            Kind::Set => Body::Set(Set::default()),
+        }
+    }
+
+    /// The body's kind.
+    pub fn kind(&self) -> Kind {
+        match self {
+            Body::Map(_) => Kind::Map,
+            Body::List(_) => Kind::List,
+            Body::Text(_) => Kind::Text,
+            Body::Counter(_) => Kind::Counter,
+            Body::Set(_) => Kind::Set,
+        }
+    }
+}
+
+/// One container.
+#[derive(Debug, Clone)]
+pub struct Container {
+    /// The container it hangs in (the root hangs in itself).
+    pub parent: u32,
+    /// Where in it.
+    pub key: Key,
+    /// The dot of the write that its creator found at the key, or none: two who create `body` offline create the same.
+    pub generation: Dot,
+    /// The write that ended it, for good; [`Dot::NONE`] while it lives.
+    pub ended: Dot,
+    /// True once it or something above it was ended or deleted: its content is let go.
+    pub gone: bool,
+    /// Its state.
+    pub body: Body,
+    /// Grows whenever its own state changes, so that readers can keep what they read.
+    pub revision: u32,
+    children: Vec<u32>,
+    /// True once the element it hangs in was deleted: not even its end is worth telling any more.
+    unreachable: bool,
+}
+
+/// All containers of a document.
+#[derive(Debug, Clone)]
+pub struct Containers {
+    arena: Vec<Container>,
+    by_slot: HashMap<(u32, Key), Vec<u32>>,
+}
+
+impl Default for Containers {
+    fn default() -> Self {
+        let root = Container {
+            parent: ROOT,
+            key: Key::Element(Dot::NONE),
+            generation: Dot::NONE,
+            ended: Dot::NONE,
+            gone: false,
+            body: Body::new(Kind::Map),
+            revision: 0,
+            children: Vec::new(),
+            unreachable: false,
+        };
+        Containers {
+            arena: vec![root],
+            by_slot: HashMap::new(),
+        }
+    }
+}
+
+macro_rules! typed {
+    ($get:ident, $get_mut:ident, $variant:ident, $body:ty) => {
+        /// The state of a container of this kind.
+        pub fn $get(&self, container: u32) -> Result<&$body, Error> {
+            match &self.live(container)?.body {
+                Body::$variant(body) => Ok(body),
+                other => Err(Error::WrongType {
+                    expected: Kind::$variant.name(),
+                    found: other.kind().name(),
+                }),
+            }
+        }
+        /// The state of a container of this kind, to change.
+        pub fn $get_mut(&mut self, container: u32) -> Result<&mut $body, Error> {
+            let container = self
+                .arena
+                .get_mut(container as usize)
+                .ok_or(Error::ContainerGone)?;
+            if container.gone {
+                return Err(Error::ContainerGone);
+            }
+            match &mut container.body {
+                Body::$variant(body) => Ok(body),
+                other => Err(Error::WrongType {
+                    expected: Kind::$variant.name(),
+                    found: other.kind().name(),
+                }),
+            }
+        }
+    };
+}
+
+impl Containers {
+    typed!(map, map_mut, Map, Map);
+    typed!(list, list_mut, List, List);
+    typed!(text, text_mut, Text, Text);
+    typed!(counter, counter_mut, Counter, Counter);
+    typed!(set, set_mut, Set, Set);
+
+    /// How many there ever were.
+    pub fn len(&self) -> u32 {
+        self.arena.len() as u32
+    }
+
+    /// A container by number.
+    pub fn get(&self, container: u32) -> &Container {
+        &self.arena[container as usize]
+    }
+
+    /// A container whose content is still kept.
+    pub fn live(&self, container: u32) -> Result<&Container, Error> {
+        self.arena
+            .get(container as usize)
+            .filter(|container| !container.gone)
+            .ok_or(Error::ContainerGone)
+    }
+
+    /// The containers that hang in this one, ended ones included.
+    pub fn children(&self, container: u32) -> impl Iterator<Item = u32> + '_ {
+        self.get(container).children.iter().copied().filter(|&child| {
+            let child = self.get(child);
+            !child.unreachable && (!child.gone || child.ended.is_some())
+        })
+    }
+
+    /// Notes that a container's state changed.
+    pub fn touch(&mut self, container: u32) {
+        let revision = &mut self.arena[container as usize].revision;
+        *revision = revision.wrapping_add(1);
+    }
+
+    /// Every container that was created at a slot.
+    pub fn at(&self, parent: u32, key: &Key) -> &[u32] {
+        // The key is cloned for the look-up: an Rc or two numbers.
+        self.by_slot.get(&(parent, key.clone())).map_or(&[], Vec::as_slice)
+    }
+
+    /// The container with this id.
+    pub fn find(&self, parent: u32, key: &Key, kind: Kind, generation: Dot) -> Option<u32> {
+        self.at(parent, key).iter().copied().find(|&c| {
+            let container = self.get(c);
+            container.body.kind() == kind && container.generation == generation
+        })
+    }
+
+    /// The container with this id, made now if there is none.
+    pub fn find_or_create(&mut self, parent: u32, key: &Key, kind: Kind, generation: Dot) -> u32 {
+        if let Some(found) = self.find(parent, key, kind, generation) {
+            return found;
+        }
+        let number = self.len();
+        let gone = self.get(parent).gone;
+        self.arena.push(Container {
+            parent,
+            key: key.clone(),
+            generation,
+            ended: Dot::NONE,
+            gone,
+            body: Body::new(kind),
+            revision: 0,
+            children: Vec::new(),
+            unreachable: false,
+        });
+        self.arena[parent as usize].children.push(number);
+        self.by_slot.entry((parent, key.clone())).or_default().push(number);
+        number
+    }
+
+    /// Puts a state that was built elsewhere into a container.
+    pub fn set_body(&mut self, container: u32, body: Body) {
+        self.arena[container as usize].body = body;
+    }
+
+    /// Ends a container for good; ended twice, the lower dot stays.
+    pub fn end(&mut self, agents: &Agents, container: u32, by: Dot) {
+        let ended = &mut self.arena[container as usize].ended;
+        let rank = |dot: Dot| (agents.id(dot.agent), dot.seq);
+        if !ended.is_some() || rank(by) < rank(*ended) {
+            *ended = by;
+        }
+        self.let_go(container);
+    }
+
+    /// The element was deleted: nothing that hangs in it can be reached again.
+    pub fn element_deleted(&mut self, list: u32, element: Dot) {
+        if self.get(list).children.is_empty() {
+            return;
+        }
+        for container in self.by_slot.remove(&(list, Key::Element(element))).unwrap_or_default() {
+            self.arena[container as usize].unreachable = true;
+            self.let_go(container);
+        }
+    }
+
+    /// Lets go of the content of a container and of all below it.
+    fn let_go(&mut self, container: u32) {
+        let mut open = vec![container];
+        while let Some(at) = open.pop() {
+            let container = &mut self.arena[at as usize];
+            if container.gone {
+                continue;
+            }
+            container.gone = true;
+            container.revision = container.revision.wrapping_add(1);
+            container.body = Body::new(container.body.kind());
+            for child in std::mem::take(&mut container.children) {
+                let slot = (at, self.arena[child as usize].key.clone());
+                self.by_slot.remove(&slot);
+                open.push(child);
+            }
+        }
+    }
+}

@@ -1,0 +1,643 @@
+//! One document: containers, version, clock, outbox and pending area, and the edits that its owner makes.
+//!
+//! Joining what comes from elsewhere is in `apply.rs` (envelopes) and `join.rs` (states). No clock, no entropy, no I/O:
+//! time comes in as `now_ms` (milliseconds since 1970), the agent as 64 random bits.
+
+use crate::container::{Container, Containers, Key, Kind, ROOT};
+use crate::error::Error;
+use crate::operation::check_plain;
+use crate::outbox::{Outbox, Who};
+use crate::pending::Pending;
+use crate::slot::{Slot, SlotValue};
+use joinery_codec::encode_units_as_wtf8;
+use joinery_history::{Agents, Clock, Dot, Frontier, Stamp, Version, MAX_SEQ};
+use std::rc::Rc;
+
+/// The longest key, in bytes of UTF-8.
+pub const MAX_KEY_BYTES: usize = 1024;
+/// The deepest nesting of containers.
+pub const MAX_DEPTH: u32 = 128;
+/// How many characters one operation inserts at most; a longer insert becomes several, so that envelopes stay short.
+const MAX_UNITS_PER_OPERATION: usize = 16 * 1024;
+/// How many elements one operation inserts at most.
+const MAX_ELEMENTS_PER_OPERATION: usize = 1024;
+
+/// A slot as a reader sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A packed plain value.
+    Plain(&'a [u8]),
+    /// A container.
+    Child(u32, Kind),
+}
+
+/// A replica of one document. See the top of this file.
+///
+/// ```
+/// # use joinery_types::{Document, Kind, ROOT};
+/// let (mut a, mut b) = (Document::default(), Document::default());
+/// a.set_agent(1);
+/// let text = a.ensure_child(ROOT, "body", Kind::Text, 0).unwrap();
+/// a.text_insert(text, 0, &mut "hello".encode_utf16().collect::<Vec<_>>()).unwrap();
+/// b.apply(&a.take_update().unwrap(), 0).unwrap();
+/// let body = b.child(ROOT, "body", Kind::Text).unwrap();
+/// assert_eq!(b.text_string(body).unwrap(), "hello");
+/// ```
+#[derive(Debug, Default, Clone)]
+pub struct Document {
+    pub(crate) agents: Agents,
+    pub(crate) version: Version,
+    pub(crate) frontier: Frontier,
+    pub(crate) clock: Clock,
+    pub(crate) containers: Containers,
+    pub(crate) pending: Pending,
+    pub(crate) revision: u64,
+    own: Option<u32>,
+    outbox: Outbox,
+}
+
+impl Document {
+    /// Gives the replica its agent: 64 random bits that nobody has used. Only before its first write.
+    pub fn set_agent(&mut self, id: u64) {
+        self.own = Some(self.agents.intern(id));
+    }
+
+    /// The replica's agent, once it has one.
+    pub fn agent(&self) -> Option<u64> {
+        self.own.map(|own| self.agents.id(own))
+    }
+
+    /// Grows with every change, from here or elsewhere.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Containers, to read.
+    pub fn containers(&self) -> &Containers {
+        &self.containers
+    }
+
+    /// How many updates wait for what they rest on.
+    pub fn pending_count(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// This replica's own transactions since the last take: one envelope; call until there is none.
+    pub fn take_update(&mut self) -> Option<Vec<u8>> {
+        let who = Who {
+            own: self.own?,
+            agents: &self.agents,
+        };
+        self.outbox.take(who)
+    }
+
+    /// Ends the envelope under way before something from elsewhere joins. An envelope that went on after that could rest on
+    /// one that rests on its own first half (which an exported state may have carried out), and neither could ever join.
+    pub(crate) fn close_envelope(&mut self) {
+        if let Some(own) = self.own {
+            self.outbox.close_open(Who {
+                own,
+                agents: &self.agents,
+            });
+        }
+    }
+
+    /// The version's bytes.
+    pub fn version_bytes(&self) -> Vec<u8> {
+        self.version.encode(&self.agents)
+    }
+
+    /// Has this replica seen everything that the version in `bytes` has?
+    pub fn covers(&self, bytes: &[u8]) -> Result<bool, Error> {
+        let entries = Version::decode(bytes).map_err(Error::InvalidVersion)?;
+        Ok(entries
+            .iter()
+            .all(|&(id, seq)| self.agents.find(id).is_some_and(|agent| self.version.get(agent) >= seq)))
+    }
+
+    // ---- writing -------------------------------------------------------------------------------------------------
+
+    /// The dots of the next operation, `len` of them. Nothing has changed when this fails.
+    fn next_dot(&self, len: usize) -> Result<Dot, Error> {
+        let own = self.own.ok_or(Error::NoAgent)?;
+        let seq = self.version.get(own);
+        if len as u64 > u64::from(MAX_SEQ - seq) {
+            return Err(Error::LimitExceeded(
+                "an agent writes at most 2^32 − 2 operations; open the document anew",
+            ));
+        }
+        Ok(Dot {
+            agent: own,
+            seq: seq + 1,
+        })
+    }
+
+    /// Books an operation that is going to happen: version, frontier, outbox.
+    fn book(&mut self, container: u32, dot: Dot, len: u32) {
+        let last = dot.plus(len - 1);
+        let who = Who {
+            own: dot.agent,
+            agents: &self.agents,
+        };
+        self.outbox.close_if_long(who);
+        self.version.raise(last.agent, last.seq);
+        self.frontier.write(last, &mut self.outbox.deps);
+        let containers = &self.containers;
+        self.outbox.select(who, container, &|c| containers.get(c));
+        self.containers.touch(container);
+        self.revision += 1;
+    }
+
+    fn tick(&mut self, now_ms: u64) -> Result<Stamp, Error> {
+        self.clock
+            .tick(now_ms)
+            .map_err(|_| Error::LimitExceeded("no stamp is left above the highest one seen"))
+    }
+
+    // ---- children ------------------------------------------------------------------------------------------------
+
+    /// The container that a reader sees at a map's key, if it is one of this kind.
+    pub fn child(&self, parent: u32, key: &str, kind: Kind) -> Option<u32> {
+        let slot = self.containers.map(parent).ok()?.slot(key)?;
+        match self.entry(slot)? {
+            Entry::Child(child, found) if found == kind => Some(child),
+            _ => None,
+        }
+    }
+
+    /// The container at a map's key, created there (by a write) if there is none of this kind.
+    pub fn ensure_child(&mut self, parent: u32, key: &str, kind: Kind, now_ms: u64) -> Result<u32, Error> {
+        match self.child(parent, key, kind) {
+            Some(child) => Ok(child),
+            None => self.create_child(parent, key, kind, now_ms),
+        }
+    }
+
+    /// A fresh container at a map's key; ends what was there.
+    pub fn create_child(&mut self, parent: u32, key: &str, kind: Kind, now_ms: u64) -> Result<u32, Error> {
+        let found = self
+            .containers
+            .map(parent)?
+            .slot(key)
+            .map_or(Dot::NONE, |slot| slot.dot);
+        self.write_key(parent, key, Write::Child(kind, found), now_ms)
+    }
+
+    // ---- maps ----------------------------------------------------------------------------------------------------
+
+    /// Writes a packed value to a map's key; ends what was there.
+    pub fn map_set(&mut self, map: u32, key: &str, value: &[u8], now_ms: u64) -> Result<(), Error> {
+        check_plain(value).map_err(Error::InvalidValue)?;
+        self.write_key(map, key, Write::Plain(value), now_ms).map(|_| ())
+    }
+
+    /// Deletes a map's key; ends what was there. A key that nobody wrote stays unwritten.
+    pub fn map_delete(&mut self, map: u32, key: &str, now_ms: u64) -> Result<bool, Error> {
+        let slot = self.containers.map(map)?.slot(key);
+        if slot.is_none_or(|slot| slot.value == SlotValue::Deleted) {
+            return Ok(false);
+        }
+        self.write_key(map, key, Write::Deleted, now_ms).map(|_| true)
+    }
+
+    /// What a reader sees at a map's key.
+    pub fn map_get(&self, map: u32, key: &str) -> Result<Option<Entry<'_>>, Error> {
+        Ok(self.containers.map(map)?.slot(key).and_then(|slot| self.entry(slot)))
+    }
+
+    /// The keys at which a reader sees something, in ascending byte order.
+    pub fn map_keys(&self, map: u32) -> Result<impl Iterator<Item = &Rc<str>>, Error> {
+        let entries = self.containers.map(map)?.present();
+        Ok(entries
+            .filter(|(_, slot)| self.entry(slot).is_some())
+            .map(|(key, _)| key))
+    }
+
+    /// What a reader sees in a slot: nothing where the winner's child was ended.
+    pub(crate) fn entry<'a>(&self, slot: &'a Slot) -> Option<Entry<'a>> {
+        match &slot.value {
+            SlotValue::Deleted => None,
+            SlotValue::Plain(bytes) => Some(Entry::Plain(bytes)),
+            SlotValue::Child(child) => {
+                let container = self.containers.live(*child).ok()?;
+                Some(Entry::Child(*child, container.body.kind()))
+            }
+        }
+    }
+
+    fn write_key(&mut self, map: u32, key: &str, write: Write<'_>, now_ms: u64) -> Result<u32, Error> {
+        self.containers.map(map)?;
+        if key.len() > MAX_KEY_BYTES {
+            return Err(Error::LimitExceeded("a key has at most 1024 bytes of UTF-8"));
+        }
+        self.write_slot(map, Key::Name(Rc::from(key)), write, now_ms)
+    }
+
+    /// One write to a slot: the new winner, and the end of every child that is seen there but the one it names.
+    fn write_slot(&mut self, parent: u32, key: Key, write: Write<'_>, now_ms: u64) -> Result<u32, Error> {
+        let dot = self.next_dot(1)?;
+        if matches!(write, Write::Child(..)) {
+            self.check_depth(parent)?;
+        }
+        let stamp = self.tick(now_ms)?;
+        self.book(parent, dot, 1);
+        let (value, named) = match write {
+            Write::Deleted => (SlotValue::Deleted, None),
+            Write::Plain(bytes) => (SlotValue::Plain(bytes.into()), None),
+            Write::Child(kind, generation) => {
+                let child = self.containers.find_or_create(parent, &key, kind, generation);
+                (SlotValue::Child(child), Some((kind, generation)))
+            }
+        };
+        let child = if let SlotValue::Child(child) = value {
+            child
+        } else {
+            ROOT
+        };
+        let ended: Vec<u32> = self.containers.at(parent, &key).to_vec();
+        let mut ends = Vec::new();
+        for other in ended {
+            let container = self.containers.get(other);
+            if other != child && !container.ended.is_some() {
+                ends.push((container.body.kind(), container.generation));
+                self.containers.end(&self.agents, other, dot);
+            }
+        }
+        let who = Who {
+            own: dot.agent,
+            agents: &self.agents,
+        };
+        self.outbox.write_slot(who, (dot, stamp), &key, (&value, named), &ends);
+        let slot = Slot { dot, stamp, value };
+        match &key {
+            Key::Name(name) => {
+                self.containers.map_mut(parent)?.join(&self.agents, name, slot);
+            }
+            Key::Element(element) => {
+                self.containers.list_mut(parent)?.join(&self.agents, *element, slot);
+            }
+        }
+        Ok(child)
+    }
+
+    /// Containers may nest only so deep, so that no reader needs more.
+    pub(crate) fn check_depth(&self, parent: u32) -> Result<(), Error> {
+        let (mut at, mut depth) = (parent, 1);
+        while at != ROOT {
+            at = self.containers.get(at).parent;
+            depth += 1;
+        }
+        if depth >= MAX_DEPTH {
+            return Err(Error::LimitExceeded("containers nest at most 128 deep"));
+        }
+        Ok(())
+    }
+
+    // ---- text ----------------------------------------------------------------------------------------------------
+
+    /// Inserts UTF-16 units before `index`. Lone surrogates become U+FFFD (in `units` too); an index inside a pair means
+    /// the pair's start.
+    pub fn text_insert(&mut self, text: u32, index: u32, units: &mut [u16]) -> Result<(), Error> {
+        let dot = self.next_dot(units.len())?;
+        let mut index = self.containers.text_mut(text)?.prepare_insert(index, units)?;
+        let mut dot = dot;
+        let mut left: &[u16] = units;
+        while !left.is_empty() {
+            let mut take = left.len().min(MAX_UNITS_PER_OPERATION);
+            // An operation's text is UTF-8, so a pair isn't cut.
+            if take < left.len() && left[take - 1] & 0xfc00 == 0xd800 {
+                take -= 1;
+            }
+            let (now, later) = left.split_at(take);
+            self.book(text, dot, take as u32);
+            let anchor = self.containers.text_mut(text)?.insert(&self.agents, index, dot, now);
+            self.outbox.insert_text(
+                Who {
+                    own: dot.agent,
+                    agents: &self.agents,
+                },
+                dot,
+                anchor,
+                now,
+            );
+            index += take as u32;
+            dot.seq += take as u32;
+            left = later;
+        }
+        Ok(())
+    }
+
+    /// Deletes `len` UTF-16 units from `index` on; half a pair takes the whole pair.
+    pub fn text_delete(&mut self, text: u32, index: u32, len: u32) -> Result<(), Error> {
+        let dot = self.next_dot(1)?;
+        let (index, len) = self.containers.text_mut(text)?.prepare_delete(index, len)?;
+        if len == 0 {
+            return Ok(());
+        }
+        self.book(text, dot, 1);
+        let mut ranges = Ranges::default();
+        let sequence = &mut self.containers.text_mut(text)?.sequence;
+        sequence.delete(index, len, dot, &mut |first, n| ranges.push(first, n), &mut |_| {});
+        self.outbox.delete(
+            Who {
+                own: dot.agent,
+                agents: &self.agents,
+            },
+            dot,
+            ranges.as_slice(),
+        );
+        Ok(())
+    }
+
+    /// A text's length in UTF-16 units.
+    pub fn text_len(&self, text: u32) -> Result<u32, Error> {
+        Ok(self.containers.text(text)?.len())
+    }
+
+    /// A text, leaf by leaf, in UTF-16 units.
+    pub fn text_chunks(&self, text: u32) -> Result<impl Iterator<Item = &[u16]>, Error> {
+        Ok(self.containers.text(text)?.sequence.chunks())
+    }
+
+    /// A text as UTF-8; a lone surrogate (only a hostile peer can leave one) reads as U+FFFD.
+    pub fn text_string(&self, text: u32) -> Result<String, Error> {
+        let units: Vec<u16> = self.text_chunks(text)?.flatten().copied().collect();
+        Ok(String::from_utf16_lossy(&units))
+    }
+
+    /// Appends a text as WTF-8.
+    pub(crate) fn text_bytes(&self, text: u32, out: &mut Vec<u8>) {
+        if let Ok(chunks) = self.text_chunks(text) {
+            // A leaf may end inside a pair, so the units are put together first.
+            let units: Vec<u16> = chunks.flatten().copied().collect();
+            encode_units_as_wtf8(&units, out);
+        }
+    }
+
+    // ---- lists ---------------------------------------------------------------------------------------------------
+
+    /// Inserts packed values before `index`.
+    pub fn list_insert(&mut self, list: u32, index: u32, values: &[&[u8]]) -> Result<(), Error> {
+        for value in values {
+            check_plain(value).map_err(Error::InvalidValue)?;
+        }
+        self.list_check(list, index, 0)?;
+        self.next_dot(values.len())?;
+        let mut index = index;
+        let mut from = 0;
+        while from < values.len() {
+            let mut bytes = 0;
+            let mut to = from;
+            while to < values.len() && to - from < MAX_ELEMENTS_PER_OPERATION && bytes < MAX_UNITS_PER_OPERATION {
+                bytes += values[to].len();
+                to += 1;
+            }
+            let slots: Vec<SlotValue> = values[from..to].iter().map(|&v| SlotValue::Plain(v.into())).collect();
+            self.insert_elements(list, index, slots, None)?;
+            index += (to - from) as u32;
+            from = to;
+        }
+        Ok(())
+    }
+
+    /// Inserts a fresh container before `index`; its number.
+    pub fn list_insert_child(&mut self, list: u32, index: u32, kind: Kind) -> Result<u32, Error> {
+        self.list_check(list, index, 0)?;
+        self.check_depth(list)?;
+        let element = self.next_dot(1)?;
+        let child = self
+            .containers
+            .find_or_create(list, &Key::Element(element), kind, Dot::NONE);
+        self.insert_elements(list, index, vec![SlotValue::Child(child)], Some(kind))?;
+        Ok(child)
+    }
+
+    fn insert_elements(&mut self, list: u32, at: u32, values: Vec<SlotValue>, kind: Option<Kind>) -> Result<(), Error> {
+        let dot = self.next_dot(values.len())?;
+        self.book(list, dot, values.len() as u32);
+        let state = self.containers.list_mut(list)?;
+        let mut units = Vec::with_capacity(values.len());
+        for (i, value) in values.iter().enumerate() {
+            units.push(state.add_slot(Slot {
+                dot: dot.plus(i as u32),
+                stamp: 0,
+                value: value.clone(),
+            }));
+        }
+        let anchor = state.sequence.insert(&self.agents, at, dot, &units);
+        let who = Who {
+            own: dot.agent,
+            agents: &self.agents,
+        };
+        self.outbox.insert_elements(who, dot, anchor, &values, kind);
+        Ok(())
+    }
+
+    /// Writes a packed value into the element at `index`; ends what was there.
+    pub fn list_set(&mut self, list: u32, index: u32, value: &[u8], now_ms: u64) -> Result<(), Error> {
+        check_plain(value).map_err(Error::InvalidValue)?;
+        let element = self.element_at(list, index)?;
+        self.write_slot(list, Key::Element(element), Write::Plain(value), now_ms)
+            .map(|_| ())
+    }
+
+    /// Puts a fresh container into the element at `index`; ends what was there.
+    pub fn list_set_child(&mut self, list: u32, index: u32, kind: Kind, now_ms: u64) -> Result<u32, Error> {
+        let element = self.element_at(list, index)?;
+        let found = self
+            .containers
+            .list(list)?
+            .slot_of(element)
+            .map_or(Dot::NONE, |slot| slot.dot);
+        self.write_slot(list, Key::Element(element), Write::Child(kind, found), now_ms)
+    }
+
+    /// Deletes `len` elements from `index` on, for good.
+    pub fn list_delete(&mut self, list: u32, index: u32, len: u32) -> Result<(), Error> {
+        self.list_check(list, index, len)?;
+        if len == 0 {
+            return Ok(());
+        }
+        let dot = self.next_dot(1)?;
+        self.book(list, dot, 1);
+        let mut ranges = Ranges::default();
+        let mut dropped = Vec::new();
+        let state = self.containers.list_mut(list)?;
+        state
+            .sequence
+            .delete(index, len, dot, &mut |first, n| ranges.push(first, n), &mut |unit| {
+                dropped.push(unit)
+            });
+        for unit in dropped {
+            state.drop_slot(unit);
+        }
+        for &(first, n) in ranges.as_slice() {
+            (0..n).for_each(|i| self.containers.element_deleted(list, first.plus(i)));
+        }
+        self.outbox.delete(
+            Who {
+                own: dot.agent,
+                agents: &self.agents,
+            },
+            dot,
+            ranges.as_slice(),
+        );
+        Ok(())
+    }
+
+    /// How many elements there are.
+    pub fn list_len(&self, list: u32) -> Result<u32, Error> {
+        Ok(self.containers.list(list)?.sequence.len())
+    }
+
+    /// What a reader sees in the element at `index` (nothing: its container was ended by a concurrent write that lost).
+    pub fn list_get(&mut self, list: u32, index: u32) -> Result<Option<Entry<'_>>, Error> {
+        let unit = self.containers.list_mut(list)?.sequence.get(index);
+        let Some(unit) = unit else { return Ok(None) };
+        let slot = self.containers.list(list)?.slot(unit);
+        Ok(self.entry(slot))
+    }
+
+    fn element_at(&mut self, list: u32, index: u32) -> Result<Dot, Error> {
+        let sequence = &mut self.containers.list_mut(list)?.sequence;
+        let len = sequence.len();
+        sequence.dot_at(index).ok_or(Error::IndexOutOfRange { index, len })
+    }
+
+    fn list_check(&self, list: u32, index: u32, len: u32) -> Result<(), Error> {
+        let have = self.list_len(list)?;
+        match index.checked_add(len) {
+            Some(end) if end <= have => Ok(()),
+            _ => Err(Error::IndexOutOfRange {
+                index: index.saturating_add(len),
+                len: have,
+            }),
+        }
+    }
+
+    // ---- counters and sets ---------------------------------------------------------------------------------------
+
+    /// Adds to a counter; a negative amount takes away.
+    pub fn counter_add(&mut self, counter: u32, amount: i64) -> Result<(), Error> {
+        let dot = self.next_dot(1)?;
+        if amount == 0 {
+            return self.containers.counter(counter).map(|_| ());
+        }
+        if !self.containers.counter_mut(counter)?.add(dot, amount) {
+            return Err(Error::LimitExceeded(
+                "one agent adds, and takes away, at most 2^53 − 1 in all",
+            ));
+        }
+        self.book(counter, dot, 1);
+        self.outbox.count(
+            Who {
+                own: dot.agent,
+                agents: &self.agents,
+            },
+            dot,
+            amount,
+        );
+        Ok(())
+    }
+
+    /// A counter's value.
+    pub fn counter_value(&self, counter: u32) -> Result<i128, Error> {
+        Ok(self.containers.counter(counter)?.value())
+    }
+
+    /// Adds a packed value to a set.
+    pub fn set_add(&mut self, set: u32, value: &[u8]) -> Result<(), Error> {
+        check_plain(value).map_err(Error::InvalidValue)?;
+        let dot = self.next_dot(1)?;
+        self.containers.set_mut(set)?.add(value, dot);
+        self.book(set, dot, 1);
+        self.outbox.add(
+            Who {
+                own: dot.agent,
+                agents: &self.agents,
+            },
+            dot,
+            value,
+        );
+        Ok(())
+    }
+
+    /// Removes a value from a set. False, and nothing is written, where it isn't in.
+    pub fn set_delete(&mut self, set: u32, value: &[u8]) -> Result<bool, Error> {
+        check_plain(value).map_err(Error::InvalidValue)?;
+        let dot = self.next_dot(1)?;
+        let state = self.containers.set_mut(set)?;
+        let mut adds = state.member(value).map_or(Vec::new(), |member| member.adds.clone());
+        if adds.is_empty() {
+            return Ok(false);
+        }
+        adds.sort_unstable_by_key(|add| self.agents.id(add.agent));
+        for &upto in &adds {
+            state.remove(&self.agents, value, crate::set::Removed { upto, by: dot });
+        }
+        self.book(set, dot, 1);
+        self.outbox.remove(
+            Who {
+                own: dot.agent,
+                agents: &self.agents,
+            },
+            dot,
+            value,
+            &adds,
+        );
+        Ok(true)
+    }
+
+    /// Is the value in the set?
+    pub fn set_has(&self, set: u32, value: &[u8]) -> Result<bool, Error> {
+        Ok(self.containers.set(set)?.has(value))
+    }
+
+    pub(crate) fn container(&self, container: u32) -> &Container {
+        self.containers.get(container)
+    }
+}
+
+/// What a local write puts into a slot.
+enum Write<'a> {
+    Deleted,
+    Plain(&'a [u8]),
+    Child(Kind, Dot),
+}
+
+/// Ranges of ids, joined where they go on. One range, the usual case, needs no allocation.
+#[derive(Default)]
+struct Ranges {
+    one: Option<(Dot, u32)>,
+    many: Vec<(Dot, u32)>,
+}
+
+impl Ranges {
+    fn push(&mut self, first: Dot, len: u32) {
+        let last = if self.many.is_empty() {
+            self.one.as_mut()
+        } else {
+            self.many.last_mut()
+        };
+        if let Some(last) = last.filter(|last| last.0.agent == first.agent && last.0.seq + last.1 == first.seq) {
+            last.1 += len;
+            return;
+        }
+        if let (true, Some(one)) = (self.many.is_empty(), self.one) {
+            self.many.push(one);
+        }
+        if self.one.is_some() {
+            self.many.push((first, len));
+        } else {
+            self.one = Some((first, len));
+        }
+    }
+
+    fn as_slice(&self) -> &[(Dot, u32)] {
+        if self.many.is_empty() {
+            self.one.as_slice()
+        } else {
+            &self.many
+        }
+    }
+}

@@ -1,0 +1,97 @@
+//! What a call into the core can refuse, each with a stable code. A refused call has changed nothing.
+
+use joinery_codec::DecodeError;
+use std::fmt;
+
+/// Why a call was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Error {
+    /// An index or a range beyond the end.
+    IndexOutOfRange {
+        /// The first index that is out.
+        index: u32,
+        /// How many there are.
+        len: u32,
+    },
+    /// A packed value that isn't one.
+    InvalidValue(DecodeError),
+    /// An envelope or an exported update that can't be read.
+    InvalidUpdate(DecodeError),
+    /// Bytes that read well and contradict the document or themselves.
+    Contradiction(&'static str),
+    /// A snapshot that can't be read.
+    InvalidSnapshot(DecodeError),
+    /// A version that can't be read.
+    InvalidVersion(DecodeError),
+    /// An operation on a container of another kind.
+    WrongType {
+        /// What the operation is for.
+        expected: &'static str,
+        /// What the container is.
+        found: &'static str,
+    },
+    /// A bound that the design states.
+    LimitExceeded(&'static str),
+    /// Too many updates wait for what they rest on.
+    PendingFull,
+    /// The container was deleted or replaced.
+    ContainerGone,
+    /// The replica has no agent yet.
+    NoAgent,
+}
+
+impl Error {
+    /// The stable code that TypeScript errors carry.
+    pub fn code(&self) -> &'static str {
+        match self {
+            Error::IndexOutOfRange { .. } => "index-out-of-range",
+            Error::InvalidValue(_) => "invalid-value",
+            Error::InvalidUpdate(_) | Error::Contradiction(_) => "invalid-update",
+            Error::InvalidSnapshot(_) => "invalid-snapshot",
+            Error::InvalidVersion(_) => "invalid-version",
+            Error::WrongType { .. } => "wrong-type",
+            Error::LimitExceeded(_) => "limit-exceeded",
+            Error::PendingFull => "pending-full",
+            Error::ContainerGone => "container-gone",
+            Error::NoAgent => "no-agent",
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::IndexOutOfRange { index, len } => {
+                write!(
+                    f,
+                    "expected an index within {len}, got {index}; read the length again before you write"
+                )
+            }
+            Error::InvalidValue(e) => write!(f, "not a value: {e}"),
+            Error::InvalidUpdate(e) => write!(f, "not an update: {e}; fetch it again from where it came"),
+            Error::Contradiction(what) => {
+                write!(
+                    f,
+                    "an update that contradicts itself or the document: {what}; it was not joined"
+                )
+            }
+            Error::InvalidSnapshot(e) => write!(f, "not a snapshot: {e}; fetch it again from where it came"),
+            Error::InvalidVersion(e) => write!(f, "not a version: {e}"),
+            Error::WrongType { expected, found } => write!(f, "expected a {expected}, found a {found}"),
+            Error::LimitExceeded(what) => write!(f, "limit exceeded: {what}"),
+            Error::PendingFull => {
+                write!(
+                    f,
+                    "too many updates wait for ones that never came; ask the peer for what is missing"
+                )
+            }
+            Error::ContainerGone => write!(
+                f,
+                "this container was deleted or replaced; get it again from its parent"
+            ),
+            Error::NoAgent => write!(f, "expected an agent before the first write, got none"),
+        }
+    }
+}
+
+impl std::error::Error for Error {}

@@ -1,0 +1,503 @@
+//! Joining states: exported updates and snapshots. First the bytes are read into a plain description, then every claim is
+//! checked against the document, and only then is anything changed.
+
+use crate::apply::{join_slot, Applied};
+use crate::container::{Body, Key, ROOT};
+use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
+use crate::error::Error;
+use crate::list::List;
+use crate::sequence::{build, Anchor, Removal, Run, Sequence};
+use crate::set::Removed;
+use crate::slot::{Slot, SlotValue};
+use crate::state::{flag, MAGIC, SNAPSHOT_FORMAT, SNAPSHOT_HEADER_BYTES, UPDATE_FORMAT};
+use crate::state_reader::{ContainerState, Section, SlotState, SlotStateValue, State, Target};
+use crate::text::Text;
+use joinery_codec::{crc32, DecodeError, Reader};
+use joinery_history::{Clock, Dot};
+use std::collections::HashMap;
+
+/// Joins an exported update or a snapshot.
+pub(crate) fn apply_state(document: &mut Document, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
+    let state = if bytes.first() == Some(&UPDATE_FORMAT) {
+        State::read(&bytes[1..], document).map_err(Error::InvalidUpdate)?
+    } else {
+        let body = snapshot_body(bytes).map_err(Error::InvalidSnapshot)?;
+        State::read(body, document).map_err(Error::InvalidSnapshot)?
+    };
+    if document.version.covers_all(&state.version) {
+        return Ok(Applied::Duplicate);
+    }
+    if !document.version.covers_all(&state.since) || Clock::is_ahead(state.highest, now_ms) {
+        return Ok(Applied::Waiting);
+    }
+    let plan = check(document, &state)?;
+    join(document, state, plan);
+    Ok(Applied::Joined)
+}
+
+fn snapshot_body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
+    let mut r = Reader::new(bytes);
+    if r.bytes(4, "a snapshot")? != MAGIC {
+        return Err(DecodeError {
+            offset: 0,
+            expected: "an envelope, an update or a snapshot",
+            found: "other bytes",
+        });
+    }
+    if r.u8("a format")? != SNAPSHOT_FORMAT {
+        return Err(r.error("snapshot format 1", "another format"));
+    }
+    let mut word = [0; 4];
+    word.copy_from_slice(r.bytes(4, "a length")?);
+    let len = u32::from_le_bytes(word) as usize;
+    word.copy_from_slice(r.bytes(4, "a checksum")?);
+    if bytes.len() - SNAPSHOT_HEADER_BYTES != len {
+        return Err(r.error("a body of the stated length", "another length"));
+    }
+    let body = &bytes[SNAPSHOT_HEADER_BYTES..];
+    if crc32(body) != u32::from_le_bytes(word) {
+        return Err(r.error("a body with the stated checksum", "another body"));
+    }
+    Ok(body)
+}
+
+/// What the check has found out: per container of the state, in its order.
+struct Plan {
+    /// Per section: how its sequence is to be joined.
+    sequences: Vec<SequencePlan>,
+}
+
+enum SequencePlan {
+    None,
+    /// The text or list is untouched here: it is taken over as it was built.
+    Text(Sequence<u16>),
+    List(Sequence<u32>),
+    /// Runs by position, parents before children.
+    Integrate(Vec<u32>),
+}
+
+fn check(document: &Document, state: &State) -> Result<Plan, Error> {
+    let mut targets: Vec<Target> = Vec::with_capacity(state.containers.len());
+    let mut depths: Vec<u32> = Vec::with_capacity(state.containers.len());
+    let mut sequences = Vec::with_capacity(state.containers.len());
+    let mut inserted: HashMap<usize, Vec<(Dot, u32)>> = HashMap::new();
+    for (at, container) in state.containers.iter().enumerate() {
+        let (target, depth) = if at == 0 {
+            (Target::Live(ROOT), 0)
+        } else {
+            let depth = depths[container.parent] + 1;
+            if depth > MAX_DEPTH {
+                return Err(Error::LimitExceeded("containers nest at most 128 deep"));
+            }
+            (find(document, container, targets[container.parent], &inserted)?, depth)
+        };
+        targets.push(target);
+        depths.push(depth);
+        let plan = match (&container.section, target) {
+            (_, Target::Gone) => SequencePlan::None,
+            (Section::Text { runs, units, removals }, _) => {
+                check_removals(document, target, removals)?;
+                if is_untouched(document, target) && state.since.iter().next().is_none() && removals.is_empty() {
+                    let built = build(&state.agents, runs.clone(), units.clone());
+                    SequencePlan::Text(built.map_err(|_| Error::Contradiction("a text in an impossible order"))?)
+                } else {
+                    SequencePlan::Integrate(order(document, target, runs)?)
+                }
+            }
+            (
+                Section::List {
+                    runs,
+                    slots,
+                    removals,
+                    changed,
+                },
+                _,
+            ) => {
+                check_removals(document, target, removals)?;
+                for (element, _) in changed {
+                    check_removals(document, target, &[(*element, 1, Removal::NONE)])?;
+                }
+                inserted.insert(at, runs.iter().map(|run| (run.dot, run.len)).collect());
+                if is_untouched(document, target) && state.since.iter().next().is_none() && removals.is_empty() {
+                    let units = (0..slots.len() as u32).collect();
+                    let built = build(&state.agents, runs.clone(), units);
+                    SequencePlan::List(built.map_err(|_| Error::Contradiction("a list in an impossible order"))?)
+                } else {
+                    SequencePlan::Integrate(order(document, target, runs)?)
+                }
+            }
+            _ => SequencePlan::None,
+        };
+        sequences.push(plan);
+    }
+    Ok(Plan { sequences })
+}
+
+/// The container that a state's container is here.
+fn find(
+    document: &Document,
+    container: &ContainerState,
+    parent: Target,
+    inserted: &HashMap<usize, Vec<(Dot, u32)>>,
+) -> Result<Target, Error> {
+    if let Key::Name(name) = &container.key {
+        if name.len() > MAX_KEY_BYTES {
+            return Err(Error::LimitExceeded("a key has at most 1024 bytes of UTF-8"));
+        }
+    }
+    let Target::Live(parent) = parent else {
+        return Ok(parent);
+    };
+    if let Key::Element(element) = container.key {
+        let list = document.containers.list(parent)?;
+        let comes = inserted.get(&container.parent).is_some_and(|ranges| {
+            ranges.iter().any(|&(first, len)| {
+                first.agent == element.agent && first.seq <= element.seq && element.seq - first.seq < len
+            })
+        });
+        if list.sequence.contains(element) {
+            if list.slot_of(element).is_none() {
+                return Ok(Target::Gone);
+            }
+        } else if !comes {
+            return Err(Error::Contradiction(
+                "a container in an element that is not in its list",
+            ));
+        }
+    }
+    match document
+        .containers
+        .find(parent, &container.key, container.kind, container.generation)
+    {
+        Some(found) if document.container(found).gone => Ok(Target::Gone),
+        Some(found) => Ok(Target::Live(found)),
+        None => Ok(Target::New),
+    }
+}
+
+fn is_untouched(document: &Document, target: Target) -> bool {
+    match target {
+        Target::Live(container) => match &document.container(container).body {
+            Body::Text(text) => text.sequence.is_untouched(),
+            Body::List(list) => list.sequence.is_untouched(),
+            _ => true,
+        },
+        _ => true,
+    }
+}
+
+fn check_removals(document: &Document, target: Target, removals: &[(Dot, u32, Removal)]) -> Result<(), Error> {
+    for &(first, len, _) in removals {
+        let mut done = 0;
+        while done < len {
+            let n = match target {
+                Target::Live(container) => document.stretch(container, first.plus(done), len - done),
+                _ => 0,
+            };
+            if n == 0 {
+                return Err(Error::Contradiction("a unit that is not in its sequence is named"));
+            }
+            done += n;
+        }
+    }
+    Ok(())
+}
+
+/// The runs' positions, parents before children; refuses runs that overlap, hang on nothing or on each other in a circle.
+fn order(document: &Document, target: Target, runs: &[Run]) -> Result<Vec<u32>, Error> {
+    let mut by_dot: Vec<u32> = (0..runs.len() as u32).collect();
+    by_dot.sort_unstable_by_key(|&i| runs[i as usize].dot);
+    let find = |dot: Dot| -> Option<u32> {
+        let at = by_dot
+            .partition_point(|&i| runs[i as usize].dot <= dot)
+            .checked_sub(1)?;
+        let run = &runs[by_dot[at] as usize];
+        (run.dot.agent == dot.agent && dot.seq - run.dot.seq < run.len).then_some(by_dot[at])
+    };
+    for pair in by_dot.windows(2) {
+        let (a, b) = (&runs[pair[0] as usize], &runs[pair[1] as usize]);
+        if a.dot.agent == b.dot.agent && a.tail().seq >= b.dot.seq {
+            return Err(Error::Contradiction("two runs with the same ids"));
+        }
+    }
+    // A run is claimed as new where the document's version doesn't cover it, and has to be here where it does.
+    for run in runs {
+        let have = document
+            .version
+            .get(run.dot.agent)
+            .saturating_sub(run.dot.seq - 1)
+            .min(run.len);
+        if let Target::Live(container) = target {
+            check_removals(document, Target::Live(container), &[(run.dot, have, Removal::NONE)])?;
+        } else if have > 0 {
+            return Err(Error::Contradiction("known ids in an unknown container"));
+        }
+    }
+    const TODO: u8 = 0;
+    const OPEN: u8 = 1;
+    const DONE: u8 = 2;
+    let mut marks = vec![TODO; runs.len()];
+    let mut ordered = Vec::with_capacity(runs.len());
+    let mut stack = Vec::new();
+    for start in 0..runs.len() as u32 {
+        stack.push(start);
+        while let Some(&at) = stack.last() {
+            let run = &runs[at as usize];
+            match marks[at as usize] {
+                DONE => {
+                    stack.pop();
+                    continue;
+                }
+                OPEN => {
+                    marks[at as usize] = DONE;
+                    ordered.push(at);
+                    stack.pop();
+                    continue;
+                }
+                _ => marks[at as usize] = OPEN,
+            }
+            if !run.parent.is_some() {
+                continue;
+            }
+            match find(run.parent) {
+                Some(above) if above == at || marks[above as usize] == OPEN => {
+                    return Err(Error::Contradiction("runs that hang on each other in a circle"));
+                }
+                Some(above) => stack.push(above),
+                None => {
+                    let here = match target {
+                        Target::Live(container) => document.stretch(container, run.parent, 1) == 1,
+                        _ => false,
+                    };
+                    if !here {
+                        return Err(Error::Contradiction("a run that hangs on nothing"));
+                    }
+                }
+            }
+        }
+    }
+    Ok(ordered)
+}
+
+/// The second half: nothing can fail any more.
+fn join(document: &mut Document, state: State, plan: Plan) {
+    document.close_envelope();
+    document.agents = state.agents;
+    let mut numbers: Vec<Option<u32>> = Vec::with_capacity(state.containers.len());
+    for (container, plan) in state.containers.into_iter().zip(plan.sequences) {
+        let number = match numbers.get(container.parent) {
+            None => Some(ROOT),
+            Some(parent) => parent
+                .filter(|&parent| {
+                    !document.container(parent).gone && !in_deleted_element(document, parent, &container.key)
+                })
+                .map(|parent| {
+                    document
+                        .containers
+                        .find_or_create(parent, &container.key, container.kind, container.generation)
+                }),
+        };
+        numbers.push(number);
+        let Some(number) = number else { continue };
+        if container.flags & flag::ENDED != 0 {
+            document.containers.end(&document.agents, number, container.ended);
+        }
+        if document.container(number).gone {
+            continue;
+        }
+        if !matches!(container.section, Section::None) {
+            document.containers.touch(number);
+        }
+        join_section(document, number, container.section, plan);
+    }
+    let before = document.version.clone();
+    document.frontier.join(&before, &state.frontier, &state.version);
+    document.version.join(&state.version);
+    document.clock.see(state.highest);
+    document.revision += 1;
+}
+
+fn in_deleted_element(document: &Document, list: u32, key: &Key) -> bool {
+    match (key, document.containers.list(list)) {
+        (Key::Element(element), Ok(list)) => list.slot_of(*element).is_none(),
+        _ => false,
+    }
+}
+
+fn join_section(document: &mut Document, number: u32, section: Section, plan: SequencePlan) {
+    match (section, plan) {
+        (Section::Map(entries), _) => {
+            for (key, slot) in entries {
+                let key = Key::Name(key);
+                let slot = take_slot(document, number, &key, slot);
+                join_slot(document, number, &key, slot);
+            }
+        }
+        (Section::Counter(pairs), _) => {
+            if let Ok(counter) = document.containers.counter_mut(number) {
+                pairs.into_iter().for_each(|(agent, pair)| counter.join(agent, pair));
+            }
+        }
+        (Section::Set(members), _) => {
+            let agents = &document.agents;
+            if let Ok(set) = document.containers.set_mut(number) {
+                for (value, adds, removed) in members {
+                    adds.into_iter().for_each(|add| set.add(&value, add));
+                    removed.into_iter().for_each(|r: Removed| set.remove(agents, &value, r));
+                }
+            }
+        }
+        (Section::Text { .. }, SequencePlan::Text(sequence)) => {
+            document.containers.set_body(number, Body::Text(Text::new(sequence)));
+        }
+        (Section::Text { runs, units, removals }, SequencePlan::Integrate(order)) => {
+            if let Ok(text) = document.containers.text_mut(number) {
+                text.note(&units);
+            }
+            let starts = content_starts(&runs);
+            for at in order {
+                let (run, from) = (runs[at as usize], starts[at as usize]);
+                join_run(document, number, run, &mut |document, anchor, run, skip| {
+                    let content = match run.visible() as usize {
+                        0 => &[],
+                        visible => &units[from + skip..from + skip + visible],
+                    };
+                    let agents = &document.agents;
+                    if let Ok(text) = document.containers.text_mut(number) {
+                        text.sequence
+                            .integrate(agents, run.dot, anchor, run.removal, run.len, content);
+                    }
+                });
+            }
+            for (first, len, removal) in removals {
+                document.remove_units(number, first, len, removal);
+            }
+        }
+        (
+            Section::List {
+                runs, slots, changed, ..
+            },
+            SequencePlan::List(sequence),
+        ) => {
+            let elements = element_ids(&runs);
+            let taken: Vec<Slot> = elements
+                .iter()
+                .zip(slots)
+                .map(|(&element, slot)| take_slot(document, number, &Key::Element(element), slot))
+                .collect();
+            document
+                .containers
+                .set_body(number, Body::List(List::new(sequence, taken)));
+            join_changed(document, number, changed);
+        }
+        (
+            Section::List {
+                runs,
+                slots,
+                removals,
+                changed,
+            },
+            SequencePlan::Integrate(order),
+        ) => {
+            let starts = content_starts(&runs);
+            let mut slots: Vec<Option<SlotState>> = slots.into_iter().map(Some).collect();
+            for at in order {
+                let (run, from) = (runs[at as usize], starts[at as usize]);
+                join_run(document, number, run, &mut |document, anchor, run, skip| {
+                    let mut units = Vec::new();
+                    for i in 0..run.visible() {
+                        let key = Key::Element(run.dot.plus(i));
+                        if let Some(slot) = slots[from + skip + i as usize].take() {
+                            let slot = take_slot(document, number, &key, slot);
+                            if let Ok(list) = document.containers.list_mut(number) {
+                                units.push(list.add_slot(slot));
+                            }
+                        }
+                    }
+                    let agents = &document.agents;
+                    if let Ok(list) = document.containers.list_mut(number) {
+                        list.sequence
+                            .integrate(agents, run.dot, anchor, run.removal, run.len, &units);
+                    }
+                });
+                // Elements that were here already may come with newer values.
+                let known =
+                    (0..run.visible()).filter_map(|i| Some((run.dot.plus(i), slots[from + i as usize].take()?)));
+                join_changed(document, number, known.collect());
+            }
+            for (first, len, removal) in removals {
+                document.remove_units(number, first, len, removal);
+            }
+            join_changed(document, number, changed);
+        }
+        _ => {}
+    }
+}
+
+fn join_changed(document: &mut Document, number: u32, changed: Vec<(Dot, SlotState)>) {
+    for (element, slot) in changed {
+        let key = Key::Element(element);
+        if !in_deleted_element(document, number, &key) {
+            let slot = take_slot(document, number, &key, slot);
+            join_slot(document, number, &key, slot);
+        }
+    }
+}
+
+/// Joins one run: of the part that is here, the removal; the rest is integrated by `put` (with how many units of the run
+/// come before it).
+fn join_run(document: &mut Document, number: u32, run: Run, put: &mut dyn FnMut(&mut Document, Anchor, Run, usize)) {
+    let have = document
+        .version
+        .get(run.dot.agent)
+        .saturating_sub(run.dot.seq - 1)
+        .min(run.len);
+    if have > 0 && run.removal.is_some() {
+        document.remove_units(number, run.dot, have, run.removal);
+    }
+    if have == run.len {
+        return;
+    }
+    let mut rest = run;
+    if have > 0 {
+        rest = rest.split(have);
+    }
+    let anchor = Anchor {
+        parent: rest.parent,
+        side: rest.side,
+    };
+    put(document, anchor, rest, have as usize);
+}
+
+/// Where each run's visible units start in the content.
+fn content_starts(runs: &[Run]) -> Vec<usize> {
+    let mut next = 0;
+    runs.iter()
+        .map(|run| {
+            let start = next;
+            next += run.visible() as usize;
+            start
+        })
+        .collect()
+}
+
+fn element_ids(runs: &[Run]) -> Vec<Dot> {
+    runs.iter()
+        .flat_map(|run| (0..run.visible()).map(|i| run.dot.plus(i)))
+        .collect()
+}
+
+fn take_slot(document: &mut Document, container: u32, key: &Key, slot: SlotState) -> Slot {
+    let value = match slot.value {
+        SlotStateValue::Deleted => SlotValue::Deleted,
+        SlotStateValue::Plain(bytes) => SlotValue::Plain(bytes),
+        SlotStateValue::Child(kind, generation) => {
+            SlotValue::Child(document.containers.find_or_create(container, key, kind, generation))
+        }
+    };
+    Slot {
+        dot: slot.dot,
+        stamp: slot.stamp,
+        value,
+    }
+}

@@ -1,0 +1,28 @@
+//! What merges: map, list, text, counter and set, one merge rule each, joined in a [`Document`].
+//!
+//! What it is not: it has no clock, no I/O and no randomness, and knows nothing of JavaScript; `crates/wasm` converts.
+
+mod apply;
+mod container;
+mod counter;
+mod document;
+mod error;
+mod join;
+mod list;
+mod map;
+mod operation;
+mod outbox;
+mod pending;
+mod plain;
+mod sequence;
+mod set;
+mod slot;
+mod state;
+mod state_reader;
+mod text;
+
+pub use apply::Applied;
+pub use container::{Kind, ROOT};
+pub use document::{Document, Entry, MAX_DEPTH, MAX_KEY_BYTES};
+pub use error::Error;
+pub use pending::{MAX_PENDING, MAX_PENDING_BYTES};

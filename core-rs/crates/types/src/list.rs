@@ -1,0 +1,70 @@
+//! The list: elements with ids in Fugue order. An element's value and its position merge apart: the value is a slot (the
+//! last writer wins); an element is deleted by id, for good.
+
+use crate::sequence::Sequence;
+use crate::slot::{Slot, SlotValue};
+use joinery_history::{Agents, Dot};
+
+/// A list's live state.
+#[derive(Debug, Default, Clone)]
+pub struct List {
+    /// The elements in order; each unit is an index into `slots`.
+    pub sequence: Sequence<u32>,
+    slots: Vec<Slot>,
+    /// Slots of deleted elements, to be used again.
+    free: Vec<u32>,
+}
+
+impl List {
+    /// A list over elements that were read from a state: unit k of `sequence` is `slots[k]`.
+    pub fn new(sequence: Sequence<u32>, slots: Vec<Slot>) -> Self {
+        List {
+            sequence,
+            slots,
+            free: Vec::new(),
+        }
+    }
+
+    /// Stores an element's slot; the index is its unit in the sequence.
+    pub fn add_slot(&mut self, slot: Slot) -> u32 {
+        match self.free.pop() {
+            Some(unit) => {
+                self.slots[unit as usize] = slot;
+                unit
+            }
+            None => {
+                self.slots.push(slot);
+                self.slots.len() as u32 - 1
+            }
+        }
+    }
+
+    /// Lets go of a deleted element's slot.
+    pub fn drop_slot(&mut self, unit: u32) {
+        self.slots[unit as usize].value = SlotValue::Deleted;
+        self.free.push(unit);
+    }
+
+    /// The slot behind a unit.
+    pub fn slot(&self, unit: u32) -> &Slot {
+        &self.slots[unit as usize]
+    }
+
+    /// The slot of the element with id `element`; none where it was deleted.
+    pub fn slot_of(&self, element: Dot) -> Option<&Slot> {
+        self.sequence.unit(element).map(|unit| self.slot(unit))
+    }
+
+    /// The merge rule of values: joins a write to an element. Returns whether it won; a deleted element takes none.
+    pub fn join(&mut self, agents: &Agents, element: Dot, write: Slot) -> bool {
+        let Some(unit) = self.sequence.unit(element) else {
+            return false;
+        };
+        let have = &mut self.slots[unit as usize];
+        let wins = write.beats(have, agents);
+        if wins {
+            *have = write;
+        }
+        wins
+    }
+}

@@ -1,0 +1,428 @@
+//! Reads an envelope's payload: the mirror of `outbox.rs`. Total, and it touches no document: what the operations refer to
+//! is checked afterwards, still before anything is changed, by `apply.rs`.
+
+use crate::container::Kind;
+use crate::outbox::op;
+use crate::sequence::{Anchor, Side};
+use joinery_codec::{check_value, skip_value, DecodeError, Reader, MAX_VALUE_BYTES};
+use joinery_history::{Agents, Dot, EnvelopeHeader, Stamp, MAX_SEQ};
+
+/// A container's key in bytes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum KeyRef<'a> {
+    /// A map's key.
+    Name(&'a str),
+    /// A list element.
+    Element(Dot),
+}
+
+/// A written value.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum ValueRef<'a> {
+    /// Nothing.
+    Deleted,
+    /// Packed.
+    Plain(&'a [u8]),
+    /// A container of this kind and generation.
+    Child(Kind, Dot),
+}
+
+/// One operation, or a stretch of like ones, with its first dot.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Action<'a> {
+    /// Names a container: the number it gets is the count of those named before. It becomes the selected one.
+    Name {
+        parent: u32,
+        key: KeyRef<'a>,
+        kind: Kind,
+        generation: Dot,
+    },
+    /// Selects a container by number (0 is the root).
+    Select(u32),
+    /// Inserts characters: UTF-8, and how many UTF-16 units that is.
+    InsertText { anchor: Anchor, text: &'a [u8] },
+    /// Inserts elements.
+    InsertElements { anchor: Anchor, values: Vec<ValueRef<'a>> },
+    /// Deletes a range of units. With a step, unit k is deleted by the k-th dot (from the back where it is negative).
+    DeleteRange { first: Dot, len: u32, step: i8 },
+    /// Deletes ranges at once.
+    DeleteRanges(Vec<(Dot, u32)>),
+    /// Writes a slot of the selected map or list.
+    Write {
+        key: KeyRef<'a>,
+        stamp: Stamp,
+        value: ValueRef<'a>,
+        ends: Vec<(Kind, Dot)>,
+    },
+    /// Adds to the selected counter.
+    Count(i64),
+    /// Adds a value to the selected set.
+    Add(&'a [u8]),
+    /// Removes a value: each of these adds and its agent's earlier ones.
+    Remove(&'a [u8], Vec<Dot>),
+}
+
+/// An action, its first seq and how many seqs it takes.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Operation<'a> {
+    /// The first seq.
+    pub seq: u32,
+    /// How many; 0 for [`Action::Name`] and [`Action::Select`].
+    pub len: u32,
+    /// What is done.
+    pub action: Action<'a>,
+}
+
+/// An agent that the document has never heard of: no dot of it can be here.
+pub const UNKNOWN_AGENT: u32 = u32::MAX - 1;
+
+struct PayloadReader<'a, 'd> {
+    reader: Reader<'a>,
+    stamps: Reader<'a>,
+    last_stamp: Option<Stamp>,
+    header: &'d EnvelopeHeader,
+    agents: &'d Agents,
+    own: u32,
+    named_agents: Vec<u32>,
+    containers: Vec<Kind>,
+    selected: u32,
+    seq: u32,
+    tail: Dot,
+}
+
+/// Reads the payload behind a header. `own` is the number that the header's agent has (or will have) in the document.
+pub fn read_payload<'a>(
+    reader: Reader<'a>,
+    header: &EnvelopeHeader,
+    agents: &Agents,
+    own: u32,
+) -> Result<Vec<Operation<'a>>, DecodeError> {
+    let mut reader = reader;
+    let stamps = if header.stamp.is_some() {
+        reader.blob("the stamps")?
+    } else {
+        &[]
+    };
+    let mut payload = PayloadReader {
+        reader,
+        stamps: Reader::new(stamps),
+        last_stamp: None,
+        header,
+        agents,
+        own,
+        named_agents: Vec::new(),
+        containers: vec![Kind::Map],
+        selected: 0,
+        seq: header.from + 1,
+        tail: Dot::NONE,
+    };
+    let mut operations = Vec::new();
+    while !payload.reader.is_empty() {
+        let seq = payload.seq;
+        let (len, action) = payload.action()?;
+        let next = seq.checked_add(len).filter(|&next| next - 1 <= header.to);
+        payload.seq = next.ok_or_else(|| payload.error("as many operations as the header states", "more"))?;
+        operations.push(Operation { seq, len, action });
+    }
+    if payload.seq != header.to + 1 {
+        return Err(payload.error("as many operations as the header states", "fewer"));
+    }
+    if payload.last_stamp != header.stamp || !payload.stamps.is_empty() {
+        return Err(payload.error("the stamps that the header states", "others"));
+    }
+    Ok(operations)
+}
+
+impl<'a> PayloadReader<'a, '_> {
+    fn error(&self, expected: &'static str, found: &'static str) -> DecodeError {
+        self.reader.error(expected, found)
+    }
+
+    fn action(&mut self) -> Result<(u32, Action<'a>), DecodeError> {
+        let first = self.reader.u8("an operation")?;
+        let kind = self.containers[self.selected as usize];
+        match (first & 0x0f, kind) {
+            (op::SELECT, _) => {
+                let number = self.reader.u32("a container's number")?;
+                if number as usize >= self.containers.len() {
+                    return Err(self.error("a container named before", "another number"));
+                }
+                self.selected = number;
+                self.tail = Dot::NONE;
+                Ok((0, Action::Select(number)))
+            }
+            (op::NAME, _) => Ok((0, self.name(first)?)),
+            (op::INSERT, Kind::Text | Kind::List) => self.insert(first, kind),
+            (op::DELETE, Kind::Text | Kind::List) => self.delete(first),
+            (op::WRITE_KEY, Kind::Map) | (op::WRITE_ELEMENT, Kind::List) => Ok((1, self.write(first)?)),
+            (op::COUNT, Kind::Counter) => Ok((1, Action::Count(self.reader.zigzag("an amount")?))),
+            (op::ADD, Kind::Set) => Ok((1, Action::Add(skip_value(&mut self.reader)?))),
+            (op::REMOVE, Kind::Set) => {
+                let value = skip_value(&mut self.reader)?;
+                let n = self.reader.count("a count of adds")?;
+                let adds = (0..n).map(|_| self.some_dot()).collect::<Result<_, _>>()?;
+                Ok((1, Action::Remove(value, adds)))
+            }
+            _ => Err(self.error("an operation of this kind of container", "another operation")),
+        }
+    }
+
+    /// A dot, or [`Dot::NONE`].
+    fn dot(&mut self) -> Result<Dot, DecodeError> {
+        let number = self.reader.u32("an agent's number")?;
+        let agent = match number {
+            0 => return Ok(Dot::NONE),
+            1 => self.own,
+            n => {
+                let at = n as usize - 2;
+                if at == self.named_agents.len() {
+                    let id = self.reader.u64_le("an agent")?;
+                    self.named_agents.push(self.agents.find(id).unwrap_or(UNKNOWN_AGENT));
+                }
+                *self
+                    .named_agents
+                    .get(at)
+                    .ok_or_else(|| self.error("an agent named before", "another number"))?
+            }
+        };
+        let seq = self.reader.u32("a seq")?;
+        if seq == 0 || seq > MAX_SEQ || (agent == self.own && seq > self.header.to) {
+            return Err(self.error("a seq that exists", "another number"));
+        }
+        Ok(Dot { agent, seq })
+    }
+
+    fn some_dot(&mut self) -> Result<Dot, DecodeError> {
+        let dot = self.dot()?;
+        if dot.is_some() {
+            Ok(dot)
+        } else {
+            Err(self.error("a dot", "none"))
+        }
+    }
+
+    fn kind(&mut self) -> Result<Kind, DecodeError> {
+        let number = self.reader.u8("a kind")?;
+        Kind::from_number(number).ok_or_else(|| self.error("a kind of container", "an unknown one"))
+    }
+
+    fn name(&mut self, first: u8) -> Result<Action<'a>, DecodeError> {
+        let kind =
+            Kind::from_number(first >> 4 & 7).ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
+        let detail = if first & 0x80 == 0 {
+            0
+        } else {
+            self.reader.u8("a detail byte")?
+        };
+        if detail & !(op::IN_ELEMENT | op::NESTED | op::GENERATION) != 0 || (first & 0x80 != 0 && detail == 0) {
+            return Err(self.error("known details", "others"));
+        }
+        let parent = if detail & op::NESTED == 0 {
+            0
+        } else {
+            self.reader.u32("a container's number")?
+        };
+        let parent_kind = self.containers.get(parent as usize).copied();
+        let (key, expected_parent) = if detail & op::IN_ELEMENT == 0 {
+            (KeyRef::Name(self.reader.str("a key")?), Kind::Map)
+        } else {
+            (KeyRef::Element(self.some_dot()?), Kind::List)
+        };
+        if parent_kind != Some(expected_parent) {
+            return Err(self.error("a parent of the key's kind, named before", "another"));
+        }
+        let generation = if detail & op::GENERATION == 0 {
+            Dot::NONE
+        } else {
+            self.some_dot()?
+        };
+        self.containers.push(kind);
+        self.selected = self.containers.len() as u32 - 1;
+        self.tail = Dot::NONE;
+        Ok(Action::Name {
+            parent,
+            key,
+            kind,
+            generation,
+        })
+    }
+
+    fn insert(&mut self, first: u8, kind: Kind) -> Result<(u32, Action<'a>), DecodeError> {
+        let side = if first & 0x40 == 0 { Side::Right } else { Side::Left };
+        let parent = match first >> 4 & 3 {
+            op::START => Dot::NONE,
+            op::CHAIN => self.tail,
+            op::OWN => {
+                let back = self.reader.u32("a distance")?;
+                let seq = self.seq.checked_sub(back).filter(|&seq| seq > 0 && back > 0);
+                let seq = seq.ok_or_else(|| self.error("an earlier unit", "another distance"))?;
+                Dot { agent: self.own, seq }
+            }
+            _ => self.some_dot()?,
+        };
+        let at_start = first >> 4 & 3 == op::START;
+        if parent.is_some() == at_start || (at_start && side == Side::Left) || first & 0x80 != 0 {
+            return Err(self.error("a unit to hang on", "none"));
+        }
+        let anchor = Anchor { parent, side };
+        let (len, action) = if kind == Kind::Text {
+            let text = self.reader.str("text")?;
+            let units = if text.is_ascii() {
+                text.len()
+            } else {
+                text.encode_utf16().count()
+            };
+            (
+                units,
+                Action::InsertText {
+                    anchor,
+                    text: text.as_bytes(),
+                },
+            )
+        } else {
+            let n = self.reader.count("a count of elements")?;
+            let values = (0..n).map(|_| self.element()).collect::<Result<Vec<_>, _>>()?;
+            (n, Action::InsertElements { anchor, values })
+        };
+        if len == 0 {
+            return Err(self.error("something to insert", "nothing"));
+        }
+        // The header's range bounds it; the caller checks the sum.
+        let len = u32::try_from(len).map_err(|_| self.error("fewer units", "too many"))?;
+        let tail = self
+            .seq
+            .checked_add(len - 1)
+            .ok_or_else(|| self.error("fewer units", "too many"))?;
+        self.tail = Dot {
+            agent: self.own,
+            seq: tail,
+        };
+        Ok((len, action))
+    }
+
+    fn element(&mut self) -> Result<ValueRef<'a>, DecodeError> {
+        let mut ahead = self.reader.clone();
+        let tag = ahead.u8("an element")?;
+        if tag & 0xf0 == 0x10 {
+            self.reader = ahead;
+            let kind = Kind::from_number(tag & 0x0f);
+            let kind = kind.ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
+            return Ok(ValueRef::Child(kind, Dot::NONE));
+        }
+        Ok(ValueRef::Plain(skip_value(&mut self.reader)?))
+    }
+
+    fn delete(&mut self, first: u8) -> Result<(u32, Action<'a>), DecodeError> {
+        let how = first >> 4 & 3;
+        if how == op::RANGES {
+            if first & 0xc0 != 0 {
+                return Err(self.error("no flags", "flags"));
+            }
+            let n = self.reader.count("a count of ranges")?;
+            let mut ranges = Vec::new();
+            for _ in 0..n {
+                let dot = self.some_dot()?;
+                let len = self.reader.u32("a length")?;
+                ranges.push((dot, self.range(dot, len)?));
+            }
+            return Ok((1, Action::DeleteRanges(ranges)));
+        }
+        let target = if first & 0x40 != 0 {
+            let back = self.reader.u32("a distance")?;
+            let seq = self.seq.checked_sub(back).filter(|&seq| seq > 0 && back > 0);
+            Dot {
+                agent: self.own,
+                seq: seq.ok_or_else(|| self.error("an earlier unit", "another distance"))?,
+            }
+        } else {
+            self.some_dot()?
+        };
+        let len = if first & 0x80 == 0 {
+            1
+        } else {
+            self.reader.u32("a length")?
+        };
+        let len = self.range(target, len)?;
+        if (len == 1) != (first & 0x80 == 0) {
+            return Err(self.error("the shorter form", "the longer one"));
+        }
+        let step = [0, 1, -1][how as usize];
+        let dots = if step == 0 { 1 } else { len };
+        Ok((
+            dots,
+            Action::DeleteRange {
+                first: target,
+                len,
+                step,
+            },
+        ))
+    }
+
+    fn range(&self, dot: Dot, len: u32) -> Result<u32, DecodeError> {
+        let last = dot.seq.checked_add(len).map(|end| end - 1);
+        if len == 0 || last.is_none_or(|last| last > MAX_SEQ) {
+            return Err(self.error("a range of units", "another range"));
+        }
+        Ok(len)
+    }
+
+    fn write(&mut self, first: u8) -> Result<Action<'a>, DecodeError> {
+        let key = if first & 0x0f == op::WRITE_KEY {
+            KeyRef::Name(self.reader.str("a key")?)
+        } else {
+            KeyRef::Element(self.some_dot()?)
+        };
+        let has_generation = first & 0x80 != 0;
+        let value = match first >> 4 & 3 {
+            op::DELETED if !has_generation && matches!(key, KeyRef::Name(_)) => ValueRef::Deleted,
+            op::PLAIN if !has_generation => ValueRef::Plain(skip_value(&mut self.reader)?),
+            op::CHILD => {
+                let kind = self.kind()?;
+                ValueRef::Child(kind, if has_generation { self.some_dot()? } else { Dot::NONE })
+            }
+            _ => return Err(self.error("a kind of value", "an unknown one")),
+        };
+        let mut ends = Vec::new();
+        if first & 0x40 != 0 {
+            let n = self.reader.count("a count of ended containers")?;
+            for _ in 0..n {
+                ends.push((self.kind()?, self.dot()?));
+            }
+        }
+        Ok(Action::Write {
+            key,
+            stamp: self.stamp()?,
+            value,
+            ends,
+        })
+    }
+
+    /// The next stamp. The first is told from the header's (highest) one, each other from the one before.
+    fn stamp(&mut self) -> Result<Stamp, DecodeError> {
+        let Some(highest) = self.header.stamp else {
+            return Err(self.error("a stamp in the header", "none"));
+        };
+        let step = self.stamps.varint("a stamp")?;
+        let stamp = match self.last_stamp {
+            None => highest.checked_sub(step),
+            Some(last) => last.checked_add(step).filter(|_| step > 0),
+        };
+        let stamp = stamp
+            .filter(|&stamp| stamp > 0)
+            .ok_or_else(|| self.error("rising stamps", "another order"))?;
+        self.last_stamp = Some(stamp);
+        Ok(stamp)
+    }
+}
+
+/// Checks a value that an app hands in.
+pub fn check_plain(bytes: &[u8]) -> Result<(), DecodeError> {
+    if bytes.len() > MAX_VALUE_BYTES {
+        return Err(DecodeError {
+            offset: bytes.len(),
+            expected: "a value of at most 1 MiB",
+            found: "a longer one",
+        });
+    }
+    check_value(bytes)
+}

@@ -1,0 +1,111 @@
+//! A document as one packed value: maps as objects, lists as arrays, texts as strings, counters as numbers, sets as arrays.
+//! It walks with a stack of its own, so nesting costs no call depth.
+
+use crate::container::{Body, Key};
+use crate::document::{Document, Entry};
+use crate::error::Error;
+use joinery_codec::{write_zigzag, Writer};
+
+enum Step {
+    /// Write this container.
+    Container(u32),
+    /// Write an object's key.
+    Key(std::rc::Rc<str>),
+    /// Write the plain value at a map's key.
+    Plain(u32, std::rc::Rc<str>),
+    /// Write a list's element from this one on.
+    Elements { list: u32, unit: usize },
+}
+
+impl Document {
+    /// Appends a container's content as a packed value. (It may be deeper and longer than a value that can be stored.)
+    pub fn to_plain(&self, container: u32, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.containers().live(container)?;
+        let mut stack = vec![Step::Container(container)];
+        let mut lists: Vec<(u32, Vec<u32>)> = Vec::new();
+        while let Some(step) = stack.pop() {
+            match step {
+                Step::Key(key) => out.blob(key.as_bytes()),
+                Step::Elements { list, unit } => {
+                    let Some((_, units)) = lists.last().filter(|(of, _)| *of == list) else {
+                        continue;
+                    };
+                    let Some(&index) = units.get(unit) else {
+                        lists.pop();
+                        continue;
+                    };
+                    stack.push(Step::Elements { list, unit: unit + 1 });
+                    let slot = self.containers().list(list)?.slot(index);
+                    match self.entry(slot) {
+                        Some(Entry::Plain(bytes)) => out.extend_from_slice(bytes),
+                        Some(Entry::Child(child, _)) => stack.push(Step::Container(child)),
+                        None => out.push(0),
+                    }
+                }
+                Step::Container(container) => match &self.container(container).body {
+                    Body::Text(_) => {
+                        out.push(5);
+                        let mut bytes = Vec::new();
+                        self.text_bytes(container, &mut bytes);
+                        out.blob(&bytes);
+                    }
+                    Body::Counter(counter) => {
+                        let value = counter.value();
+                        match i64::try_from(value) {
+                            Ok(value) if value.unsigned_abs() < 1 << 53 => {
+                                out.push(3);
+                                write_zigzag(out, value);
+                            }
+                            _ => {
+                                out.push(4);
+                                out.u64_le((value as f64).to_bits());
+                            }
+                        }
+                    }
+                    Body::Set(set) => {
+                        out.push(7);
+                        out.varint(set.values().count() as u64);
+                        set.values().for_each(|value| out.extend_from_slice(value));
+                    }
+                    Body::List(list) => {
+                        out.push(7);
+                        out.varint(u64::from(list.sequence.len()));
+                        let units = list.sequence.chunks().flatten().copied().collect();
+                        lists.push((container, units));
+                        stack.push(Step::Elements {
+                            list: container,
+                            unit: 0,
+                        });
+                    }
+                    Body::Map(map) => {
+                        let entries: Vec<_> = map
+                            .present()
+                            .filter_map(|(key, slot)| Some((key, self.entry(slot)?)))
+                            .collect();
+                        out.push(8);
+                        out.varint(entries.len() as u64);
+                        for (key, entry) in entries.into_iter().rev() {
+                            match entry {
+                                Entry::Child(child, _) => stack.push(Step::Container(child)),
+                                Entry::Plain(_) => stack.push(Step::Plain(container, key.clone())),
+                            }
+                            stack.push(Step::Key(key.clone()));
+                        }
+                    }
+                },
+                Step::Plain(map, key) => {
+                    if let Some(Entry::Plain(bytes)) = self.map_get(map, &key)? {
+                        out.extend_from_slice(bytes);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Where a container hangs: its parent and key.
+    pub fn place_of(&self, container: u32) -> (u32, &Key) {
+        let container = self.container(container);
+        (container.parent, &container.key)
+    }
+}

@@ -1,0 +1,102 @@
+//! The table of children: which units hang on a unit beside its continuation. In a text typed by one person it stays small;
+//! it is asked only where an insert finds that its place may already be taken.
+
+use super::run::Side;
+use joinery_history::{Agents, Dot};
+use std::collections::{BTreeSet, HashMap};
+use std::hash::{BuildHasherDefault, Hasher};
+
+/// Parents' dots are small numbers; one multiplication spreads them (FxHash).
+#[derive(Debug, Default, Clone)]
+struct DotHasher(u64);
+
+impl Hasher for DotHasher {
+    fn finish(&self) -> u64 {
+        self.0 ^ self.0 >> 32
+    }
+    fn write(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            self.write_u64(u64::from(byte));
+        }
+    }
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+    fn write_u32(&mut self, word: u32) {
+        self.write_u64(u64::from(word));
+    }
+    fn write_isize(&mut self, word: isize) {
+        self.write_u64(word as u64);
+    }
+}
+
+/// A sibling's rank: ids of agents are the same everywhere, their numbers in a table are not.
+type Rank = (u64, u32);
+
+#[derive(Debug, Clone)]
+enum Siblings {
+    One(Dot),
+    /// A hundred thousand may insert at one place, so an ordered set, not a list.
+    Many(BTreeSet<Rank>),
+}
+
+/// The explicit children of every unit that has some.
+#[derive(Debug, Default, Clone)]
+pub struct Children {
+    table: HashMap<(Dot, Side), Siblings, BuildHasherDefault<DotHasher>>,
+}
+
+/// The order of siblings: by agent id, then by seq.
+pub fn rank(agents: &Agents, dot: Dot) -> Rank {
+    (agents.id(dot.agent), dot.seq)
+}
+
+impl Children {
+    /// Does anything hang there?
+    pub fn any(&self, parent: Dot, side: Side) -> bool {
+        self.table.contains_key(&(parent, side))
+    }
+
+    /// Adds a child.
+    pub fn add(&mut self, agents: &Agents, parent: Dot, side: Side, child: Dot) {
+        let siblings = self.table.entry((parent, side)).or_insert(Siblings::One(child));
+        match siblings {
+            Siblings::One(only) if *only == child => {}
+            Siblings::One(only) => {
+                *siblings = Siblings::Many(BTreeSet::from([rank(agents, *only), rank(agents, child)]));
+            }
+            Siblings::Many(set) => {
+                set.insert(rank(agents, child));
+            }
+        }
+    }
+
+    /// The lowest child above `floor` (the lowest of all where there is no floor).
+    pub fn lowest_above(&self, agents: &Agents, parent: Dot, side: Side, floor: Option<Dot>) -> Option<Dot> {
+        let floor = floor.map(|dot| rank(agents, dot));
+        match self.table.get(&(parent, side))? {
+            Siblings::One(only) => floor.is_none_or(|floor| rank(agents, *only) > floor).then_some(*only),
+            Siblings::Many(set) => {
+                let lowest = match floor {
+                    None => set.first(),
+                    Some(floor) => set
+                        .range((std::ops::Bound::Excluded(floor), std::ops::Bound::Unbounded))
+                        .next(),
+                };
+                lowest.and_then(|rank| dot_of(agents, *rank))
+            }
+        }
+    }
+
+    /// The highest child.
+    pub fn highest(&self, agents: &Agents, parent: Dot, side: Side) -> Option<Dot> {
+        match self.table.get(&(parent, side))? {
+            Siblings::One(only) => Some(*only),
+            Siblings::Many(set) => set.last().and_then(|rank| dot_of(agents, *rank)),
+        }
+    }
+}
+
+fn dot_of(agents: &Agents, (id, seq): Rank) -> Option<Dot> {
+    agents.find(id).map(|agent| Dot { agent, seq })
+}

@@ -1,0 +1,416 @@
+//! A sequence of units with ids in Fugue order: what text (units are UTF-16 characters) and list (units are elements) share.
+//!
+//! The order is that of Weidner and Kleppmann, "The Art of the Fugue: Minimizing Interleaving in Collaborative Text Editing"
+//! (2023): units form a tree; a unit hangs on the left or the right of its parent; reading in order (left children, the unit,
+//! right children; siblings by id) gives the sequence. Who inserts between two neighbours hangs the new unit on the right of
+//! the left one or, where something already hangs there, on the left of the right one.
+//!
+//! Deviations: the tree is not built. Runs stand in reading order in a B-tree ([`tree`]); a run's inner units have exactly
+//! one child, the next unit. Where a new unit's place is free, it goes right beside its parent with no further look. Only
+//! where siblings exist ([`children`]) is the way to the neighbour sibling's outermost descendant walked.
+//!
+//! What it is not: it assigns no dots, checks no version, and encodes nothing.
+
+mod build;
+mod children;
+mod run;
+mod tree;
+
+pub use build::build;
+pub use run::{is_continuation, Removal, Run, Side};
+
+use children::{rank, Children};
+use joinery_history::{Agents, Dot};
+use tree::{Place, Tree};
+
+/// Where a new unit hangs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Anchor {
+    /// The unit it hangs on; [`Dot::NONE`] is the start.
+    pub parent: Dot,
+    /// On which side.
+    pub side: Side,
+}
+
+/// A sequence. See the top of this file.
+#[derive(Debug, Clone)]
+pub struct Sequence<U> {
+    tree: Tree<U>,
+    children: Children,
+}
+
+impl<U: Copy> Default for Sequence<U> {
+    fn default() -> Self {
+        Sequence {
+            tree: Tree::new(),
+            children: Children::default(),
+        }
+    }
+}
+
+impl<U: Copy> Sequence<U> {
+    /// Visible units.
+    pub fn len(&self) -> u32 {
+        self.tree.len()
+    }
+
+    /// True when nothing was ever inserted.
+    pub fn is_untouched(&self) -> bool {
+        self.tree.is_untouched()
+    }
+
+    /// Every run in order, with its visible units.
+    pub fn runs(&self) -> impl Iterator<Item = (Run, &[U])> + '_ {
+        self.tree.runs()
+    }
+
+    /// The visible units in order, leaf by leaf.
+    pub fn chunks(&self) -> impl Iterator<Item = &[U]> + '_ {
+        self.tree.leaves().map(|leaf| leaf.content.as_slice())
+    }
+
+    /// May the run that ends with `tail` be joined with what stands behind it and continues it? Not where something else
+    /// hangs on the right of `tail`: a run's inner units have one child.
+    pub fn is_open(&self, tail: Dot) -> bool {
+        !self.children.any(tail, Side::Right)
+    }
+
+    /// The visible unit at `index`.
+    pub fn get(&mut self, index: u32) -> Option<U> {
+        if index >= self.len() {
+            return None;
+        }
+        let place = self.tree.find(index);
+        self.tree.unit(place)
+    }
+
+    /// The dot of the visible unit at `index`.
+    pub fn dot_at(&mut self, index: u32) -> Option<Dot> {
+        if index >= self.len() {
+            return None;
+        }
+        let place = self.tree.find(index);
+        Some(self.tree.run(place).dot.plus(place.offset))
+    }
+
+    /// Is `dot` a unit of this sequence, visible or not?
+    pub fn contains(&self, dot: Dot) -> bool {
+        self.tree.locate(dot).is_some()
+    }
+
+    /// How many units from `dot` on, at most `len`, stand in the same run; 0 where `dot` is not here.
+    pub fn stretch(&self, dot: Dot, len: u32) -> u32 {
+        self.tree
+            .locate(dot)
+            .map_or(0, |place| len.min(self.tree.run(place).len - place.offset))
+    }
+
+    /// The visible unit with id `dot`.
+    pub fn unit(&self, dot: Dot) -> Option<U> {
+        self.tree.unit(self.tree.locate(dot)?)
+    }
+
+    /// How many visible units stand before `dot`.
+    pub fn index_of(&self, dot: Dot) -> Option<u32> {
+        self.tree.locate(dot).map(|place| self.tree.index_of(place))
+    }
+
+    /// Inserts new units before the visible unit at `index` (at most [`Sequence::len`]); the first has the id `dot`, the
+    /// others the dots after it. Returns where they hang.
+    pub fn insert(&mut self, agents: &Agents, index: u32, dot: Dot, units: &[U]) -> Anchor {
+        let left = (index > 0).then(|| self.tree.find(index - 1));
+        let (anchor, at) = match left {
+            Some(left) => {
+                let run = self.tree.run(left);
+                let left_dot = run.dot.plus(left.offset);
+                let behind = Place {
+                    offset: left.offset + 1,
+                    ..left
+                };
+                if behind.offset < run.len {
+                    (
+                        Anchor {
+                            parent: left_dot.plus(1),
+                            side: Side::Left,
+                        },
+                        behind,
+                    )
+                } else if !run.continued && self.is_open(left_dot) {
+                    (
+                        Anchor {
+                            parent: left_dot,
+                            side: Side::Right,
+                        },
+                        behind,
+                    )
+                } else {
+                    // Something hangs on the right of the left neighbour, so the next run starts with its first descendant.
+                    let next = self.tree.next_run(left).map(|place| self.tree.run(place).dot);
+                    (
+                        Anchor {
+                            parent: next.unwrap_or(left_dot),
+                            side: Side::Left,
+                        },
+                        behind,
+                    )
+                }
+            }
+            None => match self.tree.first_run() {
+                Some(first) => (
+                    Anchor {
+                        parent: self.tree.run(first).dot,
+                        side: Side::Left,
+                    },
+                    first,
+                ),
+                None => {
+                    let at = Place {
+                        leaf: 0,
+                        run: 0,
+                        offset: 0,
+                    };
+                    (
+                        Anchor {
+                            parent: Dot::NONE,
+                            side: Side::Right,
+                        },
+                        at,
+                    )
+                }
+            },
+        };
+        self.put(agents, at, dot, anchor, Removal::NONE, units.len() as u32, units);
+        anchor
+    }
+
+    /// Inserts `len` units that came from elsewhere, the first with the id `dot`. The parent is known to be here; none of
+    /// the dots is. Removed units come without content.
+    pub fn integrate(&mut self, agents: &Agents, dot: Dot, anchor: Anchor, removal: Removal, len: u32, units: &[U]) {
+        let Some(at) = self.place_for(agents, dot, anchor) else {
+            return;
+        };
+        self.put(agents, at, dot, anchor, removal, len, units);
+    }
+
+    /// Where a unit with this anchor stands.
+    fn place_for(&mut self, agents: &Agents, dot: Dot, anchor: Anchor) -> Option<Place> {
+        let Anchor { parent, side } = anchor;
+        if side == Side::Left {
+            let place = self.tree.locate(parent)?;
+            let place = self.tree.cut(place);
+            if let Some(above) = self.children.lowest_above(agents, parent, side, Some(dot)) {
+                return self.tree.locate(self.leftmost(agents, above));
+            }
+            return Some(place);
+        }
+        let mut continuation = None;
+        let behind = if parent.is_some() {
+            let place = self.tree.locate(parent)?;
+            let run = self.tree.run(place);
+            let behind = Place {
+                offset: place.offset + 1,
+                ..place
+            };
+            if behind.offset < run.len || run.continued {
+                continuation = Some(parent.plus(1));
+            }
+            if behind.offset < run.len {
+                self.tree.cut(behind);
+            }
+            behind
+        } else {
+            self.tree.first_run().unwrap_or(Place {
+                leaf: 0,
+                run: 0,
+                offset: 0,
+            })
+        };
+        if continuation.is_none() && !self.children.any(parent, side) {
+            return Some(behind);
+        }
+        let mut above = self.children.lowest_above(agents, parent, side, Some(dot));
+        if let Some(next) = continuation {
+            let closer = above.is_none_or(|above| rank(agents, next) < rank(agents, above));
+            if rank(agents, next) > rank(agents, dot) && closer {
+                above = Some(next);
+            }
+        }
+        match above {
+            Some(sibling) => self.tree.locate(self.leftmost(agents, sibling)),
+            None => {
+                let last = self.tree.locate(self.rightmost(agents, parent))?;
+                Some(Place {
+                    offset: last.offset + 1,
+                    ..last
+                })
+            }
+        }
+    }
+
+    /// The first unit, in reading order, among `dot` and what hangs below it.
+    fn leftmost(&self, agents: &Agents, dot: Dot) -> Dot {
+        let mut at = dot;
+        while let Some(child) = self.children.lowest_above(agents, at, Side::Left, None) {
+            at = child;
+        }
+        at
+    }
+
+    /// The last unit, in reading order, among `dot` and what hangs below it ([`Dot::NONE`]: of the whole sequence).
+    fn rightmost(&self, agents: &Agents, dot: Dot) -> Dot {
+        let mut at = dot;
+        loop {
+            let mut last = None;
+            if at.is_some() {
+                let Some(place) = self.tree.locate(at) else { return at };
+                let run = self.tree.run(place);
+                at = run.tail();
+                if run.continued {
+                    last = Some(at.plus(1));
+                }
+            }
+            if let Some(child) = self.children.highest(agents, at, Side::Right) {
+                if last.is_none_or(|last| rank(agents, child) > rank(agents, last)) {
+                    last = Some(child);
+                }
+            }
+            match last {
+                Some(child) => at = child,
+                None => return at,
+            }
+        }
+    }
+
+    /// Puts units at a place. Extends the run before it where they continue it.
+    #[allow(clippy::too_many_arguments)]
+    fn put(&mut self, agents: &Agents, at: Place, dot: Dot, anchor: Anchor, removal: Removal, len: u32, units: &[U]) {
+        let Anchor { parent, side } = anchor;
+        if is_continuation(dot, parent, side) {
+            // `at` may be the front of the next run; the parent's own run is what would be extended.
+            if let Some(place) = self.tree.locate(parent) {
+                let run = self.tree.run(place);
+                let adjacent = (place.leaf, place.run) == (at.leaf, at.run) && at.offset == run.len;
+                if adjacent && !run.continued && !run.removal.is_some() && !removal.is_some() && self.is_open(parent) {
+                    self.tree.extend(Place { offset: 0, ..place }, units);
+                    return;
+                }
+                // The parent ends its run: nothing else could have let a continuation be missing.
+                self.tree.run_mut(place).continued = true;
+            }
+        } else {
+            self.children.add(agents, parent, side, dot);
+        }
+        let at = self.tree.cut(at);
+        self.tree.insert(
+            at,
+            Run {
+                dot,
+                len,
+                parent,
+                side,
+                continued: false,
+                removal,
+            },
+            units,
+        );
+    }
+
+    /// Removes `len` visible units from `index` on (the caller has checked that they exist), all by the one operation
+    /// `removal`. Tells each stretch of ids that was removed, and each unit that was dropped.
+    pub fn delete(
+        &mut self,
+        index: u32,
+        len: u32,
+        removal: Dot,
+        removed: &mut dyn FnMut(Dot, u32),
+        dropped: &mut dyn FnMut(U),
+    ) {
+        let mut left = len;
+        while left > 0 {
+            let place = self.tree.find(index);
+            let run = self.tree.run(place);
+            let take = left.min(run.len - place.offset);
+            let dot = run.dot.plus(place.offset);
+            removed(dot, take);
+            self.remove_at(place, take, Removal { dot: removal, step: 0 }, dropped);
+            left -= take;
+        }
+    }
+
+    /// Removes the units `dot` … `dot + len − 1` on behalf of a removal from elsewhere. What was removed before keeps the
+    /// lower of the two dots. Ids that are not here are passed over.
+    pub fn remove(&mut self, agents: &Agents, dot: Dot, len: u32, removal: Removal, dropped: &mut dyn FnMut(U)) {
+        let mut done = 0;
+        while done < len {
+            let Some(place) = self.tree.locate(dot.plus(done)) else {
+                done += 1;
+                continue;
+            };
+            let run = self.tree.run(place);
+            let mut take = (len - done).min(run.len - place.offset);
+            let new = removal.skip(done);
+            if !run.removal.is_some() {
+                self.remove_at(place, take, new, dropped);
+            } else {
+                let old = run.removal.skip(place.offset);
+                if old.dot.agent == new.dot.agent && old.step != new.step {
+                    take = 1;
+                }
+                if rank(agents, new.dot) < rank(agents, old.dot) {
+                    self.remove_at(place, take, new, dropped);
+                }
+            }
+            done += take;
+        }
+    }
+
+    /// Marks `len` units of one run removed and joins the result with its neighbours where they go on.
+    fn remove_at(&mut self, place: Place, len: u32, removal: Removal, dropped: &mut dyn FnMut(U)) {
+        let place = self.tree.cut(place);
+        self.tree.cut(Place { offset: len, ..place });
+        self.tree.remove(place, removal, dropped);
+        let runs = self.tree.leaf(place.leaf).runs.len();
+        if place.run + 1 < runs {
+            self.try_fuse(place);
+        }
+        if place.run > 0 {
+            self.try_fuse(Place {
+                run: place.run - 1,
+                ..place
+            });
+        }
+        self.tree.settle_runs(place.leaf);
+    }
+
+    fn try_fuse(&mut self, place: Place) {
+        let first = self.tree.run(place);
+        let second = self.tree.run(Place {
+            run: place.run + 1,
+            ..place
+        });
+        let goes_on = second.is_continuation() && second.parent == first.tail() && self.is_open(first.tail());
+        if !goes_on {
+            return;
+        }
+        if let Some(step) = first.removal.continues(first.len, second.removal, second.len) {
+            self.tree.fuse(place, step);
+        }
+    }
+
+    /// Replaces the visible unit with id `dot`.
+    pub fn set_unit(&mut self, dot: Dot, unit: U) {
+        if let Some(place) = self.tree.locate(dot) {
+            if !self.tree.run(place).removal.is_some() {
+                self.tree.set_unit(place, unit);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+impl<U: Copy> Sequence<U> {
+    /// Deep invariants, for tests.
+    pub fn check(&self) {
+        self.tree.check();
+    }
+}

@@ -1,0 +1,129 @@
+//! Runs: what a sequence is made of. A run is a stretch of units (characters, list elements) that one agent inserted one
+//! after the other and that still stand next to each other, all of them live or all of them removed.
+
+use joinery_history::Dot;
+
+/// On which side of its parent a unit hangs in the Fugue tree.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Side {
+    /// Before the parent.
+    Left,
+    /// After the parent.
+    Right,
+}
+
+/// Who removed the units of a run. The first unit was removed by `dot`, the k-th by the dot `k × step` later: 0 where one
+/// operation removed the whole stretch, +1 and −1 for the delete and the backspace key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Removal {
+    /// The removal's own dot at the run's first unit; [`Dot::NONE`] for live units.
+    pub dot: Dot,
+    /// How the dot's seq changes from unit to unit.
+    pub step: i8,
+}
+
+impl Removal {
+    /// Not removed.
+    pub const NONE: Removal = Removal {
+        dot: Dot::NONE,
+        step: 0,
+    };
+
+    /// True for removed units.
+    pub fn is_some(self) -> bool {
+        self.dot.is_some()
+    }
+
+    /// The removal as it reads from the `n`-th unit on.
+    pub fn skip(self, n: u32) -> Removal {
+        if !self.is_some() {
+            return self;
+        }
+        Removal {
+            dot: self.at(n),
+            step: self.step,
+        }
+    }
+
+    /// The dot that removed the `n`-th unit.
+    pub fn at(self, n: u32) -> Dot {
+        let seq = i64::from(self.dot.seq) + i64::from(self.step) * i64::from(n);
+        Dot {
+            agent: self.dot.agent,
+            seq: seq as u32,
+        }
+    }
+
+    /// The step under which a stretch of `len` units removed by `self` goes on with `next_len` units removed by `next`.
+    pub fn continues(self, len: u32, next: Removal, next_len: u32) -> Option<i8> {
+        if !self.is_some() || !next.is_some() {
+            return (!self.is_some() && !next.is_some()).then_some(0);
+        }
+        if self.dot.agent != next.dot.agent {
+            return None;
+        }
+        let last = self.at(len - 1).seq;
+        let step = i64::from(next.dot.seq) - i64::from(last);
+        let step = i8::try_from(step).ok().filter(|step| (-1..=1).contains(step))?;
+        ((len == 1 || self.step == step) && (next_len == 1 || next.step == step)).then_some(step)
+    }
+}
+
+/// A stretch of units. Its first unit hangs on `parent`; each other one hangs on the right of the unit before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Run {
+    /// The first unit's dot; unit k has the dot k places later.
+    pub dot: Dot,
+    /// How many units, at least 1.
+    pub len: u32,
+    /// What the first unit hangs on; [`Dot::NONE`] is the start of the sequence.
+    pub parent: Dot,
+    /// On which side of it.
+    pub side: Side,
+    /// True when the dot after the last unit hangs on the last unit's right but stands in another run: the stretch was
+    /// cut. Such a child needs no entry in the table of children.
+    pub continued: bool,
+    /// Who removed it, if anyone.
+    pub removal: Removal,
+}
+
+impl Run {
+    /// The last unit's dot.
+    pub fn tail(&self) -> Dot {
+        self.dot.plus(self.len - 1)
+    }
+
+    /// Does the first unit merely go on from its agent's unit before? (Then its place in the tree follows from its dot.)
+    pub fn is_continuation(&self) -> bool {
+        is_continuation(self.dot, self.parent, self.side)
+    }
+
+    /// How many units a reader sees.
+    pub fn visible(&self) -> u32 {
+        if self.removal.is_some() {
+            0
+        } else {
+            self.len
+        }
+    }
+
+    /// Cuts the run after `at` units; `self` keeps the first part.
+    pub fn split(&mut self, at: u32) -> Run {
+        let second = Run {
+            dot: self.dot.plus(at),
+            len: self.len - at,
+            parent: self.dot.plus(at - 1),
+            side: Side::Right,
+            continued: self.continued,
+            removal: self.removal.skip(at),
+        };
+        self.len = at;
+        self.continued = true;
+        second
+    }
+}
+
+/// Is `dot` the next dot of the agent of `parent`, hanging on its right?
+pub fn is_continuation(dot: Dot, parent: Dot, side: Side) -> bool {
+    side == Side::Right && parent.agent == dot.agent && parent.seq + 1 == dot.seq && parent.is_some()
+}

@@ -1,0 +1,641 @@
+//! The flat B-tree that keeps the runs in order: runs with their content in leaves, visible lengths in the nodes above,
+//! u32 indices for links, and per agent a table from dots to leaves. It knows nothing of merging.
+//!
+//! ```text
+//!            node (children, visible length of each)
+//!           /                 \
+//!   leaf ⇄ leaf ⇄ leaf      leaf ⇄ …      a leaf: up to 32 runs, up to 1,024 visible units inline
+//! ```
+//!
+//! Runs are never taken out (a removed run keeps its place), so the tree only grows and needs no rebalancing downwards.
+
+use super::run::Run;
+use joinery_history::Dot;
+use std::collections::BTreeMap;
+
+const NIL: u32 = u32::MAX;
+const MAX_RUNS: usize = 32;
+const MAX_CONTENT: usize = 1024;
+const MAX_CHILDREN: usize = 32;
+
+/// Some runs and the visible units in them, in order.
+#[derive(Debug, Clone)]
+pub struct Leaf<U> {
+    /// The node above, so that a change of length can be told upwards.
+    parent: u32,
+    /// The leaf before and the one after, so that reading in order needs no walk through the nodes.
+    prev: u32,
+    next: u32,
+    /// The runs, in order.
+    pub runs: Vec<Run>,
+    /// The units of the runs that are not removed, in order.
+    pub content: Vec<U>,
+}
+
+/// A node's children are all leaves or all nodes.
+#[derive(Debug, Clone)]
+struct Node {
+    parent: u32,
+    children: Vec<u32>,
+    /// Visible length below each child.
+    lens: Vec<u32>,
+    of_leaves: bool,
+}
+
+/// A unit's place: its run and how far into it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Place {
+    /// The leaf.
+    pub leaf: u32,
+    /// The run's position in the leaf.
+    pub run: usize,
+    /// Units before it in the run.
+    pub offset: u32,
+}
+
+/// The tree. See the top of this file.
+#[derive(Debug, Clone)]
+pub struct Tree<U> {
+    leaves: Vec<Leaf<U>>,
+    nodes: Vec<Node>,
+    root: u32,
+    first: u32,
+    /// Per agent: from this seq on, look in that leaf. Gaps (operations elsewhere) point anywhere.
+    lookup: Vec<BTreeMap<u32, u32>>,
+    len: u32,
+    /// The leaf found last and the visible units before it, so that typing finds its leaf without a descent.
+    recent: Option<(u32, u32)>,
+}
+
+impl<U: Copy> Tree<U> {
+    /// An empty tree.
+    pub fn new() -> Self {
+        Tree {
+            leaves: vec![Leaf {
+                parent: 0,
+                prev: NIL,
+                next: NIL,
+                runs: Vec::new(),
+                content: Vec::new(),
+            }],
+            nodes: vec![Node {
+                parent: NIL,
+                children: vec![0],
+                lens: vec![0],
+                of_leaves: true,
+            }],
+            root: 0,
+            first: 0,
+            lookup: Vec::new(),
+            len: 0,
+            recent: None,
+        }
+    }
+
+    /// Fills a tree with runs that are in order already. `content` holds the visible units.
+    pub fn build(runs: Vec<Run>, content: Vec<U>) -> Self {
+        let mut tree = Tree::new();
+        let mut leaf = 0;
+        let mut taken = 0;
+        for mut run in runs {
+            loop {
+                let full = tree.leaves[leaf as usize].runs.len() >= MAX_RUNS * 3 / 4
+                    || tree.leaves[leaf as usize].content.len() >= MAX_CONTENT * 3 / 4;
+                if full {
+                    leaf = tree.append_leaf(leaf);
+                }
+                let space = MAX_CONTENT * 3 / 4 - tree.leaves[leaf as usize].content.len();
+                let rest = (run.visible() as usize > space).then(|| run.split(space as u32));
+                let visible = run.visible();
+                let units = &content[taken..taken + visible as usize];
+                taken += visible as usize;
+                tree.leaves[leaf as usize].content.extend_from_slice(units);
+                tree.leaves[leaf as usize].runs.push(run);
+                tree.assign(run, leaf);
+                tree.add_len(leaf, i64::from(visible));
+                match rest {
+                    Some(second) => run = second,
+                    None => break,
+                }
+            }
+        }
+        tree
+    }
+
+    /// Visible units.
+    pub fn len(&self) -> u32 {
+        self.len
+    }
+
+    /// True when there is no run at all, visible or not.
+    pub fn is_untouched(&self) -> bool {
+        self.leaves[self.first as usize].runs.is_empty()
+    }
+
+    /// A leaf's runs and content.
+    pub fn leaf(&self, leaf: u32) -> &Leaf<U> {
+        &self.leaves[leaf as usize]
+    }
+
+    /// A run.
+    pub fn run(&self, place: Place) -> Run {
+        self.leaves[place.leaf as usize].runs[place.run]
+    }
+
+    /// A run, to change what is neither its dot nor its length nor its visibility.
+    pub fn run_mut(&mut self, place: Place) -> &mut Run {
+        &mut self.leaves[place.leaf as usize].runs[place.run]
+    }
+
+    /// Every leaf in order.
+    pub fn leaves(&self) -> impl Iterator<Item = &Leaf<U>> + '_ {
+        let mut at = self.first;
+        std::iter::from_fn(move || {
+            let leaf = self.leaves.get(at as usize)?;
+            at = leaf.next;
+            Some(leaf)
+        })
+    }
+
+    /// Every run in order, with its content (empty where it is removed).
+    pub fn runs(&self) -> impl Iterator<Item = (Run, &[U])> + '_ {
+        self.leaves().flat_map(|leaf| {
+            let mut taken = 0;
+            leaf.runs.iter().map(move |run| {
+                let from = taken;
+                taken += run.visible() as usize;
+                (*run, &leaf.content[from..taken])
+            })
+        })
+    }
+
+    /// The place of the first run, if any.
+    pub fn first_run(&self) -> Option<Place> {
+        let place = Place {
+            leaf: self.first,
+            run: 0,
+            offset: 0,
+        };
+        (!self.is_untouched()).then_some(place)
+    }
+
+    /// The run after the one at `place`.
+    pub fn next_run(&self, place: Place) -> Option<Place> {
+        let leaf = &self.leaves[place.leaf as usize];
+        if place.run + 1 < leaf.runs.len() {
+            return Some(Place {
+                leaf: place.leaf,
+                run: place.run + 1,
+                offset: 0,
+            });
+        }
+        // Only the very first leaf of an untouched tree is empty, so the next leaf has a run.
+        (leaf.next != NIL).then_some(Place {
+            leaf: leaf.next,
+            run: 0,
+            offset: 0,
+        })
+    }
+
+    /// Where `dot` stands, if it is in this sequence.
+    pub fn locate(&self, dot: Dot) -> Option<Place> {
+        let (_, &leaf) = self.lookup.get(dot.agent as usize)?.range(..=dot.seq).next_back()?;
+        let runs = &self.leaves[leaf as usize].runs;
+        let run = runs
+            .iter()
+            .position(|run| run.dot.agent == dot.agent && run.dot.seq <= dot.seq && dot.seq - run.dot.seq < run.len)?;
+        Some(Place {
+            leaf,
+            run,
+            offset: dot.seq - runs[run].dot.seq,
+        })
+    }
+
+    /// The place of the visible unit at `index`, which must be below [`Tree::len`].
+    pub fn find(&mut self, index: u32) -> Place {
+        let (leaf, start) = self.find_leaf(index);
+        let mut left = index - start;
+        let runs = &self.leaves[leaf as usize].runs;
+        let mut at = 0;
+        while let Some(run) = runs.get(at) {
+            let visible = run.visible();
+            if left < visible {
+                break;
+            }
+            left -= visible;
+            at += 1;
+        }
+        Place {
+            leaf,
+            run: at,
+            offset: left,
+        }
+    }
+
+    fn find_leaf(&mut self, index: u32) -> (u32, u32) {
+        if let Some((leaf, start)) = self.recent {
+            if index >= start && ((index - start) as usize) < self.leaves[leaf as usize].content.len() {
+                return (leaf, start);
+            }
+        }
+        let mut at = self.root;
+        let mut left = index;
+        loop {
+            let node = &self.nodes[at as usize];
+            let mut child = 0;
+            while child + 1 < node.lens.len() && left >= node.lens[child] {
+                left -= node.lens[child];
+                child += 1;
+            }
+            at = node.children[child];
+            if node.of_leaves {
+                self.recent = Some((at, index - left));
+                return (at, index - left);
+            }
+        }
+    }
+
+    /// How many visible units stand before the run (and offset) at `place`.
+    pub fn index_of(&self, place: Place) -> u32 {
+        let leaf = &self.leaves[place.leaf as usize];
+        let mut index = self.content_offset(place) as u32;
+        let (mut child, mut parent) = (place.leaf, leaf.parent);
+        while parent != NIL {
+            let node = &self.nodes[parent as usize];
+            for (&id, &len) in node.children.iter().zip(&node.lens) {
+                if id == child {
+                    break;
+                }
+                index += len;
+            }
+            child = parent;
+            parent = node.parent;
+        }
+        index
+    }
+
+    /// Where in its leaf's content the unit at `place` stands (or would).
+    pub fn content_offset(&self, place: Place) -> usize {
+        let runs = &self.leaves[place.leaf as usize].runs;
+        let before: u32 = runs[..place.run].iter().map(Run::visible).sum();
+        let within = runs.get(place.run).map_or(0, |run| run.visible().min(place.offset));
+        (before + within) as usize
+    }
+
+    /// Cuts the run at `place` before its offset, so that a run starts there. Returns that run's place.
+    pub fn cut(&mut self, place: Place) -> Place {
+        if place.offset == 0 {
+            return place;
+        }
+        let runs = &mut self.leaves[place.leaf as usize].runs;
+        if place.offset < runs[place.run].len {
+            let second = runs[place.run].split(place.offset);
+            runs.insert(place.run + 1, second);
+        }
+        Place {
+            leaf: place.leaf,
+            run: place.run + 1,
+            offset: 0,
+        }
+    }
+
+    /// Puts a run in before the run at `place` (offset 0; one past the last run appends). Places change by this.
+    pub fn insert(&mut self, place: Place, run: Run, units: &[U]) {
+        let at = self.content_offset(place);
+        let leaf = &mut self.leaves[place.leaf as usize];
+        leaf.runs.insert(place.run, run);
+        leaf.content.splice(at..at, units.iter().copied());
+        self.assign(run, place.leaf);
+        self.add_len(place.leaf, i64::from(run.visible()));
+        self.settle(place.leaf);
+    }
+
+    /// Appends units to the run at `place`, whose dots they continue. Places change by this.
+    pub fn extend(&mut self, place: Place, units: &[U]) {
+        let end = Place {
+            offset: self.run(place).len,
+            ..place
+        };
+        let at = self.content_offset(end);
+        let leaf = &mut self.leaves[place.leaf as usize];
+        if at == leaf.content.len() {
+            leaf.content.extend_from_slice(units);
+        } else if let [unit] = units {
+            leaf.content.insert(at, *unit);
+        } else {
+            leaf.content.splice(at..at, units.iter().copied());
+        }
+        let run = &mut leaf.runs[place.run];
+        let added = Run {
+            dot: run.dot.plus(run.len),
+            len: units.len() as u32,
+            ..*run
+        };
+        run.len += added.len;
+        self.assign(added, place.leaf);
+        self.add_len(place.leaf, units.len() as i64);
+        self.settle(place.leaf);
+    }
+
+    /// Takes the content of the whole run at `place` out and marks it removed. The units are handed to `dropped`.
+    pub fn remove(&mut self, place: Place, removal: super::run::Removal, dropped: &mut dyn FnMut(U)) {
+        let at = self.content_offset(place);
+        let leaf = &mut self.leaves[place.leaf as usize];
+        let run = &mut leaf.runs[place.run];
+        let len = run.visible();
+        run.removal = removal;
+        leaf.content.drain(at..at + len as usize).for_each(dropped);
+        self.add_len(place.leaf, -i64::from(len));
+    }
+
+    /// Joins the run at `place` with the next one in its leaf, under the removal `step` given. The caller knows that they
+    /// continue each other.
+    pub fn fuse(&mut self, place: Place, step: i8) {
+        let runs = &mut self.leaves[place.leaf as usize].runs;
+        let second = runs.remove(place.run + 1);
+        let run = &mut runs[place.run];
+        run.len += second.len;
+        run.continued = second.continued;
+        run.removal.step = step;
+    }
+
+    /// Replaces the visible unit at `place`.
+    pub fn set_unit(&mut self, place: Place, unit: U) {
+        let at = self.content_offset(place);
+        self.leaves[place.leaf as usize].content[at] = unit;
+    }
+
+    /// The visible unit at `place`, if it is not removed.
+    pub fn unit(&self, place: Place) -> Option<U> {
+        let run = self.run(place);
+        if run.removal.is_some() {
+            return None;
+        }
+        self.leaves[place.leaf as usize]
+            .content
+            .get(self.content_offset(place))
+            .copied()
+    }
+
+    /// Notes that the dots of `run` are in `leaf` now.
+    fn assign(&mut self, run: Run, leaf: u32) {
+        let agent = run.dot.agent as usize;
+        if agent >= self.lookup.len() {
+            self.lookup.resize_with(agent + 1, BTreeMap::new);
+        }
+        let map = &mut self.lookup[agent];
+        let (start, end) = (run.dot.seq, run.dot.seq + run.len);
+        if let Some((&last, &at)) = map.last_key_value() {
+            if last <= start && at == leaf {
+                return;
+            }
+        } else {
+            map.insert(start, leaf);
+            return;
+        }
+        let after = map.range(..=end).next_back().map(|(_, &at)| at);
+        let inside: Vec<u32> = map.range(start..end).map(|(&seq, _)| seq).collect();
+        for seq in inside {
+            map.remove(&seq);
+        }
+        let before = map.range(..start).next_back().map(|(_, &at)| at);
+        if before != Some(leaf) {
+            map.insert(start, leaf);
+        }
+        if let Some(after) = after {
+            if after != leaf {
+                map.entry(end).or_insert(after);
+            }
+        }
+    }
+
+    fn add_len(&mut self, leaf: u32, delta: i64) {
+        if delta == 0 {
+            return;
+        }
+        if self.recent.is_some_and(|(at, _)| at != leaf) {
+            self.recent = None;
+        }
+        self.len = (i64::from(self.len) + delta) as u32;
+        let (mut child, mut parent) = (leaf, self.leaves[leaf as usize].parent);
+        while parent != NIL {
+            let node = &mut self.nodes[parent as usize];
+            if let Some(at) = node.children.iter().position(|&id| id == child) {
+                node.lens[at] = (i64::from(node.lens[at]) + delta) as u32;
+            }
+            child = parent;
+            parent = node.parent;
+        }
+    }
+
+    /// Splits a leaf that cuts have given too many runs.
+    pub fn settle_runs(&mut self, leaf: u32) {
+        if self.leaves[leaf as usize].runs.len() > MAX_RUNS {
+            self.settle(leaf);
+        }
+    }
+
+    /// Splits a leaf until it is within its limits.
+    fn settle(&mut self, leaf: u32) {
+        let mut at = leaf;
+        loop {
+            let this = &self.leaves[at as usize];
+            let (runs, content) = (this.runs.len(), this.content.len());
+            if runs <= MAX_RUNS && content <= MAX_CONTENT {
+                return;
+            }
+            let cut = if content > MAX_CONTENT {
+                // A long paste leaves full leaves behind; typing leaves halves.
+                let keep = if content > 2 * MAX_CONTENT {
+                    MAX_CONTENT * 3 / 4
+                } else {
+                    content / 2
+                };
+                self.cut_at_content(at, keep)
+            } else {
+                runs / 2
+            };
+            at = self.split_leaf(at, cut);
+            self.settle_behind(at);
+        }
+    }
+
+    /// After a split the first part may still have too many runs (never too much content).
+    fn settle_behind(&mut self, second: u32) {
+        let first = self.leaves[second as usize].prev;
+        if first != NIL && self.leaves[first as usize].runs.len() > MAX_RUNS {
+            let half = self.leaves[first as usize].runs.len() / 2;
+            self.split_leaf(first, half);
+        }
+    }
+
+    /// The run boundary after `keep` visible units, made by a cut where there is none.
+    fn cut_at_content(&mut self, leaf: u32, keep: usize) -> usize {
+        let runs = &self.leaves[leaf as usize].runs;
+        let mut left = keep as u32;
+        let mut at = 0;
+        while at < runs.len() && runs[at].visible() <= left {
+            left -= runs[at].visible();
+            at += 1;
+        }
+        if left == 0 && at > 0 {
+            return at;
+        }
+        self.cut(Place {
+            leaf,
+            run: at,
+            offset: left,
+        })
+        .run
+    }
+
+    /// Moves the runs from `cut` on into a new leaf behind this one.
+    fn split_leaf(&mut self, leaf: u32, cut: usize) -> u32 {
+        let at = self.content_offset(Place {
+            leaf,
+            run: cut,
+            offset: 0,
+        });
+        let this = &mut self.leaves[leaf as usize];
+        let runs = this.runs.split_off(cut);
+        let content = this.content.split_off(at);
+        let new = self.append_leaf(leaf);
+        self.add_len(leaf, -(content.len() as i64));
+        self.recent = None;
+        for &run in &runs {
+            self.assign(run, new);
+        }
+        let visible = content.len() as i64;
+        let second = &mut self.leaves[new as usize];
+        second.runs = runs;
+        second.content = content;
+        self.add_len(new, visible);
+        new
+    }
+
+    /// Links an empty leaf in behind `leaf`.
+    fn append_leaf(&mut self, leaf: u32) -> u32 {
+        let new = self.leaves.len() as u32;
+        let (parent, next) = (self.leaves[leaf as usize].parent, self.leaves[leaf as usize].next);
+        self.leaves.push(Leaf {
+            parent,
+            prev: leaf,
+            next,
+            runs: Vec::new(),
+            content: Vec::new(),
+        });
+        self.leaves[leaf as usize].next = new;
+        if next != NIL {
+            self.leaves[next as usize].prev = new;
+        }
+        self.link(parent, leaf, new);
+        new
+    }
+
+    /// Makes `new` the child after `after` of `parent`, splitting nodes upwards where they are full.
+    fn link(&mut self, parent: u32, after: u32, new: u32) {
+        let (mut parent, mut after, mut new, mut new_len) = (parent, after, new, 0);
+        loop {
+            let node = &mut self.nodes[parent as usize];
+            let at = node
+                .children
+                .iter()
+                .position(|&id| id == after)
+                .map_or(node.children.len(), |at| at + 1);
+            node.children.insert(at, new);
+            node.lens.insert(at, new_len);
+            if node.children.len() <= MAX_CHILDREN {
+                return;
+            }
+            // At the very end most will be appended: leave the first node nearly full.
+            let half = if at + 1 == node.children.len() {
+                MAX_CHILDREN - 2
+            } else {
+                MAX_CHILDREN / 2
+            };
+            let children = node.children.split_off(half);
+            let lens = node.lens.split_off(half);
+            let (of_leaves, grandparent) = (node.of_leaves, node.parent);
+            let sibling = self.nodes.len() as u32;
+            for &child in &children {
+                if of_leaves {
+                    self.leaves[child as usize].parent = sibling;
+                } else {
+                    self.nodes[child as usize].parent = sibling;
+                }
+            }
+            let moved: u32 = lens.iter().sum();
+            self.nodes.push(Node {
+                parent: grandparent,
+                children,
+                lens,
+                of_leaves,
+            });
+            if grandparent == NIL {
+                let kept: u32 = self.nodes[parent as usize].lens.iter().sum();
+                let root = self.nodes.len() as u32;
+                let pair = vec![parent, sibling];
+                self.nodes.push(Node {
+                    parent: NIL,
+                    children: pair,
+                    lens: vec![kept, moved],
+                    of_leaves: false,
+                });
+                self.nodes[parent as usize].parent = root;
+                self.nodes[sibling as usize].parent = root;
+                self.root = root;
+                return;
+            }
+            let above = &mut self.nodes[grandparent as usize];
+            if let Some(at) = above.children.iter().position(|&id| id == parent) {
+                above.lens[at] -= moved;
+            }
+            (after, new, new_len, parent) = (parent, sibling, moved, grandparent);
+        }
+    }
+}
+
+#[cfg(test)]
+impl<U: Copy> Tree<U> {
+    /// Every link and every sum, compared with what they stand for.
+    pub fn check(&self) {
+        let mut seen = 0;
+        let mut prev = NIL;
+        let mut at = self.first;
+        while at != NIL {
+            let leaf = &self.leaves[at as usize];
+            assert_eq!(leaf.prev, prev);
+            assert!(leaf.runs.len() <= MAX_RUNS && leaf.content.len() <= MAX_CONTENT);
+            let visible: u32 = leaf.runs.iter().map(Run::visible).sum();
+            assert_eq!(visible as usize, leaf.content.len());
+            let node = &self.nodes[leaf.parent as usize];
+            let child = node.children.iter().position(|&id| id == at).unwrap();
+            assert_eq!(node.lens[child], visible);
+            for (i, run) in leaf.runs.iter().enumerate() {
+                assert!(run.len > 0);
+                for offset in [0, run.len - 1] {
+                    assert_eq!(
+                        self.locate(run.dot.plus(offset)),
+                        Some(Place {
+                            leaf: at,
+                            run: i,
+                            offset
+                        })
+                    );
+                }
+            }
+            seen += visible;
+            prev = at;
+            at = leaf.next;
+        }
+        assert_eq!(seen, self.len);
+        for (id, node) in self.nodes.iter().enumerate() {
+            assert_eq!(node.children.len(), node.lens.len());
+            if node.parent != NIL {
+                let above = &self.nodes[node.parent as usize];
+                let child = above.children.iter().position(|&c| c == id as u32).unwrap();
+                assert_eq!(above.lens[child], node.lens.iter().sum::<u32>());
+            }
+        }
+    }
+}

@@ -1,0 +1,525 @@
+//! Reads the body of a state into a plain description: the mirror of `state.rs`. Total, bounded by the input's length, and
+//! it changes no document; whether the description fits the document is for `join.rs` to check.
+
+use crate::container::{Key, Kind};
+use crate::counter::{Pair, MAX_AMOUNT};
+use crate::document::Document;
+use crate::sequence::{Removal, Run, Side};
+use crate::set::Removed;
+use crate::state::{anchor, flag, unzigzag};
+use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader, RleReader};
+use joinery_history::{Agents, Dot, Stamp, Version, MAX_SEQ};
+use std::rc::Rc;
+
+/// Which container of the document a container of the state is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Target {
+    /// This one.
+    Live(u32),
+    /// One that doesn't exist yet.
+    New,
+    /// One that was ended or deleted: what the state says of it has no effect.
+    Gone,
+}
+
+/// A slot's winning write.
+#[derive(Debug)]
+pub struct SlotState {
+    pub dot: Dot,
+    pub stamp: Stamp,
+    pub value: SlotStateValue,
+}
+
+/// What it put there.
+#[derive(Debug)]
+pub enum SlotStateValue {
+    Deleted,
+    Plain(Box<[u8]>),
+    Child(Kind, Dot),
+}
+
+/// Units that were removed: the first id, how many, by whom.
+pub type RemovedUnits = (Dot, u32, Removal);
+
+/// A set's value, its adds and what was removed of them.
+pub type MemberState = (Box<[u8]>, Vec<Dot>, Vec<Removed>);
+
+/// A container's part of the state.
+#[derive(Debug)]
+pub enum Section {
+    None,
+    Map(Vec<(Rc<str>, SlotState)>),
+    Text {
+        runs: Vec<Run>,
+        units: Vec<u16>,
+        removals: Vec<RemovedUnits>,
+    },
+    List {
+        runs: Vec<Run>,
+        slots: Vec<SlotState>,
+        removals: Vec<RemovedUnits>,
+        changed: Vec<(Dot, SlotState)>,
+    },
+    Counter(Vec<(u32, Pair)>),
+    Set(Vec<MemberState>),
+}
+
+/// A container as the state names it.
+#[derive(Debug)]
+pub struct ContainerState {
+    /// Position in the state's list; containers stand behind their parents.
+    pub parent: usize,
+    pub key: Key,
+    pub kind: Kind,
+    pub generation: Dot,
+    pub ended: Dot,
+    pub flags: u8,
+    pub section: Section,
+}
+
+/// A state, with agents numbered as the document numbers them (those new to it behind its own).
+#[derive(Debug)]
+pub struct State {
+    pub agents: Agents,
+    pub version: Version,
+    pub since: Version,
+    pub frontier: Vec<Dot>,
+    pub highest: Stamp,
+    /// The first is the root.
+    pub containers: Vec<ContainerState>,
+}
+
+struct StateReader<'a> {
+    reader: Reader<'a>,
+    /// The document's number for each of the state's agents.
+    numbers: Vec<u32>,
+    version: Version,
+    highest: Stamp,
+}
+
+impl State {
+    /// Reads a body for joining with `document`.
+    pub fn read(body: &[u8], document: &Document) -> Result<State, DecodeError> {
+        let mut reader = Reader::new(body);
+        let mut agents = document.agents.clone();
+        let n = reader.count("a count of agents")?;
+        let mut numbers = Vec::new();
+        let mut last = None;
+        for _ in 0..n {
+            let id = reader.u64_le("an agent")?;
+            if last.is_some_and(|last| last >= id) {
+                return Err(reader.error("agents in ascending order", "another order"));
+            }
+            last = Some(id);
+            numbers.push(agents.intern(id));
+        }
+        let mut version = Version::default();
+        for &agent in &numbers {
+            let seq = reader.u32("a seq")?;
+            if seq == 0 || seq > MAX_SEQ {
+                return Err(reader.error("a seq from 1 to 2^32 − 2", "another number"));
+            }
+            version.raise(agent, seq);
+        }
+        let mut since = Version::default();
+        match reader.u8("whether a version follows")? {
+            0 => {}
+            1 => {
+                for &agent in &numbers {
+                    let seq = reader.u32("a seq")?;
+                    if seq > version.get(agent) {
+                        return Err(reader.error("a start below the end", "a higher one"));
+                    }
+                    since.raise(agent, seq);
+                }
+            }
+            _ => return Err(reader.error("0 or 1", "another number")),
+        }
+        let mut state = StateReader {
+            reader,
+            numbers,
+            version,
+            highest: 0,
+        };
+        let n = state.reader.count("a count of dots")?;
+        let mut frontier: Vec<Dot> = Vec::new();
+        for _ in 0..n {
+            let dot = state.some_dot()?;
+            if frontier.iter().any(|have| have.agent == dot.agent) {
+                return Err(state.reader.error("one dot an agent", "two"));
+            }
+            frontier.push(dot);
+        }
+        state.highest = state.reader.varint("a stamp")?;
+        if state.highest == u64::MAX {
+            return Err(state.reader.error("a stamp below 2^64 − 1", "a higher one"));
+        }
+        let containers = state.containers()?;
+        state.reader.finish()?;
+        let StateReader { version, highest, .. } = state;
+        Ok(State {
+            agents,
+            version,
+            since,
+            frontier,
+            highest,
+            containers,
+        })
+    }
+}
+
+impl<'a> StateReader<'a> {
+    fn error(&self, expected: &'static str, found: &'static str) -> DecodeError {
+        self.reader.error(expected, found)
+    }
+
+    fn agent(&self, number: u64) -> Result<u32, DecodeError> {
+        let agent = usize::try_from(number).ok().and_then(|at| self.numbers.get(at));
+        agent
+            .copied()
+            .ok_or_else(|| self.error("an agent of the state", "another number"))
+    }
+
+    /// A dot that the state's version covers, or none.
+    fn dot(&mut self) -> Result<Dot, DecodeError> {
+        let number = self.reader.varint("an agent's number")?;
+        if number == 0 {
+            return Ok(Dot::NONE);
+        }
+        let dot = Dot {
+            agent: self.agent(number - 1)?,
+            seq: self.reader.u32("a seq")?,
+        };
+        self.covered(dot)
+    }
+
+    fn covered(&self, dot: Dot) -> Result<Dot, DecodeError> {
+        if dot.is_some() && self.version.covers(dot) {
+            Ok(dot)
+        } else {
+            Err(self.error("a dot that the state's version covers", "another one"))
+        }
+    }
+
+    fn some_dot(&mut self) -> Result<Dot, DecodeError> {
+        let dot = self.dot()?;
+        if dot.is_some() {
+            Ok(dot)
+        } else {
+            Err(self.error("a dot", "none"))
+        }
+    }
+
+    fn containers(&mut self) -> Result<Vec<ContainerState>, DecodeError> {
+        let n = self.reader.count("a count of containers")?;
+        let root_section = match self.reader.u8("whether the root has a section")? {
+            0 => 0,
+            1 => flag::SECTION,
+            _ => return Err(self.error("0 or 1", "another number")),
+        };
+        let mut containers = vec![ContainerState {
+            parent: 0,
+            key: Key::Element(Dot::NONE),
+            kind: Kind::Map,
+            generation: Dot::NONE,
+            ended: Dot::NONE,
+            flags: root_section,
+            section: Section::None,
+        }];
+        for at in 1..=n {
+            let parent = self.reader.varint("a container's number")? as usize;
+            let flags = self.reader.u8("a container")?;
+            let kind =
+                Kind::from_number(flags & 7).ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
+            let known = 7 | flag::IN_ELEMENT | flag::GENERATION | flag::ENDED | flag::SECTION;
+            if parent >= at || flags & !known != 0 || (flags & flag::ENDED != 0 && flags & flag::SECTION != 0) {
+                return Err(self.error("a container behind its parent", "another one"));
+            }
+            let in_element = flags & flag::IN_ELEMENT != 0;
+            let expected = if in_element { Kind::List } else { Kind::Map };
+            if containers[parent].kind != expected {
+                return Err(self.error("a parent of the key's kind", "another one"));
+            }
+            let key = if in_element {
+                Key::Element(self.some_dot()?)
+            } else {
+                Key::Name(Rc::from(self.reader.str("a key")?))
+            };
+            let generation = if flags & flag::GENERATION != 0 {
+                self.some_dot()?
+            } else {
+                Dot::NONE
+            };
+            let ended = if flags & flag::ENDED != 0 {
+                self.some_dot()?
+            } else {
+                Dot::NONE
+            };
+            containers.push(ContainerState {
+                parent,
+                key,
+                kind,
+                generation,
+                ended,
+                flags,
+                section: Section::None,
+            });
+        }
+        for container in &mut containers {
+            if container.flags & flag::SECTION != 0 {
+                container.section = self.section(container.kind)?;
+            }
+        }
+        Ok(containers)
+    }
+
+    fn section(&mut self, kind: Kind) -> Result<Section, DecodeError> {
+        Ok(match kind {
+            Kind::Map => {
+                let n = self.reader.count("a count of keys")?;
+                let mut entries: Vec<(Rc<str>, SlotState)> = Vec::new();
+                for _ in 0..n {
+                    let key = self.reader.str("a key")?;
+                    if entries.last().is_some_and(|(last, _)| &**last >= key) {
+                        return Err(self.error("keys in ascending order", "another order"));
+                    }
+                    entries.push((Rc::from(key), self.slot()?));
+                }
+                Section::Map(entries)
+            }
+            Kind::Text => {
+                let (runs, removals, visible) = self.sequence()?;
+                let at = self.reader.offset();
+                let mut units = Vec::new();
+                decode_wtf8_to_units(self.reader.blob("text")?, &mut units).map_err(|e| DecodeError {
+                    offset: at + e.offset,
+                    ..e
+                })?;
+                if units.len() as u64 != visible {
+                    return Err(self.error("as many characters as the runs have", "another number"));
+                }
+                Section::Text { runs, units, removals }
+            }
+            Kind::List => {
+                let (runs, removals, visible) = self.sequence()?;
+                if visible > self.reader.remaining() as u64 {
+                    return Err(self.error("as many elements as the runs have", "fewer"));
+                }
+                let slots = (0..visible).map(|_| self.slot()).collect::<Result<_, _>>()?;
+                let n = self.reader.count("a count of elements")?;
+                let mut changed = Vec::new();
+                for _ in 0..n {
+                    changed.push((self.some_dot()?, self.slot()?));
+                }
+                Section::List {
+                    runs,
+                    slots,
+                    removals,
+                    changed,
+                }
+            }
+            Kind::Counter => {
+                let n = self.reader.count("a count of pairs")?;
+                let mut pairs = Vec::new();
+                for _ in 0..n {
+                    let number = self.reader.varint("an agent's number")?;
+                    let dot = Dot {
+                        agent: self.agent(number)?,
+                        seq: self.reader.u32("a seq")?,
+                    };
+                    let seq = self.covered(dot)?.seq;
+                    let pair = Pair {
+                        seq,
+                        up: self.reader.varint("a sum")?,
+                        down: self.reader.varint("a sum")?,
+                    };
+                    if pair.up > MAX_AMOUNT || pair.down > MAX_AMOUNT {
+                        return Err(self.error("sums below 2^53", "higher ones"));
+                    }
+                    pairs.push((dot.agent, pair));
+                }
+                Section::Counter(pairs)
+            }
+            Kind::Set => {
+                let n = self.reader.count("a count of values")?;
+                let mut members = Vec::new();
+                for _ in 0..n {
+                    let value = skip_value(&mut self.reader)?;
+                    let adds = self.reader.count("a count of adds")?;
+                    let adds = (0..adds).map(|_| self.some_dot()).collect::<Result<_, _>>()?;
+                    let removed = self.reader.count("a count of removals")?;
+                    let removed = (0..removed)
+                        .map(|_| {
+                            Ok(Removed {
+                                upto: self.some_dot()?,
+                                by: self.some_dot()?,
+                            })
+                        })
+                        .collect::<Result<_, DecodeError>>()?;
+                    members.push((value.into(), adds, removed));
+                }
+                Section::Set(members)
+            }
+        })
+    }
+
+    fn slot(&mut self) -> Result<SlotState, DecodeError> {
+        let dot = self.some_dot()?;
+        let stamp = self.reader.varint("a stamp")?;
+        if stamp > self.highest {
+            return Err(self.error("a stamp up to the highest", "a higher one"));
+        }
+        let mut ahead = self.reader.clone();
+        let tag = ahead.u8("a value")?;
+        let value = if tag == 0x20 {
+            self.reader = ahead;
+            SlotStateValue::Deleted
+        } else if tag & 0xf0 == 0x10 {
+            self.reader = ahead;
+            let kind =
+                Kind::from_number(tag & 0x0f).ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
+            SlotStateValue::Child(kind, self.dot()?)
+        } else {
+            SlotStateValue::Plain(skip_value(&mut self.reader)?.into())
+        };
+        Ok(SlotState { dot, stamp, value })
+    }
+
+    /// A sequence's runs, its removals and how many units it shows.
+    fn sequence(&mut self) -> Result<(Vec<Run>, Vec<RemovedUnits>, u64), DecodeError> {
+        let (runs, visible) = self.columns()?;
+        let n = self.reader.count("a count of removals")?;
+        let mut removals = Vec::new();
+        for _ in 0..n {
+            let dot = self.some_dot()?;
+            let len = self.reader.u32("a length")?;
+            let last = dot.seq.checked_add(len).map(|end| Dot {
+                agent: dot.agent,
+                seq: end - 1,
+            });
+            if len == 0 || last.is_none_or(|last| !self.version.covers(last)) {
+                return Err(self.error("units that the state's version covers", "others"));
+            }
+            let by = self.some_dot()?;
+            let step = self.reader.u8("a step")?;
+            if step > 2 {
+                return Err(self.error("a step of −1, 0 or 1", "another number"));
+            }
+            let removal = self.removal(by, step as i8 - 1, len)?;
+            removals.push((dot, len, removal));
+        }
+        Ok((runs, removals, visible))
+    }
+
+    fn removal(&self, by: Dot, step: i8, len: u32) -> Result<Removal, DecodeError> {
+        let last = i64::from(by.seq) + i64::from(step) * i64::from(len - 1);
+        let last = u32::try_from(last).map_err(|_| self.error("removals that exist", "others"))?;
+        self.covered(Dot {
+            agent: by.agent,
+            seq: last,
+        })?;
+        Ok(Removal {
+            dot: self.covered(by)?,
+            step,
+        })
+    }
+
+    fn columns(&mut self) -> Result<(Vec<Run>, u64), DecodeError> {
+        // Each length takes a byte at least, so the count is bounded by the input.
+        let n = self.reader.count("a count of runs")?;
+        let mut lens = Vec::with_capacity(n);
+        for _ in 0..n {
+            lens.push(self.reader.u32("a run's length")?);
+        }
+        let mut columns = Vec::new();
+        for _ in 0..6 {
+            columns.push(RleReader::new(self.reader.blob("a column")?));
+        }
+        let mut dots = Reader::new(self.reader.blob("a column")?);
+        let mut runs: Vec<Run> = Vec::with_capacity(n);
+        let mut anchors = Vec::with_capacity(n);
+        let mut expected = 1i64;
+        let mut visible = 0u64;
+        for &len in &lens {
+            let agent = self.agent(columns[0].next("an agent's number")?)?;
+            let seq = expected.checked_add(unzigzag(columns[1].next("a seq")?));
+            let seq = seq.and_then(|seq| u32::try_from(seq).ok()).unwrap_or(0);
+            let dot = self.covered(Dot { agent, seq })?;
+            let end = seq
+                .checked_add(len)
+                .filter(|_| len > 0)
+                .ok_or_else(|| self.error("a run", "nothing"))?;
+            self.covered(Dot { agent, seq: end - 1 })?;
+            expected = i64::from(end);
+            anchors.push(columns[2].next("an anchor")?);
+            let step = columns[3].next("a step")?;
+            let removal = if step == 0 {
+                visible += u64::from(len);
+                Removal::NONE
+            } else {
+                let by = self.agent(columns[4].next("an agent's number")?)?;
+                let seq = i64::from(end - 1).checked_add(unzigzag(columns[5].next("a seq")?));
+                let seq = seq.and_then(|seq| u32::try_from(seq).ok()).unwrap_or(0);
+                if step > 3 {
+                    return Err(self.error("a step of −1, 0 or 1", "another number"));
+                }
+                self.removal(self.covered(Dot { agent: by, seq })?, step as i8 - 2, len)?
+            };
+            runs.push(Run {
+                dot,
+                len,
+                parent: Dot::NONE,
+                side: Side::Right,
+                continued: false,
+                removal,
+            });
+        }
+        for i in 0..n {
+            let (parent, side) = self.anchor(anchors[i], i, &runs, &mut dots)?;
+            runs[i].parent = parent;
+            runs[i].side = side;
+        }
+        dots.finish()?;
+        columns.iter().try_for_each(RleReader::finish)?;
+        Ok((runs, visible))
+    }
+
+    fn anchor(&self, code: u64, at: usize, runs: &[Run], dots: &mut Reader<'a>) -> Result<(Dot, Side), DecodeError> {
+        let side = if code & 1 == 1 { Side::Left } else { Side::Right };
+        match code {
+            anchor::CONTINUES => {
+                let dot = runs[at].dot;
+                if dot.seq < 2 {
+                    return Err(self.error("a unit to continue", "none"));
+                }
+                Ok((
+                    Dot {
+                        agent: dot.agent,
+                        seq: dot.seq - 1,
+                    },
+                    Side::Right,
+                ))
+            }
+            anchor::START => Ok((Dot::NONE, Side::Right)),
+            anchor::DOT_LEFT | anchor::DOT_RIGHT => {
+                let number = dots.varint("an agent's number")?;
+                let agent = self.agent(number.checked_sub(1).ok_or_else(|| self.error("a dot", "none"))?)?;
+                Ok((
+                    self.covered(Dot {
+                        agent,
+                        seq: dots.u32("a seq")?,
+                    })?,
+                    side,
+                ))
+            }
+            _ => {
+                let above = (at as i64).checked_add(unzigzag((code - anchor::RUN) >> 1));
+                let above = above
+                    .and_then(|above| usize::try_from(above).ok())
+                    .and_then(|above| runs.get(above));
+                let above = above.ok_or_else(|| self.error("a run of this sequence", "another one"))?;
+                Ok((if side == Side::Left { above.dot } else { above.tail() }, side))
+            }
+        }
+    }
+}

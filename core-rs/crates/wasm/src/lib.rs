@@ -1,0 +1,455 @@
+//! The one door into WebAssembly: it converts and never decides. Numbers, packed bytes and UTF-16 units cross; no JSON, no
+//! serde, and for a keystroke no allocation.
+//!
+//! How a call passes data: the caller asks for room ([`Core::input`], [`Core::units`]), writes into linear memory, calls, and
+//! reads an answer that is longer than a number from [`Core::output_pointer`] and [`Core::output_length`]. Views of linear
+//! memory are void after any call (memory may have grown).
+//!
+//! Numbers below zero: [`ABSENT`], [`FAILED`] (then [`Core::error_code`] and [`Core::error_message`] tell why), [`PLAIN`]
+//! (a packed value is in the output).
+
+use joinery_codec::{skip_value, Reader, Writer};
+use joinery_types::{Applied, Document, Entry, Error, Kind};
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// There is nothing there.
+const ABSENT: i32 = -1;
+/// The call was refused and changed nothing.
+const FAILED: i32 = -2;
+/// A packed value is in the output.
+const PLAIN: i32 = -3;
+/// Buffers that grew beyond this are given back after the call that needed them.
+const KEPT_BYTES: usize = 1 << 20;
+
+/// A replica behind numbers and bytes.
+#[wasm_bindgen]
+#[derive(Default)]
+pub struct Core {
+    document: Document,
+    input: Vec<u8>,
+    units: Vec<u16>,
+    output: Vec<u8>,
+    error: Option<Error>,
+}
+
+#[wasm_bindgen]
+impl Core {
+    /// An empty replica without an agent.
+    #[wasm_bindgen(constructor)]
+    pub fn new() -> Core {
+        Core::default()
+    }
+
+    /// Room for `length` bytes of input; its address.
+    pub fn input(&mut self, length: u32) -> u32 {
+        self.input.resize(length as usize, 0);
+        self.input.as_ptr() as usize as u32
+    }
+
+    /// Room for `length` UTF-16 units; its address (even).
+    pub fn units(&mut self, length: u32) -> u32 {
+        self.units.resize(length as usize, 0);
+        self.units.as_ptr() as usize as u32
+    }
+
+    /// Where the last answer starts.
+    pub fn output_pointer(&self) -> u32 {
+        self.output.as_ptr() as usize as u32
+    }
+
+    /// How many bytes it has.
+    pub fn output_length(&self) -> u32 {
+        self.output.len() as u32
+    }
+
+    /// The stable code of the last refusal.
+    pub fn error_code(&self) -> String {
+        self.error
+            .as_ref()
+            .map_or(String::new(), |error| error.code().to_owned())
+    }
+
+    /// What was expected, what came, what to do.
+    pub fn error_message(&self) -> String {
+        self.error.as_ref().map_or(String::new(), Error::to_string)
+    }
+
+    /// Gives the replica its agent. Once, before its first write.
+    pub fn set_agent(&mut self, agent: u64) {
+        self.document.set_agent(agent);
+    }
+
+    /// Grows with every change.
+    pub fn revision(&self) -> f64 {
+        self.document.revision() as f64
+    }
+
+    /// Grows with every change of this container's own state.
+    pub fn container_revision(&self, container: u32) -> u32 {
+        if container < self.document.containers().len() {
+            self.document.containers().get(container).revision
+        } else {
+            0
+        }
+    }
+
+    /// A container's kind; absent once it is gone.
+    pub fn kind(&self, container: u32) -> i32 {
+        self.document
+            .containers()
+            .live(container)
+            .map_or(ABSENT, |c| c.body.kind() as i32)
+    }
+
+    // ---- children: the key is the input ---------------------------------------------------------------------------
+
+    /// The container of this kind that a reader sees at a map's key.
+    pub fn child(&mut self, parent: u32, kind: u8) -> i32 {
+        let Ok((key, kind)) = self.key_and_kind(kind) else {
+            return ABSENT;
+        };
+        self.document
+            .child(parent, &key, kind)
+            .map_or(ABSENT, |child| child as i32)
+    }
+
+    /// The same, created if there is none.
+    pub fn ensure_child(&mut self, parent: u32, kind: u8, now_ms: f64) -> i32 {
+        let done = self.key_and_kind(kind);
+        let done = done.and_then(|(key, kind)| self.document.ensure_child(parent, &key, kind, now_ms as u64));
+        self.number(done)
+    }
+
+    /// A fresh one; ends what was there.
+    pub fn create_child(&mut self, parent: u32, kind: u8, now_ms: f64) -> i32 {
+        let done = self.key_and_kind(kind);
+        let done = done.and_then(|(key, kind)| self.document.create_child(parent, &key, kind, now_ms as u64));
+        self.number(done)
+    }
+
+    // ---- text ----------------------------------------------------------------------------------------------------
+
+    /// Inserts the units that were written into [`Core::units`].
+    pub fn text_insert(&mut self, text: u32, index: u32) -> i32 {
+        let done = self.document.text_insert(text, index, &mut self.units);
+        self.units.clear();
+        give_back(&mut self.units);
+        self.nothing(done)
+    }
+
+    /// Inserts one unit: the keystroke.
+    pub fn text_insert_unit(&mut self, text: u32, index: u32, unit: u16) -> i32 {
+        let done = self.document.text_insert(text, index, &mut [unit]);
+        self.nothing(done)
+    }
+
+    /// Deletes units.
+    pub fn text_delete(&mut self, text: u32, index: u32, length: u32) -> i32 {
+        let done = self.document.text_delete(text, index, length);
+        self.nothing(done)
+    }
+
+    /// Length in units.
+    pub fn text_length(&mut self, text: u32) -> i32 {
+        let done = self.document.text_len(text);
+        self.number(done)
+    }
+
+    /// Puts the text into the output, two bytes a unit, little endian.
+    pub fn text_read(&mut self, text: u32) -> i32 {
+        self.output.clear();
+        give_back(&mut self.output);
+        let done = match self.document.text_chunks(text) {
+            Ok(chunks) => {
+                for chunk in chunks {
+                    self.output.extend(chunk.iter().flat_map(|unit| unit.to_le_bytes()));
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        self.nothing(done)
+    }
+
+    // ---- maps: the input is the key, then the value ----------------------------------------------------------------
+
+    /// Writes the value behind the first `key_length` bytes of the input.
+    pub fn map_set(&mut self, map: u32, key_length: u32, now_ms: f64) -> i32 {
+        let done = self.key(key_length).and_then(|key| {
+            self.document
+                .map_set(map, &key, &self.input[key_length as usize..], now_ms as u64)
+        });
+        self.nothing(done)
+    }
+
+    /// Deletes a key; 1 if there was something.
+    pub fn map_delete(&mut self, map: u32, now_ms: f64) -> i32 {
+        let done = self
+            .whole_key()
+            .and_then(|key| self.document.map_delete(map, &key, now_ms as u64));
+        self.boolean(done)
+    }
+
+    /// What a reader sees at a key.
+    pub fn map_get(&mut self, map: u32) -> i32 {
+        let key = match self.whole_key() {
+            Ok(key) => key,
+            Err(error) => return self.fail(error),
+        };
+        match self.document.map_get(map, &key) {
+            Ok(entry) => show(entry, &mut self.output),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    /// Puts the keys into the output, as a packed array of strings.
+    pub fn map_keys(&mut self, map: u32) -> i32 {
+        self.output.clear();
+        let mut keys = 0u64;
+        let mut bytes = Vec::new();
+        let done = match self.document.map_keys(map) {
+            Ok(all) => {
+                for key in all {
+                    bytes.push(5);
+                    bytes.blob(key.as_bytes());
+                    keys += 1;
+                }
+                Ok(())
+            }
+            Err(error) => Err(error),
+        };
+        self.output.push(7);
+        self.output.varint(keys);
+        self.output.extend_from_slice(&bytes);
+        self.nothing(done)
+    }
+
+    // ---- lists ---------------------------------------------------------------------------------------------------
+
+    /// Inserts the values in the input, one behind the other.
+    pub fn list_insert(&mut self, list: u32, index: u32) -> i32 {
+        let mut reader = Reader::new(&self.input);
+        let mut values = Vec::new();
+        while !reader.is_empty() {
+            match skip_value(&mut reader) {
+                Ok(value) => values.push(value),
+                Err(error) => {
+                    self.error = Some(Error::InvalidValue(error));
+                    return FAILED;
+                }
+            }
+        }
+        let done = self.document.list_insert(list, index, &values);
+        self.nothing(done)
+    }
+
+    /// Inserts a fresh container; its number.
+    pub fn list_insert_child(&mut self, list: u32, index: u32, kind: u8) -> i32 {
+        let done = kind_of(kind).and_then(|kind| self.document.list_insert_child(list, index, kind));
+        self.number(done)
+    }
+
+    /// Writes the value in the input into an element.
+    pub fn list_set(&mut self, list: u32, index: u32, now_ms: f64) -> i32 {
+        let done = self.document.list_set(list, index, &self.input, now_ms as u64);
+        self.nothing(done)
+    }
+
+    /// Puts a fresh container into an element; its number.
+    pub fn list_set_child(&mut self, list: u32, index: u32, kind: u8, now_ms: f64) -> i32 {
+        let done = kind_of(kind).and_then(|kind| self.document.list_set_child(list, index, kind, now_ms as u64));
+        self.number(done)
+    }
+
+    /// Deletes elements.
+    pub fn list_delete(&mut self, list: u32, index: u32, length: u32) -> i32 {
+        let done = self.document.list_delete(list, index, length);
+        self.nothing(done)
+    }
+
+    /// How many elements there are.
+    pub fn list_length(&mut self, list: u32) -> i32 {
+        let done = self.document.list_len(list);
+        self.number(done)
+    }
+
+    /// What a reader sees in an element.
+    pub fn list_get(&mut self, list: u32, index: u32) -> i32 {
+        match self.document.list_get(list, index) {
+            Ok(entry) => show(entry, &mut self.output),
+            Err(error) => {
+                self.error = Some(error);
+                FAILED
+            }
+        }
+    }
+
+    // ---- counters and sets ---------------------------------------------------------------------------------------
+
+    /// Adds a whole number, below 2^53 in magnitude.
+    pub fn counter_add(&mut self, counter: u32, amount: f64) -> i32 {
+        let done = self.document.counter_add(counter, amount as i64);
+        self.nothing(done)
+    }
+
+    /// The value; NaN when it failed.
+    pub fn counter_value(&mut self, counter: u32) -> f64 {
+        match self.document.counter_value(counter) {
+            Ok(value) => value as f64,
+            Err(error) => {
+                self.error = Some(error);
+                f64::NAN
+            }
+        }
+    }
+
+    /// Adds the value in the input.
+    pub fn set_add(&mut self, set: u32) -> i32 {
+        let done = self.document.set_add(set, &self.input);
+        self.nothing(done)
+    }
+
+    /// Removes the value in the input; 1 if it was in.
+    pub fn set_delete(&mut self, set: u32) -> i32 {
+        let done = self.document.set_delete(set, &self.input);
+        self.boolean(done)
+    }
+
+    /// 1 if the value in the input is in.
+    pub fn set_has(&mut self, set: u32) -> i32 {
+        let done = self.document.set_has(set, &self.input);
+        self.boolean(done)
+    }
+
+    // ---- the whole -----------------------------------------------------------------------------------------------
+
+    /// Puts a container's content into the output, as a packed value.
+    pub fn to_plain(&mut self, container: u32) -> i32 {
+        self.output.clear();
+        give_back(&mut self.output);
+        let done = self.document.to_plain(container, &mut self.output);
+        self.nothing(done)
+    }
+
+    /// Puts the next envelope of own transactions into the output; absent when there is none.
+    pub fn take_update(&mut self) -> i32 {
+        match self.document.take_update() {
+            Some(update) => {
+                self.output = update;
+                0
+            }
+            None => ABSENT,
+        }
+    }
+
+    /// Joins the update in the input: 0 it joined, 1 it was known, 2 it waits.
+    pub fn apply(&mut self, now_ms: f64) -> i32 {
+        let done = self.document.apply(&self.input, now_ms as u64);
+        self.input.clear();
+        give_back(&mut self.input);
+        self.answer(done, |applied| match applied {
+            Applied::Joined => 0,
+            Applied::Duplicate => 1,
+            Applied::Waiting => 2,
+        })
+    }
+
+    /// Tries again what waits.
+    pub fn retry_pending(&mut self, now_ms: f64) {
+        self.document.retry_pending(now_ms as u64);
+    }
+
+    /// How many updates wait.
+    pub fn pending_count(&self) -> u32 {
+        self.document.pending_count() as u32
+    }
+
+    /// Puts into the output what has changed since the version in the input (empty: everything).
+    pub fn export_update(&mut self) -> i32 {
+        let since = (!self.input.is_empty()).then_some(self.input.as_slice());
+        let done = self.document.export_update(since).map(|update| self.output = update);
+        self.nothing(done)
+    }
+
+    /// Puts the version into the output.
+    pub fn version(&mut self) {
+        self.output = self.document.version_bytes();
+    }
+
+    /// 1 if this replica has seen everything that the version in the input has.
+    pub fn covers(&mut self) -> i32 {
+        let done = self.document.covers(&self.input);
+        self.boolean(done)
+    }
+
+    /// Puts the whole state into the output.
+    pub fn encode_snapshot(&mut self) {
+        self.output = self.document.encode_snapshot();
+    }
+}
+
+/// Private conversions.
+impl Core {
+    fn key(&self, length: u32) -> Result<String, Error> {
+        let bytes = self
+            .input
+            .get(..length as usize)
+            .ok_or(Error::LimitExceeded("a key is within the input"))?;
+        Ok(String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    fn whole_key(&self) -> Result<String, Error> {
+        self.key(self.input.len() as u32)
+    }
+
+    fn key_and_kind(&self, kind: u8) -> Result<(String, Kind), Error> {
+        Ok((self.whole_key()?, kind_of(kind)?))
+    }
+
+    fn fail(&mut self, error: Error) -> i32 {
+        self.error = Some(error);
+        FAILED
+    }
+
+    fn answer<T>(&mut self, done: Result<T, Error>, code: impl Fn(T) -> i32) -> i32 {
+        match done {
+            Ok(value) => code(value),
+            Err(error) => self.fail(error),
+        }
+    }
+
+    fn nothing(&mut self, done: Result<(), Error>) -> i32 {
+        self.answer(done, |()| 0)
+    }
+
+    fn number(&mut self, done: Result<u32, Error>) -> i32 {
+        self.answer(done, |number| number as i32)
+    }
+
+    fn boolean(&mut self, done: Result<bool, Error>) -> i32 {
+        self.answer(done, i32::from)
+    }
+}
+
+fn kind_of(number: u8) -> Result<Kind, Error> {
+    Kind::from_number(number).ok_or(Error::LimitExceeded("kinds of containers are numbered 0 to 4"))
+}
+
+fn show(entry: Option<Entry<'_>>, output: &mut Vec<u8>) -> i32 {
+    match entry {
+        None => ABSENT,
+        Some(Entry::Child(child, _)) => child as i32,
+        Some(Entry::Plain(bytes)) => {
+            output.clear();
+            output.extend_from_slice(bytes);
+            PLAIN
+        }
+    }
+}
+
+/// Linear memory never shrinks, so what one large call took must at least be there for the next.
+fn give_back<T>(buffer: &mut Vec<T>) {
+    if buffer.capacity() * std::mem::size_of::<T>() > KEPT_BYTES {
+        *buffer = Vec::new();
+    }
+}

@@ -1,0 +1,259 @@
+// Builds core-rs/crates/wasm to sdk/src/core/pkg: cargo through wasm-pack and wasm-bindgen, then wasm-opt. Installs what is
+// missing of the tools. Nobody needs this who doesn't change Rust: the built module is committed.
+//
+//   npm run build:core                        build, and replace the committed module
+//   npm run build:core -- --check             build beside it, and fail when the committed one is stale
+//   npm run build:core -- --toolchain debian  use Debian's rustc-web instead of rustup (or: rustup)
+
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import {
+  coreFiles,
+  corePackage,
+  coreSources,
+  findStaleness,
+  hashBuilt,
+  hashSources,
+  readStamp,
+} from './core-stamp.mjs';
+import { ensureDependencies } from './dependencies.mjs';
+import { bin, capture, fail, root, run } from './run.mjs';
+
+/** How wasm-opt optimises: -O3 for speed, -Os or -Oz for size. */
+const optimisation = '-O3';
+
+/** Features of the standard library when it is built too: smaller algorithms, or none for its usual ones. */
+const standardLibraryFeatures = 'optimize_for_size';
+
+/** What the module may use; every browser since 2022 has it. */
+const wasmFeatures = [
+  'bulk-memory',
+  'bulk-memory-opt',
+  'nontrapping-float-to-int',
+  'sign-ext',
+  'mutable-globals',
+  'reference-types',
+  'multivalue',
+];
+
+const target = 'wasm32-unknown-unknown';
+const debianPackages = ['rustc-web', 'cargo-web', 'rust-web-src', 'lld-22'];
+
+/**
+ * @typedef {object} Toolchain
+ * @property {string} name for messages
+ * @property {NodeJS.ProcessEnv} env the environment in which `cargo` and `rustc` are this toolchain's
+ * @property {boolean} buildsStandardLibrary whether the standard library's source is there, so that it is built too
+ */
+
+const { values: options } = parseArgs({
+  options: { check: { type: 'boolean', default: false }, toolchain: { type: 'string' } },
+});
+
+ensureDependencies();
+const crate = join(coreSources, 'crates', 'wasm');
+if (!existsSync(crate)) fail(`Expected the crate ${crate}, found none.`);
+const toolchain = findToolchain(options.toolchain);
+ensureTools(toolchain);
+console.log(
+  `Building the core with ${toolchain.name}${toolchain.buildsStandardLibrary ? ', standard library included' : ''} …`,
+);
+const built = build(toolchain);
+if (options.check) compare(built);
+else install(built);
+
+/**
+ * Compiles, binds and optimises into a new folder below core-rs/target.
+ * @param {Toolchain} toolchain
+ */
+function build(toolchain) {
+  const targetFolder = join(coreSources, 'target', 'wasm');
+  mkdirSync(targetFolder, { recursive: true });
+  const folder = mkdtempSync(join(targetFolder, 'pkg-'));
+  const args = ['build', crate, '--mode', 'no-install', '--target', 'web', '--release', '--no-pack', '--no-opt'];
+  const status = run('wasm-pack', [...args, '--out-dir', folder, '--out-name', 'joinery_core'], {
+    env: { ...toolchain.env, ...buildSettings(toolchain), CARGO_TARGET_DIR: targetFolder },
+  });
+  if (status !== 0) {
+    rmSync(folder, { recursive: true, force: true });
+    fail('The core could not be built; the compiler says why above.');
+  }
+  optimise(join(folder, 'joinery_core_bg.wasm'));
+  const stamp = {
+    sources: hashSources(),
+    built: hashBuilt(folder),
+    rustc: capture('rustc', ['--version'], { cwd: coreSources, env: toolchain.env }) ?? 'unknown',
+  };
+  writeFileSync(join(folder, 'stamp.json'), `${JSON.stringify(stamp, null, 2)}\n`);
+  return folder;
+}
+
+/**
+ * Settings that belong to this build alone. Native builds of the workspace don't have them.
+ * @param {Toolchain} toolchain
+ * @returns {NodeJS.ProcessEnv}
+ */
+function buildSettings(toolchain) {
+  // No path of this machine in the module, so that two machines build the same bytes.
+  const cargoHome = toolchain.env.CARGO_HOME ?? join(homedir(), '.cargo');
+  const flags = [`--remap-path-prefix=${coreSources}=core-rs`, `--remap-path-prefix=${cargoHome}=cargo`];
+  if (!toolchain.buildsStandardLibrary) return { CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f') };
+  const sysroot = capture('rustc', ['--print', 'sysroot'], { cwd: coreSources, env: toolchain.env });
+  flags.push(`--remap-path-prefix=${sysroot}=rust`, '-Zunstable-options', '-Cpanic=immediate-abort');
+  return {
+    // Building the standard library is an unstable switch of the stable compiler; this build alone uses it, because
+    // a panic that aborts at once leaves the formatting machinery out of the module.
+    RUSTC_BOOTSTRAP: '1',
+    CARGO_UNSTABLE_BUILD_STD: 'std,panic_abort',
+    CARGO_UNSTABLE_BUILD_STD_FEATURES: standardLibraryFeatures,
+    CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f'),
+  };
+}
+
+/** @param {string} wasm */
+function optimise(wasm) {
+  const features = wasmFeatures.map((feature) => `--enable-${feature}`);
+  const args = [bin('binaryen', 'wasm-opt'), wasm, '-o', wasm, optimisation, ...features];
+  const status = run(process.execPath, [...args, '--strip-debug', '--strip-producers', '--converge']);
+  if (status !== 0) fail('wasm-opt failed on the built core.');
+}
+
+/** Puts the build in the place of the committed module. @param {string} folder */
+function install(folder) {
+  mkdirSync(corePackage, { recursive: true });
+  for (const file of readdirSync(corePackage)) rmSync(join(corePackage, file), { recursive: true });
+  for (const file of [...coreFiles, 'stamp.json']) cpSync(join(folder, file), join(corePackage, file));
+  rmSync(folder, { recursive: true });
+  console.log(`Built the core: ${wasmSize(corePackage)} bytes of WebAssembly in sdk/src/core/pkg`);
+}
+
+/** Fails when the committed module is not what was just built. @param {string} folder */
+function compare(folder) {
+  const staleness = findStaleness();
+  const fresh = readStamp(folder);
+  const committed = readStamp();
+  const size = wasmSize(folder);
+  rmSync(folder, { recursive: true });
+  if (staleness !== undefined) fail(staleness);
+  // Another compiler writes other bytes for the same source; the same one must write the same.
+  if (fresh?.rustc === committed?.rustc && fresh?.built !== committed?.built) {
+    fail(
+      'The committed core differs from what its sources build; run: npm run build:core, and commit sdk/src/core/pkg',
+    );
+  }
+  const bytes =
+    fresh?.rustc === committed?.rustc ? 'the same bytes' : `built by another compiler (${committed?.rustc})`;
+  console.log(`The committed core is up to date (${size} bytes of WebAssembly; ${bytes})`);
+}
+
+/** @param {string} folder */
+function wasmSize(folder) {
+  return statSync(join(folder, 'joinery_core_bg.wasm')).size;
+}
+
+/**
+ * A toolchain that can build for WebAssembly: rustup's where it has or can get the target, else a plain one that has
+ * it, else Debian's rustc-web with the standard library's source.
+ * @param {string | undefined} only take this one or fail
+ * @returns {Toolchain}
+ */
+function findToolchain(only) {
+  if (only !== undefined && only !== 'rustup' && only !== 'debian') {
+    fail(`--toolchain takes "rustup" or "debian", not "${only}".`);
+  }
+  const found =
+    (only !== 'debian' && (rustupToolchain() ?? plainToolchain())) || (only !== 'rustup' && debianToolchain());
+  if (found) return found;
+  return fail(
+    `No Rust toolchain here can build for ${target}.\n` +
+      'Install rustup (https://rustup.rs) and run this again; it adds the target by itself.\n' +
+      `On Debian, as root: apt-get update && apt-get install -y ${debianPackages.join(' ')}`,
+  );
+}
+
+/** @returns {Toolchain | undefined} */
+function rustupToolchain() {
+  const env = { ...process.env, PATH: [join(homedir(), '.cargo', 'bin'), process.env.PATH].join(delimiter) };
+  const inCore = { cwd: coreSources, env };
+  // In the folder of the workspace, for it may name its own toolchain.
+  const targets = capture('rustup', ['target', 'list', '--installed'], inCore);
+  if (targets === undefined) return undefined;
+  const bounded = { ...inCore, timeout: 120_000 };
+  if (!targets.split(/\s+/).includes(target) && run('rustup', ['target', 'add', target], bounded) !== 0) {
+    console.log(`rustup could not add ${target}; looking for another toolchain.`);
+    return undefined;
+  }
+  const components = capture('rustup', ['component', 'list', '--installed'], inCore) ?? '';
+  const buildsStandardLibrary =
+    components.split(/\s+/).includes('rust-src') || run('rustup', ['component', 'add', 'rust-src'], bounded) === 0;
+  return { name: 'rustup', env, buildsStandardLibrary };
+}
+
+/** @returns {Toolchain | undefined} */
+function plainToolchain() {
+  const folder = capture('rustc', ['--print', 'target-libdir', '--target', target]);
+  const hasLibrary =
+    folder !== undefined && existsSync(folder) && readdirSync(folder).some((file) => /^libstd/.test(file));
+  return hasLibrary ? { name: 'rustc', env: process.env, buildsStandardLibrary: false } : undefined;
+}
+
+/** @returns {Toolchain | undefined} */
+function debianToolchain() {
+  if (process.platform !== 'linux') return undefined;
+  const library = '/usr/lib/rustlib/src/rust/library/Cargo.toml';
+  const isRoot = process.getuid?.() === 0;
+  if (!existsSync(library) || !existsSync('/usr/bin/cargo')) {
+    if (!isRoot || capture('apt-get', ['--version']) === undefined) return undefined;
+    console.log(`Installing ${debianPackages.join(', ')} …`);
+    const env = { ...process.env, DEBIAN_FRONTEND: 'noninteractive' };
+    run('apt-get', ['update', '-qq'], { env, timeout: 300_000 });
+    if (run('apt-get', ['install', '-y', '-qq', ...debianPackages], { env, timeout: 600_000 }) !== 0) return undefined;
+  }
+  // wasm-pack takes an existing folder for an installed target; the library itself is built from source.
+  const targetFolder = `/usr/lib/rustlib/${target}/lib`;
+  if (!existsSync(targetFolder)) {
+    if (!isRoot) fail(`As root, once: mkdir -p ${targetFolder}`);
+    mkdirSync(targetFolder, { recursive: true });
+  }
+  const env = {
+    ...process.env,
+    PATH: ['/usr/bin', process.env.PATH, join(homedir(), '.cargo', 'bin')].join(delimiter),
+  };
+  return { name: "Debian's rustc-web", env, buildsStandardLibrary: true };
+}
+
+/** Installs wasm-pack, and the wasm-bindgen that the workspace's lock file names. @param {Toolchain} toolchain */
+function ensureTools(toolchain) {
+  const lock = readFileSync(join(coreSources, 'Cargo.lock'), 'utf8');
+  const version = /name = "wasm-bindgen"\r?\nversion = "([^"]+)"/.exec(lock)?.[1];
+  if (version === undefined) fail('Expected wasm-bindgen in core-rs/Cargo.lock, found none.');
+  // cargo installs to its own folder, which may not be on the PATH.
+  const cargoBin = join(toolchain.env.CARGO_HOME ?? join(homedir(), '.cargo'), 'bin');
+  if (!(toolchain.env.PATH ?? '').split(delimiter).includes(cargoBin)) {
+    toolchain.env.PATH = [toolchain.env.PATH, cargoBin].join(delimiter);
+  }
+  const has = (/** @type {string} */ tool) => capture(tool, ['--version'], { env: toolchain.env });
+  const missing = [];
+  if (has('wasm-pack') === undefined) missing.push(['wasm-pack']);
+  // The command line tool and the crate must be of the very same version.
+  if (has('wasm-bindgen') !== `wasm-bindgen ${version}`) missing.push(['wasm-bindgen-cli', '--version', version]);
+  for (const args of missing) {
+    console.log(`Installing ${args[0]} with cargo (some minutes, once) …`);
+    // Without --locked: its lock file may name versions that a registry's mirror doesn't have yet.
+    if (run('cargo', ['install', ...args], { cwd: root, env: toolchain.env }) !== 0) {
+      fail(`cargo could not install ${args[0]}; run: cargo install ${args.join(' ')}`);
+    }
+  }
+}

@@ -1,0 +1,37 @@
+// The vitest projects, and the aliases by which Node tests run the sources of the packages instead of what was built.
+// The playground's own build is in examples/playground/vite.config.ts; browser tests are Playwright's (tests/browser).
+
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vitest/config';
+
+const from = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+
+/** One vitest project: a name to select it by (`vitest run --project sdk`) and the files it runs. */
+const project = (name: string, include: string[], testTimeout = 10_000) => ({
+  extends: true as const,
+  test: { name, include, environment: 'node' as const, testTimeout },
+});
+
+export default defineConfig({
+  resolve: {
+    alias: [
+      { find: /^joinery$/, replacement: from('./sdk/src/index.ts') },
+      { find: /^joinery\/(core|react|testing)$/, replacement: from('./sdk/src/$1/index.ts') },
+      { find: /^@joinery\/protocol$/, replacement: from('./protocol/src/index.ts') },
+      { find: /^@joinery\/server$/, replacement: from('./server/src/index.ts') },
+    ],
+  },
+  test: {
+    projects: [
+      project('protocol', ['protocol/src/**/*.test.ts'], 60_000),
+      project('sdk', ['sdk/src/**/*.test.{ts,tsx}'], 60_000),
+      project('server', ['server/src/**/*.test.ts'], 60_000),
+      project('playground', ['examples/*/src/**/*.test.{ts,tsx}']),
+      // Starts the built server; `npm test` builds it first.
+      project('chaos', ['tests/chaos/**/*.test.ts'], 300_000),
+      project('docs', ['tests/docs/**/*.test.ts'], 60_000),
+      project('tidy', ['tests/tidy/**/*.test.ts'], 60_000),
+    ],
+    passWithNoTests: true,
+  },
+});

@@ -14,6 +14,7 @@
 //! | 8 | object | count, (key as string body, value)… with keys in ascending byte order |
 
 use crate::{DecodeError, Reader};
+use std::cmp::Ordering;
 
 /// How deep arrays and objects may nest.
 pub const MAX_VALUE_DEPTH: usize = 32;
@@ -27,6 +28,34 @@ pub fn check_value(bytes: &[u8]) -> Result<(), DecodeError> {
     let mut reader = Reader::new(bytes);
     skip_value(&mut reader)?;
     reader.finish()
+}
+
+/// The order in which a set's values are shown: null, booleans, numbers by size, strings by code points, bytes, arrays,
+/// objects (these by their packed bytes). Both values are checked ones.
+pub fn compare_values(a: &[u8], b: &[u8]) -> Ordering {
+    let class = |value: &[u8]| match value.first() {
+        Some(4) => 3,
+        Some(&tag) => tag,
+        None => 0,
+    };
+    class(a).cmp(&class(b)).then_with(|| match class(a) {
+        3 => number(a).total_cmp(&number(b)),
+        5 | 6 => body(a).cmp(body(b)),
+        _ => a.cmp(b),
+    })
+}
+
+/// The content of a string or of bytes.
+fn body(value: &[u8]) -> &[u8] {
+    Reader::new(value.get(1..).unwrap_or(&[])).blob("bytes").unwrap_or(&[])
+}
+
+fn number(value: &[u8]) -> f64 {
+    let mut reader = Reader::new(value);
+    match reader.u8("a tag") {
+        Ok(3) => reader.zigzag("an integer").map_or(0.0, |n| n as f64),
+        _ => reader.u64_le("a number").map_or(0.0, f64::from_bits),
+    }
 }
 
 /// One array or object whose members are still being read.
@@ -124,6 +153,29 @@ mod tests {
         assert!(check_value(&[8, 2, 1, b'b', 0, 1, b'a', 0]).is_err());
         assert!(check_value(&[8, 2, 1, b'a', 0, 1, b'a', 0]).is_err());
         assert!(check_value(&[9]).is_err());
+    }
+
+    #[test]
+    fn values_are_shown_in_the_order_that_a_reader_expects() {
+        let text = |s: &str| [&[5, s.len() as u8], s.as_bytes()].concat();
+        let float = |n: f64| [&[4][..], &n.to_le_bytes()].concat();
+        let ascending = [
+            vec![0],
+            vec![1],
+            vec![2],
+            vec![3, 3],
+            vec![3, 0],
+            float(0.5),
+            vec![3, 2],
+            text("aa"),
+            text("b"),
+            vec![7, 0],
+        ];
+        for (i, a) in ascending.iter().enumerate() {
+            for (j, b) in ascending.iter().enumerate() {
+                assert_eq!(compare_values(a, b), i.cmp(&j), "{a:?} {b:?}");
+            }
+        }
     }
 
     #[test]

@@ -214,14 +214,27 @@ impl Check<'_> {
             }
             Action::Select(number) => self.at = *number as usize,
             Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => {
-                if !covered {
-                    self.units(anchor.parent, 1)?;
+                // What the version covers must be here already; the rest hangs on its last unit.
+                let skip = self.have.saturating_sub(seq - 1).min(*len);
+                if skip < *len {
+                    self.units(
+                        later(
+                            *anchor,
+                            Dot {
+                                agent: self.own,
+                                seq: seq + skip,
+                            },
+                            skip,
+                        )
+                        .parent,
+                        1,
+                    )?;
                     if let Action::InsertElements { values, .. } = action {
                         let nested = values.iter().any(|value| matches!(value, ValueRef::Child(..)));
                         self.depth(nested)?;
                     }
+                    self.named[self.at].new.push((seq + skip, len - skip));
                 }
-                self.named[self.at].new.push((*seq, *len));
             }
             _ if covered => {}
             Action::DeleteRange { first, len, .. } => self.units(*first, *len)?,

@@ -233,10 +233,10 @@ fn order(document: &Document, target: Target, runs: &[Run]) -> Result<Vec<u32>, 
             return Err(Error::Contradiction("known ids in an unknown container"));
         }
     }
-    const TODO: u8 = 0;
+    const UNSEEN: u8 = 0;
     const OPEN: u8 = 1;
     const DONE: u8 = 2;
-    let mut marks = vec![TODO; runs.len()];
+    let mut marks = vec![UNSEEN; runs.len()];
     let mut ordered = Vec::with_capacity(runs.len());
     let mut stack = Vec::new();
     for start in 0..runs.len() as u32 {

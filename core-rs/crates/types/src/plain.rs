@@ -64,8 +64,9 @@ impl Document {
                     }
                     Body::Set(set) => {
                         out.push(7);
-                        out.varint(set.values().count() as u64);
-                        set.values().for_each(|value| out.extend_from_slice(value));
+                        let values = set.values();
+                        out.varint(values.len() as u64);
+                        values.into_iter().for_each(|value| out.extend_from_slice(value));
                     }
                     Body::List(list) => {
                         out.push(7);

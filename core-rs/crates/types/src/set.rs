@@ -1,6 +1,7 @@
 //! The set: add-wins. An add replaces only its own agent's earlier add of the value; a removal names, per value, each agent's
 //! highest add that its author had seen, and takes every add of that agent up to it.
 
+use joinery_codec::compare_values;
 use joinery_history::{Agents, Dot};
 use std::collections::BTreeMap;
 
@@ -72,11 +73,12 @@ impl Set {
         self.member(value).is_some_and(|member| !member.adds.is_empty())
     }
 
-    /// The values in the set, in the order of their packed bytes.
-    pub fn values(&self) -> impl Iterator<Item = &[u8]> {
-        self.members()
-            .filter(|(_, member)| !member.adds.is_empty())
-            .map(|(value, _)| value)
+    /// The values in the set, in the order of [`compare_values`].
+    pub fn values(&self) -> Vec<&[u8]> {
+        let present = self.members().filter(|(_, member)| !member.adds.is_empty());
+        let mut values: Vec<&[u8]> = present.map(|(value, _)| value).collect();
+        values.sort_unstable_by(|a, b| compare_values(a, b));
+        values
     }
 
     fn entry(&mut self, value: &[u8]) -> &mut Member {

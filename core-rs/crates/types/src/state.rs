@@ -188,8 +188,10 @@ impl<'d> Encoder<'d> {
         let mut told: Vec<bool> = vec![true; order.len()];
         for at in (1..order.len()).rev() {
             let ended = all.get(order[at]).ended;
-            // An empty one is the same as none: the slot that names it, if one does, brings it back.
-            let own = sections[at].is_some() || (ended.is_some() && self.is_new(ended));
+            // An empty one needs no telling where its slot names it. A hidden one does: a write whose author has seen it
+            // ends it.
+            let is_hidden = !ended.is_some() && !self.is_named(order[at]);
+            let own = sections[at].is_some() || is_hidden || (ended.is_some() && self.is_new(ended));
             told[at] = own || told_below(&parents, &told, at);
         }
         let mut numbers = vec![0u64; order.len()];
@@ -227,6 +229,17 @@ impl<'d> Encoder<'d> {
         for section in sections.into_iter().flatten() {
             out.extend_from_slice(&section);
         }
+    }
+
+    /// Does the slot that this container hangs in name it?
+    fn is_named(&self, number: u32) -> bool {
+        let all = &self.document.containers;
+        let container = all.get(number);
+        let slot = match &container.key {
+            Key::Name(name) => all.map(container.parent).ok().and_then(|map| map.slot(name)),
+            Key::Element(element) => all.list(container.parent).ok().and_then(|list| list.slot_of(*element)),
+        };
+        slot.is_some_and(|slot| slot.value == SlotValue::Child(number))
     }
 
     fn section(&self, container: &Container) -> Option<Vec<u8>> {

@@ -9,6 +9,7 @@ use crate::set::Removed;
 use crate::state::{anchor, flag, unzigzag};
 use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader, RleReader};
 use joinery_history::{Agents, Dot, Stamp, Version, MAX_SEQ};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 /// Which container of the document a container of the state is.
@@ -226,6 +227,7 @@ impl<'a> StateReader<'a> {
             flags: root_section,
             section: Section::None,
         }];
+        let mut ids = HashSet::new();
         for at in 1..=n {
             let parent = self.reader.varint("a container's number")? as usize;
             let flags = self.reader.u8("a container")?;
@@ -255,6 +257,10 @@ impl<'a> StateReader<'a> {
             } else {
                 Dot::NONE
             };
+            // Of two with one id each would pass its checks, and then meet the other.
+            if !ids.insert((parent, key.clone(), kind, generation)) {
+                return Err(self.error("each container once", "one of them again"));
+            }
             containers.push(ContainerState {
                 parent,
                 key,

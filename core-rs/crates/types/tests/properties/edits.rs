@@ -1,0 +1,150 @@
+//! Random edits: where in the document, and what. The same decision goes to the core and to the oracle.
+
+use crate::peer::{integer, units, Handle, Peer};
+use crate::random::Random;
+use joinery_oracle::{Kind, Log};
+
+/// What a run writes.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Scope {
+    /// One container of this kind under the root (for a map: the root's own keys).
+    Only(Kind),
+    /// Everything, nested.
+    Mixed,
+}
+
+pub const EVERY_SCOPE: [Scope; 6] = [
+    Scope::Only(Kind::Map),
+    Scope::Only(Kind::List),
+    Scope::Only(Kind::Text),
+    Scope::Only(Kind::Counter),
+    Scope::Only(Kind::Set),
+    Scope::Mixed,
+];
+
+const KINDS: [Kind; 5] = [Kind::Map, Kind::List, Kind::Text, Kind::Counter, Kind::Set];
+const KEYS: [&str; 3] = ["a", "b", "é"];
+
+fn value(random: &mut Random) -> Vec<u8> {
+    match random.below(4) {
+        0 => vec![0],
+        1 => vec![5, 2, b'h', b'i'],
+        2 => vec![7, 1, 8, 1, 1, b'k', 2],
+        _ => integer(random.below(40) as i64 - 20),
+    }
+}
+
+fn words(random: &mut Random) -> Vec<u16> {
+    match random.below(9) {
+        0 | 1 => units("hello"),
+        2 => units("é\u{7}"),
+        3 => units("a😀b"),
+        4 => units("😀😀"),
+        5 => vec![0xd83d],
+        6 => vec![0xde00, b'x'.into()],
+        _ => vec![b'a' as u16 + random.below(26) as u16],
+    }
+}
+
+/// One edit somewhere. Times differ by little and go back, so stamps collide.
+pub fn edit(peer: &mut Peer, log: &mut Log, random: &mut Random, scope: Scope) {
+    let now = random.below(6) as u64;
+    let root = Handle::root();
+    match scope {
+        Scope::Only(Kind::Map) => edit_keys(peer, log, random, &root, now),
+        Scope::Only(kind) => {
+            let container = peer.ensure(log, &root, "it", kind, now);
+            edit_in(peer, log, random, &container, now, false);
+        }
+        Scope::Mixed => {
+            let mut container = root;
+            while !random.once_in(4) {
+                let children = peer.children(log, &container);
+                if children.is_empty() {
+                    break;
+                }
+                container = random.pick(&children).clone();
+            }
+            edit_in(peer, log, random, &container, now, container.id.0.len() < 3);
+        }
+    }
+}
+
+fn edit_keys(peer: &mut Peer, log: &mut Log, random: &mut Random, map: &Handle, now: u64) {
+    let key = *random.pick(&KEYS);
+    if random.once_in(3) {
+        peer.map_delete(log, map, key, now);
+    } else {
+        let value = value(random);
+        peer.map_set(log, map, key, &value, now);
+    }
+}
+
+/// One edit in this container. `nested`: it may create containers.
+fn edit_in(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now: u64, nested: bool) {
+    match at.kind() {
+        Kind::Map if nested && random.below(3) > 0 => {
+            let (key, kind) = (*random.pick(&KEYS), *random.pick(&KINDS));
+            if random.once_in(3) {
+                peer.create(log, at, key, kind, now);
+            } else {
+                // The same key and kind on several replicas: the case in which they are one container.
+                let child = peer.ensure(log, at, key, kind, now);
+                if random.once_in(2) {
+                    edit_in(peer, log, random, &child, now, false);
+                }
+            }
+        }
+        Kind::Map => edit_keys(peer, log, random, at, now),
+        Kind::List => edit_list(peer, log, random, at, now, nested),
+        Kind::Text => {
+            let len = peer.text_len(at);
+            if len > 0 && random.once_in(3) {
+                let from = random.below(len);
+                let n = random.below((len - from).min(7) + 1);
+                peer.text_delete(log, at, from, n);
+            } else {
+                let what = words(random);
+                let index = if random.once_in(2) { len } else { random.below(len + 1) };
+                peer.text_insert(log, at, index, &what);
+            }
+        }
+        Kind::Counter => peer.counter_add(log, at, random.below(9) as i64 - 4),
+        Kind::Set => {
+            let value = integer(random.below(4) as i64 - 2);
+            if random.once_in(3) {
+                peer.set_delete(log, at, &value);
+            } else {
+                peer.set_add(log, at, &value);
+            }
+        }
+    }
+}
+
+fn edit_list(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now: u64, nested: bool) {
+    let len = peer.list_len(at);
+    match random.below(6) {
+        0 if len > 0 => {
+            let from = random.below(len);
+            let n = random.below((len - from).min(4) + 1);
+            peer.list_delete(log, at, from, n);
+        }
+        1 if len > 0 => {
+            let value = value(random);
+            peer.list_set(log, at, random.below(len), &value, now);
+        }
+        2 if len > 0 && nested => {
+            let kind = *random.pick(&KINDS);
+            peer.list_set_child(log, at, random.below(len), kind, now);
+        }
+        3 if nested => {
+            let kind = *random.pick(&KINDS);
+            peer.list_insert_child(log, at, random.below(len + 1), kind);
+        }
+        _ => {
+            let (one, two) = (value(random), value(random));
+            let values: &[&[u8]] = if random.once_in(2) { &[&one] } else { &[&one, &two] };
+            peer.list_insert(log, at, random.below(len + 1), values);
+        }
+    }
+}

@@ -1,0 +1,20 @@
+//! What must hold for every document, checked with random input: against the oracle, against the laws of a join, against
+//! hostile bytes, and at the limits.
+//!
+//! Runs are seeded; a failure names its seed. `JOINERY_ROUNDS=20` runs twenty times as many seeds, and `JOINERY_SEED=123`
+//! starts there. What it is not: a measurement; nothing here depends on how fast the machine is.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod deletion;
+mod edits;
+mod exchange;
+mod hostile;
+mod interleaving;
+mod json;
+mod laws;
+mod mutation;
+mod peer;
+mod random;
+mod regressions;
+mod splits;

@@ -1,0 +1,2 @@
+/** The text of src/gen/frame.generated.ts. */
+export function generate(): string;

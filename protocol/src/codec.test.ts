@@ -1,0 +1,183 @@
+/**
+ * The codec held against protobufjs, which reads the same .proto files, over the vectors in protocol/vectors; against its
+ * limits; and against damaged bytes.
+ */
+
+import { readFileSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import protobuf from 'protobufjs';
+import { describe, expect, it } from 'vitest';
+import { pbfCodec } from './codec.ts';
+import { JoineryError } from './error.ts';
+import { maxDocumentIdBytes, maxFrameBytes, maxPresenceBytes, maxSubscriptionsPerFrame } from './limits.ts';
+import type { Message } from './messages.ts';
+import { damage, seededRandom } from './testing/damage.ts';
+import { sampleMessages } from './testing/sample-messages.ts';
+import { frameShape } from './wire-check.ts';
+
+const path = (name: string): string => fileURLToPath(new URL(name, import.meta.url));
+const frameType = new protobuf.Root().loadSync(path('../proto/frame.proto')).lookupType('joinery.Frame');
+
+/** A frame as bytes in hex, and the same in protobuf's own JSON. */
+interface Vector {
+  readonly name: string;
+  readonly frame: string;
+  readonly json: Record<string, unknown>;
+}
+
+const vectors: readonly Vector[] = JSON.parse(readFileSync(path('../vectors/frames.json'), 'utf8'));
+const fromHex = (hex: string): Uint8Array => Uint8Array.from(Buffer.from(hex, 'hex'));
+const toHex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
+const codeOf = (run: () => unknown): string => {
+  try {
+    run();
+  } catch (error) {
+    if (error instanceof JoineryError) return error.code;
+    throw error;
+  }
+  return 'no error';
+};
+
+describe('vectors', () => {
+  it('has one of every message', () => {
+    expect(vectors.map((vector) => vector.name)).toEqual(Object.keys(sampleMessages));
+    const types = new Set(Object.values(sampleMessages).map((message) => message.type));
+    expect(types.size).toBe(frameType.fieldsArray.length);
+  });
+
+  for (const { name, frame, json } of vectors) {
+    it(`${name}: both write it so that the other reads the same`, () => {
+      const message = sampleMessages[name];
+      if (message === undefined) throw new Error(`no sample ${name}`);
+      expect(toHex(pbfCodec.encode(message))).toBe(frame);
+      expect(pbfCodec.decode(fromHex(frame))).toEqual(message);
+      expect(frameType.toObject(frameType.decode(fromHex(frame)), { bytes: String, longs: String })).toEqual(json);
+      // A plain Uint8Array: protobufjs gives a Buffer, whose slices are Buffers.
+      const theirs = Uint8Array.from(frameType.encode(frameType.fromObject(json)).finish());
+      expect(pbfCodec.decode(theirs)).toEqual(message);
+    });
+  }
+});
+
+describe('the check of a frame', () => {
+  it('knows exactly the fields of the .proto files', () => {
+    const compare = (shape: typeof frameShape, type: protobuf.Type): void => {
+      expect(shape.size).toBe(type.fieldsArray.length);
+      for (const field of type.fieldsArray) {
+        const rule = shape.get(field.id);
+        expect(rule?.name.replaceAll('_', ''), `${type.name}.${field.name}`).toBe(field.name.toLowerCase());
+        const resolved = field.resolve().resolvedType;
+        const expected = resolved ? 'message' : { string: 'string', bytes: 'bytes' }[field.type];
+        expect(rule?.type).toBe(expected ?? 'number');
+        expect((rule?.count ?? 0) > 1).toBe(field.repeated);
+        if (rule !== undefined && resolved instanceof protobuf.Type) compare(rule.fields, resolved);
+      }
+    };
+    compare(frameShape, frameType);
+  });
+
+  it('passes over fields that it does not know', () => {
+    const frame = pbfCodec.encode({ type: 'ping', nonce: 5 });
+    // Field 15 of wire types 0, 1, 2 and 5 within the ping, whose length grows accordingly.
+    const unknown = [0x78, 1, 0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7a, 2, 1, 2, 0x7d, 1, 2, 3, 4];
+    const longer = Uint8Array.of(frame[0] ?? 0, (frame[1] ?? 0) + unknown.length, ...frame.slice(2), ...unknown);
+    expect(pbfCodec.decode(longer)).toEqual({ type: 'ping', nonce: 5 });
+  });
+
+  it('refuses a frame of no message, of two, and of an unknown one', () => {
+    const ping = pbfCodec.encode({ type: 'ping', nonce: 5 });
+    for (const frame of [new Uint8Array(0), Uint8Array.of(...ping, ...ping), Uint8Array.of(0xf2, 0x7f, 1, 0)]) {
+      expect(codeOf(() => pbfCodec.decode(frame))).toBe('invalid-frame');
+    }
+  });
+
+  it.each([
+    ['numbers above 2^53 - 1', [0x72, 9, 8, 255, 255, 255, 255, 255, 255, 255, 31]],
+    ['a length beyond the message', [0x72, 9, 8, 1]],
+    ['a length beyond the field', [0x32, 3, 10, 5, 97]],
+    ['a wire type that is none', [0x72, 2, 15, 1]],
+    ['another wire type than the field has', [0x72, 2, 10, 0]],
+    ['field number 0', [0x72, 2, 0, 1]],
+    ['a field that comes twice', [0x72, 4, 8, 1, 8, 1]],
+    ['an overlong character', [0x32, 4, 10, 2, 0xc0, 0x80]],
+    ['a surrogate', [0x32, 5, 10, 3, 0xed, 0xa0, 0x80]],
+    ['a cut character', [0x32, 4, 10, 2, 97, 0xc3]],
+    ['a character above U+10FFFF', [0x32, 6, 10, 4, 0xf4, 0x90, 0x80, 0x80]],
+    ['an agent of 7 bytes', [0x52, 14, 10, 1, 97, 26, 9, 10, 7, 1, 2, 3, 4, 5, 6, 7]],
+  ])('refuses %s', (_, frame) => {
+    expect(codeOf(() => pbfCodec.decode(Uint8Array.from(frame)))).toBe('invalid-frame');
+  });
+});
+
+describe('limits', () => {
+  const unsubscribe = (id: string): Message => ({ type: 'unsubscribe', document: id });
+
+  it.each([
+    ['the empty id', ''],
+    ['a control character', 'a\u0007b'],
+    ['a byte order mark', '\ufeffnotes'],
+  ])('refuses %s as a document id', (_, id) => {
+    expect(codeOf(() => pbfCodec.decode(pbfCodec.encode(unsubscribe(id))))).toBe('invalid-document-id');
+  });
+
+  it('takes document ids of up to 256 bytes', () => {
+    for (const id of ['x'.repeat(maxDocumentIdBytes), '€'.repeat(85), '..', '/', '__proto__']) {
+      expect(pbfCodec.decode(pbfCodec.encode(unsubscribe(id)))).toEqual(unsubscribe(id));
+    }
+    for (const id of ['x'.repeat(maxDocumentIdBytes + 1), '€'.repeat(86)]) {
+      expect(codeOf(() => pbfCodec.encode(unsubscribe(id)))).toBe('invalid-frame');
+    }
+  });
+
+  it('bounds counts and lengths', () => {
+    const presence = (size: number): Message => ({
+      type: 'presence',
+      document: 'a',
+      client: '',
+      state: new Uint8Array(size),
+      gone: false,
+    });
+    expect(pbfCodec.decode(pbfCodec.encode(presence(maxPresenceBytes)))).toEqual(presence(maxPresenceBytes));
+    expect(codeOf(() => pbfCodec.encode(presence(maxPresenceBytes + 1)))).toBe('invalid-frame');
+    const subscription = { document: 'a', epoch: 1, position: 1, version: new Uint8Array(0) };
+    const subscribe = (count: number): Message => ({
+      type: 'subscribe',
+      subscriptions: Array.from({ length: count }, () => subscription),
+    });
+    expect(pbfCodec.encode(subscribe(maxSubscriptionsPerFrame))).toBeInstanceOf(Uint8Array);
+    expect(codeOf(() => pbfCodec.encode(subscribe(maxSubscriptionsPerFrame + 1)))).toBe('invalid-frame');
+  });
+
+  it('refuses a frame that is too large before it reads anything', () => {
+    expect(codeOf(() => pbfCodec.decode(new Uint8Array(maxFrameBytes + 1)))).toBe('frame-too-large');
+    const half = new Uint8Array(1024 * 1024);
+    const message: Message = {
+      type: 'envelopes',
+      document: 'a',
+      epoch: 1,
+      firstPosition: 0,
+      envelopes: [half, half, half],
+    };
+    expect(codeOf(() => pbfCodec.encode(message))).toBe('frame-too-large');
+  });
+});
+
+describe('damaged frames', () => {
+  it('gives a message or a typed error for 100,000 of them', () => {
+    const samples = Object.values(sampleMessages).map((message) => pbfCodec.encode(message));
+    const codes = new Map<string, number>();
+    damage(samples, 100_000, seededRandom(1), (input) => {
+      const before = input.slice();
+      const code = codeOf(() => {
+        const message = pbfCodec.decode(input);
+        // What was read can be written, and means the same.
+        const frame = pbfCodec.encode(message);
+        if (toHex(pbfCodec.encode(pbfCodec.decode(frame))) !== toHex(frame))
+          throw new Error(`differs: ${toHex(before)}`);
+      });
+      if (toHex(input) !== toHex(before)) throw new Error(`changed: ${toHex(before)}`);
+      codes.set(code, (codes.get(code) ?? 0) + 1);
+    });
+    expect([...codes.keys()].sort()).toEqual(['invalid-document-id', 'invalid-frame', 'no error']);
+  });
+});

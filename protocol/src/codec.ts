@@ -1,0 +1,246 @@
+/**
+ * Messages to frames and back. The bytes are checked before anything is read and after anything is written, so both
+ * directions are total: `decode` gives a message or a typed error for any bytes, and `encode` refuses what `decode` would.
+ * What lies between the check and the messages is a protobuf library: here pbf's generated code, which is small enough
+ * for browsers; elsewhere any other that reads and writes proto/frame.proto.
+ */
+
+import { PbfReader, PbfWriter } from 'pbf';
+import { checkDocumentId } from './document-id.ts';
+import { JoineryError } from './error.ts';
+import { type Frame, readFrame, writeFrame } from './gen/frame.generated.ts';
+import type { Message } from './messages.ts';
+import { checkFrame } from './wire-check.ts';
+
+/** Writes and reads frames. */
+export interface FrameCodec {
+  /**
+   * Writes a message as one frame.
+   *
+   * @throws JoineryError `invalid-frame` or `frame-too-large` when a field passes its limit.
+   */
+  encode(message: Message): Uint8Array;
+  /**
+   * Reads one frame. Byte fields of the message are views into the frame, not copies.
+   *
+   * @throws JoineryError `invalid-frame`, `frame-too-large` or `invalid-document-id`.
+   */
+  decode(frame: Uint8Array): Message;
+}
+
+/** A protobuf library at work on proto/frame.proto, field names in camel case, 64-bit numbers as numbers. */
+export interface ProtobufLibrary {
+  /** Called with checked bytes only. */
+  read(bytes: Uint8Array): Frame;
+  write(frame: Frame, size_bytes: number): Uint8Array;
+}
+
+const nothing = new Uint8Array(0);
+
+/** A codec on top of a protobuf library. */
+export function createCodec(library: ProtobufLibrary): FrameCodec {
+  return {
+    encode(message) {
+      const frame = library.write(toFrame(message), 64 + payloadSize(message));
+      checkFrame(frame);
+      return frame;
+    },
+    decode(frame) {
+      checkFrame(frame);
+      const message = fromFrame(library.read(frame));
+      if ('document' in message) {
+        // An error of the connection names no document.
+        if (message.type !== 'error' || message.document !== '') checkDocumentId(message.document);
+      } else if (message.type === 'subscribe') {
+        for (const subscription of message.subscriptions) checkDocumentId(subscription.document);
+      }
+      return message;
+    },
+  };
+}
+
+/**
+ * The codec of browsers, and the default everywhere.
+ *
+ * @example
+ * socket.send(pbfCodec.encode({ type: 'ping', nonce: 1 }));
+ */
+export const pbfCodec: FrameCodec = createCodec({
+  read: (bytes) => readFrame(new PbfReader(bytes)),
+  write(frame, size_bytes) {
+    const writer = new PbfWriter(new Uint8Array(size_bytes));
+    writeFrame(frame, writer);
+    return writer.finish();
+  },
+});
+
+function toFrame(message: Message): Frame {
+  switch (message.type) {
+    case 'client-hello':
+      return {
+        clientHello: {
+          protocolMin: message.protocolMin,
+          protocolMax: message.protocolMax,
+          knownTypes: [...message.knownTypes],
+          name: message.name,
+          creditBytes: message.credit_bytes,
+        },
+      };
+    case 'server-hello':
+      return {
+        serverHello: {
+          protocol: message.protocol,
+          knownTypes: [...message.knownTypes],
+          serverTimeMs: message.serverTime_ms,
+          windowBytes: message.window_bytes,
+          maxFrameBytes: message.maxFrame_bytes,
+          session: message.session,
+        },
+      };
+    case 'authenticate':
+      return { authenticate: message };
+    case 'authenticated':
+      return { authenticated: { user: message.user, expiresMs: message.expires_ms } };
+    case 'subscribe':
+      return { subscribe: { subscriptions: [...message.subscriptions] } };
+    case 'unsubscribe':
+      return { unsubscribe: message };
+    case 'subscribed':
+      return { subscribed: message };
+    case 'snapshot':
+      return { snapshot: { ...message, totalBytes: message.total_bytes } };
+    case 'envelopes':
+      return { envelopes: { ...message, envelopes: message.envelopes as Uint8Array[] } };
+    case 'ack':
+      return {
+        ack: { ...message, ranges: message.ranges.map((range) => ({ ...range, agent: agentBytes(range.agent) })) },
+      };
+    case 'refusal':
+      return {
+        refusal: {
+          ...message,
+          agent: agentBytes(message.agent),
+          missingAgent: message.missing === undefined ? undefined : agentBytes(message.missing.agent),
+          missingSeq: message.missing?.seq ?? 0,
+          serverTimeMs: message.serverTime_ms,
+        },
+      };
+    case 'presence':
+      return { presence: message };
+    case 'error':
+      return { error: message };
+    case 'ping':
+      return { ping: message };
+    case 'pong':
+      return { pong: { nonce: message.nonce, serverTimeMs: message.serverTime_ms } };
+    case 'credit':
+      return { credit: message };
+  }
+}
+
+function fromFrame(frame: Frame): Message {
+  if (frame.envelopes) return { type: 'envelopes', ...frame.envelopes };
+  if (frame.ack) {
+    const ranges = frame.ack.ranges.map((range) => ({
+      agent: agentOf(range.agent),
+      to: range.to,
+      position: range.position,
+      count: range.count,
+    }));
+    return { type: 'ack', document: frame.ack.document, epoch: frame.ack.epoch, ranges };
+  }
+  if (frame.ping) return { type: 'ping', ...frame.ping };
+  if (frame.pong) return { type: 'pong', nonce: frame.pong.nonce, serverTime_ms: frame.pong.serverTimeMs };
+  if (frame.credit) return { type: 'credit', ...frame.credit };
+  if (frame.presence) return { type: 'presence', ...frame.presence, state: bytesOf(frame.presence.state) };
+  if (frame.subscribe) {
+    const subscriptions = frame.subscribe.subscriptions.map((entry) => ({ ...entry, version: bytesOf(entry.version) }));
+    return { type: 'subscribe', subscriptions };
+  }
+  if (frame.unsubscribe) return { type: 'unsubscribe', ...frame.unsubscribe };
+  if (frame.subscribed) return { type: 'subscribed', ...frame.subscribed, version: bytesOf(frame.subscribed.version) };
+  if (frame.snapshot) {
+    const { document, epoch, position, totalBytes, offset, part, delta } = frame.snapshot;
+    return { type: 'snapshot', document, epoch, position, total_bytes: totalBytes, offset, part: bytesOf(part), delta };
+  }
+  if (frame.refusal) {
+    const { document, epoch, from, to, code, message, last, missingAgent, missingSeq, serverTimeMs } = frame.refusal;
+    const missing =
+      missingAgent === undefined || missingAgent.length === 0
+        ? undefined
+        : { agent: agentOf(missingAgent), seq: missingSeq };
+    const agent = agentOf(frame.refusal.agent);
+    return {
+      type: 'refusal',
+      document,
+      epoch,
+      agent,
+      from,
+      to,
+      code,
+      message,
+      last,
+      missing,
+      serverTime_ms: serverTimeMs,
+    };
+  }
+  if (frame.error) return { type: 'error', ...frame.error };
+  if (frame.clientHello) {
+    const { protocolMin, protocolMax, knownTypes, name, creditBytes } = frame.clientHello;
+    return { type: 'client-hello', protocolMin, protocolMax, knownTypes, name, credit_bytes: creditBytes };
+  }
+  if (frame.serverHello) {
+    const { protocol, knownTypes, serverTimeMs, windowBytes, maxFrameBytes, session } = frame.serverHello;
+    return {
+      type: 'server-hello',
+      protocol,
+      knownTypes,
+      serverTime_ms: serverTimeMs,
+      window_bytes: windowBytes,
+      maxFrame_bytes: maxFrameBytes,
+      session,
+    };
+  }
+  if (frame.authenticate) return { type: 'authenticate', ...frame.authenticate };
+  if (frame.authenticated) {
+    return { type: 'authenticated', user: frame.authenticated.user, expires_ms: frame.authenticated.expiresMs };
+  }
+  throw new JoineryError('invalid-frame', {
+    expected: 'a message that this version knows',
+    got: 'none',
+    remedy: 'The frame was not used.',
+  });
+}
+
+/** 8 bytes, little endian, as in an envelope's header. */
+function agentBytes(agent: bigint): Uint8Array {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, agent, true);
+  return bytes;
+}
+
+function agentOf(bytes: Uint8Array | undefined): bigint {
+  if (bytes?.length !== 8) {
+    throw new JoineryError('invalid-frame', {
+      expected: 'an agent of 8 bytes',
+      got: `${bytes?.length ?? 0} bytes`,
+      remedy: 'The frame was not used.',
+    });
+  }
+  return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
+}
+
+/** Libraries differ in what they give for absent bytes. */
+function bytesOf(bytes: Uint8Array | undefined): Uint8Array {
+  return bytes === undefined || bytes.length === 0 ? nothing : bytes;
+}
+
+/** Spares the writer from growing its buffer several times for a big frame. */
+function payloadSize(message: Message): number {
+  if (message.type === 'envelopes') {
+    return message.envelopes.reduce((sum, envelope) => sum + envelope.length + 8, message.document.length * 4);
+  }
+  if (message.type === 'snapshot') return message.part.length + message.document.length * 4;
+  if (message.type === 'subscribed') return message.version.length + message.document.length * 4;
+  return 0;
+}

@@ -1,0 +1,17 @@
+/**
+ * The protocol's version number and its history. Whoever changes a file in proto/ raises the number, adds a line here
+ * and writes the new hash into protocol-version.test.ts, which fails until then.
+ *
+ * - 1: the first.
+ */
+
+/** The version that this code speaks. */
+export const protocolVersion = 1;
+/** The lowest version that this code still speaks. */
+export const protocolVersionMin = 1;
+
+/** The version that both ends speak: the highest that both know, or undefined when there is none. */
+export function negotiate(min: number, max: number): number | undefined {
+  const highest = Math.min(max, protocolVersion);
+  return highest >= Math.max(min, protocolVersionMin) ? highest : undefined;
+}

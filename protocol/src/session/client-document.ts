@@ -1,0 +1,412 @@
+/**
+ * One document within the client's session: subscribing, taking in what the server sends, sending what the log has, and
+ * what to do after a gap or a refusal. It knows nothing of links and handshakes: the session tells it when it is online
+ * and carries its frames.
+ */
+
+import { maxSeq, readEnvelope } from '../envelope.ts';
+import { asJoineryError, errorCodes, isErrorCode, JoineryError } from '../error.ts';
+import { maxEnvelopesPerFrame } from '../limits.ts';
+import type {
+  Ack,
+  Envelopes,
+  ErrorMessage,
+  Message,
+  Refusal,
+  SnapshotPart,
+  SubscribedMessage,
+  Subscription,
+} from '../messages.ts';
+import type { ClientEffect, ResumePoint } from './client-effects.ts';
+import type { ClientSessionLimits } from './client-options.ts';
+import { GapRetry } from './gap-retry.ts';
+import { InFlight } from './in-flight.ts';
+import { SnapshotAssembly } from './snapshot-assembly.ts';
+
+/** What a document needs of its session. */
+export interface DocumentContext {
+  readonly limits: ClientSessionLimits;
+  readonly random: () => number;
+  emit(effect: ClientEffect): void;
+  send(message: Message): void;
+  /** How much may be asked for from the log now: what the server's window and the limits leave. */
+  room(): Load;
+  /** Takes note of the document's `load` and of what it waits for. */
+  note(document: ClientDocument): void;
+}
+
+/** Envelopes that are on their way, or asked for from the log. */
+export interface Load {
+  readonly bytes: number;
+  readonly count: number;
+}
+
+/**
+ * `waiting`: not subscribed over this link; `subscribing`: asked, no answer yet; `snapshot`: parts are to come; `live`;
+ * `parked`: nothing happens until the owner subscribes again.
+ */
+type Phase = 'waiting' | 'subscribing' | 'snapshot' | 'live' | 'parked';
+
+const nothing = new Uint8Array(0);
+/** While the server lacks something, so few are tried: each would be answered with a gap. */
+const gapBatchCount = 64;
+
+export class ClientDocument {
+  readonly id: string;
+  readonly #context: DocumentContext;
+  readonly #inFlight = new InFlight();
+  readonly #stopped = new Set<bigint>();
+  readonly #retry: GapRetry;
+  #phase: Phase = 'waiting';
+  #epoch = 0;
+  #position = 0;
+  /** What the client has, as long as there is no position that says it. */
+  #version: Uint8Array | undefined;
+  #head = 0;
+  #caughtUp = false;
+  #assembly: SnapshotAssembly | undefined;
+  #request = 0;
+  /** What an open question to the log may bring. */
+  #asked: Load | undefined;
+  #starved = false;
+  /** The log may have envelopes that are not on their way. */
+  #mayHaveMore = true;
+  #changedSinceAsked = false;
+
+  constructor(id: string, from: ResumePoint | undefined, context: DocumentContext) {
+    this.id = id;
+    this.#context = context;
+    this.#epoch = from?.epoch ?? 0;
+    this.#position = from?.position ?? 0;
+    this.#version = from?.version;
+    this.#retry = new GapRetry(context.random);
+  }
+
+  get nextTimeout(): number | undefined {
+    return this.#retry.retryAt;
+  }
+
+  /** Whether the next move is the server's: an answer, or envelopes up to the head that it named. */
+  get awaitsServer(): boolean {
+    if (this.#phase === 'subscribing' || this.#phase === 'snapshot') return true;
+    return this.#phase === 'live' && (this.#inFlight.count > 0 || !this.#caughtUp);
+  }
+
+  get wantsSubscription(): boolean {
+    return this.#phase === 'waiting' && this.#retry.retryAt === undefined;
+  }
+
+  /** Whether it would ask the log for more but for want of room. */
+  get starved(): boolean {
+    return this.#starved;
+  }
+
+  /** What it takes of the window. */
+  get load(): Load {
+    return {
+      bytes: this.#inFlight.bytes + (this.#asked?.bytes ?? 0),
+      count: this.#inFlight.count + (this.#asked?.count ?? 0),
+    };
+  }
+
+  /** The link is ready: the entry for the `subscribe` that the session sends. */
+  subscribe(): Subscription {
+    this.#phase = 'subscribing';
+    const version = this.#position === 0 ? this.#version : undefined;
+    return { document: this.id, epoch: this.#epoch, position: this.#position, version: version ?? nothing };
+  }
+
+  /** The link is gone. */
+  offline(): void {
+    if (this.#phase === 'parked') return;
+    this.#phase = 'waiting';
+    this.#forgetLink();
+  }
+
+  changed(): void {
+    this.#mayHaveMore = true;
+    this.#changedSinceAsked = true;
+    this.pull();
+  }
+
+  handleTimeout(now: number): void {
+    if (!this.#retry.due(now)) return;
+    // After a gap it goes on here; everything else begins with a new subscription, which the session asks for.
+    this.pull();
+  }
+
+  handleSubscribed(message: SubscribedMessage): void {
+    if (this.#phase === 'parked' || this.#phase === 'waiting') return;
+    if (this.#epoch !== 0 && message.epoch !== this.#epoch) {
+      this.#epochChanged(message.epoch);
+      return;
+    }
+    const restarted = message.position < this.#position;
+    if (message.position > this.#position && !message.snapshotFollows) {
+      throw violation(`envelopes from ${this.#position + 1} on`, `from ${message.position + 1} on`);
+    }
+    this.#forgetLink();
+    this.#epoch = message.epoch;
+    this.#position = Math.min(this.#position, message.position);
+    this.#head = message.head;
+    this.#caughtUp = false;
+    this.#phase = message.snapshotFollows ? 'snapshot' : 'live';
+    this.#assembly = message.snapshotFollows ? new SnapshotAssembly(this.#context.limits.snapshot_bytes) : undefined;
+    this.#context.emit({
+      type: 'subscribed',
+      document: this.id,
+      epoch: message.epoch,
+      head: message.head,
+      version: message.version.slice(),
+      restarted,
+    });
+    this.#checkCaughtUp();
+  }
+
+  /** Returns the bytes that were handed on and will be consumed. */
+  handleSnapshot(part: SnapshotPart): number {
+    if (this.#phase !== 'snapshot' || this.#assembly === undefined || part.epoch !== this.#epoch) return 0;
+    const bytes = this.#assembly.add(part);
+    if (bytes === undefined) return 0;
+    this.#assembly = undefined;
+    this.#phase = 'live';
+    this.#position = part.position;
+    this.#context.emit({
+      type: 'snapshot',
+      document: this.id,
+      epoch: this.#epoch,
+      position: part.position,
+      bytes,
+      delta: part.delta,
+      credit_bytes: bytes.length,
+    });
+    this.#checkCaughtUp();
+    return bytes.length;
+  }
+
+  /** Returns the bytes that were handed on and will be consumed. */
+  handleEnvelopes(message: Envelopes): number {
+    if (this.#phase !== 'live' || message.epoch !== this.#epoch) return 0;
+    const next = this.#position + 1;
+    if (message.firstPosition < 1 || message.firstPosition > next) {
+      throw violation(`the envelope at position ${next}`, `one at ${message.firstPosition}`);
+    }
+    const envelopes = message.envelopes.slice(next - message.firstPosition);
+    if (envelopes.length === 0) return 0;
+    this.#position += envelopes.length;
+    const bytes = envelopes.reduce((sum, envelope) => sum + envelope.length, 0);
+    this.#context.emit({
+      type: 'envelopes',
+      document: this.id,
+      epoch: this.#epoch,
+      firstPosition: next,
+      envelopes,
+      position: this.#position,
+      credit_bytes: bytes,
+    });
+    this.#checkCaughtUp();
+    if (this.#retry.open) {
+      for (const envelope of envelopes) this.#retry.coveredBy(envelope);
+      this.pull();
+    }
+    return bytes;
+  }
+
+  handleAck(message: Ack): void {
+    if (this.#phase === 'parked' || this.#phase === 'waiting' || message.epoch !== this.#epoch) return;
+    for (const range of message.ranges) {
+      this.#inFlight.acknowledge(range.agent, range.to);
+      this.#retry.covered(range.agent, range.to);
+      if (range.count > 0) this.#retry.succeeded();
+      const before = range.position - range.count;
+      // A range of this client's own envelopes moves the resume point: they aren't sent back to it.
+      if (this.#phase === 'live' && range.count > 0 && before <= this.#position && range.position > this.#position) {
+        this.#position = range.position;
+      }
+      this.#context.emit({
+        type: 'acknowledged',
+        document: this.id,
+        epoch: this.#epoch,
+        agent: range.agent,
+        to: range.to,
+        position: range.position,
+        resume: this.#position,
+      });
+    }
+    this.#checkCaughtUp();
+    this.pull();
+  }
+
+  handleRefusal(message: Refusal, now: number): void {
+    if (this.#phase === 'parked' || this.#phase === 'waiting' || message.epoch !== this.#epoch) return;
+    this.#inFlight.forgetBefore(message.agent, message.from);
+    this.#inFlight.remove(message.agent, message.from, message.to);
+    if (this.#stopped.has(message.agent)) {
+      // What follows a refused envelope can only be a gap: it was told already.
+      this.pull();
+      return;
+    }
+    const error = new JoineryError(message.code, message.message);
+    if (message.code === 'gap' || error.retryable) {
+      this.#handleGap(message, error, now);
+      return;
+    }
+    this.#stopped.add(message.agent);
+    this.#inFlight.stop(message.agent, maxSeq);
+    this.#context.emit({
+      type: 'refused',
+      document: this.id,
+      epoch: this.#epoch,
+      agent: message.agent,
+      from: message.from,
+      to: message.to,
+      error,
+      serverTime_ms: message.serverTime_ms,
+    });
+    this.pull();
+  }
+
+  handleError(message: ErrorMessage, now: number): void {
+    if (this.#phase === 'parked' || this.#phase === 'waiting') return;
+    if (message.code === 'epoch-changed') {
+      this.#epochChanged(message.epoch);
+      return;
+    }
+    const retryable = isErrorCode(message.code) ? errorCodes[message.code].retryable : message.retryable;
+    this.#fail(new JoineryError(message.code, message.message, { retryable }), now);
+  }
+
+  /** Asks the log for more if there may be some and there is room for it. */
+  pull(): void {
+    this.#starved = false;
+    if (this.#phase !== 'live' || this.#asked !== undefined || !this.#mayHaveMore) return;
+    if (this.#retry.retryAt !== undefined) return;
+    if (this.#retry.open) {
+      // All that is on its way is answered first: trying earlier would only repeat the gap.
+      if (this.#inFlight.count > 0) return;
+      this.#retry.tryAgain();
+      this.#inFlight.reset(this.#stopped, maxSeq);
+    }
+    this.#context.note(this);
+    const room = this.#context.room();
+    this.#starved = room.bytes <= 0 || room.count <= 0;
+    if (this.#starved) return;
+    const limit_bytes = Math.min(room.bytes, this.#context.limits.batch_bytes);
+    const limit_count = Math.min(room.count, this.#retry.cautious ? gapBatchCount : maxEnvelopesPerFrame);
+    this.#request += 1;
+    this.#asked = { bytes: limit_bytes, count: limit_count };
+    this.#changedSinceAsked = false;
+    this.#context.emit({
+      type: 'need-envelopes',
+      document: this.id,
+      epoch: this.#epoch,
+      request: this.#request,
+      sent: new Map(this.#inFlight.sent),
+      limit_bytes,
+      limit_count,
+    });
+  }
+
+  handleAnswer(request: number, envelopes: readonly Uint8Array[], now: number): void {
+    if (this.#asked === undefined || request !== this.#request) return;
+    this.#asked = undefined;
+    this.#context.note(this);
+    const room_bytes = this.#context.room().bytes;
+    let batch: Uint8Array[] = [];
+    let batchSize = 0;
+    let added = 0;
+    let added_bytes = 0;
+    const flush = (): void => {
+      if (batch.length === 0) return;
+      this.#context.send({
+        type: 'envelopes',
+        document: this.id,
+        epoch: this.#epoch,
+        firstPosition: 0,
+        envelopes: batch,
+      });
+      batch = [];
+      batchSize = 0;
+    };
+    for (const bytes of envelopes) {
+      let header: ReturnType<typeof readEnvelope>;
+      try {
+        header = readEnvelope(bytes);
+      } catch (error) {
+        this.#fail(asJoineryError(error), now);
+        return;
+      }
+      if (this.#inFlight.covers(header.agent, header.to)) continue;
+      // One may be larger than the room, but only one: the rest is asked for again when there is some.
+      if (added_bytes >= room_bytes) break;
+      const full = batchSize + bytes.length > this.#context.limits.batch_bytes || batch.length === maxEnvelopesPerFrame;
+      if (full) flush();
+      batch.push(bytes);
+      batchSize += bytes.length;
+      added += 1;
+      added_bytes += bytes.length;
+      this.#inFlight.add(header.agent, header.from, header.to, bytes.length);
+    }
+    flush();
+    // Without room nothing was added, though there may be more.
+    this.#mayHaveMore = added > 0 || room_bytes <= 0 || this.#changedSinceAsked;
+    this.pull();
+  }
+
+  #handleGap(message: Refusal, error: JoineryError, now: number): void {
+    const missing = message.missing ?? { agent: message.agent, seq: message.from };
+    this.#mayHaveMore = true;
+    if (this.#retry.refused(missing, now)) {
+      this.#context.emit({ type: 'blocked', document: this.id, agent: message.agent, missing, error });
+    }
+    this.pull();
+  }
+
+  #checkCaughtUp(): void {
+    if (this.#phase !== 'live' || this.#position < this.#head) return;
+    if (!this.#caughtUp) {
+      this.#caughtUp = true;
+      this.#context.emit({ type: 'caught-up', document: this.id, position: this.#position });
+    }
+    this.pull();
+  }
+
+  #epochChanged(epoch: number): void {
+    const from = this.#epoch;
+    this.#park();
+    this.#context.emit({ type: 'epoch-changed', document: this.id, from, epoch });
+  }
+
+  #fail(error: JoineryError, now: number): void {
+    if (error.retryable) {
+      this.#phase = 'waiting';
+      this.#forgetLink();
+      this.#retry.later(now);
+    } else {
+      this.#park();
+    }
+    this.#context.emit({ type: 'document-failed', document: this.id, error });
+  }
+
+  #park(): void {
+    this.#phase = 'parked';
+    this.#forgetLink();
+  }
+
+  #forgetLink(): void {
+    this.#inFlight.reset(this.#stopped, maxSeq);
+    this.#asked = undefined;
+    this.#assembly = undefined;
+    this.#retry.forget();
+    this.#mayHaveMore = true;
+    this.#starved = false;
+  }
+}
+
+function violation(expected: string, got: string): JoineryError {
+  return new JoineryError('protocol-violation', {
+    expected,
+    got,
+    remedy: 'The link is closed and the document resumed from what is there.',
+  });
+}

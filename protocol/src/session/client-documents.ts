@@ -1,0 +1,156 @@
+/**
+ * All documents of a client's session, and what they share: the window of envelopes on their way to the server, and who
+ * waits for what. It keeps sets of those that wait, so that an input costs the same with ten thousand documents.
+ */
+
+import { JoineryError } from '../error.ts';
+import type { Message, Subscription } from '../messages.ts';
+import { ClientDocument, type DocumentContext, type Load } from './client-document.ts';
+import type { ClientEffect, ResumePoint } from './client-effects.ts';
+import type { ClientSessionLimits } from './client-options.ts';
+
+/** What the documents need of their session. */
+export interface DocumentsOptions {
+  readonly limits: ClientSessionLimits;
+  readonly random: () => number;
+  readonly emit: (effect: ClientEffect) => void;
+  readonly send: (message: Message) => void;
+}
+
+export class ClientDocuments {
+  readonly #limits: ClientSessionLimits;
+  readonly #documents = new Map<string, ClientDocument>();
+  readonly #loads = new Map<ClientDocument, Load>();
+  readonly #context: DocumentContext;
+  /** Would send but for want of room in the window, in the order in which they asked. */
+  readonly #starved = new Set<ClientDocument>();
+  /** The next move is the server's. */
+  readonly #awaiting = new Set<ClientDocument>();
+  /** Have a time at which they try again. */
+  readonly #timed = new Set<ClientDocument>();
+  /** Are to be subscribed over the link. */
+  readonly #unsubscribed = new Set<ClientDocument>();
+  #window_bytes = 0;
+  #reserved: Load = { bytes: 0, count: 0 };
+
+  constructor(options: DocumentsOptions) {
+    this.#limits = options.limits;
+    this.#context = { ...options, room: () => this.#room(), note: (document) => this.#note(document) };
+  }
+
+  /** Whether the next move is the server's in any document. */
+  get awaitsServer(): boolean {
+    return this.#awaiting.size > 0;
+  }
+
+  get nextTimeout(): number {
+    let next = Number.POSITIVE_INFINITY;
+    for (const document of this.#timed) next = Math.min(next, document.nextTimeout ?? next);
+    return next;
+  }
+
+  has(id: string): boolean {
+    return this.#documents.has(id);
+  }
+
+  /** Adds a document, or begins anew with one that is there. */
+  add(id: string, from: ResumePoint | undefined): void {
+    this.remove(id);
+    if (this.#documents.size >= this.#limits.documents) {
+      throw new JoineryError('too-many-documents', {
+        expected: `at most ${this.#limits.documents} documents`,
+        got: 'one more',
+        remedy: 'Close documents that are not in use.',
+      });
+    }
+    const document = new ClientDocument(id, from, this.#context);
+    this.#documents.set(id, document);
+    this.#note(document);
+  }
+
+  remove(id: string): boolean {
+    const document = this.#documents.get(id);
+    if (document === undefined) return false;
+    document.offline();
+    this.#documents.delete(id);
+    this.#loads.delete(document);
+    for (const set of [this.#starved, this.#awaiting, this.#timed, this.#unsubscribed]) set.delete(document);
+    return true;
+  }
+
+  /** Gives an input to one document, if it is there, and takes note of what it waits for then. */
+  with(id: string, input: (document: ClientDocument) => void): void {
+    const document = this.#documents.get(id);
+    if (document === undefined) return;
+    input(document);
+    this.#note(document);
+  }
+
+  /** A link is ready; the server allows so many bytes on their way. */
+  online(window_bytes: number): void {
+    this.#window_bytes = window_bytes;
+  }
+
+  /** The link is gone. */
+  offline(): void {
+    for (const document of this.#documents.values()) {
+      document.offline();
+      this.#note(document);
+    }
+    this.#starved.clear();
+  }
+
+  handleTimeout(now: number): void {
+    for (const document of [...this.#timed]) {
+      document.handleTimeout(now);
+      this.#note(document);
+    }
+  }
+
+  /** Up to so many documents that are to be subscribed now. */
+  takeSubscriptions(limit: number): Subscription[] {
+    const subscriptions: Subscription[] = [];
+    for (const document of this.#unsubscribed) {
+      if (subscriptions.length === limit) break;
+      subscriptions.push(document.subscribe());
+      this.#note(document);
+    }
+    return subscriptions;
+  }
+
+  /** Lets those go on that waited for room, as far as there is some. */
+  feedStarved(): void {
+    for (const document of [...this.#starved]) {
+      const room = this.#room();
+      if (room.bytes <= 0 || room.count <= 0) return;
+      document.pull();
+      this.#note(document);
+    }
+  }
+
+  #room(): Load {
+    return {
+      bytes: Math.min(this.#limits.inFlight_bytes, this.#window_bytes) - this.#reserved.bytes,
+      count: this.#limits.inFlight_count - this.#reserved.count,
+    };
+  }
+
+  #note(document: ClientDocument): void {
+    const before = this.#loads.get(document) ?? { bytes: 0, count: 0 };
+    const after = document.load;
+    this.#loads.set(document, after);
+    this.#reserved = {
+      bytes: this.#reserved.bytes + after.bytes - before.bytes,
+      count: this.#reserved.count + after.count - before.count,
+    };
+    mark(this.#awaiting, document, document.awaitsServer);
+    mark(this.#timed, document, document.nextTimeout !== undefined);
+    mark(this.#unsubscribed, document, document.wantsSubscription);
+    mark(this.#starved, document, document.starved);
+  }
+}
+
+function mark(set: Set<ClientDocument>, document: ClientDocument, present: boolean): void {
+  if (present) set.add(document);
+  else set.delete(document);
+}

@@ -1,0 +1,276 @@
+/**
+ * The client's side of the sync session: a pure state machine. Inputs are `handle…`, the outcome is a list of effects.
+ * It has no I/O, no clock, no timers and no randomness of its own, and it keeps no payloads: what is to be sent is asked
+ * for from the client's log whenever it is needed, so the log is the queue.
+ *
+ * There is one way out of all that goes wrong on a link (silence, frames that can't be read, a position left out): the
+ * link is closed and everything is resumed over the next one.
+ */
+
+import { pbfCodec } from '../codec.ts';
+import { checkDocumentId } from '../document-id.ts';
+import { asJoineryError, JoineryError } from '../error.ts';
+import { maxFrameBytes, maxPresenceBytes } from '../limits.ts';
+import type { Message } from '../messages.ts';
+import { ClientDocuments } from './client-documents.ts';
+import type { ClientEffect, ConnectionStatus, ResumePoint } from './client-effects.ts';
+import { ClientLink, timeout } from './client-link.ts';
+import { type ClientSessionLimits, type ClientSessionOptions, clientSessionDefaults } from './client-options.ts';
+import { CreditGrant } from './credit.ts';
+
+/** So many subscriptions go in one frame. */
+const subscribeBatch = 256;
+
+/**
+ * One client's session with one server, over one link after another, for any number of documents.
+ *
+ * Time is milliseconds of a clock that never goes back (`performance.now()`). The owner calls `handleTimeout` when
+ * `nextTimeout` has come (a little earlier or later does no harm), carries out the effects in their order, and gives the
+ * next input only when the list is done.
+ *
+ * @example
+ * const session = new ClientSession({ random: Math.random, knownTypes: ['map', 'text'] });
+ * carryOut(session.handleSubscribe('notes', undefined, performance.now()));
+ * carryOut(session.handleConnect(performance.now()));
+ * socket.onmessage = ({ data }) => carryOut(session.handleFrame(link, new Uint8Array(data), performance.now()));
+ */
+export class ClientSession {
+  readonly #limits: ClientSessionLimits;
+  readonly #credit: CreditGrant;
+  readonly #documents: ClientDocuments;
+  readonly #link: ClientLink;
+  #effects: ClientEffect[] = [];
+  /** When the server last answered something, or was first asked after having answered all. */
+  #answeredAt = 0;
+
+  constructor(options: ClientSessionOptions) {
+    const limits = { ...clientSessionDefaults, ...options.limits };
+    const emit = (effect: ClientEffect): void => {
+      this.#effects.push(effect);
+    };
+    this.#limits = limits;
+    this.#credit = new CreditGrant(limits.credit_bytes);
+    this.#link = new ClientLink(options, {
+      limits,
+      emit,
+      startCredit: () => this.#credit.start(),
+      ready: (window_bytes) => this.#documents.online(window_bytes),
+      down: () => this.#documents.offline(),
+    });
+    this.#documents = new ClientDocuments({
+      limits,
+      random: options.random,
+      emit,
+      send: (message) => this.#link.send(message),
+    });
+  }
+
+  /** The connection as it is now. */
+  get status(): ConnectionStatus {
+    return this.#link.status;
+  }
+
+  /** When `handleTimeout` is due, or undefined when nothing is waited for. Read it after every input. */
+  get nextTimeout(): number | undefined {
+    if (!this.#link.ready) return this.#link.nextTimeout;
+    const next = Math.min(this.#link.nextTimeout ?? Number.POSITIVE_INFINITY, this.#documents.nextTimeout);
+    return this.#awaitsServer ? Math.min(next, this.#answeredAt + this.#limits.answerTimeout_ms) : next;
+  }
+
+  /** The app wants to be connected; also the way to go on after `session-failed`. */
+  handleConnect(now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#link.connect(now));
+  }
+
+  /** The app wants to be offline: the link is closed and nothing is tried until `handleConnect`. */
+  handleDisconnect(now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#link.disconnect());
+  }
+
+  /** The network is back (the browser's `online`): an attempt is made at once; a link that is open is tested. */
+  handleOnline(now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#link.networkBack(now));
+  }
+
+  /** The network is gone (the browser's `offline`): the link is given up; attempts go on with their back-off. */
+  handleOffline(now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#link.networkGone(now));
+  }
+
+  /** The link is open and can send. */
+  handleOpened(link: number, now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#link.opened(link, now));
+  }
+
+  /** A frame arrived over the link. Any bytes are fine: bad ones end the link with a typed error. */
+  handleFrame(link: number, frame: Uint8Array, now: number): ClientEffect[] {
+    return this.#handle(now, () => {
+      if (!this.#link.accepts(link, now)) return;
+      try {
+        const message = pbfCodec.decode(frame);
+        if (!this.#link.handleMessage(message, now)) this.#handleMessage(message, now);
+      } catch (error) {
+        this.#link.lose(asJoineryError(error), now);
+      }
+    });
+  }
+
+  /** The link closed, or could not be opened. */
+  handleClosed(link: number, error: JoineryError | undefined, now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#link.closed(link, error, now));
+  }
+
+  /** The answer to `need-token`; undefined goes on without one. */
+  handleToken(token: string | undefined, now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#link.answerToken(token, now));
+  }
+
+  /** The time may have come for something. */
+  handleTimeout(now: number): ClientEffect[] {
+    return this.#handle(now, () => {
+      if (this.#awaitsServer && now >= this.#answeredAt + this.#limits.answerTimeout_ms) {
+        this.#link.lose(timeout('an answer'), now);
+        return;
+      }
+      this.#link.handleTimeout(now);
+      if (this.#link.ready) this.#documents.handleTimeout(now);
+    });
+  }
+
+  /**
+   * Sync this document from here on; also the way to go on after `epoch-changed` and `document-failed`.
+   *
+   * @throws JoineryError `invalid-document-id`, or `too-many-documents`.
+   */
+  handleSubscribe(document: string, from: ResumePoint | undefined, now: number): ClientEffect[] {
+    checkDocumentId(document);
+    return this.#handle(now, () => this.#documents.add(document, from));
+  }
+
+  /** Sync this document no more. */
+  handleUnsubscribe(document: string, now: number): ClientEffect[] {
+    return this.#handle(now, () => {
+      const known = this.#documents.remove(document);
+      if (known && this.#link.ready) this.#link.send({ type: 'unsubscribe', document });
+    });
+  }
+
+  /** The log of the document has envelopes that it hadn't when it was last asked. */
+  handleChanged(document: string, now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#documents.with(document, (entry) => entry.changed()));
+  }
+
+  /** The answer to `need-envelopes`. */
+  handleEnvelopes(document: string, request: number, envelopes: readonly Uint8Array[], now: number): ClientEffect[] {
+    return this.#handle(now, () =>
+      this.#documents.with(document, (entry) => entry.handleAnswer(request, envelopes, now)),
+    );
+  }
+
+  /** So many bytes of `envelopes` and `snapshot` effects are joined and stored: the server may send as many more. */
+  handleConsumed(bytes: number, now: number): ClientEffect[] {
+    return this.#handle(now, () => {
+      this.#credit.consume(bytes);
+      this.#announceCredit();
+    });
+  }
+
+  /**
+   * Tells the document's other clients about this one; undefined means gone. Dropped while offline.
+   *
+   * @throws JoineryError `limit-exceeded` above 4 KiB.
+   */
+  handlePresence(document: string, state: Uint8Array | undefined, now: number): ClientEffect[] {
+    if (state !== undefined && state.length > maxPresenceBytes) {
+      throw new JoineryError('limit-exceeded', {
+        expected: `a presence of at most ${maxPresenceBytes} bytes`,
+        got: `${state.length}`,
+        remedy: 'Put what is large into a document.',
+      });
+    }
+    return this.#handle(now, () => {
+      if (!this.#link.ready || !this.#documents.has(document)) return;
+      const gone = state === undefined;
+      this.#link.send({ type: 'presence', document, client: '', state: state ?? new Uint8Array(0), gone });
+    });
+  }
+
+  /** Runs one input, then what its outcome makes possible, and returns the effects of both. */
+  #handle(now: number, run: () => void): ClientEffect[] {
+    this.#effects = [];
+    const awaited = this.#awaitsServer;
+    run();
+    if (this.#link.ready) {
+      this.#documents.feedStarved();
+      let subscriptions = this.#documents.takeSubscriptions(subscribeBatch);
+      while (subscriptions.length > 0) {
+        this.#link.send({ type: 'subscribe', subscriptions });
+        subscriptions = this.#documents.takeSubscriptions(subscribeBatch);
+      }
+      // The wait for an answer begins with the first question, not with the last answer.
+      if (!awaited) this.#answeredAt = now;
+    }
+    return this.#effects;
+  }
+
+  /** Not when it is this side that holds up the server, by giving no credit. */
+  get #awaitsServer(): boolean {
+    return this.#link.ready && this.#documents.awaitsServer && this.#credit.open;
+  }
+
+  #handleMessage(message: Message, now: number): void {
+    if (!this.#link.ready) throw violation('hello and authenticated', message.type);
+    switch (message.type) {
+      case 'subscribed':
+        this.#documents.with(message.document, (entry) => entry.handleSubscribed(message));
+        break;
+      case 'snapshot':
+        this.#receive(message.part.length);
+        this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleSnapshot(message)));
+        this.#announceCredit();
+        break;
+      case 'envelopes':
+        this.#receive(message.envelopes.reduce((sum, envelope) => sum + envelope.length, 0));
+        this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleEnvelopes(message)));
+        this.#announceCredit();
+        break;
+      case 'ack':
+        this.#documents.with(message.document, (entry) => entry.handleAck(message));
+        break;
+      case 'refusal':
+        this.#documents.with(message.document, (entry) => entry.handleRefusal(message, now));
+        break;
+      case 'error':
+        this.#documents.with(message.document, (entry) => entry.handleError(message, now));
+        break;
+      case 'presence': {
+        const { document, client, state, gone } = message;
+        if (!this.#documents.has(document)) return;
+        this.#effects.push({ type: 'presence', document, client, state: gone ? undefined : state.slice() });
+        return;
+      }
+      default:
+        throw violation('a message of a server', message.type);
+    }
+    this.#answeredAt = now;
+  }
+
+  #receive(bytes: number): void {
+    if (this.#credit.receive(bytes, maxFrameBytes)) return;
+    throw new JoineryError('flow-control', {
+      expected: 'no more bytes than were granted',
+      got: `${bytes} more`,
+      remedy: 'The link is closed and everything resumed.',
+    });
+  }
+
+  #announceCredit(): void {
+    if (!this.#link.ready) return;
+    const bytes = this.#credit.announcement();
+    if (bytes !== undefined) this.#link.send({ type: 'credit', bytes });
+  }
+}
+
+function violation(expected: string, got: string): JoineryError {
+  return new JoineryError('protocol-violation', { expected, got, remedy: 'The link is opened again by itself.' });
+}

@@ -1,0 +1,229 @@
+/** The server's session alone: its order, its limits, and damaged frames in every phase. */
+
+import { beforeEach, describe, expect, it } from 'vitest';
+import { pbfCodec } from '../codec.ts';
+import { writeEnvelope } from '../envelope.ts';
+import { JoineryError } from '../error.ts';
+import type { Message } from '../messages.ts';
+import { damage, seededRandom } from '../testing/damage.ts';
+import { sampleMessages } from '../testing/sample-messages.ts';
+import type { CommittedEnvelope, ServerEffect } from './server-effects.ts';
+import { ServerSession } from './server-session.ts';
+
+const self = {};
+const time_ms = 1_767_225_600_000;
+const hello: Message = {
+  type: 'client-hello',
+  protocolMin: 1,
+  protocolMax: 1,
+  knownTypes: [],
+  name: '',
+  credit_bytes: 1_000,
+};
+const envelope = (from: number, size = 10): Uint8Array =>
+  writeEnvelope({ agent: 1n, from, to: from + 1, payload: new Uint8Array(size) });
+
+let session: ServerSession;
+beforeEach(() => {
+  session = new ServerSession({ self, name: 's', knownTypes: ['map'], limits: { window_bytes: 2_000 } }, 0);
+});
+
+const messages = (effects: ServerEffect[]): Message[] =>
+  effects.flatMap((effect) => (effect.type === 'send-frame' ? [pbfCodec.decode(effect.frame)] : []));
+const give = (message: Message, now = 0): ServerEffect[] => session.handleFrame(pbfCodec.encode(message), now, time_ms);
+const errorOf = (effects: ServerEffect[]): string | undefined => {
+  const close = effects.find((effect) => effect.type === 'close');
+  return close?.error.code;
+};
+
+function greet(): void {
+  give(hello);
+  give({ type: 'authenticate', token: 'x' });
+  session.handleAuthenticated('ada', 0);
+}
+
+/** Greeted and following `a` at position 0 of a log with this head. */
+function follow(head = 0, snapshot?: Uint8Array): ServerEffect[] {
+  greet();
+  const [open] = give({
+    type: 'subscribe',
+    subscriptions: [{ document: 'a', epoch: 0, position: 0, version: new Uint8Array(0) }],
+  });
+  if (open?.type !== 'open-document') throw new Error('no open-document');
+  const position = snapshot === undefined ? 0 : head;
+  return session.handleDocument('a', open.request, { epoch: 5, head, version: Uint8Array.of(0), position, snapshot });
+}
+
+function commit(firstPosition: number, ...origins: unknown[]): ServerEffect[] {
+  const envelopes: CommittedEnvelope[] = origins.map((origin, index) => ({
+    bytes: envelope(firstPosition + index),
+    agent: 1n,
+    to: firstPosition + index,
+    origin,
+  }));
+  return session.handleCommitted({ document: 'a', epoch: 5, firstPosition, envelopes, frame: undefined, bytes: 100 });
+}
+
+describe('the order', () => {
+  it('is hello, token, and then everything else', () => {
+    expect(messages(give(hello))).toMatchObject([{ type: 'server-hello', protocol: 1, serverTime_ms: time_ms }]);
+    expect(give({ type: 'authenticate', token: 'x' })).toEqual([{ type: 'check-token', token: 'x' }]);
+    expect(messages(session.handleAuthenticated('ada', 7))).toEqual([
+      { type: 'authenticated', user: 'ada', expires_ms: 7 },
+    ]);
+    expect(session.user).toBe('ada');
+    expect(messages(give({ type: 'ping', nonce: 3 }))).toEqual([{ type: 'pong', nonce: 3, serverTime_ms: time_ms }]);
+  });
+
+  it('lets a token be renewed while everything goes on', () => {
+    follow();
+    expect(give({ type: 'authenticate', token: 'new' })).toEqual([{ type: 'check-token', token: 'new' }]);
+    expect(messages(commit(1, {}))).toMatchObject([{ type: 'envelopes', firstPosition: 1 }]);
+    session.handleAuthenticated('grace', 0);
+    expect(session.user).toBe('grace');
+  });
+
+  it('ends with a typed error when it isn’t kept', () => {
+    expect(errorOf(give({ type: 'unsubscribe', document: 'a' }))).toBe('protocol-violation');
+    expect(session.closed).toBe(true);
+    expect(give(hello)).toEqual([]);
+  });
+
+  it('ends when the token is not accepted', () => {
+    give(hello);
+    give({ type: 'authenticate', token: 'x' });
+    const effects = session.handleDenied(new JoineryError('unauthorised', 'No.'));
+    expect(messages(effects)).toMatchObject([{ type: 'error', code: 'unauthorised', document: '' }]);
+    expect(errorOf(effects)).toBe('unauthorised');
+  });
+
+  it('ends when the greeting or a sign of life doesn’t come', () => {
+    expect(session.handleTimeout(9_999)).toEqual([]);
+    expect(errorOf(session.handleTimeout(10_000))).toBe('timeout');
+    session = new ServerSession({ self, name: 's', knownTypes: [] }, 0);
+    greet();
+    give({ type: 'ping', nonce: 1 }, 20_000);
+    expect(session.handleTimeout(64_999)).toEqual([]);
+    expect(errorOf(session.handleTimeout(65_000))).toBe('timeout');
+  });
+});
+
+describe('delivery', () => {
+  it('acknowledges a client’s own envelopes and sends others’, in the order of positions', () => {
+    follow();
+    const other = {};
+    expect(messages(commit(1, self, self, other, self))).toMatchObject([
+      { type: 'ack', ranges: [{ to: 2, position: 2, count: 2 }] },
+      { type: 'envelopes', firstPosition: 3 },
+      { type: 'ack', ranges: [{ to: 4, position: 4, count: 1 }] },
+    ]);
+  });
+
+  it('serves from the log whoever is behind, and says nothing about positions then', () => {
+    const effects = follow(3);
+    const read = effects.find((effect) => effect.type === 'read-log');
+    if (read?.type !== 'read-log') throw new Error('no read-log');
+    expect(read).toMatchObject({ after: 0, epoch: 5 });
+    expect(messages(commit(4, self))).toMatchObject([{ type: 'ack', ranges: [{ position: 4, count: 0 }] }]);
+    const log = [0, 1, 2].map((from) => envelope(from));
+    const after = session.handleLog('a', read.request, 1, log);
+    expect(messages(after)).toMatchObject([{ type: 'envelopes', firstPosition: 1 }]);
+    // What it brought itself comes from the log as well.
+    expect(after.at(-1)).toMatchObject({ type: 'read-log', after: 3 });
+    expect(session.handleLog('a', read.request, 4, [envelope(3)])).toEqual([]);
+  });
+
+  it('stops without credit and goes on with it', () => {
+    follow();
+    for (let position = 1; position <= 60; position += 1) commit(position, {});
+    const sent = messages(commit(61, {}));
+    expect(sent).toEqual([]);
+    const effects = give({ type: 'credit', bytes: 1_000_000 });
+    expect(effects).toMatchObject([{ type: 'read-log' }]);
+  });
+
+  it('stops when the link is clogged', () => {
+    follow();
+    session.handleClogged(true);
+    expect(messages(commit(1, {}))).toEqual([]);
+    expect(session.handleClogged(false)).toMatchObject([{ type: 'read-log', after: 0 }]);
+  });
+
+  it('sends a snapshot in parts as far as there is credit', () => {
+    const effects = follow(9, new Uint8Array(600_000));
+    expect(messages(effects)).toMatchObject([
+      { type: 'subscribed', snapshotFollows: true },
+      { type: 'snapshot', offset: 0 },
+    ]);
+    const rest = messages(give({ type: 'credit', bytes: 5_000_000 }));
+    expect(rest).toMatchObject([{ offset: 262_144 }, { offset: 524_288 }]);
+  });
+});
+
+describe('limits', () => {
+  it('bound what waits to be committed', () => {
+    follow();
+    const envelopes = [envelope(0, 1_000_000)];
+    const message: Message = { type: 'envelopes', document: 'a', epoch: 5, firstPosition: 0, envelopes };
+    expect(give(message).at(-1)).toMatchObject({ type: 'submit' });
+    expect(give(message).at(-1)).toMatchObject({ type: 'submit' });
+    expect(errorOf(give(message))).toBe('flow-control');
+  });
+
+  it('are open again when what waited is settled', () => {
+    follow();
+    const envelopes = [envelope(0, 1_000_000)];
+    const message: Message = { type: 'envelopes', document: 'a', epoch: 5, firstPosition: 0, envelopes };
+    for (let count = 0; count < 10; count += 1) {
+      const submit = give(message).at(-1);
+      if (submit?.type !== 'submit') throw new Error('not submitted');
+      session.handleSettled('a', 5, { bytes: submit.bytes, duplicates: [], refusals: [] }, time_ms);
+    }
+  });
+
+  it('bound the version vector: the document fails, not the connection', () => {
+    greet();
+    const [open] = give({
+      type: 'subscribe',
+      subscriptions: [{ document: 'a', epoch: 0, position: 0, version: new Uint8Array(0) }],
+    });
+    if (open?.type !== 'open-document') throw new Error('no open-document');
+    const state = { epoch: 5, head: 1, version: new Uint8Array(1_048_577), position: 0, snapshot: undefined };
+    const effects = session.handleDocument('a', open.request, state);
+    expect(messages(effects)).toMatchObject([{ type: 'error', code: 'limit-exceeded', document: 'a' }]);
+    expect(session.closed).toBe(false);
+  });
+
+  it('cut an error’s message to what a frame may hold', () => {
+    const effects = session.handleShutdown(new JoineryError('internal', '€'.repeat(5_000)));
+    expect(messages(effects)).toHaveLength(1);
+  });
+});
+
+describe('damaged frames', () => {
+  it('never throw, in any phase, for 30,000 of them', () => {
+    const samples = Object.values(sampleMessages).map((message) => pbfCodec.encode(message));
+    samples.push(
+      pbfCodec.encode({ type: 'envelopes', document: 'a', epoch: 5, firstPosition: 0, envelopes: [envelope(0)] }),
+    );
+    const random = seededRandom(4);
+    const codes = new Set<string>();
+    let count = 0;
+    damage(samples, 30_000, random, (input) => {
+      if (session.closed || count % 50 === 0) {
+        session = new ServerSession({ self, name: 's', knownTypes: [] }, 0);
+        if (count % 3 === 1) greet();
+        if (count % 3 === 2) follow();
+      }
+      count += 1;
+      const effects = session.handleFrame(input, 0, time_ms);
+      const code = errorOf(effects);
+      if (code === undefined) return;
+      codes.add(code);
+      // The client was told before it was closed.
+      if (messages(effects).at(-1)?.type !== 'error') throw new Error(Buffer.from(input).toString('hex'));
+    });
+    expect(codes.has('invalid-frame')).toBe(true);
+    expect(codes.has('internal')).toBe(false);
+  });
+});

@@ -1,0 +1,386 @@
+/**
+ * The server's side of the sync session with one client: a pure state machine. Inputs are `handle…`, the outcome is a
+ * list of effects. It has no I/O, no clock and no timers of its own; it decides on nothing that is in an envelope and
+ * knows of no other client: who takes envelopes, commits them and tells everyone is its owner.
+ */
+
+import { type FrameCodec, pbfCodec } from '../codec.ts';
+import { readEnvelope } from '../envelope.ts';
+import { asJoineryError, JoineryError } from '../error.ts';
+import { maxErrorMessageBytes, maxFrameBytes, maxVersionBytes } from '../limits.ts';
+import type { ClientHello, Envelopes, Message, Presence, Subscribe } from '../messages.ts';
+import { negotiate, protocolVersion, protocolVersionMin } from '../protocol-version.ts';
+import { type DeliveryContext, ServerDocument } from './server-document.ts';
+import type { Commit, DocumentState, ServerEffect, Settlement } from './server-effects.ts';
+import { type ServerSessionLimits, type ServerSessionOptions, serverSessionDefaults } from './server-options.ts';
+
+/** `new` → `hello` → `ready` (a token was accepted); `closed` from anywhere. */
+type Phase = 'new' | 'hello' | 'ready' | 'closed';
+
+/**
+ * The server's session with one client over one link.
+ *
+ * `now` is milliseconds of a clock that never goes back, `time_ms` is the server's wall clock since 1970.
+ *
+ * @example
+ * const session = new ServerSession({ self: connection, name: 'c1', knownTypes: ['map', 'text'] }, performance.now());
+ * socket.on('message', (data) => carryOut(session.handleFrame(data, performance.now(), Date.now())));
+ */
+export class ServerSession {
+  readonly #options: ServerSessionOptions;
+  readonly #limits: ServerSessionLimits;
+  readonly #codec: FrameCodec;
+  readonly #context: DeliveryContext;
+  readonly #documents = new Map<string, ServerDocument>();
+  #effects: ServerEffect[] = [];
+  #phase: Phase = 'new';
+  #deadline: number;
+  #lastReceived: number;
+  #requests = 0;
+  #credit = 0;
+  #spent = 0;
+  #clogged = false;
+  #waiting_bytes = 0;
+  #user = '';
+  #checking = false;
+
+  constructor(options: ServerSessionOptions, now: number) {
+    this.#options = options;
+    this.#limits = { ...serverSessionDefaults, ...options.limits };
+    this.#codec = options.codec ?? pbfCodec;
+    this.#deadline = now + this.#limits.greetingTimeout_ms;
+    this.#lastReceived = now;
+    this.#context = {
+      self: options.self,
+      emit: (effect) => this.#effects.push(effect),
+      send: (message) => this.#send(message),
+      sendFrame: (frame) => this.#effects.push({ type: 'send-frame', frame }),
+      room: () => (this.#clogged ? 0 : this.#credit - this.#spent),
+      spend: (bytes) => {
+        this.#spent += bytes;
+      },
+    };
+  }
+
+  get closed(): boolean {
+    return this.#phase === 'closed';
+  }
+
+  /** Whose token was accepted; empty for nobody in particular. */
+  get user(): string {
+    return this.#user;
+  }
+
+  /** When `handleTimeout` is due. */
+  get nextTimeout(): number | undefined {
+    if (this.#phase === 'closed') return undefined;
+    return this.#phase === 'ready' ? this.#lastReceived + this.#limits.idleTimeout_ms : this.#deadline;
+  }
+
+  /** A frame arrived. Any bytes are fine: bad ones are answered with a typed error, and the link is closed. */
+  handleFrame(frame: Uint8Array, now: number, time_ms: number): ServerEffect[] {
+    return this.#handle(() => {
+      this.#lastReceived = now;
+      this.#handleMessage(this.#codec.decode(frame), time_ms);
+    });
+  }
+
+  handleTimeout(now: number): ServerEffect[] {
+    return this.#handle(() => {
+      const due = this.nextTimeout;
+      if (due === undefined || now < due) return;
+      throw new JoineryError('timeout', {
+        expected: this.#phase === 'ready' ? 'a sign of life' : 'a greeting and an accepted token',
+        got: 'none in time',
+        remedy: 'Connect again.',
+      });
+    });
+  }
+
+  /** The link is gone. */
+  handleClosed(): ServerEffect[] {
+    return this.#handle(() => this.#end());
+  }
+
+  /** The server ends the session: the client is told why. */
+  handleShutdown(error: JoineryError): ServerEffect[] {
+    return this.#handle(() => {
+      throw error;
+    });
+  }
+
+  /** The link can take no more for now, or can again. */
+  handleClogged(clogged: boolean): ServerEffect[] {
+    return this.#handle(() => {
+      this.#clogged = clogged;
+      this.#deliverAll();
+    });
+  }
+
+  /** The answer to `check-token`: it is this user's. `expires_ms` is wall-clock time, 0 for never. */
+  handleAuthenticated(user: string, expires_ms: number): ServerEffect[] {
+    return this.#handle(() => {
+      if (!this.#checking) return;
+      this.#checking = false;
+      this.#phase = 'ready';
+      this.#user = user;
+      this.#send({ type: 'authenticated', user, expires_ms });
+    });
+  }
+
+  /** The answer to `check-token`: no. */
+  handleDenied(error: JoineryError): ServerEffect[] {
+    return this.handleShutdown(error);
+  }
+
+  /** The answer to `open-document`. */
+  handleDocument(document: string, request: number, state: DocumentState): ServerEffect[] {
+    return this.#handle(() => {
+      const entry = this.#documents.get(document);
+      if (entry?.request !== request || entry.live) return;
+      if (state.version.length <= maxVersionBytes) {
+        entry.start(state);
+        return;
+      }
+      this.#close(document);
+      const error = new JoineryError('limit-exceeded', {
+        expected: `a version vector of at most ${maxVersionBytes} bytes`,
+        got: `${state.version.length}`,
+        remedy: 'Too many clients wrote to this document; let the server trim it.',
+      });
+      this.#sendError(error, document);
+    });
+  }
+
+  /** The answer to `open-document` when it can't be opened; `epoch` goes with `epoch-changed`. */
+  handleDocumentFailed(document: string, request: number, error: JoineryError, epoch = 0): ServerEffect[] {
+    return this.#handle(() => {
+      if (this.#documents.get(document)?.request !== request) return;
+      this.#documents.delete(document);
+      this.#sendError(error, document, epoch);
+    });
+  }
+
+  /** The document has to be subscribed anew: the owner has lost track of it. */
+  handleDocumentLost(document: string, error: JoineryError): ServerEffect[] {
+    return this.#handle(() => {
+      if (this.#documents.delete(document)) this.#sendError(error, document);
+    });
+  }
+
+  /** The answer to `read-log`. */
+  handleLog(
+    document: string,
+    request: number,
+    firstPosition: number,
+    envelopes: readonly Uint8Array[],
+  ): ServerEffect[] {
+    return this.#handle(() => this.#documents.get(document)?.handleLog(request, firstPosition, envelopes));
+  }
+
+  /** A document that the client follows has grown; every commit is told, in order. */
+  handleCommitted(commit: Commit): ServerEffect[] {
+    return this.#handle(() => this.#documents.get(commit.document)?.handleCommitted(commit));
+  }
+
+  /** What became of a submission; told after the commit that it led to. */
+  handleSettled(document: string, epoch: number, settlement: Settlement, time_ms: number): ServerEffect[] {
+    return this.#handle(() => {
+      this.#waiting_bytes -= settlement.bytes;
+      if (settlement.failed !== undefined) {
+        // The client will subscribe again and then bring what is missing.
+        this.#close(document);
+        this.#sendError(settlement.failed, document);
+        return;
+      }
+      if (settlement.duplicates.length > 0) {
+        this.#send({ type: 'ack', document, epoch, ranges: settlement.duplicates });
+      }
+      for (const refusal of settlement.refusals) {
+        const message = refusal.message.slice(0, maxErrorMessageBytes / 4);
+        this.#send({ type: 'refusal', document, epoch, ...refusal, message, serverTime_ms: time_ms });
+      }
+    });
+  }
+
+  /** Another client of a document says something about itself. */
+  handlePresence(document: string, client: string, state: Uint8Array, gone: boolean): ServerEffect[] {
+    return this.#handle(() => {
+      // Worth nothing later: a client that can't keep up goes without.
+      if (this.#clogged || this.#documents.get(document)?.live !== true) return;
+      this.#send({ type: 'presence', document, client, state, gone });
+    });
+  }
+
+  #handle(run: () => void): ServerEffect[] {
+    this.#effects = [];
+    if (this.#phase === 'closed') return this.#effects;
+    try {
+      run();
+    } catch (error) {
+      const typed = asJoineryError(error);
+      this.#sendError(typed, '');
+      this.#effects.push({ type: 'close', error: typed });
+      this.#end();
+    }
+    return this.#effects;
+  }
+
+  #handleMessage(message: Message, time_ms: number): void {
+    switch (message.type) {
+      case 'client-hello':
+        if (this.#phase !== 'new') throw violation('hello once', 'another');
+        this.#handleHello(message, time_ms);
+        return;
+      case 'authenticate':
+        // One at a time; a later one renews the token while everything goes on.
+        if (this.#phase === 'new' || this.#checking) throw violation('hello, then one token at a time', 'authenticate');
+        this.#checking = true;
+        this.#effects.push({ type: 'check-token', token: message.token });
+        return;
+      case 'ping':
+        if (this.#phase === 'new') throw violation('hello first', 'ping');
+        this.#send({ type: 'pong', nonce: message.nonce, serverTime_ms: time_ms });
+        return;
+      case 'pong':
+        return;
+    }
+    if (this.#phase !== 'ready') throw violation('hello and an accepted token first', message.type);
+    switch (message.type) {
+      case 'subscribe':
+        this.#handleSubscribe(message);
+        return;
+      case 'unsubscribe':
+        this.#close(message.document);
+        return;
+      case 'envelopes':
+        this.#handleEnvelopes(message);
+        return;
+      case 'credit':
+        if (message.bytes > this.#credit) this.#credit = message.bytes;
+        this.#deliverAll();
+        return;
+      case 'presence':
+        this.#handlePresence(message);
+        return;
+      case 'error':
+        throw new JoineryError('connection-failed', `The client reports ${message.code}: ${message.message}`);
+      default:
+        throw violation('a message of a client', message.type);
+    }
+  }
+
+  #handleHello(hello: ClientHello, time_ms: number): void {
+    const protocol = negotiate(hello.protocolMin, hello.protocolMax);
+    if (protocol === undefined) {
+      throw new JoineryError('upgrade-needed', {
+        expected: `a client of protocol version ${protocolVersionMin} to ${protocolVersion}`,
+        got: `one of ${hello.protocolMin} to ${hello.protocolMax}`,
+        remedy: 'Update the app, or the server.',
+      });
+    }
+    this.#phase = 'hello';
+    this.#credit = hello.credit_bytes;
+    this.#send({
+      type: 'server-hello',
+      protocol,
+      knownTypes: this.#options.knownTypes,
+      serverTime_ms: time_ms,
+      window_bytes: this.#limits.window_bytes,
+      maxFrame_bytes: maxFrameBytes,
+      session: this.#options.name,
+    });
+  }
+
+  #handleSubscribe(message: Subscribe): void {
+    for (const { document, epoch, position, version } of message.subscriptions) {
+      this.#close(document);
+      if (this.#documents.size >= this.#limits.documents) {
+        const error = new JoineryError('too-many-documents', {
+          expected: `at most ${this.#limits.documents} documents at once`,
+          got: 'one more',
+          remedy: 'Unsubscribe from documents that are not in use.',
+        });
+        this.#sendError(error, document);
+        continue;
+      }
+      this.#requests += 1;
+      this.#documents.set(document, new ServerDocument(document, this.#requests, this.#context));
+      // A version means nothing without its epoch.
+      const known = version.length === 0 ? {} : { version: version.slice() };
+      const from = epoch === 0 ? undefined : { epoch, position, ...known };
+      this.#effects.push({ type: 'open-document', document, request: this.#requests, from });
+    }
+  }
+
+  #handleEnvelopes(message: Envelopes): void {
+    const { document } = message;
+    const entry = this.#documents.get(document);
+    if (entry?.live !== true) {
+      const error = new JoineryError('not-subscribed', `The document ${JSON.stringify(document)} is not subscribed.`);
+      this.#sendError(error, document);
+      return;
+    }
+    if (message.epoch !== entry.epoch) {
+      const { epoch } = entry;
+      this.#close(document);
+      this.#sendError(epochChanged(message.epoch, epoch), document, epoch);
+      return;
+    }
+    const bytes = message.envelopes.reduce((sum, envelope) => sum + envelope.length, 0);
+    this.#waiting_bytes += bytes;
+    if (this.#waiting_bytes > this.#limits.window_bytes + maxFrameBytes) {
+      throw new JoineryError('flow-control', {
+        expected: `at most ${this.#limits.window_bytes} bytes that are not answered`,
+        got: `${this.#waiting_bytes}`,
+        remedy: 'Wait for acknowledgements.',
+      });
+    }
+    const envelopes = message.envelopes.map((envelope) => ({ header: readEnvelope(envelope), bytes: envelope }));
+    this.#effects.push({ type: 'submit', document, epoch: entry.epoch, envelopes, bytes });
+  }
+
+  #handlePresence({ document, state, gone }: Presence): void {
+    if (this.#documents.get(document)?.live !== true) return;
+    this.#effects.push({ type: 'presence', document, state, gone });
+  }
+
+  #deliverAll(): void {
+    for (const document of this.#documents.values()) {
+      if (this.#context.room() <= 0) return;
+      document.deliver();
+    }
+  }
+
+  #close(document: string): void {
+    if (this.#documents.delete(document)) this.#effects.push({ type: 'close-document', document });
+  }
+
+  #end(): void {
+    for (const document of this.#documents.keys()) this.#effects.push({ type: 'close-document', document });
+    this.#documents.clear();
+    this.#phase = 'closed';
+  }
+
+  #sendError(error: JoineryError, document: string, epoch = 0): void {
+    const message = error.message.slice(0, maxErrorMessageBytes / 4);
+    this.#send({ type: 'error', code: error.code, message, retryable: error.retryable, document, epoch });
+  }
+
+  #send(message: Message): void {
+    this.#effects.push({ type: 'send-frame', frame: this.#codec.encode(message) });
+  }
+}
+
+/** The answer to a frame or a subscription of another epoch. */
+export function epochChanged(client: number, server: number): JoineryError {
+  return new JoineryError('epoch-changed', {
+    expected: `epoch ${server} of the document`,
+    got: `epoch ${client}`,
+    remedy: 'Subscribe without a position and bring back what is not yet synced.',
+  });
+}
+
+function violation(expected: string, got: string): JoineryError {
+  return new JoineryError('protocol-violation', { expected, got, remedy: 'Follow the order of the protocol.' });
+}

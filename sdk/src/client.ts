@@ -1,0 +1,269 @@
+// createClient: the one way into the SDK.
+
+import { checkDocumentId, JoineryError } from '@joinery/protocol';
+import { init } from './core/index.ts';
+import { type CounterDocument, OpenCounter } from './documents/counter.ts';
+import { type DocumentHandle, OpenDocumentHandle } from './documents/document.ts';
+import { OpenText, type TextDocument } from './documents/text.ts';
+import { type Environment, systemEnvironment } from './environment.ts';
+import { IndexedDbStorage } from './storage/indexeddb.ts';
+import { MemoryStorage } from './storage/memory.ts';
+import type { Namespace, Storage } from './storage/storage.ts';
+import { EngineLink, type StartEngine } from './sync/engine-link.ts';
+import { inlineEngine } from './sync/inline-engine.ts';
+import type { OpenDocument } from './sync/open-document.ts';
+import type { ClientEvent, ClientStatus } from './sync/status.ts';
+import type { Transport } from './transport/transport.ts';
+import { type WebSocketConstructor, WebSocketTransport } from './transport/websocket.ts';
+import type { TokenSource } from './worker/protocol.ts';
+import { workerEngine } from './worker/worker-engine.ts';
+
+export interface ClientOptions {
+  /** The server's sync address, e.g. `wss://example.org/sync`. `http:` and `https:` are understood as `ws:` and `wss:`. */
+  readonly url: string;
+  /** Where data is kept on this device: `auto` (the default) is IndexedDB where it works, else memory. */
+  readonly storage?: 'auto' | 'memory' | 'indexeddb' | Storage;
+  /** Who the user is, for the server: a token, or a function that gets a fresh one for each connection. */
+  readonly token?: string | (() => Promise<string>);
+  /**
+   * The name of this client's data on this device, `default` when left out: clients of one origin with different names
+   * share nothing but what the server gives them.
+   */
+  readonly name?: string;
+  /** Storage and network in a worker: by default where there are workers. `false` runs the same code on this thread. */
+  readonly worker?: boolean;
+  /** Starts without connecting when `false`; `connect()` connects. True when left out. */
+  readonly connect?: boolean;
+  /** The class of the sockets where there is no global `WebSocket` (Node 20). Implies `worker: false`. */
+  readonly WebSocket?: WebSocketConstructor;
+  /** Another way to the server. Implies `worker: false`. */
+  readonly transport?: Transport;
+}
+
+export interface Client {
+  /** A document as plain data. Opens it, or joins the handles it has; release it with its `close`. */
+  document<T extends object = Record<string, unknown>>(id: string): DocumentHandle<T>;
+  /** The text under `key` (`text` when left out) of a document. */
+  text(id: string, key?: string): TextDocument;
+  /** The counter under `key` (`counter` when left out) of a document. */
+  counter(id: string, key?: string): CounterDocument;
+  /** Connection, sync and storage, now. The same object as long as nothing changes. */
+  readonly status: ClientStatus;
+  subscribeStatus(listener: () => void): () => void;
+  subscribeEvents(listener: (event: ClientEvent) => void): () => void;
+  /** Goes online (the default), at once, and stays so by itself. */
+  connect(): void;
+  /** Goes offline and stays so until `connect()`. Reading and writing go on. */
+  disconnect(): void;
+  /** Stores what was written, then ends everything. Idempotent; later writes throw `closed`. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a client. Returns at once: storage, worker and connection open behind it.
+ *
+ * @throws JoineryError `invalid-option`
+ * @example
+ * const client = createClient({ url: 'ws://localhost:8787/sync' });
+ * const list = client.document<{ items: { title: string }[] }>('groceries');
+ * await list.loaded;
+ * list.update((draft) => {
+ *   draft.items ??= [];
+ *   draft.items.push({ title: 'Milk' });
+ * });
+ */
+export function createClient(options: ClientOptions): Client {
+  return createClientIn(systemEnvironment(), options);
+}
+
+/** The same with time, randomness and timers of one's own: for simulations and tests. */
+export function createClientIn(environment: Environment, options: ClientOptions): Client {
+  const url = syncUrl(options.url);
+  const namespace = { server: url, user: userOf(options.token), name: options.name ?? 'default' };
+  const given = options.storage ?? 'auto';
+  const modes = storageModes(given);
+  const token = tokenSource(options.token);
+  const transport = options.transport ?? new WebSocketTransport(options.WebSocket);
+  // Made once: an engine that takes another's place finds what is in memory.
+  const storages = modes.map((mode) => (typeof mode === 'object' ? mode : storageOf(mode)));
+  const inline = inlineEngine(environment, async () => {
+    await init();
+    return { environment, transport, url, storages, namespace, token };
+  });
+  const cloneable = modes.every((mode) => typeof mode === 'string') && !options.transport && !options.WebSocket;
+  const start =
+    cloneable && options.worker !== false && hasWorkers()
+      ? workerOr(inline, url, modes as readonly ('indexeddb' | 'memory')[], namespace, token)
+      : inline;
+  const storageMode = typeof modes[0] === 'string' ? modes[0] : (modes[0]?.mode ?? 'memory');
+  const link = new EngineLink({ environment, start, storageMode, connect: options.connect ?? true });
+  return new LinkedClient(environment, link);
+}
+
+class LinkedClient implements Client {
+  readonly #environment: Environment;
+  readonly #link: EngineLink;
+  readonly #open = new Map<string, { readonly document: OpenDocument; handles: number }>();
+  #closing: Promise<void> | undefined;
+
+  constructor(environment: Environment, link: EngineLink) {
+    this.#environment = environment;
+    this.#link = link;
+  }
+
+  get status(): ClientStatus {
+    return this.#link.status;
+  }
+
+  document<T extends object = Record<string, unknown>>(id: string): DocumentHandle<T> {
+    const { document, release } = this.#lease(id);
+    return new OpenDocumentHandle<T>(document, release);
+  }
+
+  text(id: string, key = 'text'): TextDocument {
+    const { document, release } = this.#lease(id);
+    return new OpenText(document, key, release);
+  }
+
+  counter(id: string, key = 'counter'): CounterDocument {
+    const { document, release } = this.#lease(id);
+    return new OpenCounter(document, key, release);
+  }
+
+  subscribeStatus(listener: () => void): () => void {
+    return this.#link.subscribeStatus(listener);
+  }
+
+  subscribeEvents(listener: (event: ClientEvent) => void): () => void {
+    return this.#link.subscribeEvents(listener);
+  }
+
+  connect(): void {
+    this.#link.setConnected(true);
+  }
+
+  disconnect(): void {
+    this.#link.setConnected(false);
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#link.end();
+    return this.#closing;
+  }
+
+  /** Opens the document, or takes part in its being open. */
+  #lease(id: string): { document: OpenDocument; release: () => void } {
+    checkDocumentId(id);
+    if (this.#closing !== undefined) {
+      throw new JoineryError('closed', {
+        expected: 'an open client',
+        got: 'one that was closed',
+        remedy: 'Create another one.',
+      });
+    }
+    let entry = this.#open.get(id);
+    if (entry === undefined) {
+      entry = { document: this.#link.open(id), handles: 0 };
+      this.#open.set(id, entry);
+    }
+    const held = entry;
+    held.handles += 1;
+    return {
+      document: held.document,
+      release: () => {
+        held.handles -= 1;
+        // Not at once: what is closed and opened again in one go (a component that mounts anew) stays open.
+        this.#environment.task(() => {
+          if (held.handles > 0 || this.#open.get(id) !== held) return;
+          this.#open.delete(id);
+          this.#link.close(held.document);
+        });
+      },
+    };
+  }
+}
+
+/** A worker; where it can't be started, the same code on this thread. */
+function workerOr(
+  inline: StartEngine,
+  url: string,
+  storage: readonly ('indexeddb' | 'memory')[],
+  namespace: Namespace,
+  token: TokenSource,
+): StartEngine {
+  const worker = workerEngine(async () => ({ url, storage, namespace, core: await init() }), token);
+  let works = false;
+  return async (receive, died) => {
+    try {
+      const engine = await worker(receive, died);
+      works = true;
+      return engine;
+    } catch (error) {
+      // One that ran before will run again; one that never did is kept out by its surroundings.
+      if (works) throw error;
+      return await inline(receive, died);
+    }
+  };
+}
+
+function hasWorkers(): boolean {
+  return typeof Worker !== 'undefined' && typeof window !== 'undefined';
+}
+
+type StorageMode = 'indexeddb' | 'memory' | Storage;
+
+function storageModes(given: NonNullable<ClientOptions['storage']>): readonly StorageMode[] {
+  if (given === 'memory' || typeof given === 'object') return [given];
+  if (given !== 'auto' && given !== 'indexeddb') {
+    throw invalidOption('storage', "'auto', 'memory', 'indexeddb' or a storage", String(given));
+  }
+  if (given === 'auto' && typeof indexedDB === 'undefined') return ['memory'];
+  // In memory the app works at least; that it is so is shown by the status.
+  return ['indexeddb', 'memory'];
+}
+
+function storageOf(mode: 'indexeddb' | 'memory'): Storage {
+  return mode === 'memory' ? new MemoryStorage() : new IndexedDbStorage();
+}
+
+function syncUrl(given: string): string {
+  let url: URL;
+  try {
+    url = new URL(given, typeof location === 'undefined' ? undefined : location.href);
+  } catch {
+    throw invalidOption('url', 'the address of a server', given);
+  }
+  if (url.protocol === 'http:') url.protocol = 'ws:';
+  if (url.protocol === 'https:') url.protocol = 'wss:';
+  if (url.username !== '' || url.password !== '') {
+    throw invalidOption('url', 'an address without a name and a password (there is `token`)', 'one with');
+  }
+  url.hash = '';
+  return url.href;
+}
+
+function tokenSource(token: ClientOptions['token']): TokenSource {
+  if (token === undefined) return undefined;
+  return typeof token === 'string' ? () => Promise.resolve(token) : () => token();
+}
+
+/** The subject of a token that is a JWT. It is not verified: it only keeps users of one device apart. */
+function userOf(token: ClientOptions['token']): string {
+  if (typeof token !== 'string') return '';
+  try {
+    const payload = token.split('.')[1] ?? '';
+    const claims: unknown = JSON.parse(atob(payload.replace(/-/g, '+').replace(/_/g, '/')));
+    const subject = typeof claims === 'object' && claims !== null && 'sub' in claims ? claims.sub : '';
+    return typeof subject === 'string' ? subject : '';
+  } catch {
+    return '';
+  }
+}
+
+function invalidOption(name: string, expected: string, got: string): JoineryError {
+  return new JoineryError('invalid-option', {
+    expected: `${expected} as the option \`${name}\``,
+    got: JSON.stringify(got),
+    remedy: 'Change the option.',
+  });
+}

@@ -1,0 +1,199 @@
+/**
+ * One replica behind the boundary: moves numbers, bytes and units in and out of linear memory and turns refusals into
+ * errors. Handles and `Replica` are built on it; it keeps no data of its own.
+ */
+
+import { JoineryError } from '@joinery/protocol';
+import { coreMemory } from './load.ts';
+import { Core } from './pkg/joinery_core.js';
+import { type Plain, packValue, unpackValue } from './value.ts';
+
+/** The answers below zero that the core gives (see crates/wasm). */
+export const absent = -1;
+const failed = -2;
+/** A packed value is in the output. */
+export const plain = -3;
+
+/** What kind of container. */
+export type Kind = 'map' | 'list' | 'text' | 'counter' | 'set';
+
+const kinds: readonly Kind[] = ['map', 'list', 'text', 'counter', 'set'];
+const kindNumbers: Readonly<Record<Kind, number>> = { map: 0, list: 1, text: 2, counter: 3, set: 4 };
+
+/** What {@link Bridge} needs of the world: time for stamps, randomness for the agent. */
+export interface BridgeOptions {
+  /** The replica's identity: 64 bits that nobody has used. Taken at random at the first write if not given. */
+  readonly agent?: bigint | undefined;
+  /** Milliseconds since 1970; `Date.now` if not given. */
+  readonly now?: (() => number) | undefined;
+  /**
+   * True where updates come from a side that has checked their stamps (own storage, the server). Otherwise one whose stamp
+   * is more than five minutes ahead of `now` waits, so that a wrong clock elsewhere can't win for ever.
+   */
+  readonly trustStamps?: boolean | undefined;
+  /** Fills bytes with randomness; `crypto.getRandomValues` if not given. */
+  readonly random?: ((bytes: Uint8Array) => void) | undefined;
+}
+
+const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
+const encoder = new TextEncoder();
+
+export class Bridge {
+  readonly now: () => number;
+  /** The time against which foreign stamps are held. */
+  readonly arrival: () => number;
+  /** Grows whenever a container may have come, gone or been replaced: handles then look their container up again. */
+  structure = 0;
+  #core: Core | undefined;
+  #agent: bigint | undefined;
+  readonly #random: (bytes: Uint8Array) => void;
+  readonly #memory: WebAssembly.Memory;
+  #bytes = new Uint8Array(0);
+  #units = new Uint16Array(0);
+
+  constructor(options: BridgeOptions) {
+    this.#memory = coreMemory();
+    this.#core = new Core();
+    this.now = options.now ?? Date.now;
+    this.arrival = options.trustStamps ? () => Number.MAX_SAFE_INTEGER : this.now;
+    this.#random = options.random ?? ((bytes) => crypto.getRandomValues(bytes));
+    if (options.agent !== undefined) this.#setAgent(options.agent);
+  }
+
+  get agent(): bigint | undefined {
+    return this.#agent;
+  }
+
+  /** The core, for reading. */
+  get core(): Core {
+    if (this.#core === undefined) {
+      throw new JoineryError('freed', { expected: 'a replica', got: 'a freed one', remedy: 'Load it again.' });
+    }
+    return this.#core;
+  }
+
+  /** The core, for writing: the replica takes its agent now if it has none. */
+  get writer(): Core {
+    if (this.#agent === undefined) this.#takeAgent();
+    return this.core;
+  }
+
+  free(): void {
+    this.#core?.free();
+    this.#core = undefined;
+  }
+
+  #takeAgent(): void {
+    const bytes = new Uint8Array(8);
+    this.#random(bytes);
+    this.#setAgent(new DataView(bytes.buffer).getBigUint64(0, true));
+  }
+
+  #setAgent(agent: bigint): void {
+    if (agent < 0n || agent >= 1n << 64n) {
+      throw new JoineryError('invalid-option', {
+        expected: 'an agent of 64 bits',
+        got: `${agent}`,
+        remedy: 'Leave it out.',
+      });
+    }
+    this.#agent = agent;
+    this.core.set_agent(agent);
+  }
+
+  /** Puts bytes into the core's input. */
+  input(first: Uint8Array, second?: Uint8Array): void {
+    const address = this.core.input(first.length + (second?.length ?? 0)) >>> 0;
+    const memory = this.#byteView();
+    memory.set(first, address);
+    if (second !== undefined) memory.set(second, address + first.length);
+  }
+
+  /** Puts a key, and a packed value behind it, into the core's input. Returns the key's length in bytes. */
+  inputKey(key: string, value?: Plain): number {
+    const bytes = encoder.encode(key);
+    this.input(bytes, value === undefined ? undefined : packValue(value));
+    return bytes.length;
+  }
+
+  /** Puts a packed value into the core's input. */
+  inputValue(value: Plain): void {
+    this.input(packValue(value));
+  }
+
+  /** Puts UTF-16 units into the core. */
+  inputUnits(text: string): void {
+    const address = (this.core.units(text.length) >>> 0) / 2;
+    if (this.#units.buffer !== this.#memory.buffer) this.#units = new Uint16Array(this.#memory.buffer);
+    const units = this.#units;
+    for (let index = 0; index < text.length; index += 1) units[address + index] = text.charCodeAt(index);
+  }
+
+  /** A copy of the core's output. */
+  output(): Uint8Array {
+    return this.#outputView().slice();
+  }
+
+  /** The value in the core's output. */
+  outputValue(): Plain {
+    return unpackValue(this.#outputView());
+  }
+
+  /** The text in the core's output. */
+  outputText(): string {
+    return utf16.decode(this.#outputView());
+  }
+
+  #outputView(): Uint8Array {
+    const start = this.core.output_pointer() >>> 0;
+    return this.#byteView().subarray(start, start + this.core.output_length());
+  }
+
+  /** Linear memory moves when it grows, so a view is looked at before each use. */
+  #byteView(): Uint8Array {
+    if (this.#bytes.buffer !== this.#memory.buffer) this.#bytes = new Uint8Array(this.#memory.buffer);
+    return this.#bytes;
+  }
+
+  /** Passes an answer on, or throws what the core refused. */
+  check(answer: number): number {
+    if (answer === failed) throw this.refusal();
+    return answer;
+  }
+
+  refusal(): JoineryError {
+    return new JoineryError(this.core.error_code(), this.core.error_message());
+  }
+
+  kindNumber(kind: Kind): number {
+    const number = kindNumbers[kind];
+    if (number === undefined) {
+      const expected = `one of ${kinds.join(', ')}`;
+      throw new JoineryError('invalid-option', { expected, got: String(kind), remedy: 'Name a kind of container.' });
+    }
+    return number;
+  }
+
+  /** The kind of a container that is there. */
+  kindOf(container: number): Kind {
+    const kind = kinds[this.core.kind(container)];
+    if (kind === undefined) {
+      throw new JoineryError('container-gone', {
+        expected: 'a container',
+        got: 'one that was deleted or replaced',
+        remedy: 'Get it again from its parent.',
+      });
+    }
+    return kind;
+  }
+}
+
+/** Indices and lengths are whole and not negative before they cross: the core takes 32 bits. */
+export function checkIndex(index: number, length: number): number {
+  if (Number.isInteger(index) && index >= 0 && index <= 0x7fffffff) return index;
+  throw new JoineryError('index-out-of-range', {
+    expected: `a whole number from 0 to ${length}`,
+    got: String(index),
+    remedy: 'Read the length again before you write.',
+  });
+}

@@ -1,0 +1,441 @@
+/**
+ * Handles: how an app reads and writes containers. A handle that was named (`replica.text('body')`) finds its container anew
+ * when the structure changed, and creates it at the first write; one that was found in a list or by `get` stays with its
+ * container and throws `container-gone` once that was deleted or replaced.
+ */
+
+import { JoineryError } from '@joinery/protocol';
+import { absent, type Bridge, checkIndex, type Kind, plain } from './bridge.ts';
+import type { Plain } from './value.ts';
+
+/** Any handle. */
+export type Handle = MapHandle | ListHandle | TextHandle | CounterHandle | SetHandle;
+
+/** Where a handle's container is found: by name in a map, or by its number for good. */
+type Place = { readonly parent: MapHandle; readonly key: string } | number;
+
+abstract class ContainerHandle {
+  abstract readonly kind: Kind;
+  protected readonly bridge: Bridge;
+  readonly #place: Place;
+  #container = absent;
+  #structure = -1;
+
+  constructor(bridge: Bridge, place: Place) {
+    this.bridge = bridge;
+    this.#place = place;
+  }
+
+  /** The container's number, or −1 where it hasn't been created. */
+  resolve(): number {
+    const place = this.#place;
+    if (typeof place === 'number') return place;
+    if (this.#structure === this.bridge.structure) return this.#container;
+    const parent = place.parent.resolve();
+    let container = absent;
+    if (parent !== absent) {
+      this.bridge.inputKey(place.key);
+      container = this.bridge.core.child(parent, this.bridge.kindNumber(this.kind));
+    }
+    this.#container = container;
+    this.#structure = this.bridge.structure;
+    return container;
+  }
+
+  /** The container's number; it is created where there is none. */
+  ensure(): number {
+    const container = this.resolve();
+    if (container !== absent) return container;
+    const place = this.#place;
+    if (typeof place === 'number') return place;
+    const parent = place.parent.ensure();
+    this.bridge.inputKey(place.key);
+    const { bridge } = this;
+    const created = bridge.check(bridge.writer.ensure_child(parent, bridge.kindNumber(this.kind), bridge.now()));
+    bridge.structure += 1;
+    this.#container = created;
+    this.#structure = bridge.structure;
+    return created;
+  }
+
+  /** Grows with each change of this container's own state (not of what is nested in it). */
+  get revision(): number {
+    const container = this.resolve();
+    return container === absent ? 0 : this.bridge.core.container_revision(container);
+  }
+
+  protected content(empty: Plain): Plain {
+    const container = this.resolve();
+    if (container === absent) return empty;
+    this.bridge.check(this.bridge.core.to_plain(container));
+    return this.bridge.outputValue();
+  }
+}
+
+/** The handle of a container by its number. */
+export function handleOf(bridge: Bridge, container: number): Handle {
+  switch (bridge.kindOf(container)) {
+    case 'map':
+      return new MapHandle(bridge, container);
+    case 'list':
+      return new ListHandle(bridge, container);
+    case 'text':
+      return new TextHandle(bridge, container);
+    case 'counter':
+      return new CounterHandle(bridge, container);
+    case 'set':
+      return new SetHandle(bridge, container);
+  }
+}
+
+function entry(bridge: Bridge, answer: number): Plain | Handle | undefined {
+  if (bridge.check(answer) === plain) return bridge.outputValue();
+  return answer === absent ? undefined : handleOf(bridge, answer);
+}
+
+/** Keyed values and containers; the last writer of a key wins. */
+export class MapHandle extends ContainerHandle {
+  readonly kind = 'map';
+
+  /**
+   * Writes a value; whatever container was at the key ends, for good.
+   *
+   * @throws JoineryError `invalid-value`, `limit-exceeded` (a key has at most 1,024 bytes of UTF-8), `container-gone`
+   * @example replica.map('settings').set('theme', 'dark');
+   */
+  set(key: string, value: Plain): void {
+    const map = this.ensure();
+    const { bridge } = this;
+    const { writer } = bridge;
+    const keyLength = bridge.inputKey(key, value);
+    bridge.check(writer.map_set(map, keyLength, bridge.now()));
+    bridge.structure += 1;
+  }
+
+  /** The value at a key, a handle where a container is there, or undefined. */
+  get(key: string): Plain | Handle | undefined {
+    const map = this.resolve();
+    if (map === absent) return undefined;
+    this.bridge.inputKey(key);
+    return entry(this.bridge, this.bridge.core.map_get(map));
+  }
+
+  has(key: string): boolean {
+    const map = this.resolve();
+    if (map === absent) return false;
+    this.bridge.inputKey(key);
+    return this.bridge.check(this.bridge.core.map_get(map)) !== absent;
+  }
+
+  /** Deletes a key; false if there was nothing. */
+  delete(key: string): boolean {
+    const map = this.resolve();
+    if (map === absent) return false;
+    const { bridge } = this;
+    const { writer } = bridge;
+    bridge.inputKey(key);
+    const deleted = bridge.check(writer.map_delete(map, bridge.now())) === 1;
+    bridge.structure += 1;
+    return deleted;
+  }
+
+  /** The keys, in ascending order of their UTF-8 bytes. */
+  keys(): string[] {
+    const map = this.resolve();
+    if (map === absent) return [];
+    this.bridge.check(this.bridge.core.map_keys(map));
+    return this.bridge.outputValue() as string[];
+  }
+
+  get size(): number {
+    return this.keys().length;
+  }
+
+  /** The map at a key; created by the first write into it. */
+  map(key: string): MapHandle {
+    return new MapHandle(this.bridge, { parent: this, key });
+  }
+  /** The list at a key; created by the first write into it. */
+  list(key: string): ListHandle {
+    return new ListHandle(this.bridge, { parent: this, key });
+  }
+  /** The text at a key; created by the first write into it. */
+  text(key: string): TextHandle {
+    return new TextHandle(this.bridge, { parent: this, key });
+  }
+  /** The counter at a key; created by the first write into it. */
+  counter(key: string): CounterHandle {
+    return new CounterHandle(this.bridge, { parent: this, key });
+  }
+  /** The set at a key; created by the first write into it. (`set` writes a value.) */
+  setOf(key: string): SetHandle {
+    return new SetHandle(this.bridge, { parent: this, key });
+  }
+
+  /** A fresh container at a key; what was there ends, for good. */
+  create<K extends Kind>(key: string, kind: K): HandleOfKind<K> {
+    const map = this.ensure();
+    const { bridge } = this;
+    const { writer } = bridge;
+    bridge.inputKey(key);
+    const created = bridge.check(writer.create_child(map, bridge.kindNumber(kind), bridge.now()));
+    bridge.structure += 1;
+    return handleOf(bridge, created) as HandleOfKind<K>;
+  }
+
+  toJSON(): Record<string, Plain> {
+    return this.content({}) as Record<string, Plain>;
+  }
+}
+
+/** The handle class of a kind. */
+export type HandleOfKind<K extends Kind> = Extract<Handle, { readonly kind: K }>;
+
+/** Ordered elements; each is a value or a container. */
+export class ListHandle extends ContainerHandle {
+  readonly kind = 'list';
+
+  get length(): number {
+    const list = this.resolve();
+    return list === absent ? 0 : this.bridge.check(this.bridge.core.list_length(list));
+  }
+
+  /**
+   * Inserts one value before `index` (at most `length`).
+   *
+   * @throws JoineryError `index-out-of-range`, `invalid-value`
+   */
+  insert(index: number, value: Plain): void {
+    this.#checkRange(index, 0);
+    const list = this.ensure();
+    const { writer } = this.bridge;
+    this.bridge.inputValue(value);
+    this.bridge.check(writer.list_insert(list, index));
+  }
+
+  push(value: Plain): void {
+    this.insert(this.length, value);
+  }
+
+  /** Replaces the element's value; whatever container was in it ends, for good. */
+  set(index: number, value: Plain): void {
+    this.#checkRange(index, 1);
+    const { bridge } = this;
+    const { writer } = bridge;
+    bridge.inputValue(value);
+    bridge.check(writer.list_set(this.resolve(), index, bridge.now()));
+    bridge.structure += 1;
+  }
+
+  /** The element's value, a handle where it holds a container, or undefined beyond the end. */
+  get(index: number): Plain | Handle | undefined {
+    const list = this.resolve();
+    if (list === absent || !Number.isInteger(index) || index < 0 || index >= this.length) return undefined;
+    return entry(this.bridge, this.bridge.core.list_get(list, index));
+  }
+
+  /** Deletes `count` elements from `index` on, for good. */
+  delete(index: number, count = 1): void {
+    this.#checkRange(index, count);
+    if (count === 0) return;
+    this.bridge.check(this.bridge.writer.list_delete(this.resolve(), index, count));
+    this.bridge.structure += 1;
+  }
+
+  /** Inserts a fresh container before `index`. */
+  insertContainer<K extends Kind>(index: number, kind: K): HandleOfKind<K> {
+    this.#checkRange(index, 0);
+    const list = this.ensure();
+    const { bridge } = this;
+    const created = bridge.check(bridge.writer.list_insert_child(list, index, bridge.kindNumber(kind)));
+    bridge.structure += 1;
+    return handleOf(bridge, created) as HandleOfKind<K>;
+  }
+
+  /** Puts a fresh container into an element; what was there ends, for good. */
+  setContainer<K extends Kind>(index: number, kind: K): HandleOfKind<K> {
+    this.#checkRange(index, 1);
+    const { bridge } = this;
+    const number = bridge.kindNumber(kind);
+    const created = bridge.check(bridge.writer.list_set_child(this.resolve(), index, number, bridge.now()));
+    bridge.structure += 1;
+    return handleOf(bridge, created) as HandleOfKind<K>;
+  }
+
+  toJSON(): Plain[] {
+    return this.content([]) as Plain[];
+  }
+
+  /** Checked here too, so that a bad index doesn't create the list. */
+  #checkRange(index: number, count: number): void {
+    const { length } = this;
+    checkIndex(index, length);
+    checkIndex(count, length);
+    if (index + count > length) throw outOfRange(index, count, length);
+  }
+}
+
+function outOfRange(index: number, count: number, length: number): JoineryError {
+  return new JoineryError('index-out-of-range', {
+    expected: `an index and a count within ${length}`,
+    got: count === 0 ? `${index}` : `${index} and ${count}`,
+    remedy: 'Read the length again before you write.',
+  });
+}
+
+/** Text that many can edit at once. Indices and lengths are in UTF-16 units, as JavaScript's strings count. */
+export class TextHandle extends ContainerHandle {
+  readonly kind = 'text';
+  #text = '';
+  #textOf: readonly [container: number, revision: number] = [absent, 0];
+
+  get length(): number {
+    const text = this.resolve();
+    return text === absent ? 0 : this.bridge.check(this.bridge.core.text_length(text));
+  }
+
+  /**
+   * Inserts before `index` (at most `length`). An index inside a surrogate pair means the pair's start; a lone surrogate is
+   * stored as U+FFFD.
+   *
+   * @throws JoineryError `index-out-of-range`
+   * @example replica.text('body').insert(0, 'Hello');
+   */
+  insert(index: number, text: string): void {
+    checkIndex(index, this.#knownLength());
+    let container = this.resolve();
+    if (container === absent) {
+      if (index > 0) throw outOfRange(index, 0, 0);
+      if (text.length === 0) return;
+      container = this.ensure();
+    }
+    const { bridge } = this;
+    const { writer } = bridge;
+    if (text.length === 1) {
+      bridge.check(writer.text_insert_unit(container, index, text.charCodeAt(0)));
+    } else {
+      bridge.inputUnits(text);
+      bridge.check(writer.text_insert(container, index));
+    }
+  }
+
+  /**
+   * Deletes `count` units from `index` on. Half a surrogate pair takes the whole pair.
+   *
+   * @throws JoineryError `index-out-of-range`
+   */
+  delete(index: number, count: number): void {
+    const length = this.#knownLength();
+    checkIndex(index, length);
+    checkIndex(count, length);
+    const container = this.resolve();
+    if (container === absent) {
+      if (index + count > 0) throw outOfRange(index, count, 0);
+      return;
+    }
+    this.bridge.check(this.bridge.writer.text_delete(container, index, count));
+  }
+
+  /** For messages only; the core checks against the real one. */
+  #knownLength(): number {
+    return this.#text.length;
+  }
+
+  /** The text; read from the core only when it has changed. */
+  override toString(): string {
+    const container = this.resolve();
+    if (container === absent) return '';
+    const revision = this.bridge.core.container_revision(container);
+    if (this.#textOf[0] !== container || this.#textOf[1] !== revision) {
+      this.bridge.check(this.bridge.core.text_read(container));
+      this.#text = this.bridge.outputText();
+      this.#textOf = [container, revision];
+    }
+    return this.#text;
+  }
+
+  toJSON(): string {
+    return this.toString();
+  }
+}
+
+/** A number that many can add to at once. */
+export class CounterHandle extends ContainerHandle {
+  readonly kind = 'counter';
+
+  get value(): number {
+    const counter = this.resolve();
+    if (counter === absent) return 0;
+    const value = this.bridge.core.counter_value(counter);
+    if (Number.isNaN(value)) throw this.bridge.refusal();
+    return value;
+  }
+
+  /**
+   * Adds a whole number (a negative one takes away).
+   *
+   * @throws JoineryError `invalid-value` for what is no safe integer; `limit-exceeded` beyond 2^53 − 1 in all
+   */
+  increment(amount = 1): void {
+    if (!Number.isSafeInteger(amount)) {
+      throw new JoineryError('invalid-value', {
+        expected: 'a whole number below 2^53',
+        got: String(amount),
+        remedy: 'Count in a unit that makes it whole.',
+      });
+    }
+    if (amount === 0) return;
+    const counter = this.ensure();
+    this.bridge.check(this.bridge.writer.counter_add(counter, amount));
+  }
+
+  /** Takes a whole number away. */
+  decrement(amount = 1): void {
+    this.increment(-amount);
+  }
+
+  toJSON(): number {
+    return this.value;
+  }
+}
+
+/** Distinct values; an add wins over a concurrent delete. */
+export class SetHandle extends ContainerHandle {
+  readonly kind = 'set';
+
+  add(value: Plain): void {
+    const set = this.ensure();
+    const { writer } = this.bridge;
+    this.bridge.inputValue(value);
+    this.bridge.check(writer.set_add(set));
+  }
+
+  /** Removes a value; false if it wasn't in. */
+  delete(value: Plain): boolean {
+    const set = this.resolve();
+    if (set === absent) return false;
+    const { writer } = this.bridge;
+    this.bridge.inputValue(value);
+    return this.bridge.check(writer.set_delete(set)) === 1;
+  }
+
+  has(value: Plain): boolean {
+    const set = this.resolve();
+    if (set === absent) return false;
+    this.bridge.inputValue(value);
+    return this.bridge.check(this.bridge.core.set_has(set)) === 1;
+  }
+
+  get size(): number {
+    return this.values().length;
+  }
+
+  /** The values, sorted: null, booleans, numbers, strings by code points, then the rest; the same at every replica. */
+  values(): Plain[] {
+    return this.content([]) as Plain[];
+  }
+
+  toJSON(): Plain[] {
+    return this.values();
+  }
+}

@@ -1,0 +1,17 @@
+/** The public names of `joinery/core`: the merging core alone, without storage, network or threads. */
+
+export { JoineryError } from '@joinery/protocol';
+export type { Kind } from './bridge.ts';
+export {
+  CounterHandle,
+  type Handle,
+  type HandleOfKind,
+  ListHandle,
+  MapHandle,
+  SetHandle,
+  TextHandle,
+} from './handles.ts';
+export { type CoreSource, init } from './load.ts';
+export { Replica, type ReplicaOptions } from './replica.ts';
+export type { Plain } from './value.ts';
+export { decodeVersion, encodeVersion } from './version.ts';

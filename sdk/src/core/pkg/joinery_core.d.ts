@@ -1,0 +1,262 @@
+/* tslint:disable */
+/* eslint-disable */
+
+/**
+ * A replica behind numbers and bytes.
+ */
+export class Core {
+    free(): void;
+    [Symbol.dispose](): void;
+    /**
+     * Joins the update in the input: 0 it joined, 1 it was known, 2 it waits.
+     */
+    apply(now_ms: number): number;
+    /**
+     * The container of this kind that a reader sees at a map's key.
+     */
+    child(parent: number, kind: number): number;
+    /**
+     * Grows with every change of this container's own state.
+     */
+    container_revision(container: number): number;
+    /**
+     * Adds a whole number, below 2^53 in magnitude.
+     */
+    counter_add(counter: number, amount: number): number;
+    /**
+     * The value; NaN when it failed.
+     */
+    counter_value(counter: number): number;
+    /**
+     * 1 if this replica has seen everything that the version in the input has.
+     */
+    covers(): number;
+    /**
+     * A fresh one; ends what was there.
+     */
+    create_child(parent: number, kind: number, now_ms: number): number;
+    /**
+     * Puts the whole state into the output.
+     */
+    encode_snapshot(): void;
+    /**
+     * The same, created if there is none.
+     */
+    ensure_child(parent: number, kind: number, now_ms: number): number;
+    /**
+     * The stable code of the last refusal.
+     */
+    error_code(): string;
+    /**
+     * What was expected, what came, what to do.
+     */
+    error_message(): string;
+    /**
+     * Puts into the output what has changed since the version in the input (empty: everything).
+     */
+    export_update(): number;
+    /**
+     * Room for `length` bytes of input; its address.
+     */
+    input(length: number): number;
+    /**
+     * A container's kind; absent once it is gone.
+     */
+    kind(container: number): number;
+    /**
+     * Deletes elements.
+     */
+    list_delete(list: number, index: number, length: number): number;
+    /**
+     * What a reader sees in an element.
+     */
+    list_get(list: number, index: number): number;
+    /**
+     * Inserts the values in the input, one behind the other.
+     */
+    list_insert(list: number, index: number): number;
+    /**
+     * Inserts a fresh container; its number.
+     */
+    list_insert_child(list: number, index: number, kind: number): number;
+    /**
+     * How many elements there are.
+     */
+    list_length(list: number): number;
+    /**
+     * Writes the value in the input into an element.
+     */
+    list_set(list: number, index: number, now_ms: number): number;
+    /**
+     * Puts a fresh container into an element; its number.
+     */
+    list_set_child(list: number, index: number, kind: number, now_ms: number): number;
+    /**
+     * Deletes a key; 1 if there was something.
+     */
+    map_delete(map: number, now_ms: number): number;
+    /**
+     * What a reader sees at a key.
+     */
+    map_get(map: number): number;
+    /**
+     * Puts the keys into the output, as a packed array of strings.
+     */
+    map_keys(map: number): number;
+    /**
+     * Writes the value behind the first `key_length` bytes of the input.
+     */
+    map_set(map: number, key_length: number, now_ms: number): number;
+    /**
+     * An empty replica without an agent.
+     */
+    constructor();
+    /**
+     * How many bytes it has.
+     */
+    output_length(): number;
+    /**
+     * Where the last answer starts.
+     */
+    output_pointer(): number;
+    /**
+     * How many updates wait.
+     */
+    pending_count(): number;
+    /**
+     * Tries again what waits.
+     */
+    retry_pending(now_ms: number): void;
+    /**
+     * Grows with every change.
+     */
+    revision(): number;
+    /**
+     * Adds the value in the input.
+     */
+    set_add(set: number): number;
+    /**
+     * Gives the replica its agent. Once, before its first write.
+     */
+    set_agent(agent: bigint): void;
+    /**
+     * Removes the value in the input; 1 if it was in.
+     */
+    set_delete(set: number): number;
+    /**
+     * 1 if the value in the input is in.
+     */
+    set_has(set: number): number;
+    /**
+     * Puts the next envelope of own transactions into the output; absent when there is none.
+     */
+    take_update(): number;
+    /**
+     * Deletes units.
+     */
+    text_delete(text: number, index: number, length: number): number;
+    /**
+     * Inserts the units that were written into [`Core::units`].
+     */
+    text_insert(text: number, index: number): number;
+    /**
+     * Inserts one unit: the keystroke.
+     */
+    text_insert_unit(text: number, index: number, unit: number): number;
+    /**
+     * Length in units.
+     */
+    text_length(text: number): number;
+    /**
+     * Puts the text into the output, two bytes a unit, little endian.
+     */
+    text_read(text: number): number;
+    /**
+     * Puts a container's content into the output, as a packed value.
+     */
+    to_plain(container: number): number;
+    /**
+     * Room for `length` UTF-16 units; its address (even).
+     */
+    units(length: number): number;
+    /**
+     * Puts the version into the output.
+     */
+    version(): void;
+}
+
+export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
+
+export interface InitOutput {
+    readonly memory: WebAssembly.Memory;
+    readonly __wbg_core_free: (a: number, b: number) => void;
+    readonly core_apply: (a: number, b: number) => number;
+    readonly core_child: (a: number, b: number, c: number) => number;
+    readonly core_container_revision: (a: number, b: number) => number;
+    readonly core_counter_add: (a: number, b: number, c: number) => number;
+    readonly core_counter_value: (a: number, b: number) => number;
+    readonly core_covers: (a: number) => number;
+    readonly core_create_child: (a: number, b: number, c: number, d: number) => number;
+    readonly core_encode_snapshot: (a: number) => void;
+    readonly core_ensure_child: (a: number, b: number, c: number, d: number) => number;
+    readonly core_error_code: (a: number) => [number, number];
+    readonly core_error_message: (a: number) => [number, number];
+    readonly core_export_update: (a: number) => number;
+    readonly core_input: (a: number, b: number) => number;
+    readonly core_kind: (a: number, b: number) => number;
+    readonly core_list_delete: (a: number, b: number, c: number, d: number) => number;
+    readonly core_list_get: (a: number, b: number, c: number) => number;
+    readonly core_list_insert: (a: number, b: number, c: number) => number;
+    readonly core_list_insert_child: (a: number, b: number, c: number, d: number) => number;
+    readonly core_list_length: (a: number, b: number) => number;
+    readonly core_list_set: (a: number, b: number, c: number, d: number) => number;
+    readonly core_list_set_child: (a: number, b: number, c: number, d: number, e: number) => number;
+    readonly core_map_delete: (a: number, b: number, c: number) => number;
+    readonly core_map_get: (a: number, b: number) => number;
+    readonly core_map_keys: (a: number, b: number) => number;
+    readonly core_map_set: (a: number, b: number, c: number, d: number) => number;
+    readonly core_new: () => number;
+    readonly core_output_length: (a: number) => number;
+    readonly core_output_pointer: (a: number) => number;
+    readonly core_pending_count: (a: number) => number;
+    readonly core_retry_pending: (a: number, b: number) => void;
+    readonly core_revision: (a: number) => number;
+    readonly core_set_add: (a: number, b: number) => number;
+    readonly core_set_agent: (a: number, b: bigint) => void;
+    readonly core_set_delete: (a: number, b: number) => number;
+    readonly core_set_has: (a: number, b: number) => number;
+    readonly core_take_update: (a: number) => number;
+    readonly core_text_delete: (a: number, b: number, c: number, d: number) => number;
+    readonly core_text_insert: (a: number, b: number, c: number) => number;
+    readonly core_text_insert_unit: (a: number, b: number, c: number, d: number) => number;
+    readonly core_text_length: (a: number, b: number) => number;
+    readonly core_text_read: (a: number, b: number) => number;
+    readonly core_to_plain: (a: number, b: number) => number;
+    readonly core_units: (a: number, b: number) => number;
+    readonly core_version: (a: number) => void;
+    readonly __wbindgen_externrefs: WebAssembly.Table;
+    readonly __wbindgen_free: (a: number, b: number, c: number) => void;
+    readonly __wbindgen_start: () => void;
+}
+
+export type SyncInitInput = BufferSource | WebAssembly.Module;
+
+/**
+ * Instantiates the given `module`, which can either be bytes or
+ * a precompiled `WebAssembly.Module`.
+ *
+ * @param {{ module: SyncInitInput }} module - Passing `SyncInitInput` directly is deprecated.
+ *
+ * @returns {InitOutput}
+ */
+export function initSync(module: { module: SyncInitInput } | SyncInitInput): InitOutput;
+
+/**
+ * If `module_or_path` is {RequestInfo} or {URL}, makes a request and
+ * for everything else, calls `WebAssembly.instantiate` directly.
+ *
+ * @param {{ module_or_path: InitInput | Promise<InitInput> }} module_or_path - Passing `InitInput` directly is deprecated.
+ *
+ * @returns {Promise<InitOutput>}
+ */
+export default function __wbg_init (module_or_path?: { module_or_path: InitInput | Promise<InitInput> } | InitInput | Promise<InitInput>): Promise<InitOutput>;

@@ -1,0 +1,592 @@
+/* @ts-self-types="./joinery_core.d.ts" */
+
+/**
+ * A replica behind numbers and bytes.
+ */
+export class Core {
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        CoreFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_core_free(ptr, 0);
+    }
+    /**
+     * Joins the update in the input: 0 it joined, 1 it was known, 2 it waits.
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    apply(now_ms) {
+        const ret = wasm.core_apply(this.__wbg_ptr, now_ms);
+        return ret;
+    }
+    /**
+     * The container of this kind that a reader sees at a map's key.
+     * @param {number} parent
+     * @param {number} kind
+     * @returns {number}
+     */
+    child(parent, kind) {
+        const ret = wasm.core_child(this.__wbg_ptr, parent, kind);
+        return ret;
+    }
+    /**
+     * Grows with every change of this container's own state.
+     * @param {number} container
+     * @returns {number}
+     */
+    container_revision(container) {
+        const ret = wasm.core_container_revision(this.__wbg_ptr, container);
+        return ret >>> 0;
+    }
+    /**
+     * Adds a whole number, below 2^53 in magnitude.
+     * @param {number} counter
+     * @param {number} amount
+     * @returns {number}
+     */
+    counter_add(counter, amount) {
+        const ret = wasm.core_counter_add(this.__wbg_ptr, counter, amount);
+        return ret;
+    }
+    /**
+     * The value; NaN when it failed.
+     * @param {number} counter
+     * @returns {number}
+     */
+    counter_value(counter) {
+        const ret = wasm.core_counter_value(this.__wbg_ptr, counter);
+        return ret;
+    }
+    /**
+     * 1 if this replica has seen everything that the version in the input has.
+     * @returns {number}
+     */
+    covers() {
+        const ret = wasm.core_covers(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * A fresh one; ends what was there.
+     * @param {number} parent
+     * @param {number} kind
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    create_child(parent, kind, now_ms) {
+        const ret = wasm.core_create_child(this.__wbg_ptr, parent, kind, now_ms);
+        return ret;
+    }
+    /**
+     * Puts the whole state into the output.
+     */
+    encode_snapshot() {
+        wasm.core_encode_snapshot(this.__wbg_ptr);
+    }
+    /**
+     * The same, created if there is none.
+     * @param {number} parent
+     * @param {number} kind
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    ensure_child(parent, kind, now_ms) {
+        const ret = wasm.core_ensure_child(this.__wbg_ptr, parent, kind, now_ms);
+        return ret;
+    }
+    /**
+     * The stable code of the last refusal.
+     * @returns {string}
+     */
+    error_code() {
+        let deferred1_0;
+        let deferred1_1;
+        try {
+            const ret = wasm.core_error_code(this.__wbg_ptr);
+            deferred1_0 = ret[0];
+            deferred1_1 = ret[1];
+            return getStringFromWasm0(ret[0], ret[1]);
+        } finally {
+            wasm.__wbindgen_free(deferred1_0, deferred1_1, 1);
+        }
+    }
+    /**
+     * What was expected, what came, what to do.
+     * @returns {string}
+     */
+    error_message() {
+        let deferred1_0;
+        let deferred1_1;
+        try {
+            const ret = wasm.core_error_message(this.__wbg_ptr);
+            deferred1_0 = ret[0];
+            deferred1_1 = ret[1];
+            return getStringFromWasm0(ret[0], ret[1]);
+        } finally {
+            wasm.__wbindgen_free(deferred1_0, deferred1_1, 1);
+        }
+    }
+    /**
+     * Puts into the output what has changed since the version in the input (empty: everything).
+     * @returns {number}
+     */
+    export_update() {
+        const ret = wasm.core_export_update(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * Room for `length` bytes of input; its address.
+     * @param {number} length
+     * @returns {number}
+     */
+    input(length) {
+        const ret = wasm.core_input(this.__wbg_ptr, length);
+        return ret >>> 0;
+    }
+    /**
+     * A container's kind; absent once it is gone.
+     * @param {number} container
+     * @returns {number}
+     */
+    kind(container) {
+        const ret = wasm.core_kind(this.__wbg_ptr, container);
+        return ret;
+    }
+    /**
+     * Deletes elements.
+     * @param {number} list
+     * @param {number} index
+     * @param {number} length
+     * @returns {number}
+     */
+    list_delete(list, index, length) {
+        const ret = wasm.core_list_delete(this.__wbg_ptr, list, index, length);
+        return ret;
+    }
+    /**
+     * What a reader sees in an element.
+     * @param {number} list
+     * @param {number} index
+     * @returns {number}
+     */
+    list_get(list, index) {
+        const ret = wasm.core_list_get(this.__wbg_ptr, list, index);
+        return ret;
+    }
+    /**
+     * Inserts the values in the input, one behind the other.
+     * @param {number} list
+     * @param {number} index
+     * @returns {number}
+     */
+    list_insert(list, index) {
+        const ret = wasm.core_list_insert(this.__wbg_ptr, list, index);
+        return ret;
+    }
+    /**
+     * Inserts a fresh container; its number.
+     * @param {number} list
+     * @param {number} index
+     * @param {number} kind
+     * @returns {number}
+     */
+    list_insert_child(list, index, kind) {
+        const ret = wasm.core_list_insert_child(this.__wbg_ptr, list, index, kind);
+        return ret;
+    }
+    /**
+     * How many elements there are.
+     * @param {number} list
+     * @returns {number}
+     */
+    list_length(list) {
+        const ret = wasm.core_list_length(this.__wbg_ptr, list);
+        return ret;
+    }
+    /**
+     * Writes the value in the input into an element.
+     * @param {number} list
+     * @param {number} index
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    list_set(list, index, now_ms) {
+        const ret = wasm.core_list_set(this.__wbg_ptr, list, index, now_ms);
+        return ret;
+    }
+    /**
+     * Puts a fresh container into an element; its number.
+     * @param {number} list
+     * @param {number} index
+     * @param {number} kind
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    list_set_child(list, index, kind, now_ms) {
+        const ret = wasm.core_list_set_child(this.__wbg_ptr, list, index, kind, now_ms);
+        return ret;
+    }
+    /**
+     * Deletes a key; 1 if there was something.
+     * @param {number} map
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    map_delete(map, now_ms) {
+        const ret = wasm.core_map_delete(this.__wbg_ptr, map, now_ms);
+        return ret;
+    }
+    /**
+     * What a reader sees at a key.
+     * @param {number} map
+     * @returns {number}
+     */
+    map_get(map) {
+        const ret = wasm.core_map_get(this.__wbg_ptr, map);
+        return ret;
+    }
+    /**
+     * Puts the keys into the output, as a packed array of strings.
+     * @param {number} map
+     * @returns {number}
+     */
+    map_keys(map) {
+        const ret = wasm.core_map_keys(this.__wbg_ptr, map);
+        return ret;
+    }
+    /**
+     * Writes the value behind the first `key_length` bytes of the input.
+     * @param {number} map
+     * @param {number} key_length
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    map_set(map, key_length, now_ms) {
+        const ret = wasm.core_map_set(this.__wbg_ptr, map, key_length, now_ms);
+        return ret;
+    }
+    /**
+     * An empty replica without an agent.
+     */
+    constructor() {
+        const ret = wasm.core_new();
+        this.__wbg_ptr = ret;
+        CoreFinalization.register(this, this.__wbg_ptr, this);
+        return this;
+    }
+    /**
+     * How many bytes it has.
+     * @returns {number}
+     */
+    output_length() {
+        const ret = wasm.core_output_length(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * Where the last answer starts.
+     * @returns {number}
+     */
+    output_pointer() {
+        const ret = wasm.core_output_pointer(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * How many updates wait.
+     * @returns {number}
+     */
+    pending_count() {
+        const ret = wasm.core_pending_count(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * Tries again what waits.
+     * @param {number} now_ms
+     */
+    retry_pending(now_ms) {
+        wasm.core_retry_pending(this.__wbg_ptr, now_ms);
+    }
+    /**
+     * Grows with every change.
+     * @returns {number}
+     */
+    revision() {
+        const ret = wasm.core_revision(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * Adds the value in the input.
+     * @param {number} set
+     * @returns {number}
+     */
+    set_add(set) {
+        const ret = wasm.core_set_add(this.__wbg_ptr, set);
+        return ret;
+    }
+    /**
+     * Gives the replica its agent. Once, before its first write.
+     * @param {bigint} agent
+     */
+    set_agent(agent) {
+        wasm.core_set_agent(this.__wbg_ptr, agent);
+    }
+    /**
+     * Removes the value in the input; 1 if it was in.
+     * @param {number} set
+     * @returns {number}
+     */
+    set_delete(set) {
+        const ret = wasm.core_set_delete(this.__wbg_ptr, set);
+        return ret;
+    }
+    /**
+     * 1 if the value in the input is in.
+     * @param {number} set
+     * @returns {number}
+     */
+    set_has(set) {
+        const ret = wasm.core_set_has(this.__wbg_ptr, set);
+        return ret;
+    }
+    /**
+     * Puts the next envelope of own transactions into the output; absent when there is none.
+     * @returns {number}
+     */
+    take_update() {
+        const ret = wasm.core_take_update(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * Deletes units.
+     * @param {number} text
+     * @param {number} index
+     * @param {number} length
+     * @returns {number}
+     */
+    text_delete(text, index, length) {
+        const ret = wasm.core_text_delete(this.__wbg_ptr, text, index, length);
+        return ret;
+    }
+    /**
+     * Inserts the units that were written into [`Core::units`].
+     * @param {number} text
+     * @param {number} index
+     * @returns {number}
+     */
+    text_insert(text, index) {
+        const ret = wasm.core_text_insert(this.__wbg_ptr, text, index);
+        return ret;
+    }
+    /**
+     * Inserts one unit: the keystroke.
+     * @param {number} text
+     * @param {number} index
+     * @param {number} unit
+     * @returns {number}
+     */
+    text_insert_unit(text, index, unit) {
+        const ret = wasm.core_text_insert_unit(this.__wbg_ptr, text, index, unit);
+        return ret;
+    }
+    /**
+     * Length in units.
+     * @param {number} text
+     * @returns {number}
+     */
+    text_length(text) {
+        const ret = wasm.core_text_length(this.__wbg_ptr, text);
+        return ret;
+    }
+    /**
+     * Puts the text into the output, two bytes a unit, little endian.
+     * @param {number} text
+     * @returns {number}
+     */
+    text_read(text) {
+        const ret = wasm.core_text_read(this.__wbg_ptr, text);
+        return ret;
+    }
+    /**
+     * Puts a container's content into the output, as a packed value.
+     * @param {number} container
+     * @returns {number}
+     */
+    to_plain(container) {
+        const ret = wasm.core_to_plain(this.__wbg_ptr, container);
+        return ret;
+    }
+    /**
+     * Room for `length` UTF-16 units; its address (even).
+     * @param {number} length
+     * @returns {number}
+     */
+    units(length) {
+        const ret = wasm.core_units(this.__wbg_ptr, length);
+        return ret >>> 0;
+    }
+    /**
+     * Puts the version into the output.
+     */
+    version() {
+        wasm.core_version(this.__wbg_ptr);
+    }
+}
+if (Symbol.dispose) Core.prototype[Symbol.dispose] = Core.prototype.free;
+function __wbg_get_imports() {
+    const import0 = {
+        __proto__: null,
+        __wbg___wbindgen_throw_4c88d8bf264fd984: function(arg0, arg1) {
+            throw new Error(getStringFromWasm0(arg0, arg1));
+        },
+        __wbindgen_init_externref_table: function() {
+            const table = wasm.__wbindgen_externrefs;
+            table.set(0, undefined);
+            table.set(1024, undefined);
+            table.set(1025, null);
+            table.set(1026, true);
+            table.set(1027, false);
+        },
+    };
+    return {
+        __proto__: null,
+        "./joinery_core_bg.js": import0,
+    };
+}
+
+const CoreFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_core_free(ptr, 1));
+
+function getStringFromWasm0(ptr, len) {
+    ptr = ptr >>> 0;
+    return decodeText(getUint8ArrayMemory0().subarray(ptr, ptr + len));
+}
+
+let cachedUint8ArrayMemory0 = null;
+function getUint8ArrayMemory0() {
+    if (cachedUint8ArrayMemory0 === null || cachedUint8ArrayMemory0.byteLength === 0) {
+        cachedUint8ArrayMemory0 = new Uint8Array(wasm.memory.buffer);
+    }
+    return cachedUint8ArrayMemory0;
+}
+
+let cachedTextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+cachedTextDecoder.decode();
+const MAX_SAFARI_DECODE_BYTES = 2146435072;
+let numBytesDecoded = 0;
+function decodeText(bytes) {
+    numBytesDecoded += bytes.length;
+    if (numBytesDecoded >= MAX_SAFARI_DECODE_BYTES) {
+        cachedTextDecoder = new TextDecoder('utf-8', { ignoreBOM: true });
+        cachedTextDecoder.decode();
+        numBytesDecoded = bytes.length;
+    }
+    return cachedTextDecoder.decode(bytes);
+}
+
+let wasmModule, wasmInstance, wasm;
+function __wbg_finalize_init(instance, module) {
+    wasmInstance = instance;
+    wasm = instance.exports;
+    wasmModule = module;
+    cachedUint8ArrayMemory0 = null;
+    wasm.__wbindgen_start();
+    return wasm;
+}
+
+async function __wbg_load(module, imports) {
+    if (typeof Response === 'function' && module instanceof Response) {
+        if (!module.ok) {
+            throw new Error(`failed to fetch Wasm: ${module.status} ${module.statusText} fetching '${module.url}'`);
+        }
+
+        if (typeof WebAssembly.instantiateStreaming === 'function') {
+            try {
+                return await WebAssembly.instantiateStreaming(module, imports);
+            } catch (e) {
+                const validResponse = expectedResponseType(module.type);
+
+                if (validResponse && module.headers.get('Content-Type') !== 'application/wasm') {
+                    console.warn("`WebAssembly.instantiateStreaming` failed because your server does not serve Wasm with `application/wasm` MIME type. Falling back to `WebAssembly.instantiate` which is slower. Original error:\n", e);
+
+                } else { throw e; }
+            }
+        }
+
+        const bytes = await module.arrayBuffer();
+        return await WebAssembly.instantiate(bytes, imports);
+    } else {
+        const instance = await WebAssembly.instantiate(module, imports);
+
+        if (instance instanceof WebAssembly.Instance) {
+            return { instance, module };
+        } else {
+            return instance;
+        }
+    }
+
+    function expectedResponseType(type) {
+        switch (type) {
+            case 'basic': case 'cors': case 'default': return true;
+        }
+        return false;
+    }
+}
+
+function initSync(module) {
+    if (wasm !== undefined) return wasm;
+
+
+    if (module !== undefined) {
+        if (Object.getPrototypeOf(module) === Object.prototype) {
+            ({module} = module)
+        } else {
+            console.warn('using deprecated parameters for `initSync()`; pass a single object instead')
+        }
+    }
+
+    const imports = __wbg_get_imports();
+    if (!(module instanceof WebAssembly.Module)) {
+        module = new WebAssembly.Module(module);
+    }
+    const instance = new WebAssembly.Instance(module, imports);
+    return __wbg_finalize_init(instance, module);
+}
+
+let __wbg_init_promise;
+async function __wbg_init(module_or_path) {
+    if (wasm !== undefined) return wasm;
+    if (__wbg_init_promise === undefined) {
+        __wbg_init_promise = __wbg_init_once(module_or_path);
+        __wbg_init_promise.catch(() => { __wbg_init_promise = undefined; });
+    }
+    return __wbg_init_promise;
+}
+
+async function __wbg_init_once(module_or_path) {
+
+    if (module_or_path !== undefined) {
+        if (Object.getPrototypeOf(module_or_path) === Object.prototype) {
+            ({module_or_path} = module_or_path)
+        } else {
+            console.warn('using deprecated parameters for the initialization function; pass a single object instead')
+        }
+    }
+
+    if (module_or_path === undefined) {
+        module_or_path = new URL('joinery_core_bg.wasm', import.meta.url);
+    }
+    const imports = __wbg_get_imports();
+
+    if (typeof module_or_path === 'string' || (typeof Request === 'function' && module_or_path instanceof Request) || (typeof URL === 'function' && module_or_path instanceof URL)) {
+        module_or_path = fetch(module_or_path);
+    }
+
+    const { instance, module } = await __wbg_load(await module_or_path, imports);
+
+    return __wbg_finalize_init(instance, module);
+}
+
+export { initSync, __wbg_init as default };

@@ -1,0 +1,172 @@
+// The core through its public names, in Node: what an app relies on. The merge rules have their own tests in core-rs.
+
+import { beforeAll, describe, expect, it } from 'vitest';
+import { type Handle, init, JoineryError, MapHandle, Replica } from './index.ts';
+
+beforeAll(() => init());
+
+const code = (action: () => unknown): string => {
+  try {
+    action();
+  } catch (error) {
+    if (error instanceof JoineryError) return error.code;
+    throw error;
+  }
+  return 'nothing thrown';
+};
+
+describe('Replica', () => {
+  it('does what its documentation shows', () => {
+    const a = new Replica();
+    const b = new Replica();
+    a.text('body').insert(0, 'Hello');
+    b.applyUpdate(a.exportUpdate());
+    expect(b.text('body').toString()).toBe('Hello');
+    a.free();
+    expect(code(() => a.toJSON())).toBe('freed');
+  });
+
+  it('reads back every kind of value', () => {
+    const replica = new Replica();
+    const values = [
+      null,
+      true,
+      false,
+      0,
+      -1,
+      1.5,
+      63,
+      64,
+      -64,
+      -65,
+      2 ** 52,
+      2 ** 53 - 1,
+      -(2 ** 53) + 1,
+      1e300,
+      '',
+      'é😀',
+      'x'.repeat(300),
+      'y'.repeat(20_000),
+      new Uint8Array([1, 2, 3]),
+      [1, [2, { a: 'b' }]],
+      { b: 1, a: { __proto: null }, 'é\ue000😀': 3 },
+    ];
+    const map = replica.map('m');
+    values.forEach((value, index) => {
+      map.set(`k${index}`, value);
+    });
+    values.forEach((value, index) => {
+      expect(map.get(`k${index}`)).toEqual(value);
+    });
+    expect(map.size).toBe(values.length);
+    replica.free();
+  });
+
+  it('keeps hostile keys apart from prototypes', () => {
+    const replica = new Replica();
+    replica.map('m').set('__proto__', { polluted: true });
+    replica.map('m').set('constructor', 1);
+    const json = replica.toJSON();
+    expect(Object.keys(json.m as object)).toEqual(['__proto__', 'constructor']);
+    expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    replica.free();
+  });
+
+  it('edits lists, counters and sets, nested too', () => {
+    const replica = new Replica();
+    const list = replica.list('todos');
+    list.push('a');
+    list.insert(0, 'b');
+    const item = list.insertContainer(2, 'map');
+    item.set('title', 'milk');
+    item.text('notes').insert(0, 'two litres');
+    list.set(0, 'c');
+    list.delete(1);
+    replica.counter('c').increment(5);
+    replica.counter('c').decrement(7);
+    const set = replica.set('s');
+    for (const value of ['x', 'y', 3]) set.add(value);
+    expect(set.delete('y')).toBe(true);
+    expect(set.has('y')).toBe(false);
+    expect(replica.toJSON()).toEqual({ todos: ['c', { title: 'milk', notes: 'two litres' }], c: -2, s: [3, 'x'] });
+    const again = list.get(1) as Handle;
+    expect(again).toBeInstanceOf(MapHandle);
+    list.delete(1);
+    expect(code(() => item.set('title', 'eggs'))).toBe('container-gone');
+    expect(code(() => list.get(0))).toBe('nothing thrown');
+    replica.free();
+  });
+
+  it('merges what two created offline under one name', () => {
+    const [a, b] = [new Replica({ agent: 1n }), new Replica({ agent: 2n })];
+    a.text('body').insert(0, 'one ');
+    b.text('body').insert(0, 'two');
+    const [ua, ub] = [a.takeUpdate(), b.takeUpdate()];
+    if (ua === undefined || ub === undefined) throw new Error('nothing taken');
+    a.applyUpdates([ub]);
+    b.applyUpdates([ua]);
+    expect(a.text('body').toString()).toBe('one two');
+    expect(b.toJSON()).toEqual(a.toJSON());
+    expect(a.encodeSnapshot()).toEqual(b.encodeSnapshot());
+    expect(a.takeUpdate()).toBeUndefined();
+    expect(a.covers(b.version())).toBe(true);
+    const c = Replica.load(a.encodeSnapshot());
+    expect(c.toJSON()).toEqual(a.toJSON());
+    for (const replica of [a, b, c]) replica.free();
+  });
+
+  it('refuses bad input with a code and changes nothing', () => {
+    const replica = new Replica();
+    replica.text('t').insert(0, 'abc');
+    const before = replica.encodeSnapshot();
+    expect(code(() => replica.text('t').insert(4, 'x'))).toBe('index-out-of-range');
+    expect(code(() => replica.text('t').insert(-1, 'x'))).toBe('index-out-of-range');
+    expect(code(() => replica.text('t').insert(1.5, 'xy'))).toBe('index-out-of-range');
+    expect(code(() => replica.text('t').delete(1, 3))).toBe('index-out-of-range');
+    expect(code(() => replica.text('other').insert(1, 'x'))).toBe('index-out-of-range');
+    expect(code(() => replica.list('l').delete(0))).toBe('index-out-of-range');
+    expect(code(() => replica.root.set('n', Number.NaN))).toBe('invalid-value');
+    expect(code(() => replica.root.set('n', new Date() as never))).toBe('invalid-value');
+    expect(code(() => replica.root.set('n', 'x'.repeat(2 ** 21)))).toBe('limit-exceeded');
+    expect(code(() => replica.root.set('n', 'x'.repeat(2 ** 20)))).toBe('limit-exceeded');
+    expect(code(() => replica.root.set('k'.repeat(1025), 1))).toBe('limit-exceeded');
+    expect(code(() => replica.counter('c').increment(0.5))).toBe('invalid-value');
+    expect(code(() => replica.applyUpdate(new Uint8Array([1, 2, 3])))).toBe('invalid-snapshot');
+    expect(code(() => replica.applyUpdate(new Uint8Array(0)))).toBe('invalid-snapshot');
+    expect(code(() => replica.exportUpdate(new Uint8Array([9])))).toBe('invalid-version');
+    expect(replica.encodeSnapshot()).toEqual(before);
+    replica.free();
+  });
+
+  it('holds back what comes from the future, unless its stamps were checked', () => {
+    let now = 1_000_000;
+    const author = new Replica({ now: () => now + 600_000 });
+    author.root.set('k', 1);
+    const update = author.takeUpdate();
+    if (update === undefined) throw new Error('nothing taken');
+    const wary = new Replica({ now: () => now });
+    expect(wary.applyUpdate(update)).toBe(false);
+    expect([wary.pendingCount, wary.toJSON()]).toEqual([1, {}]);
+    now += 600_000;
+    wary.applyUpdates([]);
+    expect([wary.pendingCount, wary.toJSON()]).toEqual([0, { k: 1 }]);
+    const trusting = Replica.load(author.encodeSnapshot(), { now: () => 0, trustStamps: true });
+    trusting.root.set('k', 2);
+    author.applyUpdate(trusting.exportUpdate());
+    expect(author.toJSON()).toEqual({ k: 2 });
+    for (const replica of [author, wary, trusting]) replica.free();
+  });
+
+  it('treats surrogate pairs as one', () => {
+    const replica = new Replica();
+    const text = replica.text('t');
+    text.insert(0, 'a😀b');
+    text.insert(2, 'x');
+    expect(text.toString()).toBe('ax😀b');
+    text.delete(3, 1);
+    expect(text.toString()).toBe('axb');
+    text.insert(3, '\ud83d');
+    expect(text.toString()).toBe('axb\ufffd');
+    replica.free();
+  });
+});

@@ -1,0 +1,22 @@
+// What a handle needs of an open document. The handles turn an app's calls into operations on the replica; where the
+// replica comes from, and what becomes of what was written, is the business of whoever implements this.
+
+import type { Replica } from '../core/index.ts';
+import type { Receipt } from './receipt.ts';
+
+export interface DocumentAccess {
+  readonly id: string;
+  /** The replica; undefined until what is stored was read. It may become another one at any time: don't keep it. */
+  readonly replica: Replica | undefined;
+  /** Changes whenever what can be read has changed, and never comes back. */
+  readonly revision: number;
+  /** Rejects with a JoineryError when what is stored can't be read. */
+  readonly loaded: Promise<void>;
+  /** The whole document as plain, frozen data; undefined until it is loaded. */
+  readonly value: unknown;
+  /** Runs `write` on the replica, at once. @throws JoineryError `document-not-loaded`, and whatever `write` throws. */
+  write(write: (replica: Replica) => void): Receipt;
+  /** The same; before the document is loaded it is run then, and an error rejects the receipt. */
+  writeKeyed(write: (replica: Replica) => void): Receipt;
+  subscribe(listener: () => void): () => void;
+}

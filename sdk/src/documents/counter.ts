@@ -1,0 +1,78 @@
+// The handle of one counter in a document.
+
+import type { DocumentAccess } from './access.ts';
+import { Lease } from './lease.ts';
+import { invalid } from './plain.ts';
+import type { Receipt } from './receipt.ts';
+import { checkKind } from './write-value.ts';
+
+/** A number that several people change at once: every increment counts. */
+export interface CounterDocument {
+  readonly id: string;
+  /** The key of the counter in its document's root map. */
+  readonly key: string;
+  /** The sum; 0 until what is stored was read. */
+  readonly value: number;
+  /** Whether what is stored was read. */
+  readonly isLoaded: boolean;
+  /** Resolves when what is stored was read. Increments are allowed before. */
+  readonly loaded: Promise<void>;
+  /** @param amount a whole number, 1 when left out. @throws JoineryError `invalid-value`, `wrong-type`, `closed` */
+  increment(amount?: number): Receipt;
+  /** @param amount a whole number, 1 when left out. @throws JoineryError `invalid-value`, `wrong-type`, `closed` */
+  decrement(amount?: number): Receipt;
+  /** Calls `listener` after each change of the document. Returns the function that ends it. */
+  subscribe(listener: () => void): () => void;
+  close(): void;
+}
+
+/** The handle over an open document; `release` is called once. */
+export class OpenCounter implements CounterDocument {
+  readonly key: string;
+  readonly #access: DocumentAccess;
+  readonly #lease: Lease;
+
+  constructor(access: DocumentAccess, key: string, release: () => void) {
+    this.key = key;
+    this.#access = access;
+    this.#lease = new Lease(release);
+  }
+
+  get id(): string {
+    return this.#access.id;
+  }
+
+  get value(): number {
+    return this.#access.replica?.counter(this.key).value ?? 0;
+  }
+
+  get isLoaded(): boolean {
+    return this.#access.replica !== undefined;
+  }
+
+  get loaded(): Promise<void> {
+    return this.#access.loaded;
+  }
+
+  increment(amount = 1): Receipt {
+    this.#lease.check();
+    if (!Number.isSafeInteger(amount)) throw invalid([this.key], 'a whole number below 2^53', String(amount));
+    return this.#access.writeKeyed((replica) => {
+      checkKind(replica.root, this.key, 'counter');
+      replica.counter(this.key).increment(amount);
+    });
+  }
+
+  decrement(amount = 1): Receipt {
+    return this.increment(-amount);
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#lease.check();
+    return this.#access.subscribe(listener);
+  }
+
+  close(): void {
+    this.#lease.end();
+  }
+}

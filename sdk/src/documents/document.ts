@@ -1,0 +1,113 @@
+// The handle of a whole document: its value as plain data, and writes to it.
+
+import type { DocumentAccess } from './access.ts';
+import { runRecipe } from './draft.ts';
+import { Lease } from './lease.ts';
+import { checkKey, copyPlain, invalid, isPlainObject, maxDepth, type Path, setOwn } from './plain.ts';
+import type { Receipt } from './receipt.ts';
+import { type Mergeable, mergeKeys } from './write-value.ts';
+
+/** What `update` takes as a partial value: given keys are written, objects merge key by key, `undefined` deletes a key. */
+export type Partially<T> = T extends Uint8Array | readonly unknown[]
+  ? T
+  : T extends object
+    ? { [K in keyof T]?: Partially<T[K]> | undefined }
+    : T;
+
+/** The mutable view that a recipe gets. */
+export type Draft<T> = T extends Uint8Array ? T : T extends object ? { -readonly [K in keyof T]: Draft<T[K]> } : T;
+
+/** A document as plain data. Objects are maps, arrays are lists; both merge. Everything else is last-writer-wins. */
+export interface DocumentHandle<T extends object = Record<string, unknown>> {
+  readonly id: string;
+  /**
+   * The document as plain, frozen data, or undefined until what is stored was read. The same object as long as nothing
+   * changes, and unchanged parts stay the same objects.
+   */
+  readonly value: T | undefined;
+  /** Whether what is stored was read. */
+  readonly isLoaded: boolean;
+  /** Resolves when what is stored was read: from then on `value` is defined and every write is allowed. */
+  readonly loaded: Promise<void>;
+  /**
+   * Writes to the document, at once. A partial value is merged key by key; arrays in it are changed to what is given by
+   * the fewest insertions and deletions. A recipe edits a draft with ordinary assignments and array methods: all of it is
+   * written, or, when it throws, nothing.
+   *
+   * A partial value may be given before the document is loaded; it is written then.
+   *
+   * @throws JoineryError `invalid-value`, `limit-exceeded`, `document-not-loaded` (a recipe before `loaded`), `closed`
+   *
+   * @example
+   * todo.update({ title: 'Groceries' });
+   * todo.update((draft) => {
+   *   draft.items.push({ title: 'Milk', done: false });
+   *   draft.items[0].done = true;
+   * });
+   */
+  update(change: Partially<T> | ((draft: Draft<T>) => void)): Receipt;
+  /** Calls `listener` after each change of `value`. Returns the function that ends it. */
+  subscribe(listener: () => void): () => void;
+  /** Releases this handle; the document is closed with its last handle. Writes that were made go on their way. */
+  close(): void;
+}
+
+/** The handle over an open document; `release` is called once. */
+export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
+  readonly #access: DocumentAccess;
+  readonly #lease: Lease;
+
+  constructor(access: DocumentAccess, release: () => void) {
+    this.#access = access;
+    this.#lease = new Lease(release);
+  }
+
+  get id(): string {
+    return this.#access.id;
+  }
+
+  get value(): T | undefined {
+    return this.#access.value as T | undefined;
+  }
+
+  get isLoaded(): boolean {
+    return this.#access.replica !== undefined;
+  }
+
+  get loaded(): Promise<void> {
+    return this.#access.loaded;
+  }
+
+  update(change: Partially<T> | ((draft: Draft<T>) => void)): Receipt {
+    this.#lease.check();
+    if (typeof change === 'function') {
+      return this.#access.write((replica) => runRecipe(replica.root, change as (draft: never) => void));
+    }
+    const partial = copyPartial(change, []);
+    return this.#access.writeKeyed((replica) => mergeKeys(replica.root, partial));
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#lease.check();
+    return this.#access.subscribe(listener);
+  }
+
+  close(): void {
+    this.#lease.end();
+  }
+}
+
+/** A checked copy of a partial value, with `undefined` where a key is to go. */
+function copyPartial(value: unknown, path: Path): { [key: string]: Mergeable } {
+  if (!isPlainObject(value)) throw invalid(path, 'an object with the keys to write', typeof value);
+  if (path.length > maxDepth) throw invalid(path, `at most ${maxDepth} levels`, 'more (or a circle)');
+  const copy: { [key: string]: Mergeable } = {};
+  for (const [key, inner] of Object.entries(value)) {
+    checkKey(key, path);
+    const at = [...path, key];
+    const copied =
+      inner === undefined ? undefined : isPlainObject(inner) ? copyPartial(inner, at) : copyPlain(inner, at);
+    setOwn<Mergeable>(copy, key, copied);
+  }
+  return copy;
+}

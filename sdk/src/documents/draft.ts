@@ -1,0 +1,33 @@
+// The mutable view that a recipe edits. It reads from the containers as it goes and writes nothing: what the recipe does is
+// kept in the drafts and carried out when it has ended, so that a recipe that throws has changed nothing. Objects and
+// arrays read from a draft are drafts themselves; each stands for one container, or for a value that is yet to be written.
+
+import type { MapHandle } from '../core/index.ts';
+import { DraftScope } from './draft-node.ts';
+import { ListDraft } from './list-draft.ts';
+import { MapDraft } from './map-draft.ts';
+import { invalid } from './plain.ts';
+
+/**
+ * Runs a recipe on a draft of the map and writes what it did.
+ *
+ * @throws JoineryError `invalid-value` when something was assigned that is no plain data, and whatever the recipe throws;
+ *   then nothing was written.
+ */
+export function runRecipe(root: MapHandle, recipe: (draft: never) => unknown): void {
+  const scope = new DraftScope({
+    map: (inner, handle) => new MapDraft(inner, handle),
+    list: (inner, handle) => new ListDraft(inner, handle),
+  });
+  const draft = new MapDraft(scope, root);
+  try {
+    const result = recipe(draft.proxy as never);
+    if (result instanceof Promise) {
+      result.catch(() => {});
+      throw invalid([], 'a recipe that is done when it returns', 'an asynchronous one');
+    }
+  } finally {
+    scope.end();
+  }
+  draft.commit();
+}

@@ -1,0 +1,108 @@
+// The handle of one text in a document.
+
+import type { Replica, TextHandle } from '../core/index.ts';
+import type { DocumentAccess } from './access.ts';
+import { Lease } from './lease.ts';
+import type { Receipt } from './receipt.ts';
+import { changeText, checkKind } from './write-value.ts';
+
+/** A text that several people edit at once. Indices and lengths are in UTF-16 units, as in JavaScript strings. */
+export interface TextDocument {
+  readonly id: string;
+  /** The key of the text in its document's root map. */
+  readonly key: string;
+  /** The text; empty until what is stored was read. */
+  readonly value: string;
+  readonly length: number;
+  /** Whether what is stored was read. */
+  readonly isLoaded: boolean;
+  /** Resolves when what is stored was read: from then on every write is allowed. */
+  readonly loaded: Promise<void>;
+  /** @throws JoineryError `index-out-of-range`, `document-not-loaded`, `wrong-type`, `closed` */
+  insert(index: number, text: string): Receipt;
+  /** @throws JoineryError `index-out-of-range`, `document-not-loaded`, `wrong-type`, `closed` */
+  delete(index: number, length: number): Receipt;
+  /**
+   * Makes the text equal to `next` by one deletion and one insertion between the common beginning and the common end.
+   *
+   * @example
+   * textarea.oninput = () => body.replace(textarea.value);
+   */
+  replace(next: string): Receipt;
+  /** Calls `listener` after each change of the document. Returns the function that ends it. */
+  subscribe(listener: () => void): () => void;
+  close(): void;
+}
+
+/** The handle over an open document; `release` is called once. */
+export class OpenText implements TextDocument {
+  readonly key: string;
+  readonly #access: DocumentAccess;
+  readonly #lease: Lease;
+  /** The handle in the replica that it is of. */
+  #found: { readonly replica: Replica; readonly text: TextHandle } | undefined;
+
+  constructor(access: DocumentAccess, key: string, release: () => void) {
+    this.key = key;
+    this.#access = access;
+    this.#lease = new Lease(release);
+  }
+
+  get id(): string {
+    return this.#access.id;
+  }
+
+  get value(): string {
+    const { replica } = this.#access;
+    return replica === undefined ? '' : this.#text(replica).toString();
+  }
+
+  get length(): number {
+    const { replica } = this.#access;
+    return replica === undefined ? 0 : this.#text(replica).length;
+  }
+
+  get isLoaded(): boolean {
+    return this.#access.replica !== undefined;
+  }
+
+  get loaded(): Promise<void> {
+    return this.#access.loaded;
+  }
+
+  insert(index: number, text: string): Receipt {
+    return this.#write((handle) => handle.insert(index, text));
+  }
+
+  delete(index: number, length: number): Receipt {
+    return this.#write((handle) => handle.delete(index, length));
+  }
+
+  replace(next: string): Receipt {
+    return this.#write((handle) => changeText(handle, next));
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#lease.check();
+    return this.#access.subscribe(listener);
+  }
+
+  close(): void {
+    this.#lease.end();
+  }
+
+  #write(write: (text: TextHandle) => void): Receipt {
+    this.#lease.check();
+    return this.#access.write((replica) => {
+      const text = this.#text(replica);
+      // The first write would end whatever else is at the key.
+      if (text.length === 0) checkKind(replica.root, this.key, 'text');
+      write(text);
+    });
+  }
+
+  #text(replica: Replica): TextHandle {
+    if (this.#found?.replica !== replica) this.#found = { replica, text: replica.text(this.key) };
+    return this.#found.text;
+  }
+}

@@ -1,0 +1,72 @@
+// Time, randomness, timers and the network's state: everything that the SDK takes from where it runs, at one place, so
+// that a simulation can put its own in. Storage and sockets are not here: they have contracts of their own.
+
+/** Ends what it was returned for. Calling it again does nothing. */
+export type Cancel = () => void;
+
+export interface Environment {
+  /** The device's clock, in whole milliseconds since 1970. It may jump. */
+  now(): number;
+  /** A clock that never goes back, in milliseconds since some moment. */
+  monotonic(): number;
+  /** Uniform in [0, 1). */
+  random(): number;
+  /** Fills `bytes` with what nobody can guess or repeat. */
+  randomBytes(bytes: Uint8Array): void;
+  /** Calls `run` once after `delay_ms`. */
+  timer(run: () => void, delay_ms: number): Cancel;
+  /** Calls `run` in a task of its own, after the events that wait already. Calls keep their order. */
+  task(run: () => void): void;
+  /** Calls `run` when the current task's synchronous code has ended. Calls keep their order. */
+  microtask(run: () => void): void;
+  /** Whether the device believes that it has a network; true where that can't be known. */
+  online(): boolean;
+  /** Calls `listener` with each change of `online()`. */
+  subscribeOnline(listener: (online: boolean) => void): Cancel;
+}
+
+/** The environment of a browser's page, a worker, or Node. */
+export function systemEnvironment(): Environment {
+  const task = taskQueue();
+  return {
+    now: () => Date.now(),
+    monotonic: () => performance.now(),
+    random: () => Math.random(),
+    randomBytes: (bytes) => {
+      // One call gives at most 65,536 bytes; nobody here needs more than a few.
+      crypto.getRandomValues(bytes as Uint8Array<ArrayBuffer>);
+    },
+    timer: (run, delay_ms) => {
+      // Longer delays than a timer can hold would fire at once.
+      const timer = setTimeout(run, Math.min(delay_ms, 2 ** 31 - 1));
+      return () => clearTimeout(timer);
+    },
+    task,
+    microtask: (run) => queueMicrotask(run),
+    online: () => typeof navigator === 'undefined' || navigator.onLine !== false,
+    subscribeOnline: (listener) => {
+      const target: Partial<EventTarget> = globalThis;
+      if (!target.addEventListener || !target.removeEventListener) return () => {};
+      const online = (): void => listener(true);
+      const offline = (): void => listener(false);
+      target.addEventListener('online', online);
+      target.addEventListener('offline', offline);
+      return () => {
+        target.removeEventListener?.('online', online);
+        target.removeEventListener?.('offline', offline);
+      };
+    },
+  };
+}
+
+/** `setImmediate` where there is one; else a message channel, since nested timeouts are held back for 4 ms. */
+function taskQueue(): (run: () => void) => void {
+  if (typeof setImmediate === 'function') return (run) => void setImmediate(run);
+  const queue: (() => void)[] = [];
+  const channel = new MessageChannel();
+  channel.port1.onmessage = () => queue.shift()?.();
+  return (run) => {
+    queue.push(run);
+    channel.port2.postMessage(undefined);
+  };
+}

@@ -1,0 +1,12 @@
+// The public names of `joinery`, and nothing else.
+
+export { JoineryError } from '@joinery/protocol';
+export { type Client, type ClientOptions, createClient } from './client.ts';
+export type { CounterDocument } from './documents/counter.ts';
+export type { DocumentHandle, Draft, Partially } from './documents/document.ts';
+export type { Receipt, ReceiptState } from './documents/receipt.ts';
+export type { TextDocument } from './documents/text.ts';
+export type { Storage } from './storage/storage.ts';
+export type { ClientEvent, ClientStatus, ConnectionStatus, StorageStatus, SyncStatus } from './sync/status.ts';
+export type { Transport } from './transport/transport.ts';
+export type { WebSocketConstructor } from './transport/websocket.ts';

@@ -1,0 +1,155 @@
+// The one subscription lifecycle that every framework binding wraps: a document is opened with the first who subscribes
+// and closed with the last, however often components mount, and what is read in between is the same for all of them.
+// It renders nothing and knows no framework.
+
+import type { Client } from './client.ts';
+import type { CounterDocument } from './documents/counter.ts';
+import type { DocumentHandle } from './documents/document.ts';
+import type { TextDocument } from './documents/text.ts';
+import type { ClientStatus } from './sync/status.ts';
+
+/** Something to subscribe to, in the form of `useSyncExternalStore`. */
+export interface Observation<Snapshot, Handle> {
+  /** Opens with the first listener; the returned function closes with the last. */
+  subscribe(listener: () => void): () => void;
+  /** The same object as long as nothing changes. What is shown while nobody has subscribed is empty. */
+  getSnapshot(): Snapshot;
+  /** What is shown where nothing can be open, as on a server that renders. */
+  getEmptySnapshot(): Snapshot;
+  /** Runs with the open handle, or with one that is opened for it. */
+  use<Result>(run: (handle: Handle) => Result): Result;
+}
+
+export interface TextSnapshot {
+  readonly value: string;
+  readonly isLoaded: boolean;
+}
+
+export interface CounterSnapshot {
+  readonly value: number;
+  readonly isLoaded: boolean;
+}
+
+export function observeDocument<T extends object>(
+  client: Client,
+  id: string,
+): Observation<T | undefined, DocumentHandle<T>> {
+  return shared(client, JSON.stringify(['document', id]), () =>
+    observe(
+      () => client.document<T>(id),
+      (handle) => handle.value,
+      undefined,
+    ),
+  );
+}
+
+export function observeText(client: Client, id: string, key?: string): Observation<TextSnapshot, TextDocument> {
+  return shared(client, JSON.stringify(['text', id, key]), () =>
+    observe(() => client.text(id, key), valueAndLoaded, { value: '', isLoaded: false }),
+  );
+}
+
+export function observeCounter(
+  client: Client,
+  id: string,
+  key?: string,
+): Observation<CounterSnapshot, CounterDocument> {
+  return shared(client, JSON.stringify(['counter', id, key]), () =>
+    observe(() => client.counter(id, key), valueAndLoaded, { value: 0, isLoaded: false }),
+  );
+}
+
+export function observeStatus(client: Client): Observation<ClientStatus, Client> {
+  return {
+    subscribe: (listener) => client.subscribeStatus(listener),
+    getSnapshot: () => client.status,
+    getEmptySnapshot: () => client.status,
+    use: (run) => run(client),
+  };
+}
+
+interface Closable {
+  subscribe(listener: () => void): () => void;
+  close(): void;
+}
+
+function observe<Snapshot, Handle extends Closable>(
+  open: () => Handle,
+  read: (handle: Handle) => Snapshot,
+  empty: Snapshot,
+): Observation<Snapshot, Handle> {
+  let handle: Handle | undefined;
+  let listeners = 0;
+  let last = empty;
+  return {
+    subscribe(listener) {
+      handle ??= open();
+      listeners += 1;
+      const stop = handle.subscribe(listener);
+      let ended = false;
+      return () => {
+        if (ended) return;
+        ended = true;
+        stop();
+        listeners -= 1;
+        if (listeners > 0) return;
+        handle?.close();
+        handle = undefined;
+        last = empty;
+      };
+    },
+    getSnapshot() {
+      if (handle === undefined) return empty;
+      const next = read(handle);
+      if (!sameSnapshot(last, next)) last = next;
+      return last;
+    },
+    getEmptySnapshot: () => empty,
+    use(run) {
+      if (handle !== undefined) return run(handle);
+      const own = open();
+      try {
+        return run(own);
+      } finally {
+        own.close();
+      }
+    },
+  };
+}
+
+/** One observation for all who ask for the same, as long as their client lives. */
+function shared<Made extends object>(client: Client, name: string, make: () => Made): Made {
+  let known = observations.get(client);
+  if (known === undefined) {
+    known = new Map();
+    observations.set(client, known);
+  }
+  let found = known.get(name)?.deref();
+  if (found === undefined) {
+    found = make();
+    // Weakly: an observation lasts as long as a component holds it, and ids come and go.
+    known.set(name, new WeakRef(found));
+    cleared.register(found, { known, name });
+  }
+  return found as Made;
+}
+
+const observations = new WeakMap<Client, Map<string, WeakRef<object>>>();
+
+const cleared = new FinalizationRegistry<{ known: Map<string, WeakRef<object>>; name: string }>(({ known, name }) => {
+  if (known.get(name)?.deref() === undefined) known.delete(name);
+});
+
+function valueAndLoaded<Value>(handle: { readonly value: Value; readonly isLoaded: boolean }) {
+  return { value: handle.value, isLoaded: handle.isLoaded };
+}
+
+/** Values are compared by identity, the pairs made above by their parts. */
+function sameSnapshot(a: unknown, b: unknown): boolean {
+  if (Object.is(a, b)) return true;
+  return isPair(a) && isPair(b) && a.value === b.value && a.isLoaded === b.isLoaded;
+}
+
+function isPair(snapshot: unknown): snapshot is TextSnapshot | CounterSnapshot {
+  return typeof snapshot === 'object' && snapshot !== null && 'isLoaded' in snapshot && !Object.isFrozen(snapshot);
+}

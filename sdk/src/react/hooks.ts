@@ -1,0 +1,96 @@
+// The hooks: each is an observation in `useSyncExternalStore`, with the writes beside it. Writes are the same functions
+// from render to render.
+
+import { useMemo, useSyncExternalStore } from 'react';
+import type { DocumentHandle } from '../documents/document.ts';
+import type { Receipt } from '../documents/receipt.ts';
+import { type Observation, observeCounter, observeDocument, observeStatus, observeText } from '../observe.ts';
+import type { ClientStatus } from '../sync/status.ts';
+import { useJoineryClient } from './provider.ts';
+
+/**
+ * A document's value and its `update`. The value is undefined until what is stored was read.
+ *
+ * @example
+ * function Title() {
+ *   const [notes, update] = useSyncDocument<{ title?: string }>('notes');
+ *   return <input value={notes?.title ?? ''} onChange={(event) => update({ title: event.target.value })} />;
+ * }
+ */
+export function useSyncDocument<T extends object = Record<string, unknown>>(
+  id: string,
+): readonly [value: T | undefined, update: DocumentHandle<T>['update']] {
+  const client = useJoineryClient();
+  const observation = useMemo(() => observeDocument<T>(client, id), [client, id]);
+  const value = useObservation(observation);
+  const update = useMemo<DocumentHandle<T>['update']>(
+    () => (change) => observation.use((handle) => handle.update(change)),
+    [observation],
+  );
+  return [value, update];
+}
+
+export interface SyncText {
+  readonly value: string;
+  /** Whether what is stored was read; writes throw `document-not-loaded` before. */
+  readonly loaded: boolean;
+  readonly insert: (index: number, text: string) => Receipt;
+  readonly delete: (index: number, length: number) => Receipt;
+  readonly replace: (next: string) => Receipt;
+}
+
+/**
+ * The text under `key` (`text` when left out) of a document.
+ *
+ * @example
+ * function Body() {
+ *   const { value, loaded, replace } = useSyncText('notes', 'body');
+ *   return <textarea disabled={!loaded} value={value} onChange={(event) => replace(event.target.value)} />;
+ * }
+ */
+export function useSyncText(id: string, key?: string): SyncText {
+  const client = useJoineryClient();
+  const observation = useMemo(() => observeText(client, id, key), [client, id, key]);
+  const snapshot = useObservation(observation);
+  const writes = useMemo(
+    () => ({
+      insert: (index: number, text: string) => observation.use((handle) => handle.insert(index, text)),
+      delete: (index: number, length: number) => observation.use((handle) => handle.delete(index, length)),
+      replace: (next: string) => observation.use((handle) => handle.replace(next)),
+    }),
+    [observation],
+  );
+  return useMemo(() => ({ value: snapshot.value, loaded: snapshot.isLoaded, ...writes }), [snapshot, writes]);
+}
+
+export interface SyncCounter {
+  readonly value: number;
+  readonly loaded: boolean;
+  readonly increment: (amount?: number) => Receipt;
+  readonly decrement: (amount?: number) => Receipt;
+}
+
+/** The counter under `key` (`counter` when left out) of a document. */
+export function useSyncCounter(id: string, key?: string): SyncCounter {
+  const client = useJoineryClient();
+  const observation = useMemo(() => observeCounter(client, id, key), [client, id, key]);
+  const snapshot = useObservation(observation);
+  const writes = useMemo(
+    () => ({
+      increment: (amount = 1) => observation.use((handle) => handle.increment(amount)),
+      decrement: (amount = 1) => observation.use((handle) => handle.decrement(amount)),
+    }),
+    [observation],
+  );
+  return useMemo(() => ({ value: snapshot.value, loaded: snapshot.isLoaded, ...writes }), [snapshot, writes]);
+}
+
+/** The client's status: connection, sync and storage. */
+export function useSyncStatus(): ClientStatus {
+  const client = useJoineryClient();
+  return useObservation(useMemo(() => observeStatus(client), [client]));
+}
+
+function useObservation<Snapshot, Handle>(observation: Observation<Snapshot, Handle>): Snapshot {
+  return useSyncExternalStore(observation.subscribe, observation.getSnapshot, observation.getEmptySnapshot);
+}

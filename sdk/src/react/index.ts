@@ -1,0 +1,11 @@
+// The public names of `joinery/react`, and nothing else.
+
+export {
+  type SyncCounter,
+  type SyncText,
+  useSyncCounter,
+  useSyncDocument,
+  useSyncStatus,
+  useSyncText,
+} from './hooks.ts';
+export { JoineryProvider, type JoineryProviderProps, useJoineryClient } from './provider.ts';

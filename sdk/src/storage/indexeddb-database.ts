@@ -1,0 +1,123 @@
+// The IndexedDB database of one namespace: its name, its stores, opening, upgrading, and what its errors mean. Not the
+// storage itself.
+//
+//   log        [document, agent, from] → envelope record
+//   snapshots  document → snapshot record
+//   states     document → state record (every known document has one)
+//   outbox     [document, agent, from] → time of the write, for local envelopes that were not acknowledged. An index
+//              only: it says which documents to open; what is unsynced is decided by the log and the state record.
+//   values     key → value record
+//   damaged    automatic key → DamagedRecord
+
+import { JoineryError } from '@joinery/protocol';
+import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
+import type { DamagedRecord, Namespace, StoreEvents } from './storage.ts';
+
+/** Raised with every change of the stores below; the upgrade from each older version is in `upgrade`. */
+export const databaseVersion = 1;
+
+export type LogKey = [document: string, agent: string, from: number];
+
+export interface Schema extends DBSchema {
+  log: { key: LogKey; value: Uint8Array };
+  snapshots: { key: string; value: Uint8Array };
+  states: { key: string; value: Uint8Array };
+  outbox: { key: LogKey; value: number };
+  values: { key: string; value: Uint8Array };
+  damaged: { key: number; value: DamagedRecord };
+}
+
+export type Database = IDBPDatabase<Schema>;
+
+export function databaseName({ server, user, name }: Namespace): string {
+  return `joinery:${[server, user, name].map(encodeURIComponent).join('/')}`;
+}
+
+/** All log keys of a document, for a key range. */
+export function logRange(document: string): IDBKeyRange {
+  // Arrays sort after numbers and strings, so [document, []] is above every key that starts with the document.
+  return IDBKeyRange.bound([document], [document, []]);
+}
+
+export async function openDatabase(namespace: Namespace, events: StoreEvents, closed: () => void): Promise<Database> {
+  if (typeof indexedDB === 'undefined') {
+    throw new JoineryError('storage-failed', {
+      expected: 'IndexedDB',
+      got: 'none in this environment',
+      remedy: "Use storage: 'memory', or pass a storage of your own.",
+    });
+  }
+  try {
+    const database = await openDB<Schema>(databaseName(namespace), databaseVersion, {
+      upgrade(db, oldVersion) {
+        if (oldVersion < 1) {
+          db.createObjectStore('log');
+          db.createObjectStore('snapshots');
+          db.createObjectStore('states');
+          db.createObjectStore('outbox');
+          db.createObjectStore('values');
+          db.createObjectStore('damaged', { autoIncrement: true });
+        }
+      },
+      blocked() {
+        events.blocked?.(
+          new JoineryError('storage-locked', {
+            expected: 'the database to open',
+            got: 'a tab with an older version of this app that holds it',
+            remedy: 'Close or reload the other tabs of this app.',
+          }),
+        );
+      },
+      blocking(_current, next) {
+        // Whoever waits is a newer version of this code, or is deleting the database: it must not wait for ever.
+        database.close();
+        closed();
+        events.lost?.(
+          new JoineryError('storage-locked', {
+            expected: `the database in version ${databaseVersion}`,
+            got: next === null ? 'its deletion by another tab' : `its upgrade to version ${next} by another tab`,
+            remedy: 'Reload this tab. What it has not stored yet is still in its memory.',
+          }),
+        );
+      },
+      terminated: closed,
+    });
+    return database;
+  } catch (error) {
+    throw storageError(error);
+  }
+}
+
+/** What an exception of IndexedDB means. */
+export function storageError(error: unknown): JoineryError {
+  if (error instanceof JoineryError) return error;
+  const name = error instanceof Error ? error.name : '';
+  const text = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  if (name === 'QuotaExceededError') {
+    return new JoineryError(
+      'storage-full',
+      {
+        expected: 'room on this device',
+        got: text,
+        remedy: 'Free space; the write is kept in memory and tried again.',
+      },
+      { cause: error },
+    );
+  }
+  if (name === 'VersionError') {
+    return new JoineryError(
+      'storage-locked',
+      {
+        expected: `a database of version ${databaseVersion} or lower`,
+        got: 'one that a newer version of this app has upgraded',
+        remedy: 'Reload this tab to get the newer version.',
+      },
+      { cause: error },
+    );
+  }
+  return new JoineryError(
+    'storage-failed',
+    { expected: 'IndexedDB to work', got: text, remedy: 'The operation is safe to try again.' },
+    { cause: error },
+  );
+}

@@ -1,0 +1,117 @@
+// The record codec: what is written is read; anything else is `storage-corrupt` and nothing else.
+
+import { JoineryError, writeEnvelope } from '@joinery/protocol';
+import { describe, expect, test } from 'vitest';
+import { seededRandom } from '../testing/random.ts';
+import { crc32 } from './checksum.ts';
+import {
+  decodeEnvelopeRecord,
+  decodeSnapshotRecord,
+  decodeStateRecord,
+  decodeValueRecord,
+  encodeEnvelopeRecord,
+  encodeSnapshotRecord,
+  encodeStateRecord,
+  encodeValueRecord,
+} from './record.ts';
+
+const bytes = writeEnvelope({ agent: 2n ** 64n - 1n, from: 300, to: 4_000_000, payload: new Uint8Array(40).fill(7) });
+const envelope = { remote: true, epoch: 3, position: 70_000, at_ms: 1_763_712_000_000, bytes };
+const state = {
+  repairs: 2,
+  resume: { epoch: 1, position: Number.MAX_SAFE_INTEGER },
+  acknowledged: [
+    { agent: 1n, to: 5, position: 6 },
+    { agent: 2n ** 63n, to: 2 ** 32 - 2, position: 2 ** 40 },
+  ],
+};
+
+const encoded = [
+  encodeEnvelopeRecord('a', envelope),
+  encodeSnapshotRecord('a', { epoch: 4, bytes: Uint8Array.of(1, 2, 3) }),
+  encodeStateRecord('a', state),
+  encodeValueRecord('a', Uint8Array.of(5)),
+];
+const decoders = [decodeEnvelopeRecord, decodeSnapshotRecord, decodeStateRecord, decodeValueRecord];
+
+describe('records', () => {
+  test('round-trip', () => {
+    const decoded = decodeEnvelopeRecord('a', encoded[0] as Uint8Array);
+    expect(decoded).toEqual({ ...envelope, agent: 2n ** 64n - 1n, from: 300, to: 4_000_000 });
+    expect(decodeSnapshotRecord('a', encoded[1] as Uint8Array)).toEqual({ epoch: 4, bytes: Uint8Array.of(1, 2, 3) });
+    expect(decodeStateRecord('a', encoded[2] as Uint8Array)).toEqual(state);
+    expect(decodeValueRecord('a', encoded[3] as Uint8Array)).toEqual(Uint8Array.of(5));
+    const none = { repairs: 0, resume: undefined, acknowledged: [] };
+    expect(decodeStateRecord('a', encodeStateRecord('a', none))).toEqual(none);
+    const own = { ...envelope, remote: false, position: 0 };
+    expect(decodeEnvelopeRecord('a', encodeEnvelopeRecord('a', own))).toMatchObject(own);
+  });
+
+  test('the checksum is CRC-32', () => {
+    expect(crc32(new TextEncoder().encode('123456789'))).toBe(0xcbf43926);
+    expect(crc32(new Uint8Array())).toBe(0);
+  });
+
+  test('belong to one owner and one kind', () => {
+    encoded.forEach((record, kind) => {
+      decoders.forEach((decode, other) => {
+        if (kind === other) expect(() => decode('b', record)).toThrow(JoineryError);
+        else expect(() => decode('a', record)).toThrow(JoineryError);
+      });
+    });
+  });
+
+  test('every truncation and every flipped bit is found', () => {
+    encoded.forEach((record, kind) => {
+      const decode = decoders[kind];
+      if (!decode) throw new Error('no decoder');
+      for (let length = 0; length < record.length; length += 1)
+        expectCorrupt(() => decode('a', record.slice(0, length)));
+      for (let bit = 0; bit < record.length * 8; bit += 1) {
+        const flipped = record.slice();
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        expectCorrupt(() => decode('a', flipped));
+      }
+    });
+  });
+
+  test('100,000 broken inputs give a record or a typed error', () => {
+    const random = seededRandom(20_251_121);
+    const below = (limit: number): number => Math.floor(random() * limit);
+    let accepted = 0;
+    for (let run = 0; run < 100_000; run += 1) {
+      const which = below(4);
+      let input = (encoded[which] as Uint8Array).slice();
+      const choice = below(3);
+      if (choice === 0) input = input.slice(0, below(input.length + 1));
+      else if (choice === 1) input = Uint8Array.from({ length: below(200) }, () => below(256));
+      for (let flips = choice === 2 ? 1 + below(8) : 0; flips > 0; flips -= 1) {
+        input[below(input.length)] = below(256);
+      }
+      // Half of them with a right checksum, so that what is behind it is tried as well.
+      if (below(2) === 0 && input.length >= 4) {
+        const checksum = crc32(input.subarray(0, -4), crc32(new TextEncoder().encode('a')));
+        new DataView(input.buffer).setUint32(input.length - 4, checksum, true);
+      }
+      const before = input.slice();
+      try {
+        (decoders[which] as (owner: string, record: Uint8Array) => unknown)('a', input);
+        accepted += 1;
+      } catch (error) {
+        if (!(error instanceof JoineryError) || error.code !== 'storage-corrupt') throw error;
+      }
+      expect(input.length === before.length && input.every((byte, index) => byte === before[index])).toBe(true);
+    }
+    expect(accepted).toBeGreaterThan(0);
+  });
+});
+
+function expectCorrupt(decode: () => unknown): void {
+  try {
+    decode();
+  } catch (error) {
+    if (error instanceof JoineryError && error.code === 'storage-corrupt') return;
+    throw error;
+  }
+  throw new Error('Expected storage-corrupt, got a record.');
+}

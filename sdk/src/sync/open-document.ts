@@ -1,0 +1,342 @@
+// One open document on the main thread: its replica, and whoever listens. It talks to the engine and to nobody else;
+// nothing that an app calls here waits for anything.
+//
+// The replica keeps its agent as long as it lives. When the engine sends a whole state in its place, a new replica is
+// loaded, which takes an agent of its own, and what the old one wrote and the engine hasn't stored is joined to it again.
+
+import { asJoineryError, JoineryError } from '@joinery/protocol';
+import { Replica, type ReplicaOptions } from '../core/index.ts';
+import type { DocumentAccess } from '../documents/access.ts';
+import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
+import { shareValue } from '../documents/shared-value.ts';
+import type { Environment } from '../environment.ts';
+import { errorFrom, type FromEngine, type ToEngine } from './messages.ts';
+import { OwnWrites } from './own-writes.ts';
+
+export interface OpenDocumentContext {
+  readonly environment: Environment;
+  /** Dropped while there is no engine: the next one is told everything when it opens the document. */
+  post(message: ToEngine): void;
+  /** This device's clock with the correction that is known. */
+  now(): number;
+  /** What is pending here has changed. */
+  pendingChanged(): void;
+  /** The core trapped under the replica; another one takes its place. */
+  trapped(error: JoineryError): void;
+}
+
+/** Messages about one opening of a document. */
+export type ChannelMessage = Extract<FromEngine, { readonly channel: number }>;
+
+/** Writes that may wait for the document to be loaded. */
+const earlyLimit = 10_000;
+
+export class OpenDocument implements DocumentAccess {
+  readonly id: string;
+  readonly channel: number;
+  readonly loaded: Promise<void>;
+  readonly #context: OpenDocumentContext;
+  readonly #writes: OwnWrites;
+  readonly #listeners = new Set<() => void>();
+  #replica: Replica | undefined;
+  /** Counts replicas. */
+  #generation = 0;
+  #settleLoaded: { resolve(): void; reject(error: JoineryError): void } | undefined;
+  #failure: JoineryError | undefined;
+  #closed = false;
+  #early: { readonly write: (replica: Replica) => void; readonly receipt: WriteReceipt }[] = [];
+  #notifyDue = false;
+  #notifiedRevision = 0;
+  #value: { readonly revision: number; readonly value: unknown } | undefined;
+
+  constructor(id: string, channel: number, context: OpenDocumentContext) {
+    this.id = id;
+    this.channel = channel;
+    this.#context = context;
+    this.#writes = new OwnWrites({
+      environment: context.environment,
+      takeUpdate: () => this.#guard(() => this.#replica?.takeUpdate()),
+      post: (batch) => context.post({ type: 'append', channel, ...batch }),
+      pendingChanged: () => context.pendingChanged(),
+    });
+    this.loaded = new Promise((resolve, reject) => {
+      this.#settleLoaded = { resolve, reject };
+    });
+    this.loaded.catch(() => {});
+  }
+
+  get replica(): Replica | undefined {
+    return this.#replica;
+  }
+
+  get revision(): number {
+    // Revisions of a new replica start anew: what is shown to the outside never comes back.
+    return this.#generation * 2 ** 32 + (this.#replica?.revision ?? 0);
+  }
+
+  get value(): unknown {
+    const replica = this.#replica;
+    if (replica === undefined) return undefined;
+    const { revision } = this;
+    if (this.#value?.revision !== revision) {
+      const next = this.#guard(() => replica.toJSON());
+      this.#value = { revision, value: shareValue(this.#value?.value, next) };
+    }
+    return this.#value.value;
+  }
+
+  /** See `OwnWrites.pending`. */
+  get pending(): OwnWrites['pending'] {
+    return this.#writes.pending;
+  }
+
+  /** Whether there are writes that wait for the document to be loaded. */
+  get hasEarly(): boolean {
+    return this.#early.length > 0;
+  }
+
+  /** Whether a write that was made here may still be told of. */
+  get awaitsEngine(): boolean {
+    return this.#writes.awaitsEngine;
+  }
+
+  write(write: (replica: Replica) => void): Receipt {
+    const replica = this.#replica;
+    if (replica === undefined) throw this.#failure ?? notLoaded(this.id);
+    const before = replica.revision;
+    let receipt: WriteReceipt | undefined;
+    try {
+      this.#guard(() => write(replica));
+    } finally {
+      // What an error left behind is written all the same.
+      if (this.#replica === replica && replica.revision !== before) receipt = this.#written();
+    }
+    return receipt ?? this.#writes.unchanged();
+  }
+
+  writeKeyed(write: (replica: Replica) => void): Receipt {
+    if (this.#replica !== undefined) return this.write(write);
+    if (this.#failure) throw this.#failure;
+    if (this.#early.length >= earlyLimit) {
+      throw new JoineryError('limit-exceeded', {
+        expected: `at most ${earlyLimit} writes before the document is loaded`,
+        got: 'one more',
+        remedy: 'Wait for `loaded`.',
+      });
+    }
+    const receipt = new WriteReceipt();
+    this.#early.push({ write, receipt });
+    this.#writes.announce();
+    return receipt;
+  }
+
+  subscribe(listener: () => void): () => void {
+    // Wrapped, so that one function may listen twice.
+    const own = (): void => listener();
+    this.#listeners.add(own);
+    return () => this.#listeners.delete(own);
+  }
+
+  /** What a new engine has to know of this document. */
+  opening(): ToEngine {
+    return { type: 'open', channel: this.channel, document: this.id, ...this.#writes.handOver() };
+  }
+
+  /** Posts everything that was written; waits for the document to be loaded where writes wait for that. */
+  async flush(): Promise<void> {
+    if (this.hasEarly) await this.loaded;
+    this.#writes.takeAll();
+  }
+
+  /** No handle is left. What was written is posted and goes on its way, and its receipts with it. */
+  close(): void {
+    if (this.#closed) return;
+    this.#writes.takeAll();
+    this.#closed = true;
+    const replica = this.#replica;
+    this.#replica = undefined;
+    replica?.free();
+    this.#listeners.clear();
+    this.#context.post({ type: 'close', channel: this.channel });
+  }
+
+  receive(message: ChannelMessage): void {
+    try {
+      this.#handle(message);
+    } catch (error) {
+      // After a trap everything is told and under way already; nobody called this who could do more.
+      if (!(error instanceof JoineryError && error.cause instanceof WebAssembly.RuntimeError)) throw error;
+    }
+  }
+
+  #handle(message: ChannelMessage): void {
+    switch (message.type) {
+      case 'loaded':
+        if (!this.#closed) this.#load(message.snapshot, message.updates);
+        break;
+      case 'failed':
+        this.#fail(errorFrom(message.error));
+        break;
+      case 'updates':
+        this.#context.post({ type: 'taken', channel: this.channel, bytes: message.bytes });
+        this.#join(message.updates);
+        break;
+      case 'state':
+        this.#context.post({ type: 'taken', channel: this.channel, bytes: message.bytes });
+        if (!this.#closed) this.#replace(message.snapshot);
+        break;
+      case 'durable':
+        this.#writes.stored(message.batch);
+        break;
+      case 'kept':
+        this.#writes.kept(message.batch);
+        break;
+      case 'synced':
+        this.#writes.synced(message.seqs);
+        break;
+      case 'rejected':
+        this.#writes.rejected(message.agent, message.from, message.to, errorFrom(message.error));
+        break;
+    }
+  }
+
+  #load(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): void {
+    if (this.#replica !== undefined) {
+      // From an engine that took another's place: there may be something new in it.
+      this.#join(snapshot === undefined ? updates : [snapshot, ...updates]);
+      return;
+    }
+    try {
+      this.#adopt(snapshot === undefined ? new Replica(this.#options()) : Replica.load(snapshot, this.#options()));
+    } catch (error) {
+      this.#fail(asJoineryError(error));
+      return;
+    }
+    // Also after a trap, when the engine was replaced before it could send the state.
+    this.#applyAll([...updates, ...this.#writes.unstored]);
+    for (const { write, receipt } of this.#early.splice(0)) {
+      try {
+        this.#guard(() => this.#replica && write(this.#replica));
+        this.#writes.written(receipt);
+      } catch (error) {
+        receipt.markRejected(asJoineryError(error));
+      }
+    }
+    this.#writes.takeSoon();
+    this.#settleLoaded?.resolve();
+    this.#notify();
+  }
+
+  #fail(error: JoineryError): void {
+    if (this.#replica !== undefined) return;
+    this.#failure = error;
+    for (const { receipt } of this.#early.splice(0)) receipt.markRejected(error);
+    this.#writes.lose(error);
+    this.#settleLoaded?.reject(error);
+    this.#notify();
+  }
+
+  #join(updates: readonly Uint8Array[]): void {
+    if (this.#replica === undefined) return;
+    const before = this.revision;
+    this.#applyAll(updates);
+    if (this.revision !== before) this.#notify();
+  }
+
+  /** An update that the core can't read is left out here as it was in the engine, which tells of it. */
+  #applyAll(updates: readonly Uint8Array[]): void {
+    const replica = this.#replica;
+    if (replica === undefined) return;
+    this.#guard(() => {
+      try {
+        replica.applyUpdates(updates);
+        return;
+      } catch (error) {
+        if (!(error instanceof JoineryError)) throw error;
+      }
+      for (const update of updates) {
+        try {
+          replica.applyUpdate(update);
+        } catch (error) {
+          if (!(error instanceof JoineryError)) throw error;
+        }
+      }
+    });
+  }
+
+  #replace(snapshot: Uint8Array): void {
+    const old = this.#replica;
+    // What is only in the old replica is taken out of it first.
+    this.#writes.takeAll();
+    this.#adopt(this.#guard(() => Replica.load(snapshot, this.#options())));
+    this.#applyAll(this.#writes.unstored);
+    old?.free();
+    this.#notify();
+  }
+
+  /** What comes from the engine was in storage or at the server: a clock that is behind must not hold it back. */
+  #options(): ReplicaOptions {
+    const { environment, now } = this.#context;
+    return { now, random: (bytes) => environment.randomBytes(bytes), trustStamps: true };
+  }
+
+  #adopt(replica: Replica): void {
+    this.#generation += 1;
+    this.#replica = replica;
+  }
+
+  /** The core's memory can't be trusted after a trap: the replica is given up, and its content sent again. */
+  #guard<Result>(run: () => Result): Result {
+    try {
+      return run();
+    } catch (error) {
+      if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+      const failure = new JoineryError('internal', `The core has trapped: ${error.message}`, { cause: error });
+      this.#generation += 1;
+      this.#replica = undefined;
+      this.#writes.lose(failure);
+      this.#context.post({ type: 'reload', channel: this.channel });
+      this.#context.trapped(failure);
+      this.#notify();
+      throw failure;
+    }
+  }
+
+  /** Something was written to the replica. */
+  #written(): WriteReceipt {
+    const receipt = this.#writes.written();
+    // At once for the first write of a task, since a controlled input must be rendered with its event; later ones wait
+    // for each other.
+    if (!this.#notifyDue) {
+      this.#notifyDue = true;
+      this.#notify();
+      this.#context.environment.microtask(() => {
+        this.#notifyDue = false;
+        if (this.revision !== this.#notifiedRevision) this.#notify();
+      });
+    }
+    return receipt;
+  }
+
+  #notify(): void {
+    this.#notifiedRevision = this.revision;
+    for (const listener of [...this.#listeners]) {
+      try {
+        listener();
+      } catch (error) {
+        // The write is done, and the other listeners have a right to hear of it.
+        this.#context.environment.microtask(() => {
+          throw error;
+        });
+      }
+    }
+  }
+}
+
+function notLoaded(id: string): JoineryError {
+  return new JoineryError('document-not-loaded', {
+    expected: `the document ${JSON.stringify(id)} to be loaded`,
+    got: 'a write that has to read it first',
+    remedy: 'Wait for `loaded`; keys can be set before.',
+  });
+}

@@ -1,0 +1,150 @@
+// Which envelopes of one document's log the server doesn't have: an index over the log, not a second list. It is rebuilt
+// from storage whenever the document is opened. Payloads stay in storage, but for those that are not there yet and a
+// few young ones that are about to be sent.
+
+import type { AgentSeq } from './messages.ts';
+
+export interface OutboxEntry {
+  readonly agent: bigint;
+  readonly from: number;
+  readonly to: number;
+  readonly length: number;
+  readonly at_ms: number;
+  /** It is in storage. What isn't is only sent when storage fails. */
+  durable: boolean;
+  bytes: Uint8Array | undefined;
+}
+
+/** How many bytes of stored envelopes may be kept to save reading them back; shared by all documents. */
+export class RetainedBytes {
+  readonly #limit: number;
+  #held = 0;
+
+  constructor(limit = 4 * 1024 * 1024) {
+    this.#limit = limit;
+  }
+
+  take(bytes: number): boolean {
+    if (this.#held + bytes > this.#limit) return false;
+    this.#held += bytes;
+    return true;
+  }
+
+  give(bytes: number): void {
+    this.#held -= bytes;
+  }
+}
+
+/** What `need-envelopes` asks for. */
+export interface OutboxRequest {
+  readonly sent: ReadonlyMap<bigint, number>;
+  readonly limit_bytes: number;
+  readonly limit_count: number;
+}
+
+type Place = Pick<OutboxEntry, 'agent' | 'from'>;
+
+export class Outbox {
+  readonly #retained: RetainedBytes;
+  /** Causal order; each agent's entries in the order of their seqs. */
+  readonly #entries = new Map<string, OutboxEntry>();
+  /** Agents of which an envelope can't be sent: later ones would be gaps. */
+  readonly #broken = new Map<bigint, number>();
+  /** Also those that are not durable may be sent. */
+  sendAll = false;
+
+  constructor(retained: RetainedBytes) {
+    this.#retained = retained;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  get oldestAt_ms(): number | undefined {
+    for (const { at_ms } of this.#entries.values()) return at_ms;
+    return undefined;
+  }
+
+  has(place: Place): boolean {
+    return this.#entries.has(keyOf(place));
+  }
+
+  /** Whether there is anything of this agent. */
+  holds(agent: bigint): boolean {
+    for (const entry of this.#entries.values()) if (entry.agent === agent) return true;
+    return false;
+  }
+
+  /** Entries of an agent are added in the order of their seqs; what is there already stays. */
+  add(range: Place & { readonly to: number }, bytes: Uint8Array, at_ms: number, durable: boolean): OutboxEntry {
+    const key = keyOf(range);
+    const known = this.#entries.get(key);
+    if (known !== undefined) return known;
+    const { agent, from, to } = range;
+    const entry = { agent, from, to, length: bytes.length, at_ms, durable, bytes: durable ? undefined : bytes };
+    this.#entries.set(key, entry);
+    return entry;
+  }
+
+  stored(entry: OutboxEntry): void {
+    entry.durable = true;
+    const kept = this.#entries.has(keyOf(entry)) && this.#retained.take(entry.length);
+    if (!kept) entry.bytes = undefined;
+  }
+
+  /** Takes out what the server has, of each agent all up to `to`; returns how many there were, and their bytes. */
+  acknowledge(seqs: readonly AgentSeq[]): { count: number; bytes: number } {
+    const acknowledged = new Map(seqs);
+    let [count, bytes] = [0, 0];
+    for (const [key, entry] of this.#entries) {
+      if (entry.to > (acknowledged.get(entry.agent) ?? 0)) continue;
+      this.#entries.delete(key);
+      this.#release(entry);
+      count += 1;
+      bytes += entry.length;
+    }
+    return { count, bytes };
+  }
+
+  /** Nothing of this agent from this seq on is sent any more. */
+  breakAt({ agent, from }: Place): void {
+    this.#broken.set(agent, Math.min(from, this.#broken.get(agent) ?? from));
+  }
+
+  /** What is to be sent next. */
+  select({ sent, limit_bytes, limit_count }: OutboxRequest): OutboxEntry[] {
+    const selected: OutboxEntry[] = [];
+    /** Agents of which something had to be left out: nothing later of theirs may go. */
+    const held = new Set<bigint>();
+    let bytes = 0;
+    for (const entry of this.#entries.values()) {
+      if (selected.length >= limit_count) break;
+      if (entry.to <= (sent.get(entry.agent) ?? 0) || held.has(entry.agent)) continue;
+      const sendable = entry.durable || this.sendAll;
+      if (!sendable || entry.from >= (this.#broken.get(entry.agent) ?? Infinity)) {
+        held.add(entry.agent);
+        continue;
+      }
+      if (selected.length > 0 && bytes + entry.length > limit_bytes) break;
+      selected.push(entry);
+      bytes += entry.length;
+    }
+    return selected;
+  }
+
+  /** The document is closed. */
+  clear(): void {
+    for (const entry of this.#entries.values()) this.#release(entry);
+    this.#entries.clear();
+  }
+
+  #release(entry: OutboxEntry): void {
+    if (entry.durable && entry.bytes !== undefined) this.#retained.give(entry.length);
+    entry.bytes = undefined;
+  }
+}
+
+function keyOf({ agent, from }: Place): string {
+  return `${agent}:${from}`;
+}

@@ -1,0 +1,47 @@
+// The three things that are told of a client's state, under three names: connection, sync, storage.
+
+import type { JoineryError } from '@joinery/protocol';
+
+/** The connection to the server. */
+export interface ConnectionStatus {
+  /** `offline` also means: waiting for the next attempt, or switched off by `disconnect()`. */
+  readonly state: 'offline' | 'connecting' | 'online';
+  /** True after `disconnect()`, until `connect()`. */
+  readonly paused: boolean;
+  /** Why the last connection or attempt ended; absent once online. */
+  readonly lastError?: JoineryError;
+}
+
+/** What of this client's own writes the server doesn't have yet, over all documents, open or not. */
+export interface SyncStatus {
+  /** `blocked`: the server refused a write of some document; that document's later writes are kept, not sent. */
+  readonly state: 'idle' | 'pending' | 'blocked';
+  /** Batches of writes that are not yet committed by the server (one batch: what was written while one was stored). */
+  readonly pending: number;
+  /** When the oldest pending batch was written, in milliseconds since 1970 by this device's clock. */
+  readonly oldestPendingAt?: number;
+  readonly lastError?: JoineryError;
+}
+
+/** Where this client keeps its data. */
+export interface StorageStatus {
+  /** What is really in use: `memory` when IndexedDB was wanted and can't be opened. */
+  readonly mode: string;
+  /** `failed`: the last write failed; it is kept in memory and tried again. */
+  readonly state: 'opening' | 'ready' | 'failed';
+  readonly lastError?: JoineryError;
+}
+
+/** Immutable: a new object after each change, with unchanged parts being the same objects. */
+export interface ClientStatus {
+  readonly connection: ConnectionStatus;
+  readonly sync: SyncStatus;
+  readonly storage: StorageStatus;
+}
+
+/** Things that happened to a client and that are no state. */
+export type ClientEvent =
+  /** The engine (worker) died and was replaced; open documents were opened again and nothing durable is lost. */
+  | { readonly type: 'engine-restarted'; readonly error: JoineryError }
+  /** A stored record could not be read. It was set aside in storage; what the server has is fetched again. */
+  | { readonly type: 'record-damaged'; readonly document: string; readonly error: JoineryError };

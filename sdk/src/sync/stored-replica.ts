@@ -1,0 +1,186 @@
+// A document's replica in the engine together with its place in storage: loads it, takes over what other tabs have
+// stored, and compacts snapshot and log. It knows nothing of the main thread and of the server.
+
+import { JoineryError } from '@joinery/protocol';
+import { decodeVersion, Replica } from '../core/index.ts';
+import type { DocumentStore, ResumeMark, StoredDocument, StoredEnvelope } from '../storage/storage.ts';
+import { causalOrder } from './causal-order.ts';
+import type { Journal } from './journal.ts';
+
+/** Below so many bytes compaction does not pay. */
+const compactionLeast_bytes = 256 * 1024;
+/** What a record costs beside its envelope. */
+const recordOverhead_bytes = 128;
+const compactionAttempts = 3;
+
+export interface StoredReplicaContext {
+  readonly document: string;
+  readonly store: DocumentStore;
+  readonly journal: Journal;
+  now(): number;
+  /** Updates that came from storage, not from the owner: to be passed on. */
+  news(updates: readonly Uint8Array[]): void;
+  /** An envelope of the log that the server may not have. */
+  unacknowledged(envelope: StoredEnvelope): void;
+  /** A record was set aside, or holds something that this core can't read. */
+  damaged(error: JoineryError): void;
+  /** The stored document was damaged since it was loaded: all of it is to be fetched again. */
+  refetch(): void;
+  /** Whether a snapshot made now would hold own writes that are in no log. */
+  holdsUnstored(): boolean;
+}
+
+export class StoredReplica {
+  readonly replica: Replica;
+  readonly #context: StoredReplicaContext;
+  #tag: string | undefined;
+  #repairs: number;
+  #freed = false;
+  /** It holds something that this core can't read: kept as it is, never compacted. */
+  #opaque = false;
+  #compacting = 0;
+  // For when compaction pays: the last snapshot, the log that isn't in it, the log that the server has, all in bytes.
+  #snapshot_bytes: number;
+  #fresh_bytes = 0;
+  #removable_bytes = 0;
+  #unacknowledged_bytes = 0;
+
+  /**
+   * @throws JoineryError `invalid-snapshot` when the core can't read the stored snapshot.
+   */
+  constructor(stored: StoredDocument, context: StoredReplicaContext) {
+    this.#context = context;
+    // What was stored or came from the server was checked; a clock that is behind must not hold it back.
+    const options = { now: () => context.now(), trustStamps: true };
+    this.replica = stored.snapshot ? Replica.load(stored.snapshot.bytes, options) : new Replica(options);
+    this.#tag = stored.snapshot?.tag;
+    this.#snapshot_bytes = stored.snapshot?.bytes.length ?? 0;
+    this.#repairs = stored.repairs;
+  }
+
+  /** Whether something of it is still to be done in storage. */
+  get busy(): boolean {
+    return this.#compacting > 0;
+  }
+
+  /** A resume point for storage. */
+  mark(epoch: number, position: number): ResumeMark {
+    return { epoch, position, repairs: this.#repairs };
+  }
+
+  /** Joins updates. False when there was one that the core can't read. */
+  join(updates: readonly Uint8Array[]): boolean {
+    try {
+      this.replica.applyUpdates(updates);
+      return true;
+    } catch (error) {
+      if (!(error instanceof JoineryError)) throw error;
+    }
+    // Find out which, and join the others.
+    for (const update of updates) {
+      try {
+        this.replica.applyUpdate(update);
+      } catch (error) {
+        if (!(error instanceof JoineryError)) throw error;
+        this.#opaque = true;
+        this.#context.damaged(error);
+      }
+    }
+    return false;
+  }
+
+  /** Joins what is stored and not yet here; returns the log in causal order. */
+  merge(stored: StoredDocument): Uint8Array[] {
+    for (const { area, reason } of stored.damaged) {
+      const text = `A stored ${area} record is damaged and was set aside. ${reason}`;
+      this.#context.damaged(new JoineryError('storage-corrupt', text));
+    }
+    if (stored.repairs !== this.#repairs) {
+      this.#repairs = stored.repairs;
+      this.#context.refetch();
+    }
+    const news: Uint8Array[] = [];
+    if (stored.snapshot !== undefined && stored.snapshot.tag !== this.#tag) {
+      if (this.join([stored.snapshot.bytes])) news.push(stored.snapshot.bytes);
+      this.#tag = stored.snapshot.tag;
+      this.#snapshot_bytes = stored.snapshot.bytes.length;
+    }
+    const version = decodeVersion(this.replica.version());
+    const log = causalOrder(stored.log);
+    const missing = log.filter(({ agent, to }) => to > (version.get(agent) ?? 0)).map(({ bytes }) => bytes);
+    if (this.join(missing)) news.push(...missing);
+    this.#fresh_bytes = this.#removable_bytes = this.#unacknowledged_bytes = 0;
+    for (const envelope of log) {
+      this.appended(envelope.bytes.length, envelope.acknowledged);
+      if (!envelope.acknowledged) this.#context.unacknowledged(envelope);
+    }
+    this.#context.news(news);
+    return log.map(({ bytes }) => bytes);
+  }
+
+  /** An envelope went into the log. */
+  appended(length: number, acknowledged: boolean): void {
+    const bytes = length + recordOverhead_bytes;
+    this.#fresh_bytes += bytes;
+    if (acknowledged) this.#removable_bytes += bytes;
+    else this.#unacknowledged_bytes += bytes;
+  }
+
+  /** So many of the log's envelopes, of so many bytes, turned out to be at the server. */
+  acknowledged({ count, bytes }: { readonly count: number; readonly bytes: number }): void {
+    const moved = bytes + count * recordOverhead_bytes;
+    this.#unacknowledged_bytes = Math.max(0, this.#unacknowledged_bytes - moved);
+    this.#removable_bytes += moved;
+  }
+
+  /**
+   * Compacts when it pays. The threshold grows with what would be read and written, so that the work is in proportion to
+   * what was appended, also while nothing can be removed.
+   */
+  compactIfDue(epoch: number): void {
+    const threshold = Math.max(compactionLeast_bytes, this.#snapshot_bytes, this.#unacknowledged_bytes);
+    if (this.#compacting > 0 || Math.max(this.#fresh_bytes, this.#removable_bytes) < threshold) return;
+    this.compact(epoch, undefined, () => {});
+  }
+
+  /** Stores the replica's whole state as the snapshot, in its turn; `resume` with it, where the state came from the server. */
+  compact(epoch: number, resume: ResumeMark | undefined, done: () => void): void {
+    if (this.#opaque && resume === undefined) return;
+    this.#compacting += 1;
+    this.#context.journal.step(async () => {
+      if (this.#context.holdsUnstored()) {
+        // They are in the journal, behind this: try again behind them.
+        this.#compacting -= 1;
+        this.compact(epoch, resume, done);
+        return;
+      }
+      await this.#compactNow(epoch, resume);
+      this.#compacting -= 1;
+      done();
+    });
+  }
+
+  free(): void {
+    this.#freed = true;
+    this.replica.free();
+  }
+
+  async #compactNow(epoch: number, resume: ResumeMark | undefined): Promise<void> {
+    const { store, document } = this.#context;
+    for (let attempt = 0; attempt < compactionAttempts && !this.#freed; attempt += 1) {
+      const bytes = this.replica.encodeSnapshot();
+      const compaction = { replaces: this.#tag, epoch, bytes, covers: decodeVersion(this.replica.version()) };
+      const tag = await store.compact(document, resume === undefined ? compaction : { ...compaction, resume });
+      if (tag !== undefined) {
+        this.#tag = tag;
+        this.#snapshot_bytes = bytes.length;
+        this.#fresh_bytes = 0;
+        this.#removable_bytes = 0;
+        return;
+      }
+      // Another tab was quicker: include what it stored.
+      const stored = await store.load(document);
+      if (!this.#freed) this.merge(stored);
+    }
+  }
+}

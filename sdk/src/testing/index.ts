@@ -1,0 +1,14 @@
+// The public names of `joinery/testing`: contract suites for those who implement a storage or a transport, and a network,
+// a server and a clock in memory for those who test an app.
+
+export { createClientIn } from '../client.ts';
+export type { Environment } from '../environment.ts';
+export { MemoryStorage } from '../storage/memory.ts';
+export { MemoryNetwork } from '../transport/memory.ts';
+export { assert, assertEqual, assertRejects, type ContractCase } from './contract.ts';
+export { MemoryServer, type MemoryServerOptions } from './memory-server.ts';
+export { seededRandom } from './random.ts';
+export { type StorageHarness, storageSuite } from './storage-suite.ts';
+export { type ServerEnd, type TransportHarness, transportSuite } from './transport-suite.ts';
+export { VirtualEnvironment } from './virtual-environment.ts';
+export { World, type WorldOptions } from './world.ts';

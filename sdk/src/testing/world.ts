@@ -1,0 +1,63 @@
+// Several devices, a network and a server in one test, on virtual time: what a test of an app or of the SDK starts with.
+
+import { type Client, type ClientOptions, createClientIn } from '../client.ts';
+import { init } from '../core/index.ts';
+import { MemoryStorage } from '../storage/memory.ts';
+import type { Storage } from '../storage/storage.ts';
+import { MemoryNetwork } from '../transport/memory.ts';
+import { MemoryServer, type MemoryServerOptions } from './memory-server.ts';
+import { VirtualEnvironment } from './virtual-environment.ts';
+
+const url = 'ws://server/sync';
+
+export interface WorldOptions {
+  readonly seed?: number;
+  /** Each frame takes a time between the two, in milliseconds. Default 1, 10. */
+  readonly delay_ms?: readonly [least: number, most: number];
+  /** The chance that a frame is lost and its link with it. Default 0. */
+  readonly loss?: number;
+  readonly server?: Partial<Omit<MemoryServerOptions, 'environment' | 'network' | 'url'>>;
+}
+
+/**
+ * @example
+ * const world = await World.create();
+ * const ada = world.client();
+ * const bob = world.client();
+ * ada.counter('visits').increment();
+ * const visits = bob.counter('visits');
+ * await world.time.until(() => visits.value === 1);
+ */
+export class World {
+  readonly time: VirtualEnvironment;
+  readonly network: MemoryNetwork;
+  readonly server: MemoryServer;
+  readonly #clients: Client[] = [];
+
+  private constructor({ seed = 1, delay_ms = [1, 10], loss = 0, server = {} }: WorldOptions) {
+    this.time = new VirtualEnvironment(seed);
+    this.network = new MemoryNetwork({ environment: this.time, delay_ms, loss });
+    this.server = new MemoryServer({ ...server, environment: this.time, network: this.network, url });
+  }
+
+  /** A world; the core is loaded for it. */
+  static async create(options: WorldOptions = {}): Promise<World> {
+    await init();
+    return new World(options);
+  }
+
+  /** A client on a device of its own, or on the one that has this storage. */
+  client(storage: Storage = new MemoryStorage(), options: Partial<ClientOptions> = {}): Client {
+    const transport = this.network.transport();
+    const client = createClientIn(this.time, { url, storage, transport, ...options });
+    this.#clients.push(client);
+    return client;
+  }
+
+  /** Lets time pass until every client says that the server has all it wrote. */
+  async untilSynced(...clients: readonly Client[]): Promise<void> {
+    const all = clients.length === 0 ? this.#clients : clients;
+    const isSynced = ({ status }: Client): boolean => status.sync.pending === 0 && status.sync.state === 'idle';
+    await this.time.until(() => all.every(isSynced), 120_000, 'every client to be synced');
+  }
+}

@@ -1,0 +1,65 @@
+// Starts the engine in a worker, and notices when the worker is gone. Where no worker can be had it says so by rejecting;
+// what to do then is decided elsewhere.
+
+import { JoineryError } from '@joinery/protocol';
+import { proxy, transfer, wrap } from 'comlink';
+import type { StartEngine } from '../sync/engine-link.ts';
+import type { FromEngine } from '../sync/messages.ts';
+import { keepErrorsTyped } from './error-transfer.ts';
+import type { TokenSource, WorkerConfig, WorkerEntry } from './protocol.ts';
+
+/** @param prepare resolves to what the worker starts with, when the core is compiled. */
+export function workerEngine(prepare: () => Promise<Omit<WorkerConfig, 'lock'>>, token: TokenSource): StartEngine {
+  keepErrorsTyped();
+  return async (receive, died) => {
+    // The address stands here as it is for bundlers, which look for just this form.
+    const worker = new Worker(new URL('./entry.js', import.meta.url), { type: 'module', name: 'joinery' });
+    const failed = new Promise<never>((_, reject) => {
+      worker.addEventListener('error', (event) => {
+        reject(
+          new JoineryError('internal', {
+            expected: 'the worker to run',
+            got: event.message || 'an error while its script was loaded',
+            remedy: 'Check that its script is served and that the content security policy allows workers.',
+          }),
+        );
+      });
+    });
+    failed.catch(died);
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = ({ data }: MessageEvent<FromEngine>) => receive(data);
+    try {
+      const config = { ...(await prepare()), lock: `joinery-worker-${crypto.randomUUID()}` };
+      const given = token === undefined ? undefined : proxy(token);
+      const entry = wrap<WorkerEntry>(worker);
+      await Promise.race([entry.start(config, transfer(port2, [port2]), given as TokenSource), failed]);
+      const stopWatching = watch(config.lock, died);
+      return {
+        post: (message) => port1.postMessage(message),
+        terminate: () => {
+          stopWatching();
+          worker.terminate();
+          port1.close();
+        },
+      };
+    } catch (error) {
+      worker.terminate();
+      port1.close();
+      throw error;
+    }
+  };
+}
+
+/** Calls `died` when the worker that holds the lock is gone: nothing else tells of a worker that was killed. */
+function watch(lock: string, died: (error: unknown) => void): () => void {
+  const { locks } = navigator;
+  if (!locks) return () => {};
+  const stop = new AbortController();
+  locks
+    .request(lock, { signal: stop.signal }, () => {
+      if (!stop.signal.aborted) died(new JoineryError('internal', 'The worker has ended. Another one is started.'));
+    })
+    // Aborted: the watch is over.
+    .catch(() => {});
+  return () => stop.abort();
+}

@@ -1,0 +1,231 @@
+/** Documents over a storage that fails, lags or was written to by another: nobody is told what isn't so. */
+
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type Commit, JoineryError, readEnvelope, type Settlement } from '@joinery/protocol';
+import { init, Replica } from 'joinery/core';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { createServerCodec } from '../codec.ts';
+import { openSqliteStorage } from '../storage/sqlite.ts';
+import type { Append, Storage } from '../storage/storage.ts';
+import { Documents } from './documents.ts';
+import type { Follower } from './live-document.ts';
+import { nextTurn } from './next-turn.ts';
+
+beforeAll(() => init());
+
+/** A storage whose appends a test can hold back or break. */
+class Troubled implements Storage {
+  /** Appends that wait for `release`. */
+  held = 0;
+  release = (): void => {};
+  readonly inner: Storage;
+  appends: (readonly Append[])[] = [];
+  before: (appends: readonly Append[]) => Promise<void> = async () => {};
+
+  constructor(inner: Storage) {
+    this.inner = inner;
+  }
+
+  /** From now on appends wait. */
+  hold(): void {
+    this.before = () =>
+      new Promise((resolve) => {
+        this.held += 1;
+        this.release = resolve;
+      });
+  }
+
+  head = (document: string) => this.inner.head(document);
+  agents = (document: string) => this.inner.agents(document);
+  read: Storage['read'] = (document, epoch, after, limit) => this.inner.read(document, epoch, after, limit);
+  snapshot = (document: string) => this.inner.snapshot(document);
+  putSnapshot: Storage['putSnapshot'] = (document, snapshot) => this.inner.putSnapshot(document, snapshot);
+  check = () => this.inner.check();
+  close = () => this.inner.close();
+
+  async append(appends: readonly Append[]): Promise<readonly ('committed' | 'stale')[]> {
+    await this.before(appends);
+    this.appends.push(appends);
+    return this.inner.append(appends);
+  }
+}
+
+class Listener implements Follower {
+  readonly name = 'listener';
+  readonly commits: Commit[] = [];
+  readonly settlements: Settlement[] = [];
+  readonly errors: JoineryError[] = [];
+  committed(commit: Commit): void {
+    this.commits.push(commit);
+  }
+  settled(_document: string, _epoch: number, settlement: Settlement): void {
+    this.settlements.push(settlement);
+  }
+  lost(_document: string, error: JoineryError): void {
+    this.errors.push(error);
+  }
+  presence(): void {}
+}
+
+let folder: string;
+let storage: Troubled;
+let documents: Documents;
+let reported: unknown[];
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'joinery-documents-'));
+  storage = new Troubled(openSqliteStorage(folder));
+  reported = [];
+  const report = (error: unknown): unknown => reported.push(error);
+  documents = new Documents({ storage, codec: createServerCodec(), time: Date.now, report, replicas: 8 });
+});
+afterEach(async () => {
+  storage.before = async () => {};
+  await documents.shutDown();
+  await storage.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+async function follow(document: string): Promise<Listener> {
+  const follower = new Listener();
+  const refuse = (error: JoineryError): never => {
+    throw error;
+  };
+  await documents.open({ document, from: undefined, follower, wanted: () => true, start: () => {}, refuse });
+  return follower;
+}
+
+/** One envelope that increments a counter. */
+function increment(agent: bigint): Uint8Array {
+  const replica = new Replica({ agent });
+  replica.counter('c').increment(1);
+  const bytes = replica.takeUpdate();
+  replica.free();
+  if (bytes === undefined) throw new Error('nothing was written');
+  return bytes;
+}
+
+function submit(document: string, follower: Follower, ...envelopes: Uint8Array[]): void {
+  const brought = envelopes.map((bytes) => ({ header: readEnvelope(bytes), bytes }));
+  documents.submit(
+    document,
+    follower,
+    brought,
+    envelopes.reduce((sum, bytes) => sum + bytes.length, 0),
+  );
+}
+
+async function until(condition: () => boolean): Promise<void> {
+  for (let turn = 0; turn < 10_000 && !condition(); turn += 1) await nextTurn();
+  expect(condition()).toBe(true);
+}
+
+describe('documents', () => {
+  it('tell nobody before the commit, and everybody after it', async () => {
+    const author = await follow('a');
+    const reader = await follow('a');
+    storage.hold();
+    submit('a', author, increment(1n));
+    await until(() => storage.held === 1);
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    expect([author.commits, author.settlements, reader.commits]).toEqual([[], [], []]);
+    const json = documents.json('a');
+    storage.release();
+    await until(() => reader.commits.length === 1 && author.settlements.length === 1);
+    expect(await json).toMatchObject({ position: 1, value: { c: 1 } });
+  });
+
+  it('commit in one group what arrived meanwhile, of all documents', async () => {
+    const followers = await Promise.all(['a', 'b', 'c'].map(follow));
+    storage.hold();
+    const [a, b, c] = followers as [Listener, Listener, Listener];
+    submit('a', a, increment(1n));
+    await until(() => storage.held === 1);
+    for (let agent = 2n; agent < 12n; agent += 1n) {
+      submit('a', a, increment(agent));
+      submit('b', b, increment(agent));
+      submit('c', c, increment(agent));
+    }
+    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    storage.before = async () => {};
+    storage.release();
+    await until(() => a.settlements.length === 11 && b.settlements.length === 10 && c.settlements.length === 10);
+    expect(storage.appends.map((appends) => appends.map((append) => append.envelopes.length))).toEqual([
+      [1],
+      [10, 10, 10],
+    ]);
+    expect((await documents.json('a'))?.value).toEqual({ c: 11 });
+  });
+
+  it('fail a submission that the disk has no room for, change nothing, and take it later', async () => {
+    const author = await follow('a');
+    const reader = await follow('a');
+    storage.before = async () => {
+      throw new JoineryError('storage-full', 'The disk is full.');
+    };
+    submit('a', author, increment(1n));
+    await until(() => author.settlements.length === 1);
+    expect(author.settlements[0]?.failed).toMatchObject({ code: 'storage-full', retryable: true });
+    expect(reader.commits).toEqual([]);
+    expect(await documents.json('a')).toBeUndefined();
+    storage.before = async () => {};
+    submit('a', author, increment(1n));
+    await until(() => reader.commits.length === 1);
+    expect((await documents.json('a'))?.value).toEqual({ c: 1 });
+  });
+
+  it('fail only the document that can’t be written', async () => {
+    const [a, b] = (await Promise.all(['a', 'b'].map(follow))) as [Listener, Listener];
+    storage.before = async (appends) => {
+      if (appends.some((append) => append.document === 'a')) throw new Error('a is broken');
+    };
+    submit('a', a, increment(1n));
+    submit('b', b, increment(1n));
+    await until(() => a.settlements.length === 1 && b.settlements.length === 1);
+    expect(a.settlements[0]?.failed?.code).toBe('storage-failed');
+    expect(b.settlements[0]?.failed).toBeUndefined();
+    expect(b.commits).toHaveLength(1);
+    expect(reported).toHaveLength(1);
+  });
+
+  it('give up a document that another server wrote to: followers begin anew', async () => {
+    const author = await follow('a');
+    const reader = await follow('a');
+    submit('a', author, increment(1n));
+    await until(() => author.settlements.length === 1);
+    const { epoch } = await storage.head('a');
+    const foreign = increment(9n);
+    const { agent, from, to } = readEnvelope(foreign);
+    await storage.inner.append([{ document: 'a', epoch, after: 1, envelopes: [{ agent, from, to, bytes: foreign }] }]);
+    submit('a', author, increment(2n));
+    await until(() => reader.errors.length === 1);
+    expect(author.settlements[1]?.failed?.retryable).toBe(true);
+    const again = await follow('a');
+    submit('a', again, increment(2n));
+    await until(() => again.settlements.length === 1);
+    expect((await documents.json('a'))?.value).toEqual({ c: 3 });
+  });
+
+  it('come up from the log when the snapshot is damaged', async () => {
+    const author = await follow('a');
+    for (let agent = 1n; agent <= 5n; agent += 1n) submit('a', author, increment(agent));
+    await until(() => author.settlements.length === 5);
+    const { epoch } = await storage.head('a');
+    await documents.shutDown();
+    await storage.putSnapshot('a', { epoch, position: 4, bytes: Uint8Array.of(1, 2, 3) });
+    const report = (error: unknown): unknown => reported.push(error);
+    documents = new Documents({ storage, codec: createServerCodec(), time: Date.now, report, replicas: 8 });
+    expect((await documents.json('a'))?.value).toEqual({ c: 5 });
+    expect(reported).toHaveLength(1);
+  });
+
+  it('take nothing more when they are shut down, and finish what waits', async () => {
+    const author = await follow('a');
+    submit('a', author, increment(1n));
+    await documents.shutDown();
+    expect(author.settlements).toHaveLength(1);
+    expect((await storage.head('a')).head).toBe(1);
+    await expect(documents.json('a')).rejects.toMatchObject({ code: 'server-closing' });
+  });
+});

@@ -1,0 +1,253 @@
+/** The HTTP routes: what they answer, and that nothing which is sent to them makes them answer otherwise. */
+
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { init } from 'joinery/core';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { seededRandom } from '../../protocol/src/testing/damage.ts';
+import { TestWorld } from './testing/test-server.ts';
+
+beforeAll(() => init());
+
+let world: TestWorld;
+beforeEach(() => {
+  world = new TestWorld();
+});
+afterEach(() => world.end());
+
+const get = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${world.url}${path}`, init);
+
+/** Sends a request as it is, which `fetch` would have put right, and returns the whole answer. */
+function sendRaw(request: string | Uint8Array): Promise<string> {
+  const { port } = new URL(world.url);
+  return new Promise((resolve) => {
+    const socket = connect(Number(port), '127.0.0.1', () => socket.end(request));
+    let answer = '';
+    socket.setEncoding('latin1');
+    socket.on('data', (chunk) => {
+      answer += chunk;
+    });
+    socket.on('error', () => {});
+    socket.on('close', () => resolve(answer));
+  });
+}
+
+describe('/health', () => {
+  it('says that the storage answers', async () => {
+    await world.start();
+    const answer = await get('/health');
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('cache-control')).toBe('no-store');
+    expect(await answer.json()).toEqual({ status: 'ok' });
+  });
+});
+
+describe('/documents/:id', () => {
+  it('gives a document as JSON, bytes as base64', async () => {
+    await world.start();
+    const client = world.client({ document: 'a/b ä' });
+    client.write((replica) => {
+      replica.text('body').insert(0, 'hé');
+      replica.counter('votes').increment(2);
+      replica.set('tags').add('x');
+      replica.map('m').set('bytes', Uint8Array.of(1, 2, 255));
+      replica.list('todo').push('milk');
+    });
+    await client.synced();
+    const answer = await get(`/documents/${encodeURIComponent('a/b ä')}`);
+    expect(answer.status).toBe(200);
+    expect(answer.headers.get('content-type')).toBe('application/json; charset=utf-8');
+    expect(await answer.json()).toEqual({
+      body: 'hé',
+      votes: 2,
+      tags: ['x'],
+      m: { bytes: { $bytes: 'AQL/' } },
+      todo: ['milk'],
+    });
+    const etag = answer.headers.get('etag') ?? '';
+    const again = await get(`/documents/${encodeURIComponent('a/b ä')}`, { headers: { 'if-none-match': etag } });
+    expect(again.status).toBe(304);
+    client.write((replica) => replica.counter('votes').increment(1));
+    await client.synced();
+    const changed = await get(`/documents/${encodeURIComponent('a/b ä')}`, { headers: { 'if-none-match': etag } });
+    expect(await changed.json()).toMatchObject({ votes: 3 });
+  });
+
+  it('tells what was never written, and what can’t be an id', async () => {
+    await world.start();
+    const missing = await get('/documents/none');
+    expect(missing.status).toBe(404);
+    expect(await missing.json()).toMatchObject({ error: { code: 'not-found', retryable: false } });
+    for (const id of ['%07', 'x'.repeat(257), '%EF%BB%BFx']) {
+      const bad = await get(`/documents/${id}`);
+      expect(bad.status).toBe(400);
+      expect(await bad.json()).toMatchObject({ error: { code: 'invalid-document-id' } });
+    }
+  });
+});
+
+describe('other addresses and methods', () => {
+  it('are told in JSON', async () => {
+    await world.start();
+    const unknown = await get('/nothing/here');
+    expect(unknown.status).toBe(404);
+    expect(await unknown.json()).toMatchObject({ error: { code: 'not-found' } });
+    const method = await get('/health', { method: 'POST', body: 'x'.repeat(100_000) });
+    expect(method.status).toBe(405);
+    expect(method.headers.get('allow')).toBe('GET, HEAD');
+    expect(await method.json()).toMatchObject({ error: { code: 'method-not-allowed' } });
+    const head = await get('/health', { method: 'HEAD' });
+    expect(head.status).toBe(200);
+    const noHttp = await sendRaw('this is no HTTP\r\n\r\n');
+    expect(noHttp).toMatch(/^HTTP\/1\.1 400/);
+    expect(noHttp).toContain('"code":"invalid-request"');
+    const long = await sendRaw(`GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`);
+    expect(long).toMatch(/^HTTP\/1\.1 431/);
+    const plain = await get('/sync');
+    expect(plain.status).toBe(404);
+  });
+
+  it('are no WebSockets but /sync', async () => {
+    await world.start();
+    const upgrade =
+      'connection: Upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAA\r\n';
+    const answer = await sendRaw(`GET /elsewhere HTTP/1.1\r\nhost: x\r\n${upgrade}\r\n`);
+    expect(answer).toMatch(/^HTTP\/1\.1 404/);
+    expect(answer).toContain('"code":"not-found"');
+  });
+});
+
+describe('the files of a web app', () => {
+  const files = async (): Promise<void> => {
+    const folder = join(world.folder, 'app');
+    mkdirSync(join(folder, 'assets'), { recursive: true });
+    writeFileSync(join(folder, 'index.html'), '<!doctype html><title>app</title>');
+    writeFileSync(join(folder, 'sw.js'), 'self.x = 1;');
+    writeFileSync(join(folder, 'manifest.webmanifest'), '{}');
+    writeFileSync(join(folder, 'assets', 'core-1a2b.wasm'), Uint8Array.of(0, 97, 115, 109));
+    writeFileSync(join(world.folder, 'secret.txt'), 'secret');
+    await world.start({ data: join(world.folder, 'data'), files: folder });
+  };
+
+  it('come with their types and as long as they may be kept', async () => {
+    await files();
+    const wasm = await get('/assets/core-1a2b.wasm');
+    expect(wasm.headers.get('content-type')).toBe('application/wasm');
+    expect(wasm.headers.get('cache-control')).toBe('public, max-age=31536000, immutable');
+    expect(new Uint8Array(await wasm.arrayBuffer())).toEqual(Uint8Array.of(0, 97, 115, 109));
+    for (const [path, type] of [
+      ['/', 'text/html; charset=utf-8'],
+      ['/index.html', 'text/html; charset=utf-8'],
+      ['/sw.js', 'text/javascript; charset=utf-8'],
+      ['/manifest.webmanifest', 'application/manifest+json; charset=utf-8'],
+    ] as const) {
+      const answer = await get(path);
+      expect(answer.headers.get('content-type')).toBe(type);
+      expect(answer.headers.get('cache-control')).toBe('no-cache');
+      expect(answer.headers.get('x-content-type-options')).toBe('nosniff');
+      const again = await get(path, { headers: { 'if-none-match': answer.headers.get('etag') ?? '' } });
+      expect(again.status).toBe(304);
+    }
+  });
+
+  it('are the index for pages within the app, and 404 for files that aren’t there', async () => {
+    await files();
+    const page = await get('/lists/groceries', { headers: { accept: 'text/html' } });
+    expect(await page.text()).toContain('<title>app</title>');
+    expect((await get('/missing.js', { headers: { accept: 'text/html' } })).status).toBe(404);
+    expect((await get('/lists/groceries')).status).toBe(404);
+  });
+
+  it('are no way to any other file', async () => {
+    await files();
+    for (const path of [
+      '/../secret.txt',
+      '/assets/../../secret.txt',
+      '/..%2fsecret.txt',
+      '/%2e%2e/secret.txt',
+      '/assets/..%5c..%5csecret.txt',
+      '//secret.txt',
+      '/./../secret.txt',
+      '/secret.txt%00.html',
+    ]) {
+      const answer = await sendRaw(`GET ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+      expect(answer, path).not.toContain('secret\n');
+      expect(answer.endsWith('secret'), path).toBe(false);
+      expect(answer, path).toMatch(/^HTTP\/1\.1 (404|400)/);
+    }
+  });
+});
+
+describe('damaged requests', () => {
+  it('get an answer or an end, and disturb nobody', async () => {
+    await world.start();
+    const client = world.client();
+    await client.caughtUp();
+    const random = seededRandom(11);
+    const below = (limit: number): number => Math.floor(random() * limit);
+    const sample = 'GET /documents/notes HTTP/1.1\r\nhost: localhost\r\naccept: */*\r\nconnection: close\r\n\r\n';
+    const statuses = new Set<string>();
+    for (let batch = 0; batch < 40; batch += 1) {
+      const requests = Array.from({ length: 50 }, () => {
+        const bytes = Buffer.from(sample);
+        for (let flips = 1 + below(3); flips > 0; flips -= 1) bytes[below(bytes.length)] = below(256);
+        return sendRaw(bytes.subarray(0, random() < 0.3 ? below(bytes.length) : bytes.length));
+      });
+      for (const answer of await Promise.all(requests)) statuses.add(answer.slice(9, 12));
+    }
+    // No answer at all, bad requests, wrong methods, no such document; never a failure of the server.
+    expect([...statuses].filter((status) => status.startsWith('5'))).toEqual([]);
+    client.write((replica) => replica.counter('c').increment(1));
+    await client.synced();
+    expect(client.seen('open-link')).toHaveLength(1);
+    expect(world.reported).toEqual([]);
+  });
+
+  it('of 20,000 paths all are answered in JSON with a code', async () => {
+    await world.start();
+    const { createHttp } = await import('./http.ts');
+    const { Documents } = await import('./documents/documents.ts');
+    const { createServerCodec } = await import('./codec.ts');
+    const { openSqliteStorage } = await import('./storage/sqlite.ts');
+    const storage = openSqliteStorage(join(world.folder, 'apart'));
+    const reported: unknown[] = [];
+    const report = (error: unknown): unknown => reported.push(error);
+    const documents = new Documents({ storage, codec: createServerCodec(), time: Date.now, report, replicas: 4 });
+    const app = createHttp({ documents, storage, files: new Map(), origins: 'all', report });
+    const random = seededRandom(12);
+    const pieces = [
+      '/',
+      '..',
+      '%',
+      '%2f',
+      '%00',
+      'documents',
+      'health',
+      '__proto__',
+      ':id',
+      '*',
+      '?',
+      '#',
+      '\\',
+      'ä',
+      '%ff',
+    ];
+    for (let count = 0; count < 20_000; count += 1) {
+      let path = '/';
+      for (let parts = Math.floor(random() * 6); parts > 0; parts -= 1) {
+        const piece = pieces[Math.floor(random() * pieces.length)];
+        path += random() < 0.7 ? piece : String.fromCharCode(Math.floor(random() * 256));
+      }
+      const request = new Request(`http://localhost${path.replaceAll('#', '%23')}`);
+      const answer = await app.fetch(request);
+      if (answer.status === 200) continue;
+      const body = (await answer.json()) as { error: { code: string } };
+      if (!['not-found', 'invalid-document-id'].includes(body.error.code))
+        throw new Error(`${path}: ${body.error.code}`);
+    }
+    expect(reported).toEqual([]);
+    await documents.shutDown();
+    await storage.close();
+  });
+});

@@ -1,0 +1,128 @@
+/**
+ * The HTTP side: the health check, documents as JSON, and the files of a web app. Every answer that isn't a file is JSON,
+ * errors included: `{ "error": { "code", "message", "retryable" } }`.
+ */
+
+import { asJoineryError, checkDocumentId, JoineryError } from '@joinery/protocol';
+import { type Context, Hono } from 'hono';
+import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import type { Documents } from './documents/documents.ts';
+import type { StaticFile } from './static-files.ts';
+import type { Storage } from './storage/storage.ts';
+
+export interface HttpOptions {
+  readonly documents: Documents;
+  readonly storage: Storage;
+  readonly files: ReadonlyMap<string, StaticFile>;
+  readonly origins: readonly string[] | 'all';
+  readonly report: (error: unknown) => void;
+}
+
+const statusOf: Readonly<Record<string, ContentfulStatusCode>> = {
+  'invalid-document-id': 400,
+  unauthorised: 401,
+  forbidden: 403,
+  'not-found': 404,
+  'method-not-allowed': 405,
+  'too-many-connections': 503,
+  'server-closing': 503,
+  'storage-failed': 503,
+  'storage-full': 503,
+  'storage-locked': 503,
+};
+
+export function createHttp({ documents, storage, files, origins, report }: HttpOptions): Hono {
+  const app = new Hono();
+
+  app.use(async (context, next) => {
+    await next();
+    const origin = context.req.header('origin');
+    if (origin === undefined || !originAllowed(origins, origin)) return;
+    context.header('access-control-allow-origin', origins === 'all' ? '*' : origin);
+    context.header('vary', 'origin', { append: true });
+    context.header('access-control-expose-headers', 'etag');
+  });
+
+  app.use(async (context, next) => {
+    if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
+    context.header('allow', 'GET, HEAD');
+    throw new JoineryError('method-not-allowed', {
+      expected: 'GET or HEAD',
+      got: context.req.method,
+      remedy: 'Write through a client.',
+    });
+  });
+
+  app.get('/health', async (context) => {
+    await storage.check();
+    context.header('cache-control', 'no-store');
+    return context.json({ status: 'ok' });
+  });
+
+  app.get('/documents/:id', async (context) => {
+    const id = checkDocumentId(context.req.param('id'));
+    const document = await documents.json(id);
+    if (document === undefined) {
+      throw new JoineryError('not-found', `Nothing was written to the document ${JSON.stringify(id)} yet.`);
+    }
+    const etag = `"${document.epoch}.${document.position}"`;
+    context.header('cache-control', 'no-cache');
+    context.header('etag', etag);
+    if (context.req.header('if-none-match') === etag) return context.body(null, 304);
+    context.header('content-type', 'application/json; charset=utf-8');
+    return context.body(toJson(document.value));
+  });
+
+  app.get('*', (context) => {
+    const { path } = context.req;
+    const file = files.get(path) ?? (isPage(context, path) ? files.get('/index.html') : undefined);
+    if (file === undefined) {
+      throw new JoineryError('not-found', {
+        expected: '/health, /documents/:id, /sync (a WebSocket) or a file of the web app',
+        got: path.slice(0, 256),
+        remedy: 'Check the address.',
+      });
+    }
+    if (context.req.header('if-none-match') === file.etag) {
+      return context.body(null, 304, { etag: file.etag, 'cache-control': file.headers['cache-control'] ?? 'no-cache' });
+    }
+    return context.body(file.body, 200, file.headers);
+  });
+
+  app.notFound((context) => answerError(context, new JoineryError('not-found', 'There is nothing at this address.')));
+  app.onError((error, context) => {
+    const typed = asJoineryError(error);
+    if (statusOf[typed.code] === undefined) report(error);
+    return answerError(context, typed);
+  });
+  return app;
+}
+
+/** Whether a page of this origin may use the server. Requests without one come from no page. */
+export function originAllowed(origins: readonly string[] | 'all', origin: string | undefined): boolean {
+  return origins === 'all' || origin === undefined || origins.includes(origin);
+}
+
+/** An error as the body of an answer. */
+export function errorBody(error: JoineryError): string {
+  return JSON.stringify({ error: { code: error.code, message: error.message, retryable: error.retryable } });
+}
+
+function answerError(context: Context, error: JoineryError): Response {
+  context.header('cache-control', 'no-store');
+  context.header('content-type', 'application/json; charset=utf-8');
+  return context.body(errorBody(error), statusOf[error.code] ?? 500);
+}
+
+/** An address within the web app, which the app itself looks at: not the name of a file. */
+function isPage(context: Context, path: string): boolean {
+  const wantsPage = context.req.header('accept')?.includes('text/html') ?? false;
+  return wantsPage && !path.split('/').at(-1)?.includes('.') && !path.startsWith('/documents/');
+}
+
+/** Bytes become `{ "$bytes": "<base64>" }`. */
+function toJson(value: Record<string, unknown>): string {
+  return JSON.stringify(value, (_, entry: unknown) =>
+    entry instanceof Uint8Array ? { $bytes: Buffer.from(entry).toString('base64') } : entry,
+  );
+}

@@ -1,0 +1,96 @@
+/** SQLite runs the storage suite, and what is its own: settings that took, the lock, files that are none. */
+
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { JoineryError } from '@joinery/protocol';
+import { afterEach, describe, expect, it } from 'vitest';
+import { storageSuite } from '../testing/storage-suite.ts';
+import { openSqliteStorage } from './sqlite.ts';
+import { SqliteDatabase } from './sqlite-database.ts';
+import type { Storage } from './storage.ts';
+
+const newFolder = (): string => mkdtempSync(join(tmpdir(), 'joinery-sqlite-'));
+
+storageSuite('SQLite', () => {
+  const folder = newFolder();
+  let storage: Storage | undefined;
+  return {
+    async open() {
+      storage = openSqliteStorage(folder);
+      return storage;
+    },
+    async reopen() {
+      await storage?.close();
+      storage = openSqliteStorage(folder);
+      return storage;
+    },
+    async cleanUp() {
+      await storage?.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+});
+
+describe('SQLite', () => {
+  const folders: string[] = [];
+  const folder = (): string => {
+    const made = newFolder();
+    folders.push(made);
+    return made;
+  };
+  afterEach(() => {
+    for (const made of folders.splice(0)) rmSync(made, { recursive: true, force: true });
+  });
+  const codeOf = (run: () => unknown): string => {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof JoineryError) return error.code;
+      throw error;
+    }
+    return 'no error';
+  };
+
+  it('writes ahead and waits for the disk', async () => {
+    const path = folder();
+    const storage = openSqliteStorage(path);
+    const other = new SqliteDatabase(join(path, 'joinery.sqlite'));
+    // The journal mode is the file's; `synchronous` is the connection's, so opening fails when it doesn't take.
+    expect(other.pragma('journal_mode')).toBe('wal');
+    other.close();
+    await storage.close();
+  });
+
+  it('keeps a second server out of the folder until the first has ended', async () => {
+    const path = folder();
+    const first = openSqliteStorage(path);
+    expect(codeOf(() => openSqliteStorage(path))).toBe('storage-locked');
+    expect((await first.head('a')).head).toBe(0);
+    await first.close();
+    const second = openSqliteStorage(path);
+    await second.close();
+  });
+
+  it('tells a file that is no database, or one of a later version', async () => {
+    const path = folder();
+    writeFileSync(
+      join(path, 'joinery.sqlite'),
+      'this is a text and no database, long enough to be looked at'.repeat(99),
+    );
+    expect(codeOf(() => openSqliteStorage(path))).toBe('storage-corrupt');
+
+    const later = folder();
+    await openSqliteStorage(later).close();
+    const database = new SqliteDatabase(join(later, 'joinery.sqlite'));
+    database.execute(`UPDATE meta SET value = 99 WHERE key = 'format'`);
+    database.close();
+    expect(codeOf(() => openSqliteStorage(later))).toBe('storage-failed');
+  });
+
+  it('tells a folder that can’t be made', () => {
+    const path = join(folder(), 'file');
+    writeFileSync(path, '');
+    expect(codeOf(() => openSqliteStorage(path))).toBe('storage-failed');
+  });
+});

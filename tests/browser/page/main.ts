@@ -1,0 +1,59 @@
+// The page of the browser tests and benchmarks: the built SDK under the name `joinery`, and one client with the three kinds
+// of shared data under `shared`, for the code that a test runs in the page. It does nothing by itself.
+
+import {
+  type Client,
+  type CounterDocument,
+  createClient,
+  type DocumentHandle,
+  JoineryError,
+  type TextDocument,
+} from 'joinery';
+import { init, Replica } from 'joinery/core';
+
+/** A list of which every item is known, so that a missing or doubled one is seen. */
+interface List {
+  items: { id: string }[];
+}
+
+interface Shared {
+  readonly client: Client;
+  readonly list: DocumentHandle<List>;
+  readonly text: TextDocument;
+  readonly counter: CounterDocument;
+}
+
+interface OpenOptions {
+  readonly url: string;
+  readonly name: string;
+  /** The documents' ids begin with it, so that tests of one server don't meet. */
+  readonly prefix: string;
+  /** Whether it starts online. */
+  readonly connect: boolean;
+}
+
+/** Opens the client of this page, and resolves when everything stored is there. */
+async function openShared({ prefix, ...options }: OpenOptions): Promise<void> {
+  const client = createClient(options);
+  const list = client.document<List>(`${prefix}-list`);
+  const text = client.text(`${prefix}-text`);
+  const counter = client.counter(`${prefix}-counter`);
+  await Promise.all([list.loaded, text.loaded, counter.loaded]);
+  window.shared = { client, list, text, counter };
+}
+
+declare global {
+  interface Window {
+    joinery: {
+      createClient: typeof createClient;
+      JoineryError: typeof JoineryError;
+      init: typeof init;
+      Replica: typeof Replica;
+    };
+    openShared: typeof openShared;
+    shared: Shared;
+  }
+}
+
+window.joinery = { createClient, JoineryError, init, Replica };
+window.openShared = openShared;

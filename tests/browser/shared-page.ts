@@ -1,0 +1,90 @@
+// What the browser specs share: a real server, the test page on an address of its own, and what a test reads and writes in a
+// page. Assertions stay in the specs.
+
+import { test as base, type Page } from '@playwright/test';
+import { servePage } from '../harness/page-server.mjs';
+import { ServerProcess } from '../harness/server-process.mjs';
+
+interface Fixtures {
+  /** A running server with an empty data folder; it goes with the test. */
+  readonly server: ServerProcess;
+  /** The address of the test page, which stays up when the server doesn't. */
+  readonly pageUrl: string;
+}
+
+export const test = base.extend<Fixtures>({
+  // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixtures a function needs from its pattern
+  server: async ({}, use) => {
+    const server = new ServerProcess();
+    await server.start();
+    await use(server);
+    await server.dispose();
+  },
+  // biome-ignore lint/correctness/noEmptyPattern: as above
+  pageUrl: async ({}, use) => {
+    const page = await servePage();
+    await use(page.url);
+    await page.close();
+  },
+});
+
+/** Everything that two clients have to agree on. */
+export interface Content {
+  readonly items: readonly string[];
+  readonly text: string;
+  readonly counter: number;
+}
+
+/** Opens the test page and its client. */
+export async function openShared(
+  page: Page,
+  pageUrl: string,
+  options: { url: string; name: string; prefix: string; connect: boolean },
+): Promise<void> {
+  await page.goto(pageUrl);
+  await page.waitForFunction(() => 'openShared' in window);
+  await page.evaluate((given) => window.openShared(given), options);
+}
+
+export function readContent(page: Page): Promise<Content> {
+  return page.evaluate(() => ({
+    items: (window.shared.list.value?.items ?? []).map(({ id }) => id),
+    text: window.shared.text.value,
+    counter: window.shared.counter.value,
+  }));
+}
+
+/** Adds `count` items, words and counts, each with a name that says who wrote it; resolves when all are durable. */
+export function edit(page: Page, author: string, count: number): Promise<void> {
+  return page.evaluate(
+    async ([name, times]) => {
+      const { list, text, counter } = window.shared;
+      const receipts = [];
+      for (let index = 0; index < times; index++) {
+        receipts.push(
+          list.update((draft) => {
+            draft.items ??= [];
+            draft.items.push({ id: `${name}-${index}` });
+          }),
+          text.insert(text.length, `[${name}-${index}]`),
+          counter.increment(),
+        );
+      }
+      await Promise.all(receipts.map((receipt) => receipt.durable));
+    },
+    [author, count] as const,
+  );
+}
+
+/** Resolves when the server has everything that this page wrote. */
+export async function waitUntilSynced(page: Page): Promise<void> {
+  await page.waitForFunction(() => {
+    const { connection, sync } = window.shared.client.status;
+    return connection.state === 'online' && sync.pending === 0;
+  });
+}
+
+/** The address of a server's sync socket. */
+export function syncUrl(server: ServerProcess): string {
+  return `${server.url.replace('http', 'ws')}/sync`;
+}

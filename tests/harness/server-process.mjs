@@ -1,0 +1,108 @@
+// The built server as a process of its own, for tests and benchmarks that restart or kill it. It knows what a user knows:
+// the environment variables and the line it prints when it is ready.
+
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const entry = fileURLToPath(new URL('../../server/dist/bin.js', import.meta.url));
+const readyWithin_ms = 20_000;
+
+/** A server with a data folder of its own, which stays over restarts and goes with `dispose`. */
+export class ServerProcess {
+  /** @type {import('node:child_process').ChildProcess | undefined} */
+  #child;
+  #folder = mkdtempSync(join(tmpdir(), 'joinery-server-'));
+  #port = 0;
+  #output = '';
+
+  /** Where the server listens, such as `http://localhost:41234`; the same over restarts. */
+  get url() {
+    return `http://localhost:${this.#port}`;
+  }
+
+  /** What it printed since its last start, for a test that fails. */
+  get output() {
+    return this.#output;
+  }
+
+  get pid() {
+    return this.#child?.pid;
+  }
+
+  /** Starts it, and resolves when it says that it is ready. Throws when it ends before, or after 20 s. */
+  async start() {
+    if (this.#child !== undefined) throw new Error('the server runs already; stop or kill it first');
+    this.#port ||= await findFreePort();
+    this.#output = '';
+    const child = spawn(process.execPath, [entry], {
+      env: { ...process.env, PORT: String(this.#port), JOINERY_DATA: this.#folder },
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    this.#child = child;
+    await new Promise((resolve, reject) => {
+      const late = setTimeout(() => {
+        child.kill('SIGKILL');
+        reject(new Error(`the server was not ready within ${readyWithin_ms} ms; it printed:\n${this.#output}`));
+      }, readyWithin_ms);
+      const read = (/** @type {Buffer} */ chunk) => {
+        this.#output += chunk;
+        if (!this.#output.includes('Joinery is ready: ')) return;
+        clearTimeout(late);
+        if (this.#output.includes(`Joinery is ready: ${this.url}`)) resolve(undefined);
+        else reject(new Error(`the server took another port than ${this.#port}; it printed:\n${this.#output}`));
+      };
+      child.stdout.on('data', read);
+      child.stderr.on('data', read);
+      child.once('exit', (status, signal) => {
+        clearTimeout(late);
+        if (this.#child === child) this.#child = undefined;
+        reject(
+          new Error(`the server ended with ${status ?? signal} before it was ready; it printed:\n${this.#output}`),
+        );
+      });
+    });
+    return this;
+  }
+
+  /** Ends it as a crash would, and resolves when the process is gone. */
+  async kill() {
+    await this.#end('SIGKILL');
+  }
+
+  /** Ends it as a user would, and returns its exit status. */
+  async stop() {
+    return this.#end('SIGTERM');
+  }
+
+  /** Ends it if it runs, and removes its data. */
+  async dispose() {
+    await this.#end('SIGKILL');
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  /** @param {NodeJS.Signals} signal @returns {Promise<number | null>} */
+  async #end(signal) {
+    const child = this.#child;
+    if (child === undefined) return null;
+    const exit = once(child, 'exit');
+    child.kill(signal);
+    const [status] = await exit;
+    return status;
+  }
+}
+
+/** @returns {Promise<number>} */
+async function findFreePort() {
+  const probe = createServer().listen(0, '127.0.0.1');
+  await once(probe, 'listening');
+  const address = probe.address();
+  probe.close();
+  await once(probe, 'close');
+  if (address === null || typeof address === 'string') throw new Error('expected a port, got none');
+  return address.port;
+}

@@ -17,15 +17,18 @@ let waiting: ServiceWorker | undefined;
 
 export function registerServiceWorker(): void {
   if (!import.meta.env.PROD || !('serviceWorker' in navigator)) return;
+  const { serviceWorker } = navigator;
+  // The first worker takes over a page of its own version; a later one doesn't.
+  if (serviceWorker.controller !== null) {
+    serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
+  }
   offlineState.set('installing');
-  navigator.serviceWorker.register('/service-worker.js').then(follow, () => offlineState.set(afterFailure()));
+  serviceWorker.register('/service-worker.js').then(follow, () => offlineState.set(afterFailure()));
 }
 
-/** Lets the newer version take over; the page is loaded anew with it. */
+/** Lets the newer version take over; every page of the app is then loaded anew with it. */
 export function takeNewVersion(): void {
-  if (waiting === undefined) return;
-  navigator.serviceWorker.addEventListener('controllerchange', () => location.reload(), { once: true });
-  waiting.postMessage('skip-waiting');
+  waiting?.postMessage('skip-waiting');
 }
 
 function follow(registration: ServiceWorkerRegistration): void {

@@ -1,7 +1,7 @@
 // The shared to-do list of a pane: add, clear done, and its items.
 
 import { useSyncDocument } from 'joinery/react';
-import { type FormEvent, useCallback, useId, useRef, useState } from 'react';
+import { type FormEvent, useCallback, useEffect, useId, useRef, useState } from 'react';
 import { usePane } from '../panes/pane-context.ts';
 import { TodoItem } from './todo-item.tsx';
 import { addTodo, clearDone, TITLE_LENGTH_MAX, type Todos, tidyTitle } from './todos.ts';
@@ -12,9 +12,18 @@ export function TodoList() {
   const [title, setTitle] = useState('');
   const heading = useId();
   const input = useRef<HTMLInputElement>(null);
+  const items = useRef<HTMLUListElement>(null);
+  const added = useRef(false);
   const list = value?.list ?? [];
   const doneCount = list.filter((todo) => todo.done).length;
   const loaded = value !== undefined;
+
+  // A long list scrolls within itself: what was added here comes into view. What others add doesn't move it.
+  useEffect(() => {
+    if (!added.current) return;
+    added.current = false;
+    items.current?.lastElementChild?.scrollIntoView({ block: 'nearest' });
+  });
 
   const add = (event: FormEvent): void => {
     event.preventDefault();
@@ -23,7 +32,9 @@ export function TodoList() {
     const receipt = pane.write({ kind: `todo-add ${tidy}`, amount: 1, say: () => `Added “${tidy}”` }, () =>
       update(addTodo(crypto.randomUUID(), tidy)),
     );
-    if (receipt !== undefined) setTitle('');
+    if (receipt === undefined) return;
+    setTitle('');
+    added.current = true;
   };
 
   const clear = (): void => {
@@ -75,7 +86,7 @@ export function TodoList() {
       {loaded && list.length === 0 ? (
         <p className="empty">Nothing to do yet. What you add here appears on the other side.</p>
       ) : (
-        <ul className="todo-items">
+        <ul className="todo-items" ref={items}>
           {list.map((todo) => (
             <TodoItem key={todo.id} todo={todo} update={update} onRemove={focusAfterRemoval} />
           ))}

@@ -4,7 +4,7 @@
  * and carries its frames.
  */
 
-import { maxSeq, readEnvelope } from '../envelope.ts';
+import { type EnvelopeHeader, maxSeq, readEnvelope } from '../envelope.ts';
 import { asJoineryError, errorCodes, isErrorCode, JoineryError } from '../error.ts';
 import { maxEnvelopesPerFrame } from '../limits.ts';
 import type {
@@ -17,6 +17,7 @@ import type {
   SubscribedMessage,
   Subscription,
 } from '../messages.ts';
+import { batches } from './batches.ts';
 import type { ClientEffect, ResumePoint } from './client-effects.ts';
 import type { ClientSessionLimits } from './client-options.ts';
 import { GapRetry } from './gap-retry.ts';
@@ -312,24 +313,10 @@ export class ClientDocument {
     this.#asked = undefined;
     this.#context.note(this);
     const room_bytes = this.#context.room().bytes;
-    let batch: Uint8Array[] = [];
-    let batchSize = 0;
-    let added = 0;
-    let added_bytes = 0;
-    const flush = (): void => {
-      if (batch.length === 0) return;
-      this.#context.send({
-        type: 'envelopes',
-        document: this.id,
-        epoch: this.#epoch,
-        firstPosition: 0,
-        envelopes: batch,
-      });
-      batch = [];
-      batchSize = 0;
-    };
+    const fresh: Uint8Array[] = [];
+    let fresh_bytes = 0;
     for (const bytes of envelopes) {
-      let header: ReturnType<typeof readEnvelope>;
+      let header: EnvelopeHeader;
       try {
         header = readEnvelope(bytes);
       } catch (error) {
@@ -338,18 +325,17 @@ export class ClientDocument {
       }
       if (this.#inFlight.covers(header.agent, header.to)) continue;
       // One may be larger than the room, but only one: the rest is asked for again when there is some.
-      if (added_bytes >= room_bytes) break;
-      const full = batchSize + bytes.length > this.#context.limits.batch_bytes || batch.length === maxEnvelopesPerFrame;
-      if (full) flush();
-      batch.push(bytes);
-      batchSize += bytes.length;
-      added += 1;
-      added_bytes += bytes.length;
+      if (fresh_bytes >= room_bytes) break;
+      fresh.push(bytes);
+      fresh_bytes += bytes.length;
       this.#inFlight.add(header.agent, header.from, header.to, bytes.length);
     }
-    flush();
+    const message = { type: 'envelopes', document: this.id, epoch: this.#epoch, firstPosition: 0 } as const;
+    for (const batch of batches(fresh, this.#context.limits.batch_bytes)) {
+      this.#context.send({ ...message, envelopes: batch });
+    }
     // Without room nothing was added, though there may be more.
-    this.#mayHaveMore = added > 0 || room_bytes <= 0 || this.#changedSinceAsked;
+    this.#mayHaveMore = fresh.length > 0 || room_bytes <= 0 || this.#changedSinceAsked;
     this.pull();
   }
 

@@ -137,6 +137,21 @@ describe('a session without faults', () => {
     expect(world.seen(1, 'envelopes')).toEqual([]);
   });
 
+  it('gets what its version lacks when it has no position', () => {
+    const world = new World(7);
+    world.client(0).connect();
+    for (let count = 0; count < 5; count += 1) world.client(0).write(1);
+    world.run(1_000);
+    const version = new TextEncoder().encode('1 2');
+    world.client(1).resume = { epoch: world.document.epoch, position: 0, version };
+    world.client(1).reload(world.newAgent());
+    world.run(1_000);
+    expect(world.seen(1, 'snapshot')).toMatchObject([{ delta: true, position: 5 }]);
+    world.client(1).write(1);
+    world.run(1_000);
+    world.expectAgreement();
+  });
+
   it('keeps to the window and to the credit', () => {
     const limits = { inFlight_bytes: 2_000, inFlight_count: 8, batch_bytes: 1_000, credit_bytes: 2_000 };
     const world = new World(5, { limits });

@@ -178,12 +178,11 @@ export class Documents {
   }
 
   async #read(id: string): Promise<LiveDocument> {
-    const { epoch, head } = await this.#storage.head(id);
+    const { epoch, head, snapshot } = await this.#storage.head(id);
     const document = new LiveDocument(id, epoch, head, await this.#storage.agents(id));
-    const snapshot = await this.#storage.snapshot(id);
-    if (snapshot !== undefined && snapshot.epoch === epoch && snapshot.position <= head) {
+    if (snapshot !== undefined && snapshot.position <= head) {
       document.snapshotPosition = snapshot.position;
-      document.snapshot_bytes = snapshot.bytes.length;
+      document.snapshot_bytes = snapshot.size_bytes;
     }
     document.tail_bytes = (head - document.snapshotPosition) * envelopeEstimate_bytes;
     this.#live.set(id, document);

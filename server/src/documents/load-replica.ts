@@ -45,10 +45,19 @@ export async function loadReplica(
     if (replica.pendingCount > 0) throw new Error('The log lacks what some of its envelopes rest on.');
     return replica;
   } catch (error) {
-    replica.free();
+    release(replica);
     if (error instanceof JoineryError && error.code.startsWith('storage-')) throw error;
     throw new JoineryError('storage-corrupt', `The log of the document ${id} can't be joined. Restore a backup.`, {
       cause: error,
     });
+  }
+}
+
+/** A replica in which the core fell over can't be freed; the error that is on its way says more. */
+function release(replica: Replica): void {
+  try {
+    replica.free();
+  } catch {
+    // Its memory is lost until the next start.
   }
 }

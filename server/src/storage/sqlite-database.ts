@@ -29,9 +29,10 @@ export class SqliteDatabase {
     const statement = this.#guard(() => this.#database.prepare(sql));
     // Only statements that return rows can be read raw.
     const reader = this.#guard(() => (statement.reader ? statement.raw() : statement));
+    // As one array: a single value that is an object libsql would take for named parameters (and abort the process).
     return {
-      run: (...values) => this.#guard(() => Number(statement.run(...values).lastInsertRowid)),
-      all: (...values) => this.#guard(() => reader.all(...values) as unknown[][]),
+      run: (...values) => this.#guard(() => Number(statement.run(values).lastInsertRowid)),
+      all: (...values) => this.#guard(() => reader.all(values) as unknown[][]),
     };
   }
 

@@ -88,6 +88,22 @@ describe('SQLite', () => {
     expect(codeOf(() => openSqliteStorage(later))).toBe('storage-failed');
   });
 
+  it('tells a full disk, and is then as it was before', () => {
+    const database = new SqliteDatabase(join(folder(), 'small.sqlite'));
+    database.execute('CREATE TABLE log (bytes BLOB)');
+    const insert = database.prepare('INSERT INTO log VALUES (?)');
+    insert.run(new Uint8Array(10));
+    database.pragma('max_page_count = 8');
+    const fill = (): void => {
+      for (let count = 0; count < 100; count += 1) insert.run(new Uint8Array(10_000));
+    };
+    expect(codeOf(() => database.transaction(fill))).toBe('storage-full');
+    expect(database.prepare('SELECT count(*) FROM log').all()).toEqual([[1]]);
+    database.transaction(() => insert.run(new Uint8Array(10)));
+    expect(database.prepare('SELECT count(*) FROM log').all()).toEqual([[2]]);
+    database.close();
+  });
+
   it('tells a folder that can’t be made', () => {
     const path = join(folder(), 'file');
     writeFileSync(path, '');

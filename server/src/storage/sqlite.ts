@@ -48,8 +48,10 @@ const schema = `
   );
 `;
 
-interface DocumentRow extends DocumentHead {
+interface DocumentRow {
   readonly number: number;
+  readonly epoch: number;
+  readonly head: number;
 }
 
 /**
@@ -112,6 +114,7 @@ class SqliteStorage implements Storage {
   readonly #selectSizes: SqliteStatement;
   readonly #selectBytes: SqliteStatement;
   readonly #selectSnapshot: SqliteStatement;
+  readonly #selectSnapshotSize: SqliteStatement;
   readonly #upsertSnapshot: SqliteStatement;
 
   constructor(database: SqliteDatabase, lock: SqliteDatabase) {
@@ -138,6 +141,9 @@ class SqliteStorage implements Storage {
        WHERE document = ? AND epoch = ? AND position > ? AND position <= ? ORDER BY position`,
     );
     this.#selectSnapshot = database.prepare('SELECT epoch, position, bytes FROM snapshots WHERE document = ?');
+    this.#selectSnapshotSize = database.prepare(
+      'SELECT position, length(bytes) FROM snapshots WHERE document = ? AND epoch = ?',
+    );
     this.#upsertSnapshot = database.prepare(
       `INSERT INTO snapshots VALUES (?, ?, ?, ?)
        ON CONFLICT DO UPDATE SET epoch = excluded.epoch, position = excluded.position, bytes = excluded.bytes
@@ -147,7 +153,11 @@ class SqliteStorage implements Storage {
 
   async head(document: string): Promise<DocumentHead> {
     const row = this.#row(document);
-    return row === undefined ? { epoch: this.#epoch, head: 0 } : { epoch: row.epoch, head: row.head };
+    if (row === undefined) return { epoch: this.#epoch, head: 0, snapshot: undefined };
+    const { number, epoch, head } = row;
+    const [found] = this.#selectSnapshotSize.all(number, epoch);
+    const snapshot = found && { position: Number(found[0]), size_bytes: Number(found[1]) };
+    return { epoch, head, snapshot };
   }
 
   async agents(document: string): Promise<Map<bigint, AgentHead>> {

@@ -17,6 +17,8 @@
 export interface DocumentHead {
   readonly epoch: number;
   readonly head: number;
+  /** The stored snapshot of this epoch, without its bytes. */
+  readonly snapshot: { readonly position: number; readonly size_bytes: number } | undefined;
 }
 
 /** How far an agent's operations are in a document's log. */

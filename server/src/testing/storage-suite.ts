@@ -71,7 +71,7 @@ export function storageSuite(name: string, make: () => StorageUnderTest): void {
       const { epoch } = await storage.head('a');
       const other: Append = { document: 'a', epoch: epoch + 1, after: 1, envelopes: [envelope(2n, 0, 1)] };
       expect(await storage.append([other])).toEqual(['stale']);
-      expect(await storage.head('a')).toEqual({ epoch, head: 1 });
+      expect(await storage.head('a')).toEqual({ epoch, head: 1, snapshot: undefined });
       expect(await storage.agents('a')).toEqual(new Map([[1n, { seq: 1, position: 1 }]]));
     });
 
@@ -109,7 +109,7 @@ export function storageSuite(name: string, make: () => StorageUnderTest): void {
         { document: 'a', epoch, after: 1, envelopes: [envelope(2n, 0, 1), broken] },
       ]);
       await expect(call).rejects.toMatchObject({ name: 'JoineryError' });
-      expect(await storage.head('a')).toEqual({ epoch, head: 1 });
+      expect(await storage.head('a')).toEqual({ epoch, head: 1, snapshot: undefined });
       expect((await storage.head('b')).head).toBe(0);
       expect(await storage.agents('a')).toEqual(new Map([[1n, { seq: 1, position: 1 }]]));
       // And it goes on working.
@@ -136,6 +136,7 @@ export function storageSuite(name: string, make: () => StorageUnderTest): void {
       await storage.putSnapshot('a', snapshot(2));
       await storage.putSnapshot('a', snapshot(1));
       expect(await storage.snapshot('a')).toEqual(snapshot(2));
+      expect((await storage.head('a')).snapshot).toEqual({ position: 2, size_bytes: 1 });
       expect((await storage.read('a', epoch, 0, everything)).length).toBe(2);
     });
 
@@ -160,8 +161,9 @@ export function storageSuite(name: string, make: () => StorageUnderTest): void {
 
     it('has everything after a restart, in the same epoch', async () => {
       await append('a', 0, envelope(1n, 0, 1), envelope(2n, 0, 4));
+      const { epoch } = await storage.head('a');
+      await storage.putSnapshot('a', { epoch, position: 1, bytes: Uint8Array.of(7) });
       const before = await storage.head('a');
-      await storage.putSnapshot('a', { epoch: before.epoch, position: 1, bytes: Uint8Array.of(7) });
       storage = await world.reopen();
       expect(await storage.head('a')).toEqual(before);
       expect((await storage.head('never written')).epoch).toBe(before.epoch);

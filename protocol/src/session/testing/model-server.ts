@@ -124,7 +124,8 @@ export class ModelServer {
           }
           connection.followed.add(effect.document);
           const position = Math.min(effect.from?.position ?? 0, log.length);
-          const behind = log.length - position > (this.#options.snapshotBehind ?? Number.POSITIVE_INFINITY);
+          const delta = effect.from?.version !== undefined;
+          const behind = delta || log.length - position > (this.#options.snapshotBehind ?? Number.POSITIVE_INFINITY);
           this.#run(
             connection,
             connection.session.handleDocument(effect.document, effect.request, {
@@ -133,6 +134,7 @@ export class ModelServer {
               version: encodeModelVersion(last),
               position: behind ? log.length : position,
               snapshot: behind ? encodeModelVersion(last) : undefined,
+              delta,
             }),
           );
           break;

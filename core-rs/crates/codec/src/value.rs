@@ -18,8 +18,8 @@ use std::cmp::Ordering;
 
 /// How deep arrays and objects may nest.
 pub const MAX_VALUE_DEPTH: usize = 32;
-/// How long one packed value may be, in bytes.
-pub const MAX_VALUE_BYTES: usize = 1 << 20;
+/// How long one packed value may be, in bytes: an envelope holds it whole, and the names of what it hangs in beside it.
+pub const MAX_VALUE_BYTES: usize = 768 << 10;
 
 const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
@@ -127,7 +127,7 @@ pub fn skip_value<'a>(reader: &mut Reader<'a>) -> Result<&'a [u8], DecodeError> 
     }
     let len = reader.offset() - start;
     if len > MAX_VALUE_BYTES {
-        return Err(reader.error("a value of at most 1 MiB", "a longer one"));
+        return Err(reader.error("a value of at most 768 KiB", "a longer one"));
     }
     whole.clone().bytes(len, "a value")
 }

@@ -22,7 +22,7 @@ pub struct Clock {
 impl Clock {
     /// A stamp for a new write, above everything used or seen and not below `now_ms`.
     pub fn tick(&mut self, now_ms: u64) -> Result<Stamp, ClockOverflow> {
-        // One below the top stays free: an envelope header writes `stamp + 1`.
+        // The top stays free: no envelope and no state may say it.
         let next = self
             .highest
             .checked_add(1)

@@ -121,6 +121,10 @@ impl EnvelopeHeader {
         } else {
             Some(reader.varint("a stamp")?)
         };
+        // Above the highest one no clock could write, and no state could say so.
+        if stamp == Some(u64::MAX) {
+            return Err(reader.error("a stamp below 2^64 − 1", "a higher one"));
+        }
         Ok(EnvelopeHeader {
             kind: first & KIND_SEALED,
             agent,

@@ -1,57 +1,65 @@
 //! The frontier: the dots of a version that nothing else in it was written on. Naming them names the whole version, so an
 //! envelope that states its frontier states everything it rests on in one or two dots, however many agents there were.
 
-use crate::{Dot, Version};
+use crate::{AgentIndex, Dot, Version};
+use std::collections::BTreeMap;
 
-/// The newest dots of a version, none of which another was written on.
+/// The newest dots of a version, none of which another was written on: one an agent at most.
 #[derive(Debug, Default, Clone)]
 pub struct Frontier {
-    dots: Vec<Dot>,
+    /// By agent, for ten thousand may write at once.
+    seqs: BTreeMap<AgentIndex, u32>,
 }
 
 impl Frontier {
-    /// The dots, in no particular order.
-    pub fn dots(&self) -> &[Dot] {
-        &self.dots
+    /// The dots, in no order that means anything.
+    pub fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
+        self.seqs.iter().map(|(&agent, &seq)| Dot { agent, seq })
+    }
+
+    fn contains(&self, dot: Dot) -> bool {
+        self.seqs.get(&dot.agent) == Some(&dot.seq)
     }
 
     /// The replica itself writes `dot`, on everything it has seen. The other agents' dots that stood in the frontier, which
     /// the write rests on, are appended to `rests_on`.
     pub fn write(&mut self, dot: Dot, rests_on: &mut Vec<Dot>) {
-        if let [only] = self.dots.as_mut_slice() {
-            if only.agent == dot.agent {
-                only.seq = dot.seq;
+        if self.seqs.len() == 1 {
+            if let Some(seq) = self.seqs.get_mut(&dot.agent) {
+                *seq = dot.seq;
                 return;
             }
         }
-        rests_on.extend(self.dots.iter().filter(|have| have.agent != dot.agent));
-        self.dots.clear();
-        self.dots.push(dot);
+        rests_on.extend(self.dots().filter(|have| have.agent != dot.agent));
+        self.seqs.clear();
+        self.seqs.insert(dot.agent, dot.seq);
     }
 
     /// A new dot came that was written on `rests_on` (and on its agent's own earlier dots).
     pub fn advance(&mut self, dot: Dot, rests_on: &[Dot]) {
-        self.dots.retain(|have| {
-            have.agent != dot.agent
-                && !rests_on
-                    .iter()
-                    .any(|dep| dep.agent == have.agent && dep.seq >= have.seq)
-        });
-        self.dots.push(dot);
+        for dep in rests_on {
+            if self.seqs.get(&dep.agent).is_some_and(|&seq| seq <= dep.seq) {
+                self.seqs.remove(&dep.agent);
+            }
+        }
+        self.seqs.insert(dot.agent, dot.seq);
     }
 
     /// Joins the frontier of another version. A dot that the other side has seen and no longer lists was built on there.
-    pub fn join(&mut self, own: &Version, theirs: &[Dot], their_version: &Version) {
-        let mine = std::mem::take(&mut self.dots);
-        for &dot in &mine {
-            if theirs.contains(&dot) || !their_version.covers(dot) {
-                self.dots.push(dot);
-            }
-        }
-        for &dot in theirs {
-            if !own.covers(dot) {
-                self.dots.push(dot);
-            }
+    pub fn join(&mut self, own: &Version, theirs: &Frontier, their_version: &Version) {
+        let mine = std::mem::take(self);
+        let kept = mine
+            .dots()
+            .filter(|&dot| theirs.contains(dot) || !their_version.covers(dot));
+        let new = theirs.dots().filter(|&dot| !own.covers(dot));
+        self.seqs = kept.chain(new).map(|dot| (dot.agent, dot.seq)).collect();
+    }
+}
+
+impl FromIterator<Dot> for Frontier {
+    fn from_iter<T: IntoIterator<Item = Dot>>(dots: T) -> Self {
+        Frontier {
+            seqs: dots.into_iter().map(|dot| (dot.agent, dot.seq)).collect(),
         }
     }
 }
@@ -75,9 +83,9 @@ mod tests {
         let mut theirs = Version::default();
         theirs.raise(0, 1);
         theirs.raise(2, 4);
-        mine.join(&own, &[dot(2, 4)], &theirs);
-        assert_eq!(mine.dots(), [dot(1, 1), dot(2, 4)]);
+        mine.join(&own, &Frontier::from_iter([dot(2, 4)]), &theirs);
+        assert_eq!(mine.dots().collect::<Vec<_>>(), [dot(1, 1), dot(2, 4)]);
         mine.advance(dot(1, 2), &[dot(2, 4)]);
-        assert_eq!(mine.dots(), [dot(1, 2)]);
+        assert_eq!(mine.dots().collect::<Vec<_>>(), [dot(1, 2)]);
     }
 }

@@ -7,11 +7,12 @@ use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::join;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
+use crate::pending::Awaited;
 use crate::sequence::{Anchor, Removal, Side};
 use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
 use joinery_codec::{decode_utf8_to_units, Reader};
-use joinery_history::{Agents, Clock, Dot, EnvelopeHeader, KIND_PLAIN};
+use joinery_history::{Agents, Clock, Dependency, Dot, EnvelopeHeader, KIND_PLAIN};
 use std::rc::Rc;
 
 /// What became of an update.
@@ -25,16 +26,28 @@ pub enum Applied {
     Waiting,
 }
 
+/// The same, with what it waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    Joined,
+    Duplicate,
+    Waiting(Awaited),
+}
+
 impl Document {
     /// Joins an envelope, an exported update or a snapshot. On an error nothing has changed.
     pub fn apply(&mut self, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
-        let applied = self.apply_now(bytes, now_ms)?;
-        match applied {
-            Applied::Waiting => self.pending.push(bytes)?,
-            Applied::Joined => self.retry_pending(now_ms),
-            Applied::Duplicate => {}
-        }
-        Ok(applied)
+        Ok(match self.apply_now(bytes, now_ms)? {
+            Outcome::Waiting(awaited) => {
+                self.pending.push(bytes, awaited)?;
+                Applied::Waiting
+            }
+            Outcome::Joined => {
+                self.retry_pending(now_ms);
+                Applied::Joined
+            }
+            Outcome::Duplicate => Applied::Duplicate,
+        })
     }
 
     /// Tries again what waits: for what has come since, or for what the time allows now.
@@ -42,8 +55,20 @@ impl Document {
         loop {
             let mut waiting = self.pending.take();
             let before = waiting.len();
-            // What turns out to contradict the document is dropped: it was never counted as seen, so it can come again.
-            waiting.retain(|update| matches!(self.apply_now(update, now_ms), Ok(Applied::Waiting)));
+            waiting.retain_mut(|waiting| {
+                if self.still_waits(waiting.awaited, now_ms) {
+                    return true;
+                }
+                match self.apply_now(&waiting.update, now_ms) {
+                    Ok(Outcome::Waiting(awaited)) => {
+                        waiting.awaited = awaited;
+                        true
+                    }
+                    // What turns out to contradict the document is dropped: it was never counted as seen, so it can come
+                    // again.
+                    _ => false,
+                }
+            });
             let joined = waiting.len() < before;
             self.pending.put_back(waiting);
             if !joined {
@@ -52,14 +77,26 @@ impl Document {
         }
     }
 
-    fn apply_now(&mut self, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
+    fn still_waits(&self, awaited: Awaited, now_ms: u64) -> bool {
+        match awaited {
+            Awaited::Operation(agent, seq) => !self.has_seen(agent, seq),
+            Awaited::Time(stamp) => Clock::is_ahead(stamp, now_ms),
+        }
+    }
+
+    fn has_seen(&self, agent: u64, seq: u32) -> bool {
+        let agent = self.agents.find(agent);
+        seq == 0 || agent.is_some_and(|agent| self.version.get(agent) >= seq)
+    }
+
+    fn apply_now(&mut self, bytes: &[u8], now_ms: u64) -> Result<Outcome, Error> {
         match bytes.first() {
             Some(first) if first >> 4 == 1 => self.apply_envelope(bytes, now_ms),
             _ => join::apply_state(self, bytes, now_ms),
         }
     }
 
-    fn apply_envelope(&mut self, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
+    fn apply_envelope(&mut self, bytes: &[u8], now_ms: u64) -> Result<Outcome, Error> {
         let mut reader = Reader::new(bytes);
         let header = EnvelopeHeader::decode(&mut reader).map_err(Error::InvalidUpdate)?;
         if header.kind != KIND_PLAIN {
@@ -69,16 +106,20 @@ impl Document {
         let operations = read_payload(reader, &header, &self.agents, own).map_err(Error::InvalidUpdate)?;
         let have = self.version.get(own);
         if header.to <= have {
-            return Ok(Applied::Duplicate);
+            return Ok(Outcome::Duplicate);
         }
-        let ahead = header.stamp.is_some_and(|stamp| Clock::is_ahead(stamp, now_ms));
-        let dep = |agent: u64, seq: u32| self.agents.find(agent).map(|agent| Dot { agent, seq });
-        let deps: Option<Vec<Dot>> = header.deps.iter().map(|d| dep(d.agent, d.seq)).collect();
-        let Some(deps) = deps.filter(|deps| deps.iter().all(|&d| self.version.covers(d))) else {
-            return Ok(Applied::Waiting);
-        };
-        if ahead || header.from > have {
-            return Ok(Applied::Waiting);
+        let mut deps = Vec::with_capacity(header.deps.len());
+        for &Dependency { agent, seq } in &header.deps {
+            match self.agents.find(agent).map(|agent| Dot { agent, seq }) {
+                Some(dep) if self.version.covers(dep) => deps.push(dep),
+                _ => return Ok(Outcome::Waiting(Awaited::Operation(agent, seq))),
+            }
+        }
+        if header.from > have {
+            return Ok(Outcome::Waiting(Awaited::Operation(header.agent, header.from)));
+        }
+        if let Some(stamp) = header.stamp.filter(|&stamp| Clock::is_ahead(stamp, now_ms)) {
+            return Ok(Outcome::Waiting(Awaited::Time(stamp)));
         }
         Check {
             document: self,
@@ -112,7 +153,7 @@ impl Document {
         );
         self.clock.see(header.stamp.unwrap_or(0));
         self.revision += 1;
-        Ok(Applied::Joined)
+        Ok(Outcome::Joined)
     }
 
     /// The list elements' and texts' common end: what hangs in deleted elements is let go.
@@ -128,7 +169,7 @@ impl Document {
                 list.drop_slot(unit);
             }
             if !dropped.is_empty() {
-                (0..len).for_each(|i| self.containers.element_deleted(container, first.plus(i)));
+                self.containers.elements_deleted(container, first, len);
             }
         }
     }

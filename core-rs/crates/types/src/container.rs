@@ -8,7 +8,7 @@ use crate::set::Set;
 use crate::text::Text;
 use crate::Error;
 use joinery_history::{Agents, Dot};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
 /// The root map's number.
@@ -113,7 +113,24 @@ pub struct Container {
 #[derive(Debug, Clone)]
 pub struct Containers {
     arena: Vec<Container>,
-    by_slot: HashMap<(u32, Key), Vec<u32>>,
+    by_slot: HashMap<(u32, Key), AtSlot>,
+}
+
+/// The containers that were created at one slot. Nearly always one; a hostile peer may name a hundred thousand.
+#[derive(Debug, Clone)]
+enum AtSlot {
+    One(u32),
+    Many(BTreeMap<(Kind, Dot), u32>),
+}
+
+impl AtSlot {
+    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
+        let (one, many) = match self {
+            AtSlot::One(one) => (Some(*one), None),
+            AtSlot::Many(many) => (None, Some(many.values().copied())),
+        };
+        one.into_iter().chain(many.into_iter().flatten())
+    }
 }
 
 impl Default for Containers {
@@ -208,17 +225,26 @@ impl Containers {
     }
 
     /// Every container that was created at a slot.
-    pub fn at(&self, parent: u32, key: &Key) -> &[u32] {
+    pub fn at(&self, parent: u32, key: &Key) -> impl Iterator<Item = u32> + '_ {
         // The key is cloned for the look-up: an Rc or two numbers.
-        self.by_slot.get(&(parent, key.clone())).map_or(&[], Vec::as_slice)
+        self.by_slot
+            .get(&(parent, key.clone()))
+            .into_iter()
+            .flat_map(AtSlot::iter)
     }
 
     /// The container with this id.
     pub fn find(&self, parent: u32, key: &Key, kind: Kind, generation: Dot) -> Option<u32> {
-        self.at(parent, key).iter().copied().find(|&c| {
-            let container = self.get(c);
-            container.body.kind() == kind && container.generation == generation
-        })
+        match self.by_slot.get(&(parent, key.clone()))? {
+            AtSlot::One(one) => (self.id_at_slot(*one) == (kind, generation)).then_some(*one),
+            AtSlot::Many(many) => many.get(&(kind, generation)).copied(),
+        }
+    }
+
+    /// What tells a container from others at the same slot.
+    fn id_at_slot(&self, container: u32) -> (Kind, Dot) {
+        let container = self.get(container);
+        (container.body.kind(), container.generation)
     }
 
     /// The container with this id, made now if there is none.
@@ -240,7 +266,19 @@ impl Containers {
             unreachable: false,
         });
         self.arena[parent as usize].children.push(number);
-        self.by_slot.entry((parent, key.clone())).or_default().push(number);
+        let slot = (parent, key.clone());
+        let at_slot = match self.by_slot.remove(&slot) {
+            None => AtSlot::One(number),
+            Some(AtSlot::One(one)) => AtSlot::Many(BTreeMap::from([
+                (self.id_at_slot(one), one),
+                ((kind, generation), number),
+            ])),
+            Some(AtSlot::Many(mut many)) => {
+                many.insert((kind, generation), number);
+                AtSlot::Many(many)
+            }
+        };
+        self.by_slot.insert(slot, at_slot);
         number
     }
 
@@ -259,14 +297,30 @@ impl Containers {
         self.let_go(container);
     }
 
-    /// The element was deleted: nothing that hangs in it can be reached again.
-    pub fn element_deleted(&mut self, list: u32, element: Dot) {
-        if self.get(list).children.is_empty() {
-            return;
-        }
-        for container in self.by_slot.remove(&(list, Key::Element(element))).unwrap_or_default() {
-            self.arena[container as usize].unreachable = true;
-            self.let_go(container);
+    /// Elements were deleted, `len` ids from `first` on: nothing that hangs in them can be reached again.
+    pub fn elements_deleted(&mut self, list: u32, first: Dot, len: u32) {
+        let children = &self.get(list).children;
+        // A range may name four billion ids; there are never more containers than bytes that came in.
+        let elements: Vec<Dot> = if children.len() < len as usize {
+            let within = |element: &Dot| {
+                element.agent == first.agent && element.seq >= first.seq && element.seq - first.seq < len
+            };
+            let elements = children.iter().filter_map(|&child| match self.get(child).key {
+                Key::Element(element) => Some(element),
+                Key::Name(_) => None,
+            });
+            elements.filter(within).collect()
+        } else {
+            (0..len).map(|i| first.plus(i)).collect()
+        };
+        for element in elements {
+            let Some(at_slot) = self.by_slot.remove(&(list, Key::Element(element))) else {
+                continue;
+            };
+            for container in at_slot.iter() {
+                self.arena[container as usize].unreachable = true;
+                self.let_go(container);
+            }
         }
     }
 

@@ -19,6 +19,8 @@ pub const MAX_KEY_BYTES: usize = 1024;
 pub const MAX_DEPTH: u32 = 128;
 /// How many characters one operation inserts at most; a longer insert becomes several, so that envelopes stay short.
 const MAX_UNITS_PER_OPERATION: usize = 16 * 1024;
+/// How many units one operation deletes at most: each may be a range of its own.
+const MAX_UNITS_PER_DELETION: u32 = 16 * 1024;
 /// How many elements one operation inserts at most.
 const MAX_ELEMENTS_PER_OPERATION: usize = 1024;
 
@@ -132,14 +134,14 @@ impl Document {
         })
     }
 
-    /// Books an operation that is going to happen: version, frontier, outbox.
-    fn book(&mut self, container: u32, dot: Dot, len: u32) {
+    /// Books an operation that is going to happen: version, frontier, outbox. `content` is how many bytes it carries.
+    fn book(&mut self, container: u32, dot: Dot, len: u32, content: usize) {
         let last = dot.plus(len - 1);
         let who = Who {
             own: dot.agent,
             agents: &self.agents,
         };
-        self.outbox.close_if_long(who);
+        self.outbox.close_if_long(who, content);
         self.version.raise(last.agent, last.seq);
         self.frontier.write(last, &mut self.outbox.deps);
         let containers = &self.containers;
@@ -240,7 +242,12 @@ impl Document {
             self.check_depth(parent)?;
         }
         let stamp = self.tick(now_ms)?;
-        self.book(parent, dot, 1);
+        let content = if let Write::Plain(bytes) = write {
+            bytes.len()
+        } else {
+            0
+        };
+        self.book(parent, dot, 1, content);
         let (value, named) = match write {
             Write::Deleted => (SlotValue::Deleted, None),
             Write::Plain(bytes) => (SlotValue::Plain(bytes.into()), None),
@@ -254,7 +261,7 @@ impl Document {
         } else {
             ROOT
         };
-        let ended: Vec<u32> = self.containers.at(parent, &key).to_vec();
+        let ended: Vec<u32> = self.containers.at(parent, &key).collect();
         let mut ends = Vec::new();
         for other in ended {
             let container = self.containers.get(other);
@@ -309,7 +316,7 @@ impl Document {
                 take -= 1;
             }
             let (now, later) = left.split_at(take);
-            self.book(text, dot, take as u32);
+            self.book(text, dot, take as u32, take * 3);
             let anchor = self.containers.text_mut(text)?.insert(&self.agents, index, dot, now);
             self.outbox.insert_text(
                 Who {
@@ -329,23 +336,33 @@ impl Document {
 
     /// Deletes `len` UTF-16 units from `index` on; half a pair takes the whole pair.
     pub fn text_delete(&mut self, text: u32, index: u32, len: u32) -> Result<(), Error> {
-        let dot = self.next_dot(1)?;
-        let (index, len) = self.containers.text_mut(text)?.prepare_delete(index, len)?;
-        if len == 0 {
-            return Ok(());
+        let (index, mut left) = self.containers.text_mut(text)?.prepare_delete(index, len)?;
+        let mut dot = self.next_dot(left.div_ceil(MAX_UNITS_PER_DELETION) as usize)?;
+        while left > 0 {
+            let mut take = left;
+            if left > MAX_UNITS_PER_DELETION {
+                // A pair isn't cut.
+                let cut = self
+                    .containers
+                    .text_mut(text)?
+                    .prepare_delete(index, MAX_UNITS_PER_DELETION);
+                take = cut?.1;
+            }
+            self.book(text, dot, 1, 0);
+            let mut ranges = Ranges::default();
+            let sequence = &mut self.containers.text_mut(text)?.sequence;
+            sequence.delete(index, take, dot, &mut |first, n| ranges.push(first, n), &mut |_| {});
+            self.outbox.delete(
+                Who {
+                    own: dot.agent,
+                    agents: &self.agents,
+                },
+                dot,
+                ranges.as_slice(),
+            );
+            dot.seq += 1;
+            left -= take;
         }
-        self.book(text, dot, 1);
-        let mut ranges = Ranges::default();
-        let sequence = &mut self.containers.text_mut(text)?.sequence;
-        sequence.delete(index, len, dot, &mut |first, n| ranges.push(first, n), &mut |_| {});
-        self.outbox.delete(
-            Who {
-                own: dot.agent,
-                agents: &self.agents,
-            },
-            dot,
-            ranges.as_slice(),
-        );
         Ok(())
     }
 
@@ -414,7 +431,11 @@ impl Document {
 
     fn insert_elements(&mut self, list: u32, at: u32, values: Vec<SlotValue>, kind: Option<Kind>) -> Result<(), Error> {
         let dot = self.next_dot(values.len())?;
-        self.book(list, dot, values.len() as u32);
+        let content = values.iter().map(|value| match value {
+            SlotValue::Plain(bytes) => bytes.len(),
+            _ => 1,
+        });
+        self.book(list, dot, values.len() as u32, content.sum());
         let state = self.containers.list_mut(list)?;
         let mut units = Vec::with_capacity(values.len());
         for (i, value) in values.iter().enumerate() {
@@ -455,33 +476,36 @@ impl Document {
     /// Deletes `len` elements from `index` on, for good.
     pub fn list_delete(&mut self, list: u32, index: u32, len: u32) -> Result<(), Error> {
         self.list_check(list, index, len)?;
-        if len == 0 {
-            return Ok(());
+        let mut dot = self.next_dot(len.div_ceil(MAX_UNITS_PER_DELETION) as usize)?;
+        let mut left = len;
+        while left > 0 {
+            let take = left.min(MAX_UNITS_PER_DELETION);
+            self.book(list, dot, 1, 0);
+            let mut ranges = Ranges::default();
+            let mut dropped = Vec::new();
+            let state = self.containers.list_mut(list)?;
+            state
+                .sequence
+                .delete(index, take, dot, &mut |first, n| ranges.push(first, n), &mut |unit| {
+                    dropped.push(unit)
+                });
+            for unit in dropped {
+                state.drop_slot(unit);
+            }
+            for &(first, n) in ranges.as_slice() {
+                self.containers.elements_deleted(list, first, n);
+            }
+            self.outbox.delete(
+                Who {
+                    own: dot.agent,
+                    agents: &self.agents,
+                },
+                dot,
+                ranges.as_slice(),
+            );
+            dot.seq += 1;
+            left -= take;
         }
-        let dot = self.next_dot(1)?;
-        self.book(list, dot, 1);
-        let mut ranges = Ranges::default();
-        let mut dropped = Vec::new();
-        let state = self.containers.list_mut(list)?;
-        state
-            .sequence
-            .delete(index, len, dot, &mut |first, n| ranges.push(first, n), &mut |unit| {
-                dropped.push(unit)
-            });
-        for unit in dropped {
-            state.drop_slot(unit);
-        }
-        for &(first, n) in ranges.as_slice() {
-            (0..n).for_each(|i| self.containers.element_deleted(list, first.plus(i)));
-        }
-        self.outbox.delete(
-            Who {
-                own: dot.agent,
-                agents: &self.agents,
-            },
-            dot,
-            ranges.as_slice(),
-        );
         Ok(())
     }
 
@@ -528,7 +552,7 @@ impl Document {
                 "one agent adds, and takes away, at most 2^53 − 1 in all",
             ));
         }
-        self.book(counter, dot, 1);
+        self.book(counter, dot, 1, 0);
         self.outbox.count(
             Who {
                 own: dot.agent,
@@ -550,7 +574,7 @@ impl Document {
         check_plain(value).map_err(Error::InvalidValue)?;
         let dot = self.next_dot(1)?;
         self.containers.set_mut(set)?.add(value, dot);
-        self.book(set, dot, 1);
+        self.book(set, dot, 1, value.len());
         self.outbox.add(
             Who {
                 own: dot.agent,
@@ -575,7 +599,7 @@ impl Document {
         for &upto in &adds {
             state.remove(&self.agents, value, crate::set::Removed { upto, by: dot });
         }
-        self.book(set, dot, 1);
+        self.book(set, dot, 1, value.len());
         self.outbox.remove(
             Who {
                 own: dot.agent,

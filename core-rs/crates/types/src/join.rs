@@ -1,11 +1,12 @@
 //! Joining states: exported updates and snapshots. First the bytes are read into a plain description, then every claim is
 //! checked against the document, and only then is anything changed.
 
-use crate::apply::{join_slot, Applied};
+use crate::apply::{join_slot, Outcome};
 use crate::container::{Body, Key, ROOT};
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::list::List;
+use crate::pending::Awaited;
 use crate::sequence::{build, Anchor, Removal, Run, Sequence};
 use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
@@ -17,7 +18,7 @@ use joinery_history::{Clock, Dot};
 use std::collections::HashMap;
 
 /// Joins an exported update or a snapshot.
-pub(crate) fn apply_state(document: &mut Document, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
+pub(crate) fn apply_state(document: &mut Document, bytes: &[u8], now_ms: u64) -> Result<Outcome, Error> {
     let state = if bytes.first() == Some(&UPDATE_FORMAT) {
         State::read(&bytes[1..], document).map_err(Error::InvalidUpdate)?
     } else {
@@ -25,14 +26,18 @@ pub(crate) fn apply_state(document: &mut Document, bytes: &[u8], now_ms: u64) ->
         State::read(body, document).map_err(Error::InvalidSnapshot)?
     };
     if document.version.covers_all(&state.version) {
-        return Ok(Applied::Duplicate);
+        return Ok(Outcome::Duplicate);
     }
-    if !document.version.covers_all(&state.since) || Clock::is_ahead(state.highest, now_ms) {
-        return Ok(Applied::Waiting);
+    if let Some(dot) = state.since.iter().find(|&dot| !document.version.covers(dot)) {
+        let agent = state.agents.id(dot.agent);
+        return Ok(Outcome::Waiting(Awaited::Operation(agent, dot.seq)));
+    }
+    if Clock::is_ahead(state.highest, now_ms) {
+        return Ok(Outcome::Waiting(Awaited::Time(state.highest)));
     }
     let plan = check(document, &state)?;
     join(document, state, plan);
-    Ok(Applied::Joined)
+    Ok(Outcome::Joined)
 }
 
 fn snapshot_body(bytes: &[u8]) -> Result<&[u8], DecodeError> {

@@ -420,7 +420,7 @@ pub fn check_plain(bytes: &[u8]) -> Result<(), DecodeError> {
     if bytes.len() > MAX_VALUE_BYTES {
         return Err(DecodeError {
             offset: bytes.len(),
-            expected: "a value of at most 1 MiB",
+            expected: "a value of at most 768 KiB",
             found: "a longer one",
         });
     }

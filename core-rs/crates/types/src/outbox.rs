@@ -135,10 +135,11 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// Closes the envelope under way when it has grown long enough. Called before each transaction.
-    pub fn close_if_long(&mut self, who: Who<'_>) {
-        if self.ops.len() + self.units.len() * 3 >= CLOSE_AT_BYTES {
-            self.close(who);
+    /// Closes the envelope under way when it has grown long enough, or would with so much more content. Called before each
+    /// operation.
+    pub fn close_if_long(&mut self, who: Who<'_>, content: usize) {
+        if self.ops.len() + self.units.len() * 3 + content >= CLOSE_AT_BYTES {
+            self.close_open(who);
         }
     }
 

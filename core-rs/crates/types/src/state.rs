@@ -141,7 +141,7 @@ impl<'d> Encoder<'d> {
                 out.varint(u64::from(since.get(agent)));
             }
         }
-        let mut frontier = document.frontier.dots().to_vec();
+        let mut frontier: Vec<Dot> = document.frontier.dots().collect();
         frontier.sort_unstable_by_key(|&dot| (self.number(dot), dot.seq));
         out.varint(frontier.len() as u64);
         for dot in frontier {

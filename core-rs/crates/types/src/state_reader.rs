@@ -3,12 +3,12 @@
 
 use crate::container::{Key, Kind};
 use crate::counter::{Pair, MAX_AMOUNT};
-use crate::document::Document;
+use crate::document::{Document, MAX_KEY_BYTES};
 use crate::sequence::{Removal, Run, Side};
 use crate::set::Removed;
 use crate::state::{anchor, flag, unzigzag};
 use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader, RleReader};
-use joinery_history::{Agents, Dot, Stamp, Version, MAX_SEQ};
+use joinery_history::{Agents, Dot, Frontier, Stamp, Version, MAX_SEQ};
 use std::collections::HashSet;
 use std::rc::Rc;
 
@@ -84,7 +84,7 @@ pub struct State {
     pub agents: Agents,
     pub version: Version,
     pub since: Version,
-    pub frontier: Vec<Dot>,
+    pub frontier: Frontier,
     pub highest: Stamp,
     /// The first is the root.
     pub containers: Vec<ContainerState>,
@@ -144,9 +144,10 @@ impl State {
         };
         let n = state.reader.count("a count of dots")?;
         let mut frontier: Vec<Dot> = Vec::new();
+        let mut listed = HashSet::new();
         for _ in 0..n {
             let dot = state.some_dot()?;
-            if frontier.iter().any(|have| have.agent == dot.agent) {
+            if !listed.insert(dot.agent) {
                 return Err(state.reader.error("one dot an agent", "two"));
             }
             frontier.push(dot);
@@ -162,7 +163,7 @@ impl State {
             agents,
             version,
             since,
-            frontier,
+            frontier: frontier.into_iter().collect(),
             highest,
             containers,
         })
@@ -286,6 +287,9 @@ impl<'a> StateReader<'a> {
                 let mut entries: Vec<(Rc<str>, SlotState)> = Vec::new();
                 for _ in 0..n {
                     let key = self.reader.str("a key")?;
+                    if key.len() > MAX_KEY_BYTES {
+                        return Err(self.error("a key of at most 1024 bytes", "a longer one"));
+                    }
                     if entries.last().is_some_and(|(last, _)| &**last >= key) {
                         return Err(self.error("keys in ascending order", "another order"));
                     }

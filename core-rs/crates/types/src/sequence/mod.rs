@@ -353,9 +353,7 @@ impl<U: Copy> Sequence<U> {
                 self.remove_at(place, take, new, dropped);
             } else {
                 let old = run.removal.skip(place.offset);
-                if old.dot.agent == new.dot.agent && old.step != new.step {
-                    take = 1;
-                }
+                take = take.min(new.alike(old));
                 if rank(agents, new.dot) < rank(agents, old.dot) {
                     self.remove_at(place, take, new, dropped);
                 }
@@ -409,8 +407,22 @@ impl<U: Copy> Sequence<U> {
 
 #[cfg(test)]
 impl<U: Copy> Sequence<U> {
-    /// Deep invariants, for tests.
+    /// Deep invariants, for tests: those of the tree, and that what hangs on a run hangs on its ends.
     pub fn check(&self) {
         self.tree.check();
+        for (run, _) in self.tree.runs() {
+            let next = run.tail().plus(1);
+            let child = self.tree.locate(next).map(|place| (self.tree.run(place), place.offset));
+            let is_continued = child.is_some_and(|(next, offset)| offset == 0 && next.is_continuation());
+            assert_eq!(run.continued, is_continued, "{run:?}");
+            for offset in 0..run.len {
+                let dot = run.dot.plus(offset);
+                assert!(offset == 0 || !self.children.any(dot, Side::Left), "{dot:?} in {run:?}");
+                assert!(offset + 1 == run.len || self.is_open(dot), "{dot:?} in {run:?}");
+            }
+        }
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -54,6 +54,22 @@ impl Removal {
         }
     }
 
+    /// For how many units, from the first on, it stays the same which of the two removals is the lower one.
+    pub fn alike(self, other: Removal) -> u32 {
+        let step = i64::from(self.step) - i64::from(other.step);
+        if self.dot.agent != other.dot.agent || step == 0 {
+            return u32::MAX;
+        }
+        // The distance changes by `step` from unit to unit, so it changes sign once at most.
+        let distance = i64::from(self.dot.seq) - i64::from(other.dot.seq);
+        let units = match (distance < 0, step < 0) {
+            (true, false) => (-distance - 1) / step + 1,
+            (false, true) => distance / -step + 1,
+            _ => return u32::MAX,
+        };
+        u32::try_from(units).unwrap_or(u32::MAX)
+    }
+
     /// The step under which a stretch of `len` units removed by `self` goes on with `next_len` units removed by `next`.
     pub fn continues(self, len: u32, next: Removal, next_len: u32) -> Option<i8> {
         if !self.is_some() || !next.is_some() {
@@ -126,4 +142,26 @@ impl Run {
 /// Is `dot` the next dot of the agent of `parent`, hanging on its right?
 pub fn is_continuation(dot: Dot, parent: Dot, side: Side) -> bool {
     side == Side::Right && parent.agent == dot.agent && parent.seq + 1 == dot.seq && parent.is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn removals_are_alike_up_to_where_the_lower_one_changes() {
+        let removal = |seq, step| Removal {
+            dot: Dot { agent: 0, seq },
+            step,
+        };
+        for (a, b) in (1..12).flat_map(|a| (1..12).map(move |b| (a, b))) {
+            for (step, other) in (-1..=1).flat_map(|a| (-1..=1).map(move |b| (a, b))) {
+                let (new, old) = (removal(a + 20, step), removal(b + 20, other));
+                let is_lower = |n| new.at(n).seq < old.at(n).seq;
+                let expected = (1..20).find(|&n| is_lower(n) != is_lower(0));
+                let got = new.alike(old);
+                assert_eq!(expected, (got < 20).then_some(got), "{new:?} {old:?}");
+            }
+        }
+    }
 }

@@ -119,7 +119,8 @@ fn meet(name: &str, vector: &Json) {
         .flat_map(|envelopes| envelopes.iter().rev().cloned())
         .collect();
     let nobody = Document::default();
-    let ways: [(&str, &Document, Vec<&[Vec<u8>]>); 11] = [
+    type Way<'a> = (&'a str, &'a Document, Vec<&'a [Vec<u8>]>);
+    let ways: [Way<'_>; 11] = [
         ("left hears of right", &left.document, vec![&right_envelopes]),
         ("right hears of left", &right.document, vec![&left_envelopes]),
         (

@@ -6,9 +6,11 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod boundaries;
 mod deletion;
 mod edits;
 mod exchange;
+mod forged;
 mod hostile;
 mod interleaving;
 mod json;

@@ -1,0 +1,591 @@
+//! Bytes that are well formed and lie: states and envelopes written by hand, with claims that no replica would make. They
+//! must be refused or taken at once, whatever they claim to hold.
+
+use crate::mutation::snapshot_of;
+use crate::peer::{integer, plain, take_all, units, varint, LATE};
+use joinery_codec::{check_value, MAX_VALUE_DEPTH};
+use joinery_history::MAX_SEQ;
+use joinery_types::{Applied, Document, Error, Kind, MAX_DEPTH, MAX_KEY_BYTES, ROOT};
+
+fn blob(out: &mut Vec<u8>, bytes: &[u8]) {
+    varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)) as u64
+}
+
+/// A dot as states write it: the agent's place in the state's list from 1, then the seq; agent 0 is no dot.
+fn dot(out: &mut Vec<u8>, (agent, seq): (u64, u32)) {
+    varint(out, agent);
+    if agent > 0 {
+        varint(out, u64::from(seq));
+    }
+}
+
+/// A run: its agent's place from 1, first seq, length, anchor code, and (agent, seq, step) of its removal.
+#[derive(Clone, Copy)]
+struct Run(u64, u32, u32, u64, Option<(u64, u32, i8)>);
+
+const CONTINUES: u64 = 0;
+const START: u64 = 1;
+
+/// Hangs on a run so many places away, on its right.
+fn on_run(away: i64) -> u64 {
+    4 + (zigzag(away) << 1)
+}
+
+/// A removal of units that the receiver has: first unit, how many, by whom, step.
+type Removal = ((u64, u32), u32, (u64, u32), i8);
+
+fn sequence(runs: &[Run], removals: &[Removal]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let mut columns: [Vec<u8>; 6] = Default::default();
+    varint(&mut out, runs.len() as u64);
+    let mut expected = 1;
+    for &Run(agent, seq, len, anchor, removal) in runs {
+        varint(&mut out, u64::from(len));
+        let end = i64::from(seq) + i64::from(len);
+        let step = removal.map_or(0, |(_, _, step)| (step + 2) as u64);
+        let mut values = vec![agent - 1, zigzag(i64::from(seq) - expected), anchor, step];
+        if let Some((by, by_seq, _)) = removal {
+            values.extend([by - 1, zigzag(i64::from(by_seq) - (end - 1))]);
+        }
+        for (column, value) in columns.iter_mut().zip(values) {
+            // One value after the other, without runs.
+            varint(column, value << 1);
+        }
+        expected = end;
+    }
+    columns.iter().for_each(|column| blob(&mut out, column));
+    blob(&mut out, &[]);
+    varint(&mut out, removals.len() as u64);
+    for &(first, len, by, step) in removals {
+        dot(&mut out, first);
+        varint(&mut out, u64::from(len));
+        dot(&mut out, by);
+        out.push((step + 1) as u8);
+    }
+    out
+}
+
+fn text_section(runs: &[Run], removals: &[Removal], content: &str) -> Vec<u8> {
+    let mut out = sequence(runs, removals);
+    blob(&mut out, content.as_bytes());
+    out
+}
+
+/// Slots are (dot, stamp, tag and rest).
+fn slot(out: &mut Vec<u8>, by: (u64, u32), stamp: u64, value: &[u8]) {
+    dot(out, by);
+    varint(out, stamp);
+    out.extend_from_slice(value);
+}
+
+/// A container's entry in the table: parent, kind and flags, key, generation, end.
+fn named(parent: u64, kind: Kind, key: &str) -> Vec<u8> {
+    let mut out = Vec::new();
+    varint(&mut out, parent);
+    out.push(kind as u8 | 0x40);
+    blob(&mut out, key.as_bytes());
+    out
+}
+
+/// A state as its parts.
+#[derive(Default, Clone)]
+struct State {
+    /// Agents by ascending id, with how much of them is known.
+    agents: Vec<(u64, u32)>,
+    since: Option<Vec<u32>>,
+    frontier: Vec<(u64, u32)>,
+    highest: u64,
+    containers: Vec<Vec<u8>>,
+    root: Option<Vec<u8>>,
+    sections: Vec<Vec<u8>>,
+}
+
+impl State {
+    fn body(&self) -> Vec<u8> {
+        let mut out = Vec::new();
+        varint(&mut out, self.agents.len() as u64);
+        self.agents.iter().for_each(|(id, _)| out.extend(id.to_le_bytes()));
+        self.agents
+            .iter()
+            .for_each(|(_, seq)| varint(&mut out, u64::from(*seq)));
+        out.push(u8::from(self.since.is_some()));
+        self.since
+            .iter()
+            .flatten()
+            .for_each(|seq| varint(&mut out, u64::from(*seq)));
+        varint(&mut out, self.frontier.len() as u64);
+        self.frontier.iter().for_each(|&at| dot(&mut out, at));
+        varint(&mut out, self.highest);
+        varint(&mut out, self.containers.len() as u64);
+        out.push(u8::from(self.root.is_some()));
+        self.containers.iter().for_each(|container| out.extend(container));
+        self.root
+            .iter()
+            .chain(&self.sections)
+            .for_each(|section| out.extend(section));
+        out
+    }
+
+    fn snapshot(&self) -> Vec<u8> {
+        snapshot_of(&self.body())
+    }
+
+    fn update(&self) -> Vec<u8> {
+        [vec![0x20], self.body()].concat()
+    }
+
+    /// A text at the root's key `t`, written by the first agent's first operation.
+    fn with_text(agents: &[(u64, u32)], runs: &[Run], content: &str) -> State {
+        let mut root = vec![1];
+        blob(&mut root, b"t");
+        slot(&mut root, (1, 1), 1 << 16, &[0x12, 0]);
+        State {
+            agents: agents.to_vec(),
+            frontier: (1..).zip(agents).map(|(place, &(_, seq))| (place, seq)).collect(),
+            highest: 1 << 16,
+            containers: vec![named(0, Kind::Text, "t")],
+            root: Some(root),
+            sections: vec![text_section(runs, &[], content)],
+            ..State::default()
+        }
+    }
+}
+
+fn taken(state: &[u8]) -> Document {
+    let mut document = Document::default();
+    assert_eq!(document.apply(state, LATE), Ok(Applied::Joined));
+    document
+}
+
+/// Refused, with nothing changed.
+fn refused(document: &Document, bytes: &[u8]) -> Error {
+    let mut victim = document.clone();
+    let error = victim.apply(bytes, LATE).expect_err("a lie was taken");
+    assert_eq!(victim.pending_count(), document.pending_count());
+    assert_eq!(victim.revision(), document.revision());
+    assert!(victim.encode_snapshot() == document.encode_snapshot());
+    error
+}
+
+fn rebuilds(document: &Document) {
+    let snapshot = document.encode_snapshot();
+    let fresh = taken(&snapshot);
+    assert!(fresh.encode_snapshot() == snapshot);
+    assert_eq!(plain(&fresh), plain(document));
+}
+
+/// An envelope with one transaction of `count` operations.
+fn envelope(agent: u64, from: u32, count: u32, stamp: Option<u64>, payload: &[u8]) -> Vec<u8> {
+    let mut out = vec![0x10 | u8::from(count > 1) << 1 | u8::from(stamp.is_some()) << 3];
+    out.extend(agent.to_le_bytes());
+    varint(&mut out, u64::from(from));
+    if count > 1 {
+        varint(&mut out, u64::from(count));
+    }
+    if let Some(stamp) = stamp {
+        varint(&mut out, stamp);
+        // One stamp, the highest.
+        blob(&mut out, &[0]);
+    }
+    out.extend_from_slice(payload);
+    out
+}
+
+/// Names the text `t` of the root.
+const NAME_TEXT: [u8; 3] = [0x21, 1, b't'];
+
+/// Nearly as many units as one agent can insert.
+const MANY: u32 = 4_000_000_000;
+
+#[test]
+fn a_well_formed_state_is_taken() {
+    let state = State::with_text(
+        &[(1, 5)],
+        &[Run(1, 2, 2, START, None), Run(1, 4, 1, on_run(-1), None)],
+        "abc",
+    );
+    // A run that goes on is said to continue; told another way it is the same.
+    let document = taken(&state.snapshot());
+    assert_eq!(plain(&document), [&[8, 1, 1, b't', 5, 3][..], b"abc"].concat());
+    rebuilds(&document);
+    let continued = State::with_text(
+        &[(1, 5)],
+        &[Run(1, 2, 2, START, None), Run(1, 4, 1, CONTINUES, None)],
+        "abc",
+    );
+    assert!(taken(&continued.update()).encode_snapshot() == document.encode_snapshot());
+}
+
+#[test]
+fn four_billion_removed_units_cost_nothing() {
+    // Removed one by one, by the delete key; then all at once; then from the back.
+    let agents = [(1, MAX_SEQ), (2, MAX_SEQ - 9)];
+    let runs = [Run(1, 2, MANY, START, Some((2, 1, 1)))];
+    let document = taken(&State::with_text(&agents, &runs, "").snapshot());
+    rebuilds(&document);
+    for (by, step) in [(1, 0), (MANY, -1), (7, 1)] {
+        let mut update = State::with_text(&[(1, MAX_SEQ), (2, MAX_SEQ - 8)], &[], "");
+        update.since = Some(vec![MAX_SEQ, MAX_SEQ - 9]);
+        update.sections = vec![text_section(&[], &[((1, 2), MANY, (2, by), step)], "")];
+        let mut document = document.clone();
+        assert_eq!(document.apply(&update.update(), LATE), Ok(Applied::Joined));
+        rebuilds(&document);
+        // And once more, in an envelope: `(1, 2)` to the end, by one operation.
+        let mut payload = [&NAME_TEXT[..], &[0x83, 2]].concat();
+        payload.extend(1u64.to_le_bytes());
+        varint(&mut payload, 2);
+        varint(&mut payload, u64::from(MANY));
+        let envelope = envelope(2, MAX_SEQ - 8, 1, None, &payload);
+        assert_eq!(document.apply(&envelope, LATE), Ok(Applied::Joined));
+        rebuilds(&document);
+    }
+}
+
+#[test]
+fn four_billion_removed_elements_around_a_living_one_cost_nothing() {
+    let mut root = vec![1];
+    blob(&mut root, b"t");
+    slot(&mut root, (1, 1), 1 << 16, &[0x11, 0]);
+    let mut in_element = Vec::new();
+    varint(&mut in_element, 1);
+    in_element.push(Kind::Counter as u8 | 0x40 | 0x08);
+    dot(&mut in_element, (1, 2));
+    let mut list = sequence(
+        &[Run(1, 2, 1, START, None), Run(1, 3, MANY, CONTINUES, Some((2, 1, 0)))],
+        &[],
+    );
+    slot(&mut list, (1, 2), 0, &[0x13, 0]);
+    varint(&mut list, 0);
+    let state = State {
+        agents: vec![(1, MAX_SEQ), (2, 1)],
+        frontier: vec![(1, MAX_SEQ), (2, 1)],
+        highest: 1 << 16,
+        containers: vec![named(0, Kind::List, "t"), in_element],
+        root: Some(root),
+        sections: vec![list, vec![1, 0, 2, 5, 0]],
+        ..State::default()
+    };
+    let mut document = taken(&state.snapshot());
+    assert_eq!(plain(&document), [8, 1, 1, b't', 7, 1, 3, 10]);
+    let mut payload = vec![0x11, 1, b't', 0x83, 2];
+    payload.extend(1u64.to_le_bytes());
+    varint(&mut payload, 2);
+    varint(&mut payload, u64::from(MANY) + 1);
+    assert_eq!(
+        document.apply(&envelope(2, 1, 1, None, &payload), LATE),
+        Ok(Applied::Joined)
+    );
+    assert_eq!(plain(&document), [8, 1, 1, b't', 7, 0]);
+    rebuilds(&document);
+}
+
+#[test]
+fn a_count_that_the_bytes_cannot_hold_is_refused() {
+    let good = State::with_text(&[(1, 5)], &[Run(1, 2, 3, START, None)], "abc");
+    let document = taken(&good.snapshot());
+    // A text of four billion visible characters in no bytes; a column of 2^62 equal values; a count of 2^60 runs.
+    let state = State::with_text(&[(1, MAX_SEQ), (2, 1)], &[Run(1, 9, MANY, START, None)], "");
+    refused(&document, &state.update());
+    refused(&Document::default(), &state.snapshot());
+    for section in [
+        [
+            &[1, 1, 10][..],
+            &[255, 255, 255, 255, 255, 255, 255, 255, 127, 0],
+            &[0; 8],
+        ]
+        .concat(),
+        [255, 255, 255, 255, 255, 255, 255, 255, 15].to_vec(),
+    ] {
+        let mut state = State::with_text(&[(1, 6)], &[], "");
+        state.sections = vec![section];
+        refused(&document, &state.update());
+        refused(&Document::default(), &state.snapshot());
+    }
+    // An envelope that claims four billion operations: deletions of what isn't there.
+    for how in [0x83, 0x93, 0xa3] {
+        let mut payload = [&NAME_TEXT[..], &[how, 2]].concat();
+        payload.extend(1u64.to_le_bytes());
+        varint(&mut payload, 3);
+        varint(&mut payload, u64::from(MANY));
+        let count = if how == 0x83 { 1 } else { MANY };
+        refused(&document, &envelope(9, 0, count, None, &payload));
+    }
+}
+
+#[test]
+fn a_sequence_that_no_merge_gives_is_refused() {
+    let good = State::with_text(&[(1, 5)], &[Run(1, 2, 3, START, None)], "abc");
+    let document = taken(&good.snapshot());
+    let lies: [(&str, Vec<Run>, &str); 7] = [
+        (
+            "the same ids twice",
+            vec![Run(1, 2, 2, START, None), Run(1, 3, 2, START, None)],
+            "abcd",
+        ),
+        (
+            "runs in a circle",
+            vec![Run(1, 2, 1, on_run(1), None), Run(2, 2, 1, on_run(-1), None)],
+            "ab",
+        ),
+        ("a run on itself", vec![Run(1, 2, 1, on_run(0), None)], "a"),
+        ("a continuation of nothing", vec![Run(2, 2, 1, CONTINUES, None)], "a"),
+        (
+            "another order",
+            vec![Run(2, 2, 1, START, None), Run(1, 2, 1, START, None)],
+            "ab",
+        ),
+        ("more text than units", vec![Run(1, 2, 1, START, None)], "ab"),
+        (
+            "units beyond the version",
+            vec![Run(1, 2, 10, START, None)],
+            "abcdefghij",
+        ),
+    ];
+    for (what, runs, content) in lies {
+        let state = State::with_text(&[(1, 5), (2, 3)], &runs, content);
+        let error = refused(&Document::default(), &state.snapshot());
+        assert!(matches!(error.code(), "invalid-snapshot" | "invalid-update"), "{what}");
+        if what != "another order" && what != "a continuation of nothing" {
+            refused(&document, &state.update());
+        }
+    }
+}
+
+#[test]
+fn a_container_told_twice_is_refused() {
+    let mut state = State::with_text(&[(1, 5)], &[Run(1, 2, 3, START, None)], "abc");
+    state.containers.push(named(0, Kind::Text, "t"));
+    state
+        .sections
+        .push(text_section(&[Run(1, 2, 3, START, None)], &[], "xyz"));
+    refused(&Document::default(), &state.snapshot());
+    refused(
+        &taken(&State::with_text(&[(1, 1)], &[], "").snapshot()),
+        &state.update(),
+    );
+}
+
+#[test]
+fn an_update_that_claims_to_cover_what_it_lacks_leaves_no_gap_to_write_into() {
+    // The version says five operations, the text has none of them; then their author's envelope comes, partly covered.
+    let state = State::with_text(&[(1, 5)], &[], "");
+    let document = taken(&state.update());
+    let mut author = Document::default();
+    author.set_agent(1);
+    let text = author.ensure_child(ROOT, "t", Kind::Text, 1).unwrap();
+    author.text_insert(text, 0, &mut units("abcdefgh")).unwrap();
+    let envelope = take_all(&mut author).remove(0);
+    refused(&document, &envelope);
+}
+
+#[test]
+fn keys_and_nesting_have_a_limit_in_every_form() {
+    let long = "k".repeat(MAX_KEY_BYTES + 1);
+    let mut document = Document::default();
+    document.set_agent(1);
+    assert_eq!(
+        document.map_set(ROOT, &long, &[0], 1).unwrap_err().code(),
+        "limit-exceeded"
+    );
+    document.map_set(ROOT, &long[1..], &[0], 1).unwrap();
+    rebuilds(&document);
+    let mut root = vec![1];
+    blob(&mut root, long.as_bytes());
+    slot(&mut root, (1, 1), 1 << 16, &[0]);
+    let state = State {
+        agents: vec![(1, 1)],
+        frontier: vec![(1, 1)],
+        highest: 1 << 16,
+        root: Some(root),
+        ..State::default()
+    };
+    refused(&Document::default(), &state.snapshot());
+    let mut payload = vec![0x14];
+    blob(&mut payload, long.as_bytes());
+    payload.push(0);
+    refused(&Document::default(), &envelope(1, 0, 1, Some(1), &payload));
+
+    let mut document = Document::default();
+    document.set_agent(1);
+    let mut at = ROOT;
+    let depth = loop {
+        match document.create_child(at, "k", Kind::Map, 1) {
+            Ok(child) => at = child,
+            Err(error) => {
+                assert_eq!(error.code(), "limit-exceeded");
+                break document.containers().len() - 1;
+            }
+        }
+    };
+    // The root is the first level.
+    assert_eq!(depth, MAX_DEPTH - 1);
+    document.map_set(at, "deepest", &integer(1), 1).unwrap();
+    rebuilds(&document);
+    let mut reader = Document::default();
+    for update in take_all(&mut document) {
+        assert_eq!(reader.apply(&update, LATE), Ok(Applied::Joined));
+    }
+    assert_eq!(plain(&reader), plain(&document));
+    for depth in [MAX_DEPTH + 1, 100_000] {
+        let mut payload = Vec::new();
+        for level in 0..depth {
+            payload.push(0x81);
+            payload.push(2);
+            varint(&mut payload, u64::from(level));
+            payload.extend([1, b'k']);
+        }
+        payload.extend([0x04, 1, b'k']);
+        let error = refused(&document, &envelope(3, 0, 1, Some(1), &payload));
+        assert!(matches!(error.code(), "limit-exceeded" | "invalid-update"), "{error}");
+        let mut state = State::with_text(&[(1, 5)], &[], "");
+        state.containers = (0..u64::from(depth))
+            .map(|parent| named(parent, Kind::Map, "k"))
+            .collect();
+        state.sections = state.containers.iter().map(|_| vec![0]).collect();
+        assert_eq!(refused(&Document::default(), &state.update()).code(), "limit-exceeded");
+    }
+    assert!(check_value(&[[7, 1].repeat(MAX_VALUE_DEPTH + 1), vec![0]].concat()).is_err());
+}
+
+#[test]
+fn stamps_at_the_top_are_refused_or_leave_no_room() {
+    let write = |stamp: u64| envelope(3, 0, 1, Some(stamp), &[0x14, 1, b'k', 0]);
+    // Far ahead of the time: it waits.
+    let mut document = Document::default();
+    assert_eq!(document.apply(&write(u64::MAX - 1), LATE), Ok(Applied::Waiting));
+    // A replica whose clock is at the end of time takes it, and can't write any more.
+    let mut document = Document::default();
+    document.set_agent(1);
+    assert!(document.apply(&write(u64::MAX), u64::MAX).is_err());
+    assert_eq!(document.apply(&write(u64::MAX - 1), u64::MAX), Ok(Applied::Joined));
+    let before = document.encode_snapshot();
+    assert_eq!(
+        document.map_set(ROOT, "k", &[1], u64::MAX).unwrap_err().code(),
+        "limit-exceeded"
+    );
+    assert!(document.encode_snapshot() == before);
+    let mut fresh = Document::default();
+    assert_eq!(fresh.apply(&before, u64::MAX), Ok(Applied::Joined));
+    assert!(fresh.encode_snapshot() == before);
+    let zero = envelope(3, 0, 1, Some(0), &[0x14, 1, b'k', 0]);
+    assert!(Document::default().apply(&zero, LATE).is_err());
+}
+
+#[test]
+fn an_agent_at_its_last_operation_writes_no_more() {
+    for left in 0..4u32 {
+        let agents = [(1, MAX_SEQ - left)];
+        let state = State::with_text(&agents, &[Run(1, 2, 3, START, None)], "abc");
+        let mut document = taken(&state.snapshot());
+        document.set_agent(1);
+        let text = document.child(ROOT, "t", Kind::Text).unwrap();
+        let mut too_many = units(&"x".repeat(left as usize + 1));
+        let before = document.encode_snapshot();
+        let error = document.text_insert(text, 1, &mut too_many).unwrap_err();
+        assert_eq!(error.code(), "limit-exceeded");
+        assert!(document.encode_snapshot() == before);
+        let mut fits = units(&"x".repeat(left as usize));
+        document.text_insert(text, 1, &mut fits).unwrap();
+        for error in [
+            document.text_delete(text, 0, 1).err(),
+            document.map_set(ROOT, "k", &[0], 1).err(),
+            document.list_insert_child(text, 0, Kind::Map).err(),
+        ] {
+            assert!(matches!(error.unwrap().code(), "limit-exceeded" | "wrong-type"));
+        }
+        rebuilds(&document);
+        let mut reader = taken(&state.snapshot());
+        for update in take_all(&mut document) {
+            assert_eq!(reader.apply(&update, LATE), Ok(Applied::Joined));
+        }
+        assert_eq!(plain(&reader), plain(&document));
+    }
+    // A header beyond the last seq.
+    refused(
+        &Document::default(),
+        &envelope(1, MAX_SEQ, 1, Some(1), &[0x14, 1, b'k', 0]),
+    );
+    refused(&Document::default(), &envelope(1, 5, u32::MAX - 2, None, &[]));
+}
+
+#[test]
+fn counters_stop_at_two_to_the_53() {
+    const MOST: i64 = (1 << 53) - 1;
+    let mut document = Document::default();
+    document.set_agent(1);
+    let counter = document.ensure_child(ROOT, "c", Kind::Counter, 1).unwrap();
+    document.counter_add(counter, MOST).unwrap();
+    for amount in [1, MOST, i64::MAX] {
+        assert_eq!(
+            document.counter_add(counter, amount).unwrap_err().code(),
+            "limit-exceeded"
+        );
+    }
+    document.counter_add(counter, -MOST).unwrap();
+    assert_eq!(
+        document.counter_add(counter, i64::MIN).unwrap_err().code(),
+        "limit-exceeded"
+    );
+    assert_eq!(document.counter_value(counter), Ok(0));
+    rebuilds(&document);
+    // Two agents can pass it together: then it reads as the nearest double.
+    let mut other = Document::default();
+    other.set_agent(2);
+    let counter = other.ensure_child(ROOT, "c", Kind::Counter, 1).unwrap();
+    other.counter_add(counter, MOST).unwrap();
+    let mut third = other.clone();
+    for update in take_all(&mut document) {
+        third.apply(&update, LATE).unwrap();
+    }
+    assert_eq!(third.counter_value(counter), Ok(i128::from(MOST)));
+    // An envelope can't go where the API doesn't: one agent's two additions in one transaction.
+    let add = |amount: i64| {
+        let mut out = vec![0x06];
+        varint(&mut out, zigzag(amount));
+        out
+    };
+    for (first, second) in [(MOST, 1), (-MOST, -1), (i64::MAX, 0), (i64::MIN, 0), (MOST - 5, 6)] {
+        let payload = [vec![0x31, 1, b'c'], add(first), add(second)].concat();
+        assert_eq!(
+            refused(&other, &envelope(5, 0, 2, None, &payload)).code(),
+            "limit-exceeded"
+        );
+        // Nor does naming the counter twice help.
+        let payload = [vec![0x31, 1, b'c'], add(first), vec![0x31, 1, b'c'], add(second)].concat();
+        let mut victim = other.clone();
+        if victim.apply(&envelope(5, 0, 2, None, &payload), LATE).is_ok() {
+            rebuilds(&victim);
+            assert!(victim.counter_value(counter).unwrap() <= i128::from(MOST) * 2);
+        }
+    }
+}
+
+#[test]
+fn a_hundred_thousand_containers_at_one_key_cost_what_they_weigh() {
+    const COUNT: u32 = 150_000;
+    let mut document = Document::default();
+    let mut payload = NAME_TEXT.to_vec();
+    payload.push(0x02);
+    blob(&mut payload, &vec![b'x'; COUNT as usize]);
+    assert_eq!(
+        document.apply(&envelope(1, 0, COUNT, None, &payload), LATE),
+        Ok(Applied::Joined)
+    );
+    // One write ends a child for each operation so far, none of which was a child.
+    let mut payload = vec![0x54, 1, b'k', 0];
+    varint(&mut payload, u64::from(COUNT));
+    for seq in 1..=COUNT {
+        payload.extend([0, 1]);
+        varint(&mut payload, u64::from(seq));
+    }
+    assert_eq!(
+        document.apply(&envelope(1, COUNT, 1, Some(1), &payload), LATE),
+        Ok(Applied::Joined)
+    );
+    rebuilds(&document);
+}

@@ -88,11 +88,20 @@ impl Children {
         }
     }
 
-    /// The highest child.
-    pub fn highest(&self, agents: &Agents, parent: Dot, side: Side) -> Option<Dot> {
+    /// The highest child below `ceiling` (the highest of all where there is no ceiling).
+    pub fn highest_below(&self, agents: &Agents, parent: Dot, side: Side, ceiling: Option<Dot>) -> Option<Dot> {
+        let ceiling = ceiling.map(|dot| rank(agents, dot));
         match self.table.get(&(parent, side))? {
-            Siblings::One(only) => Some(*only),
-            Siblings::Many(set) => set.last().and_then(|rank| dot_of(agents, *rank)),
+            Siblings::One(only) => ceiling
+                .is_none_or(|ceiling| rank(agents, *only) < ceiling)
+                .then_some(*only),
+            Siblings::Many(set) => {
+                let highest = match ceiling {
+                    None => set.last(),
+                    Some(ceiling) => set.range(..ceiling).next_back(),
+                };
+                highest.and_then(|rank| dot_of(agents, *rank))
+            }
         }
     }
 }

@@ -195,16 +195,11 @@ impl<U: Copy> Sequence<U> {
     /// Where a unit with this anchor stands.
     fn place_for(&mut self, agents: &Agents, dot: Dot, anchor: Anchor) -> Option<Place> {
         let Anchor { parent, side } = anchor;
-        if side == Side::Left {
-            let place = self.tree.locate(parent)?;
-            let place = self.tree.cut(place);
-            if let Some(above) = self.children.lowest_above(agents, parent, side, Some(dot)) {
-                return self.tree.locate(self.leftmost(agents, above));
-            }
-            return Some(place);
-        }
         let mut continuation = None;
-        let behind = if parent.is_some() {
+        let beside = if side == Side::Left {
+            let place = self.tree.locate(parent)?;
+            self.tree.cut(place)
+        } else if parent.is_some() {
             let place = self.tree.locate(parent)?;
             let run = self.tree.run(place);
             let behind = Place {
@@ -225,60 +220,63 @@ impl<U: Copy> Sequence<U> {
                 offset: 0,
             })
         };
-        if continuation.is_none() && !self.children.any(parent, side) {
-            return Some(behind);
-        }
+        let mut below = self.children.highest_below(agents, parent, side, Some(dot));
         let mut above = self.children.lowest_above(agents, parent, side, Some(dot));
         if let Some(next) = continuation {
-            let closer = above.is_none_or(|above| rank(agents, next) < rank(agents, above));
-            if rank(agents, next) > rank(agents, dot) && closer {
-                above = Some(next);
+            let next_rank = rank(agents, next);
+            if next_rank > rank(agents, dot) {
+                if above.is_none_or(|above| next_rank < rank(agents, above)) {
+                    above = Some(next);
+                }
+            } else if below.is_none_or(|below| next_rank > rank(agents, below)) {
+                below = Some(next);
             }
         }
-        match above {
-            Some(sibling) => self.tree.locate(self.leftmost(agents, sibling)),
-            None => {
-                let last = self.tree.locate(self.rightmost(agents, parent))?;
-                Some(Place {
-                    offset: last.offset + 1,
-                    ..last
-                })
-            }
+        match (side, below, above) {
+            (Side::Left, _, None) | (Side::Right, None, _) => Some(beside),
+            _ => self.between(agents, below, above),
         }
     }
 
-    /// The first unit, in reading order, among `dot` and what hangs below it.
-    fn leftmost(&self, agents: &Agents, dot: Dot) -> Dot {
-        let mut at = dot;
-        while let Some(child) = self.children.lowest_above(agents, at, Side::Left, None) {
-            at = child;
-        }
-        at
-    }
-
-    /// The last unit, in reading order, among `dot` and what hangs below it ([`Dot::NONE`]: of the whole sequence).
-    fn rightmost(&self, agents: &Agents, dot: Dot) -> Dot {
-        let mut at = dot;
+    /// The place behind a sibling and all that hangs below it, and before the next sibling and all that hangs below that:
+    /// the same place where there are both. It is looked for from both at once, and the shorter way ends it. So whoever
+    /// makes one way long to slow others down makes the next ways short.
+    fn between(&self, agents: &Agents, below: Option<Dot>, above: Option<Dot>) -> Option<Place> {
+        let (mut last, mut first) = (below, above);
         loop {
-            let mut last = None;
-            if at.is_some() {
-                let Some(place) = self.tree.locate(at) else { return at };
+            if let Some(at) = first {
+                first = self.children.lowest_above(agents, at, Side::Left, None);
+                if first.is_none() {
+                    return self.tree.locate(at);
+                }
+            }
+            if let Some(at) = last {
+                let place = self.tree.locate(at)?;
                 let run = self.tree.run(place);
-                at = run.tail();
-                if run.continued {
-                    last = Some(at.plus(1));
+                last = self.last_child(agents, run);
+                if last.is_none() {
+                    return Some(Place {
+                        offset: run.len,
+                        ..place
+                    });
                 }
             }
-            if let Some(child) = self.children.highest(agents, at, Side::Right) {
-                if last.is_none_or(|last| rank(agents, child) > rank(agents, last)) {
-                    last = Some(child);
-                }
-            }
-            match last {
-                Some(child) => at = child,
-                None => return at,
+            if first.is_none() && last.is_none() {
+                return None;
             }
         }
+    }
+
+    /// The highest of what hangs on the right of a run.
+    fn last_child(&self, agents: &Agents, run: Run) -> Option<Dot> {
+        let explicit = self.children.highest_below(agents, run.tail(), Side::Right, None);
+        if !run.continued {
+            return explicit;
+        }
+        let next = run.tail().plus(1);
+        explicit
+            .filter(|&child| rank(agents, child) > rank(agents, next))
+            .or(Some(next))
     }
 
     /// Puts units at a place. Extends the run before it where they continue it.

@@ -99,7 +99,14 @@ fn edit_in(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now
         Kind::List => edit_list(peer, log, random, at, now, nested),
         Kind::Text => {
             let len = peer.text_len(at);
-            if len > 0 && random.once_in(3) {
+            // A key held down: what follows on what came before is told as one stretch, which a state may cut.
+            if len > 0 && random.once_in(4) {
+                let from = if random.once_in(2) { len - 1 } else { 0 };
+                for _ in 0..1 + random.below(2).min(len - 1) {
+                    let len = peer.text_len(at);
+                    peer.text_delete(log, at, from.min(len.saturating_sub(1)), len.min(1));
+                }
+            } else if len > 0 && random.once_in(4) {
                 let from = random.below(len);
                 let n = random.below((len - from).min(7) + 1);
                 peer.text_delete(log, at, from, n);

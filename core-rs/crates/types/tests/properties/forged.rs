@@ -589,3 +589,43 @@ fn a_hundred_thousand_containers_at_one_key_cost_what_they_weigh() {
     );
     rebuilds(&document);
 }
+
+/// An operation that inserts one character: how it hangs on what comes `back` operations before it.
+fn insert_one(out: &mut Vec<u8>, left: bool, back: u32) {
+    out.push(0x22 | u8::from(left) << 6);
+    varint(out, u64::from(back));
+    out.extend([1, b'x']);
+}
+
+#[test]
+fn long_ways_down_the_tree_are_not_walked_again_and_again() {
+    const LONG: u32 = 30_000;
+    // A first character; on its left, and on its right, a long way down; then very many siblings of the way's first step,
+    // with ids before it or behind it.
+    for (left, steps_left) in [(true, true), (false, true), (true, false), (false, false)] {
+        for agents in [(5, 9), (9, 5)] {
+            let mut payload = NAME_TEXT.to_vec();
+            payload.extend([0x02, 1, b'x']);
+            insert_one(&mut payload, left, 1);
+            for step in 0..LONG {
+                // The other side every second time, or the steps would be a run.
+                insert_one(&mut payload, steps_left || step % 2 == 1, 1);
+            }
+            let way = envelope(agents.0, 0, LONG + 2, None, &payload);
+            let mut payload = NAME_TEXT.to_vec();
+            for _ in 0..LONG {
+                payload.push(0x32 | u8::from(left) << 6);
+                payload.push(2);
+                if payload.len() < 8 {
+                    payload.extend(agents.0.to_le_bytes());
+                }
+                payload.extend([1, 1, b'y']);
+            }
+            let siblings = envelope(agents.1, 0, LONG, None, &payload);
+            let mut document = Document::default();
+            assert_eq!(document.apply(&way, LATE), Ok(Applied::Joined));
+            assert_eq!(document.apply(&siblings, LATE), Ok(Applied::Joined));
+            rebuilds(&document);
+        }
+    }
+}

@@ -26,6 +26,7 @@ export default defineConfig({
       project('protocol', ['protocol/src/**/*.test.ts'], 60_000),
       project('sdk', ['sdk/src/**/*.test.{ts,tsx}'], 60_000),
       project('server', ['server/src/**/*.test.ts'], 60_000),
+      project('integration', ['tests/integration/**/*.test.ts'], 60_000),
       project('playground', ['examples/*/src/**/*.test.{ts,tsx}']),
       // Starts the built server; `npm test` builds it first.
       project('chaos', ['tests/chaos/**/*.test.ts'], 300_000),

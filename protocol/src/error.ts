@@ -51,6 +51,7 @@ export const errorCodes = {
   'server-closing': { retryable: true },
   // Storage, local and at the server.
   'storage-failed': { retryable: true },
+  'storage-unavailable': { retryable: false },
   'storage-full': { retryable: true },
   'storage-locked': { retryable: true },
   'storage-corrupt': { retryable: false },

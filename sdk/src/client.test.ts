@@ -71,14 +71,21 @@ describe('one client', () => {
     expect(seen).toHaveLength(2);
   });
 
-  test('a write of what is there already is synced from the start', async () => {
+  test('writes of what is there already share a receipt, which says no more than is so', async () => {
     const world = await World.create();
-    const notes = world.client().document<{ title: string }>('notes');
+    const client = world.client();
+    const notes = client.document<{ title: string }>('notes');
     await world.time.settled(notes.loaded);
     notes.update({ title: 'same' });
     expect(notes.update({ title: 'same' })).toBe(notes.update({ title: 'same' }));
+    const early = notes.update({ title: 'same' });
+    expect(early.state).toBe('local');
     await world.untilSynced();
-    expect(notes.update({ title: 'same' }).state).toBe('synced');
+    await world.time.settled(early.synced);
+    const late = notes.update({ title: 'same' });
+    expect(late.state).toBe('local');
+    await world.time.settled(late.synced);
+    expect(client.status.sync).toMatchObject({ state: 'idle', pending: 0 });
   });
 
   test('handles of one document share it, and a closed one can’t write', async () => {
@@ -110,6 +117,7 @@ describe('one client', () => {
     text.insert(0, 'last words');
     await world.time.settled(client.close());
     expect(() => client.text('notes')).toThrow(expect.objectContaining({ code: 'closed' }));
+    expect(() => text.insert(0, 'too late')).toThrow(expect.objectContaining({ code: 'closed' }));
     expect(world.server.connections).toBe(0);
     const again = world.client(storage, { connect: false }).text('notes');
     await world.time.settled(again.loaded);

@@ -6,20 +6,21 @@ import { type CounterDocument, OpenCounter } from './documents/counter.ts';
 import { type DocumentHandle, OpenDocumentHandle } from './documents/document.ts';
 import { OpenText, type TextDocument } from './documents/text.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
-import { IndexedDbStorage } from './storage/indexeddb.ts';
-import { MemoryStorage } from './storage/memory.ts';
-import type { Namespace, Storage } from './storage/storage.ts';
+import type { Storage } from './storage/storage.ts';
 import { EngineLink, type StartEngine } from './sync/engine-link.ts';
-import { inlineEngine } from './sync/inline-engine.ts';
 import type { OpenDocument } from './sync/open-document.ts';
 import type { ClientEvent, ClientStatus } from './sync/status.ts';
 import type { Transport } from './transport/transport.ts';
-import { type WebSocketConstructor, WebSocketTransport } from './transport/websocket.ts';
+import type { WebSocketConstructor } from './transport/websocket.ts';
+import type { inlineEngine } from './worker/inline-engine.ts';
 import type { TokenSource } from './worker/protocol.ts';
 import { workerEngine } from './worker/worker-engine.ts';
 
 export interface ClientOptions {
-  /** The server's sync address, e.g. `wss://example.org/sync`. `http:` and `https:` are understood as `ws:` and `wss:`. */
+  /**
+   * The server's sync address, e.g. `wss://example.org/sync`. `http:` and `https:` are understood as `ws:` and `wss:`, and
+   * an address without a path as that of `/sync`.
+   */
   readonly url: string;
   /** Where data is kept on this device: `auto` (the default) is IndexedDB where it works, else memory. */
   readonly storage?: 'auto' | 'memory' | 'indexeddb' | Storage;
@@ -55,7 +56,11 @@ export interface Client {
   connect(): void;
   /** Goes offline and stays so until `connect()`. Reading and writing go on. */
   disconnect(): void;
-  /** Stores what was written, then ends everything. Idempotent; later writes throw `closed`. */
+  /**
+   * Stores what was written, then ends everything. Idempotent; later writes throw `closed`. Receipts that still wait for
+   * `synced` and documents that were not loaded reject with `closed`. Rejects with a JoineryError (`storage-failed`,
+   * `storage-full` and the like) when something that was written could not be stored.
+   */
   close(): Promise<void>;
 }
 
@@ -76,34 +81,49 @@ export function createClient(options: ClientOptions): Client {
   return createClientIn(systemEnvironment(), options);
 }
 
+/** How the engine that runs on this thread is loaded. */
+export type LoadInline = () => Promise<{ readonly inlineEngine: typeof inlineEngine }>;
+
 /** The same with time, randomness and timers of one's own: for simulations and tests. */
-export function createClientIn(environment: Environment, options: ClientOptions): Client {
+export function createClientIn(
+  environment: Environment,
+  options: ClientOptions,
+  loadInline: LoadInline = () => import('./worker/inline-engine.ts'),
+): Client {
   const url = syncUrl(options.url);
   const namespace = { server: url, user: userOf(options.token), name: options.name ?? 'default' };
-  const given = options.storage ?? 'auto';
-  const modes = storageModes(given);
+  const storage = storageModes(options.storage ?? 'auto');
   const token = tokenSource(options.token);
-  const transport = options.transport ?? new WebSocketTransport(options.WebSocket);
-  // Made once: an engine that takes another's place finds what is in memory.
-  const storages = modes.map((mode) => (typeof mode === 'object' ? mode : storageOf(mode)));
-  const inline = inlineEngine(environment, async () => {
-    await init();
-    return { environment, transport, url, storages, namespace, token };
-  });
-  const cloneable = modes.every((mode) => typeof mode === 'string') && !options.transport && !options.WebSocket;
-  const start =
-    cloneable && options.worker !== false && hasWorkers()
-      ? workerOr(inline, url, modes as readonly ('indexeddb' | 'memory')[], namespace, token)
-      : inline;
-  const storageMode = typeof modes[0] === 'string' ? modes[0] : (modes[0]?.mode ?? 'memory');
+  const { WebSocket, transport } = options;
+
+  let loaded: Promise<StartEngine> | undefined;
+  const inline: StartEngine = async (receive, died) => {
+    const config = { url, storage, namespace, token, WebSocket, transport };
+    loaded ??= loadInline().then((module) => module.inlineEngine(environment, config));
+    loaded.catch(() => {
+      loaded = undefined;
+    });
+    return await (await loaded)(receive, died);
+  };
+  const modes = storage.filter((mode) => typeof mode === 'string');
+  const fitsWorker = modes.length === storage.length && !transport && !WebSocket && options.worker !== false;
+  const prepare = async () => ({ url, storage: modes, namespace, core: await init() });
+  const start = fitsWorker && hasWorkers() ? workerOr(workerEngine(prepare, token), inline) : inline;
+  const [first] = storage;
+  const storageMode = typeof first === 'object' ? first.mode : (first ?? 'memory');
   const link = new EngineLink({ environment, start, storageMode, connect: options.connect ?? true });
   return new LinkedClient(environment, link);
+}
+
+interface OpenEntry {
+  readonly document: OpenDocument;
+  handles: number;
 }
 
 class LinkedClient implements Client {
   readonly #environment: Environment;
   readonly #link: EngineLink;
-  readonly #open = new Map<string, { readonly document: OpenDocument; handles: number }>();
+  readonly #open = new Map<string, OpenEntry>();
   #closing: Promise<void> | undefined;
 
   constructor(environment: Environment, link: EngineLink) {
@@ -173,25 +193,25 @@ class LinkedClient implements Client {
       release: () => {
         held.handles -= 1;
         // Not at once: what is closed and opened again in one go (a component that mounts anew) stays open.
-        this.#environment.task(() => {
-          if (held.handles > 0 || this.#open.get(id) !== held) return;
-          this.#open.delete(id);
-          this.#link.close(held.document);
-        });
+        this.#environment.task(() => this.#closeUnused(id, held));
       },
     };
+  }
+
+  #closeUnused(id: string, held: OpenEntry): void {
+    if (held.handles > 0 || this.#open.get(id) !== held) return;
+    if (held.document.hasEarly) {
+      // It stays open until they are made, and whoever opens it meanwhile joins it.
+      held.document.earlyMade().then(() => this.#closeUnused(id, held));
+      return;
+    }
+    this.#open.delete(id);
+    this.#link.close(held.document);
   }
 }
 
 /** A worker; where it can't be started, the same code on this thread. */
-function workerOr(
-  inline: StartEngine,
-  url: string,
-  storage: readonly ('indexeddb' | 'memory')[],
-  namespace: Namespace,
-  token: TokenSource,
-): StartEngine {
-  const worker = workerEngine(async () => ({ url, storage, namespace, core: await init() }), token);
+function workerOr(worker: StartEngine, inline: StartEngine): StartEngine {
   let works = false;
   return async (receive, died) => {
     try {
@@ -222,10 +242,6 @@ function storageModes(given: NonNullable<ClientOptions['storage']>): readonly St
   return ['indexeddb', 'memory'];
 }
 
-function storageOf(mode: 'indexeddb' | 'memory'): Storage {
-  return mode === 'memory' ? new MemoryStorage() : new IndexedDbStorage();
-}
-
 function syncUrl(given: string): string {
   let url: URL;
   try {
@@ -239,6 +255,7 @@ function syncUrl(given: string): string {
     throw invalidOption('url', 'an address without a name and a password (there is `token`)', 'one with');
   }
   url.hash = '';
+  if (url.pathname === '/') url.pathname = '/sync';
   return url.href;
 }
 

@@ -3,9 +3,14 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import { JoineryError } from '@joinery/protocol';
 import { init } from 'joinery/core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { seededRandom } from '../../protocol/src/testing/damage.ts';
+import { createServerCodec } from './codec.ts';
+import { Documents } from './documents/documents.ts';
+import { createHttp } from './http.ts';
+import { openSqliteStorage } from './storage/sqlite.ts';
 import { TestWorld } from './testing/test-server.ts';
 
 beforeAll(() => init());
@@ -17,6 +22,26 @@ beforeEach(() => {
 afterEach(() => world.end());
 
 const get = (path: string, init: RequestInit = {}): Promise<Response> => fetch(`${world.url}${path}`, init);
+
+/** The routes alone, with a storage of their own and no socket. */
+async function appApart(faults: { monotonic?: () => number; check?: () => Promise<void> } = {}) {
+  const { monotonic, check } = faults;
+  const storage = openSqliteStorage(join(world.folder, 'apart'));
+  if (check !== undefined) storage.check = check;
+  const reported: unknown[] = [];
+  const report = (error: unknown): unknown => reported.push(error);
+  const documents = new Documents({ storage, codec: createServerCodec(), time: Date.now, report, replicas: 4 });
+  const options = { documents, storage, files: new Map(), origins: 'all' as const, report };
+  const app = createHttp(monotonic === undefined ? options : { ...options, monotonic });
+  return {
+    reported,
+    get: async (path: string): Promise<Response> => await app.fetch(new Request(`http://localhost${path}`)),
+    async end(): Promise<void> {
+      await documents.shutDown();
+      await storage.close();
+    },
+  };
+}
 
 /** Sends a request as it is, which `fetch` would have put right, and returns the whole answer. */
 function sendRaw(request: string | Uint8Array): Promise<string> {
@@ -40,6 +65,85 @@ describe('/health', () => {
     expect(answer.status).toBe(200);
     expect(answer.headers.get('cache-control')).toBe('no-store');
     expect(await answer.json()).toEqual({ status: 'ok' });
+  });
+});
+
+describe('/health, asked often', () => {
+  it('asks the disk at most once a second, and tells a failure as long', async () => {
+    let [now, checks] = [0, 0];
+    let failure: Error | undefined;
+    await world.start();
+    const apart = await appApart({
+      monotonic: () => now,
+      check: async () => {
+        checks += 1;
+        if (failure) throw failure;
+      },
+    });
+    const statuses = await Promise.all(Array.from({ length: 50 }, async () => (await apart.get('/health')).status));
+    expect([new Set(statuses), checks]).toEqual([new Set([200]), 1]);
+    failure = new JoineryError('storage-failed', 'no disk');
+    now = 999;
+    expect((await apart.get('/health')).status).toBe(200);
+    now = 1_000;
+    expect((await apart.get('/health')).status).toBe(503);
+    expect((await apart.get('/health')).status).toBe(503);
+    expect(checks).toBe(2);
+    failure = undefined;
+    now = 2_000;
+    expect((await apart.get('/health')).status).toBe(200);
+    await apart.end();
+  });
+});
+
+describe('/documents/:id with an authenticate hook', () => {
+  const authenticate = async (token: string): Promise<{ user: string }> => {
+    if (token === 'barred') throw new JoineryError('forbidden', 'Not you.');
+    if (token !== 'good') throw new Error('no such token');
+    return { user: 'ada' };
+  };
+
+  it('is given only to who sends a token that the hook accepts', async () => {
+    await world.start({ authenticate });
+    const client = world.client({ document: 'secret', token: 'good' });
+    client.write((replica) => replica.counter('pin').increment(4));
+    await client.synced();
+    const ask = (authorization?: string, path = '/documents/secret'): Promise<Response> =>
+      get(path, { headers: { origin: 'https://evil.example', ...(authorization && { authorization }) } });
+    for (const authorization of [undefined, 'Bearer bad', 'Basic Z29vZA==', 'good', 'Bearer', 'Bearer good good']) {
+      for (const path of ['/documents/secret', '/documents/none']) {
+        const refused = await ask(authorization, path);
+        expect([refused.status, refused.headers.get('access-control-allow-origin')]).toEqual([401, null]);
+        expect(refused.headers.get('www-authenticate')).toMatch(/^Bearer/);
+        expect(await refused.json()).toMatchObject({ error: { code: 'unauthorised' } });
+      }
+    }
+    const barred = await ask('Bearer barred');
+    expect(barred.status).toBe(403);
+    const given = await ask('bearer good');
+    expect(await given.json()).toEqual({ pin: 4 });
+    expect(given.headers.get('access-control-allow-origin')).toBeNull();
+    expect(given.headers.get('cache-control')).toBe('private, no-cache');
+    expect((await get('/health')).status).toBe(200);
+    expect(world.reported).toEqual([]);
+  });
+
+  it('is for pages of its own host only, unless the origins are listed', async () => {
+    await world.start({ authenticate });
+    const own = `http://${new URL(world.url).host}`;
+    const allowed = async (origin: string): Promise<string | null> =>
+      (await get('/health', { headers: { origin } })).headers.get('access-control-allow-origin');
+    expect(await allowed(own)).toBe(own);
+    expect(await allowed('https://evil.example')).toBeNull();
+    expect(await allowed('null')).toBeNull();
+    await world.stop();
+    await world.start({ authenticate, origins: ['https://app.example'] });
+    expect(await allowed('https://app.example')).toBe('https://app.example');
+    const headers = { origin: 'https://app.example', 'access-control-request-method': 'GET' };
+    const preflight = await get('/documents/secret', { method: 'OPTIONS', headers });
+    expect(preflight.status).toBe(204);
+    expect(preflight.headers.get('access-control-allow-origin')).toBe('https://app.example');
+    expect(preflight.headers.get('access-control-allow-headers')).toContain('authorization');
   });
 });
 
@@ -204,17 +308,8 @@ describe('damaged requests', () => {
     expect(world.reported).toEqual([]);
   });
 
-  it('of 20,000 paths all are answered in JSON with a code', async () => {
-    await world.start();
-    const { createHttp } = await import('./http.ts');
-    const { Documents } = await import('./documents/documents.ts');
-    const { createServerCodec } = await import('./codec.ts');
-    const { openSqliteStorage } = await import('./storage/sqlite.ts');
-    const storage = openSqliteStorage(join(world.folder, 'apart'));
-    const reported: unknown[] = [];
-    const report = (error: unknown): unknown => reported.push(error);
-    const documents = new Documents({ storage, codec: createServerCodec(), time: Date.now, report, replicas: 4 });
-    const app = createHttp({ documents, storage, files: new Map(), origins: 'all', report });
+  it('of 100,000 paths all are answered in JSON with a code', { timeout: 120_000 }, async () => {
+    const apart = await appApart();
     const random = seededRandom(12);
     const pieces = [
       '/',
@@ -233,21 +328,19 @@ describe('damaged requests', () => {
       'ä',
       '%ff',
     ];
-    for (let count = 0; count < 20_000; count += 1) {
+    for (let count = 0; count < 100_000; count += 1) {
       let path = '/';
       for (let parts = Math.floor(random() * 6); parts > 0; parts -= 1) {
         const piece = pieces[Math.floor(random() * pieces.length)];
         path += random() < 0.7 ? piece : String.fromCharCode(Math.floor(random() * 256));
       }
-      const request = new Request(`http://localhost${path.replaceAll('#', '%23')}`);
-      const answer = await app.fetch(request);
+      const answer = await apart.get(path.replaceAll('#', '%23'));
       if (answer.status === 200) continue;
       const body = (await answer.json()) as { error: { code: string } };
       if (!['not-found', 'invalid-document-id'].includes(body.error.code))
         throw new Error(`${path}: ${body.error.code}`);
     }
-    expect(reported).toEqual([]);
-    await documents.shutDown();
-    await storage.close();
+    expect(apart.reported).toEqual([]);
+    await apart.end();
   });
 });

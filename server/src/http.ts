@@ -7,6 +7,7 @@ import { asJoineryError, checkDocumentId, JoineryError } from '@joinery/protocol
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Documents } from './documents/documents.ts';
+import type { ServerOptions } from './options.ts';
 import type { StaticFile } from './static-files.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -14,9 +15,19 @@ export interface HttpOptions {
   readonly documents: Documents;
   readonly storage: Storage;
   readonly files: ReadonlyMap<string, StaticFile>;
-  readonly origins: readonly string[] | 'all';
+  readonly origins: Origins;
+  /** Asked about every request for a document. */
+  readonly authenticate?: ServerOptions['authenticate'];
   readonly report: (error: unknown) => void;
+  /** A clock that never goes back, in milliseconds. Default: the process's. */
+  readonly monotonic?: () => number;
 }
+
+/** Which pages may use the server; `own`: those that it serves itself, or that another server of its host serves. */
+export type Origins = readonly string[] | 'all' | 'own';
+
+/** The disk is asked at most so often how it is. */
+const healthEvery_ms = 1_000;
 
 const statusOf: Readonly<Record<string, ContentfulStatusCode>> = {
   'invalid-document-id': 400,
@@ -31,13 +42,15 @@ const statusOf: Readonly<Record<string, ContentfulStatusCode>> = {
   'storage-locked': 503,
 };
 
-export function createHttp({ documents, storage, files, origins, report }: HttpOptions): Hono {
+export function createHttp(options: HttpOptions): Hono {
+  const { documents, storage, files, origins, authenticate, report, monotonic = () => performance.now() } = options;
   const app = new Hono();
+  const checkHealth = atMostEvery(healthEvery_ms, monotonic, () => storage.check());
 
   app.use(async (context, next) => {
     await next();
     const origin = context.req.header('origin');
-    if (origin === undefined || !originAllowed(origins, origin)) return;
+    if (origin === undefined || !originAllowed(origins, origin, context.req.header('host'))) return;
     context.header('access-control-allow-origin', origins === 'all' ? '*' : origin);
     context.header('vary', 'origin', { append: true });
     context.header('access-control-expose-headers', 'etag');
@@ -46,6 +59,12 @@ export function createHttp({ documents, storage, files, origins, report }: HttpO
   app.use(async (context, next) => {
     if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
     context.header('allow', 'GET, HEAD');
+    // A page asks first whether it may send a token; that the answer holds for its origin is said above.
+    if (context.req.method === 'OPTIONS' && context.req.header('access-control-request-method') !== undefined) {
+      context.header('access-control-allow-methods', 'GET, HEAD');
+      context.header('access-control-allow-headers', 'authorization, if-none-match');
+      return context.body(null, 204);
+    }
     throw new JoineryError('method-not-allowed', {
       expected: 'GET or HEAD',
       got: context.req.method,
@@ -54,19 +73,20 @@ export function createHttp({ documents, storage, files, origins, report }: HttpO
   });
 
   app.get('/health', async (context) => {
-    await storage.check();
+    await checkHealth();
     context.header('cache-control', 'no-store');
     return context.json({ status: 'ok' });
   });
 
   app.get('/documents/:id', async (context) => {
+    if (authenticate !== undefined) await checkToken(context, authenticate);
     const id = checkDocumentId(context.req.param('id'));
     const document = await documents.json(id);
     if (document === undefined) {
       throw new JoineryError('not-found', `Nothing was written to the document ${JSON.stringify(id)} yet.`);
     }
     const etag = `"${document.epoch}.${document.position}"`;
-    context.header('cache-control', 'no-cache');
+    context.header('cache-control', authenticate === undefined ? 'no-cache' : 'private, no-cache');
     context.header('etag', etag);
     if (context.req.header('if-none-match') === etag) return context.body(null, 304);
     context.header('content-type', 'application/json; charset=utf-8');
@@ -98,9 +118,47 @@ export function createHttp({ documents, storage, files, origins, report }: HttpO
   return app;
 }
 
-/** Whether a page of this origin may use the server. Requests without one come from no page. */
-export function originAllowed(origins: readonly string[] | 'all', origin: string | undefined): boolean {
-  return origins === 'all' || origin === undefined || origins.includes(origin);
+/** Whether a page of this origin may use the server, reached as `host`. Requests without an origin come from no page. */
+export function originAllowed(origins: Origins, origin: string | undefined, host: string | undefined): boolean {
+  if (origins === 'all' || origin === undefined) return true;
+  if (origins !== 'own') return origins.includes(origin);
+  return host !== undefined && (origin === `https://${host}` || origin === `http://${host}`);
+}
+
+/**
+ * Lets a request pass whose token the hook accepts.
+ *
+ * @throws JoineryError `unauthorised`, or what the hook refuses with.
+ */
+async function checkToken(context: Context, authenticate: NonNullable<ServerOptions['authenticate']>): Promise<void> {
+  const given = context.req.header('authorization');
+  const token = /^bearer +(\S+) *$/i.exec(given ?? '')?.[1];
+  context.header('vary', 'authorization', { append: true });
+  if (token === undefined) {
+    context.header('www-authenticate', 'Bearer');
+    throw new JoineryError('unauthorised', {
+      expected: 'a token, as `Authorization: Bearer …`',
+      got: given === undefined ? 'none' : 'something else',
+      remedy: 'Send the token that clients connect with.',
+    });
+  }
+  try {
+    await authenticate(token);
+  } catch (error) {
+    const typed = asJoineryError(error, 'unauthorised');
+    if (typed.code === 'unauthorised') context.header('www-authenticate', 'Bearer error="invalid_token"');
+    throw typed;
+  }
+}
+
+/** `check` with its outcome kept for a while: who asks more often gets the last one, or the one that is under way. */
+function atMostEvery(interval_ms: number, monotonic: () => number, check: () => Promise<void>): () => Promise<void> {
+  let last: { readonly at: number; readonly outcome: Promise<void> } | undefined;
+  return () => {
+    const now = monotonic();
+    if (last === undefined || now - last.at >= interval_ms) last = { at: now, outcome: check() };
+    return last.outcome;
+  };
 }
 
 /** An error as the body of an answer. */

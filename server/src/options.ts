@@ -12,9 +12,16 @@ export interface ServerOptions {
   readonly host?: string;
   /** A folder of built web files to serve at `/`. */
   readonly files?: string;
-  /** Which web pages may connect: their origins (`https://app.example`), or all of them (the default). */
+  /**
+   * Which web pages may connect and read: their origins (`https://app.example`), or all of them. Default: all; with
+   * `authenticate` only pages of the host that the server is reached at.
+   */
   readonly origins?: readonly string[] | 'all';
-  /** Whose token this is (empty: none was sent). Throws a JoineryError to refuse. Default: everyone is nobody in particular. */
+  /**
+   * Whose token this is: that of a client (empty: it sent none), or of a request for `/documents/:id`, which has to send
+   * one as `Authorization: Bearer …`. Throws a JoineryError to refuse. Default: everyone is nobody
+   * in particular.
+   */
   readonly authenticate?: (token: string) => Promise<{ readonly user: string; readonly expires_ms?: number }>;
   /** Told about errors that no client is told about. Default: nothing is done with them. */
   readonly report?: (error: unknown) => void;

@@ -12,7 +12,7 @@ import { WebSocketServer } from 'ws';
 import { createServerCodec } from './codec.ts';
 import { Connection } from './connection.ts';
 import { Documents } from './documents/documents.ts';
-import { createHttp, errorBody, originAllowed } from './http.ts';
+import { createHttp, errorBody, type Origins, originAllowed } from './http.ts';
 import { maxMessageBytes, resolveLimits, type ServerLimits, type ServerOptions } from './options.ts';
 import { readStaticFiles } from './static-files.ts';
 import { openSqliteStorage } from './storage/sqlite.ts';
@@ -51,13 +51,14 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   await init();
   const storage = openSqliteStorage(options.data);
   const documents = new Documents({ storage, codec, time: Date.now, report, replicas: limits.replicas });
-  const origins = options.origins ?? 'all';
-  const http = createHttp({ documents, storage, files, origins, report });
+  const { authenticate } = options;
+  const origins = options.origins ?? (authenticate === undefined ? 'all' : 'own');
+  const http = createHttp({ documents, storage, files, origins, authenticate, report });
   const server = createHttpServer({ maxHeaderSize: maxHeaderBytes }, getRequestListener(http.fetch));
   server.on('clientError', refuseRequest);
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
-  const sockets = new Sockets({ server, documents, codec, limits, options, report });
+  const sockets = new Sockets({ server, documents, codec, limits, origins, authenticate, report });
   try {
     await listen(server, options.port ?? 0, options.host ?? '127.0.0.1');
   } catch (error) {
@@ -98,7 +99,8 @@ interface SocketsOptions {
   readonly documents: Documents;
   readonly codec: ReturnType<typeof createServerCodec>;
   readonly limits: ServerLimits;
-  readonly options: ServerOptions;
+  readonly origins: Origins;
+  readonly authenticate: ServerOptions['authenticate'];
   readonly report: (error: unknown) => void;
 }
 
@@ -148,14 +150,14 @@ class Sockets {
     }
     this.#upgrades.handleUpgrade(request, socket, head, (webSocket) => {
       this.#count += 1;
-      const { documents, codec, limits, options, report } = this.#options;
+      const { documents, codec, limits, authenticate, report } = this.#options;
       const connection = new Connection({
         name: `c${this.#count}`,
         socket: webSocket,
         documents,
         codec,
         limits,
-        authenticate: options.authenticate,
+        authenticate,
         knownTypes,
         report,
         closed: () => this.#connections.delete(connection),
@@ -169,7 +171,7 @@ class Sockets {
     if (path !== '/sync') {
       return ['404 Not Found', new JoineryError('not-found', 'WebSockets are served at /sync only.')];
     }
-    if (!originAllowed(this.#options.options.origins ?? 'all', request.headers.origin)) {
+    if (!originAllowed(this.#options.origins, request.headers.origin, request.headers.host)) {
       return ['403 Forbidden', new JoineryError('forbidden', 'Pages of this origin may not connect.')];
     }
     if (this.#closing) {

@@ -44,6 +44,10 @@ export class ServerProcess {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     this.#child = child;
+    // A test run that ends in the middle leaves no server behind.
+    const killAtExit = () => child.kill('SIGKILL');
+    process.once('exit', killAtExit);
+    child.once('exit', () => process.off('exit', killAtExit));
     await new Promise((resolve, reject) => {
       const late = setTimeout(() => {
         child.kill('SIGKILL');

@@ -56,10 +56,13 @@ export interface ConnectionChanged {
   readonly status: ConnectionStatus;
 }
 
-/** Answer with `handleToken`; nothing else goes on until then. */
+/**
+ * Answer with `handleToken` or `handleTokenFailed`; no attempt is made until then. The last one holds: what comes for an
+ * earlier one, or after `handleDisconnect`, is not to be passed on.
+ */
 export interface NeedToken {
   readonly type: 'need-token';
-  /** Why the token that was given before was not accepted; the session waits for another one and makes no attempt. */
+  /** Why the token that was given before was not accepted: another one is needed. */
   readonly refused?: JoineryError;
 }
 

@@ -43,6 +43,8 @@ export class ClientLink {
   /** Names the links one after another; what an older one still delivers is not looked at. */
   #link = 0;
   #token = '';
+  /** Why the token that was sent last was not accepted, until one is. */
+  #refused: JoineryError | undefined;
   #retryAt: number | undefined;
   /** When the attempt that is under way counts as failed. */
   #deadline = 0;
@@ -76,24 +78,27 @@ export class ClientLink {
 
   get nextTimeout(): number | undefined {
     if (this.#phase === 'down') return this.#retryAt;
-    if (this.#phase === 'token') return undefined;
     return this.#phase === 'ready' ? this.#heartbeat?.nextTimeout : this.#deadline;
   }
 
+  /** Also the owner's "now, please" during a back-off, and the way on after `session-failed`. */
   connect(now: number): void {
     this.#wanted = true;
-    if (this.#phase === 'down') this.#attempt(now);
+    if (this.#phase !== 'down') return;
+    this.#backoff.reset();
+    this.#attempt(now);
   }
 
   disconnect(): void {
     this.#wanted = false;
+    this.#refused = undefined;
     this.#down(undefined, true);
     this.#backoff.reset();
     this.#changed();
   }
 
   networkBack(now: number): void {
-    if (!this.#wanted || this.#phase === 'token') return;
+    if (!this.#wanted) return;
     if (this.#phase === 'ready') {
       const nonce = this.#heartbeat?.ping(now, this.#limits.probeTimeout_ms);
       if (nonce !== undefined) this.send({ type: 'ping', nonce });
@@ -137,9 +142,16 @@ export class ClientLink {
     this.#open(now);
   }
 
+  /** There is no token to be had now: it is asked for again after a back-off. */
+  failToken(error: JoineryError, now: number): void {
+    if (this.#phase === 'token') this.lose(error, now);
+  }
+
   handleTimeout(now: number): void {
     if (this.#phase === 'down') {
       if (this.#retryAt !== undefined && now >= this.#retryAt) this.#attempt(now);
+    } else if (this.#phase === 'token') {
+      if (now >= this.#deadline) this.lose(tokenTimeout(), now);
     } else if (this.#phase === 'opening' || this.#phase === 'greeting') {
       if (now >= this.#deadline) this.lose(timeout('the answer to the greeting'), now);
     } else if (this.#phase === 'ready') {
@@ -214,8 +226,14 @@ export class ClientLink {
     const known = isErrorCode(message.code);
     const error = new JoineryError(message.code, message.message, known ? {} : { retryable: message.retryable });
     if (message.code === 'unauthorised' && this.#options.authenticate === true) {
-      this.#down(error, true);
-      this.#askToken(error);
+      const again = this.#refused !== undefined;
+      this.#refused = error;
+      // The first refusal is of a token that was good once, as a rule; the next ones are a reason to wait.
+      if (again) this.lose(error, now);
+      else {
+        this.#down(error, true);
+        this.#askToken(now);
+      }
     } else if (fatalCodes.has(message.code) || message.code === 'unauthorised' || (!known && !message.retryable)) {
       this.#giveUp(error);
     } else this.lose(error, now);
@@ -223,12 +241,14 @@ export class ClientLink {
 
   #attempt(now: number): void {
     this.#retryAt = undefined;
-    if (this.#options.authenticate === true) this.#askToken(undefined);
+    if (this.#options.authenticate === true) this.#askToken(now);
     else this.#open(now);
   }
 
-  #askToken(refused: JoineryError | undefined): void {
+  #askToken(now: number): void {
+    const refused = this.#refused;
     this.#phase = 'token';
+    this.#deadline = now + this.#limits.tokenTimeout_ms;
     this.#changed();
     this.#context.emit({ type: 'need-token', ...(refused === undefined ? {} : { refused }) });
   }
@@ -246,6 +266,7 @@ export class ClientLink {
     this.#phase = 'ready';
     this.#readyAt = now;
     this.#error = undefined;
+    this.#refused = undefined;
     this.#heartbeat = new Heartbeat(this.#limits.heartbeatInterval_ms, this.#limits.heartbeatTimeout_ms, now);
     this.#changed();
     this.#context.ready(window_bytes);
@@ -276,6 +297,14 @@ export class ClientLink {
   #changed(): void {
     this.#context.emit({ type: 'connection', status: this.status });
   }
+}
+
+function tokenTimeout(): JoineryError {
+  return new JoineryError('timeout', {
+    expected: 'a token in time',
+    got: 'nothing',
+    remedy: 'It is asked for again by itself.',
+  });
 }
 
 /** The server did not do something in time. */

@@ -20,6 +20,8 @@ export interface ClientSessionLimits {
   readonly backoffCap_ms: number;
   /** A connection that lasted so long ends the doubling of the back-off. */
   readonly stableAfter_ms: number;
+  /** From `need-token` until its answer; then it is asked for again after a back-off. */
+  readonly tokenTimeout_ms: number;
   /** From `open-link` until the server has answered the greeting. */
   readonly handshakeTimeout_ms: number;
   /** A ping is sent when nothing came for so long. */
@@ -48,6 +50,7 @@ export const clientSessionDefaults: ClientSessionLimits = {
   backoffBase_ms: 250,
   backoffCap_ms: 15_000,
   stableAfter_ms: 2_000,
+  tokenTimeout_ms: 30_000,
   handshakeTimeout_ms: 10_000,
   heartbeatInterval_ms: 10_000,
   heartbeatTimeout_ms: 5_000,

@@ -77,7 +77,7 @@ export class ClientSession {
     return this.#awaitsServer ? Math.min(next, this.#answeredAt + this.#limits.answerTimeout_ms) : next;
   }
 
-  /** The app wants to be connected; also the way to go on after `session-failed`. */
+  /** The app wants to be connected, now: ends a back-off, and is the way to go on after `session-failed`. */
   handleConnect(now: number): ClientEffect[] {
     return this.#handle(now, () => this.#link.connect(now));
   }
@@ -123,6 +123,11 @@ export class ClientSession {
   /** The answer to `need-token`; undefined goes on without one. */
   handleToken(token: string | undefined, now: number): ClientEffect[] {
     return this.#handle(now, () => this.#link.answerToken(token, now));
+  }
+
+  /** The other answer to `need-token`: none can be had now. It is asked for again after a back-off. */
+  handleTokenFailed(error: JoineryError, now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#link.failToken(error, now));
   }
 
   /** The time may have come for something. */

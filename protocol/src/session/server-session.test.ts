@@ -201,7 +201,7 @@ describe('limits', () => {
 });
 
 describe('damaged frames', () => {
-  it('never throw, in any phase, for 30,000 of them', () => {
+  it('never throw, in any phase, for 100,000 of them', { timeout: 60_000 }, () => {
     const samples = Object.values(sampleMessages).map((message) => pbfCodec.encode(message));
     samples.push(
       pbfCodec.encode({ type: 'envelopes', document: 'a', epoch: 5, firstPosition: 0, envelopes: [envelope(0)] }),
@@ -209,7 +209,7 @@ describe('damaged frames', () => {
     const random = seededRandom(4);
     const codes = new Set<string>();
     let count = 0;
-    damage(samples, 30_000, random, (input) => {
+    damage(samples, 100_000, random, (input) => {
       if (session.closed || count % 50 === 0) {
         session = new ServerSession({ self, name: 's', knownTypes: [] }, 0);
         if (count % 3 === 1) greet();

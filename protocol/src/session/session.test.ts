@@ -1,6 +1,7 @@
 /** Client sessions against server sessions on virtual time, over a link with faults. One seed decides a whole run. */
 
 import { describe, expect, it } from 'vitest';
+import { pbfCodec } from '../codec.ts';
 import { JoineryError } from '../error.ts';
 import { seededRandom } from '../testing/damage.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
@@ -381,6 +382,78 @@ describe('refusals and errors', () => {
     client.run(client.session.handleToken('good', world.time.now));
     world.run(1_000);
     world.expectAgreement();
+  });
+
+  it('asks for a token again: after a failure, after silence, and at once when the network is back', () => {
+    const world = new World(26, { clients: 1, authenticate: true });
+    const client = world.client(0);
+    const asked = (): number => world.seen(0, 'need-token').length;
+    client.token = undefined;
+    client.connect();
+    world.run(5);
+    const failed = new JoineryError('unauthorised', 'the login server is down', { retryable: true });
+    client.run(client.session.handleTokenFailed(failed, world.time.now));
+    expect([client.session.status.error, client.session.nextTimeout !== undefined]).toEqual([failed, true]);
+    world.run(1_000);
+    expect(asked()).toBe(2);
+    // Nobody answers: more than once in ten minutes, and no more often than the deadline allows.
+    world.run(600_000);
+    expect(asked()).toBeGreaterThan(10);
+    expect(asked()).toBeLessThan(25);
+    const before = asked();
+    client.token = 'good';
+    client.run(client.session.handleOnline(world.time.now));
+    expect(asked()).toBe(before + 1);
+    world.run(1_000);
+    expect(client.session.status.state).toBe('online');
+  });
+
+  it('asks no more for a token once it is told to be offline, whatever answers still come', () => {
+    const world = new World(27, { clients: 1, authenticate: true });
+    const client = world.client(0);
+    client.token = undefined;
+    client.connect();
+    client.run(client.session.handleDisconnect(world.time.now));
+    client.run(client.session.handleTokenFailed(new JoineryError('unauthorised', 'late'), world.time.now));
+    client.run(client.session.handleToken('late', world.time.now));
+    expect(client.session.nextTimeout).toBeUndefined();
+    world.run(100_000);
+    expect([world.seen(0, 'need-token').length, world.seen(0, 'open-link').length]).toEqual([1, 0]);
+  });
+
+  it('goes on at once when it is told to connect during a back-off, or after having given up', () => {
+    const world = new World(28, { clients: 1 });
+    const client = world.client(0);
+    client.connect();
+    world.run(1_000);
+    for (let attempt = 0; attempt < 8; attempt += 1) {
+      const link = world.seen(0, 'open-link').length;
+      client.run(client.session.handleClosed(link, undefined, world.time.now));
+      expect(client.session.status.retryAt).toBeDefined();
+      client.run(client.session.handleConnect(world.time.now));
+      expect(world.seen(0, 'open-link').length).toBe(link + 1);
+      expect(client.session.status).toMatchObject({ state: 'connecting', attempts: 0 });
+      // And no second attempt beside it.
+      client.run(client.session.handleConnect(world.time.now));
+      expect(world.seen(0, 'open-link').length).toBe(link + 1);
+    }
+    world.run(1_000);
+    const forbidden = {
+      type: 'error',
+      code: 'forbidden',
+      message: 'no',
+      retryable: false,
+      document: '',
+      epoch: 0,
+    } as const;
+    const link = world.seen(0, 'open-link').length;
+    client.run(client.session.handleFrame(link, pbfCodec.encode(forbidden), world.time.now));
+    expect(world.seen(0, 'session-failed')).toHaveLength(1);
+    world.run(60_000);
+    expect(world.seen(0, 'open-link').length).toBe(link);
+    client.run(client.session.handleConnect(world.time.now));
+    world.run(1_000);
+    expect(client.session.status.state).toBe('online');
   });
 
   it('ends a link over which something unreadable comes, and resumes', () => {

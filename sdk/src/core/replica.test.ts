@@ -1,6 +1,6 @@
 // The core through its public names, in Node: what an app relies on. The merge rules have their own tests in core-rs.
 
-import { beforeAll, describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { type Handle, init, JoineryError, MapHandle, Replica } from './index.ts';
 
 beforeAll(() => init());
@@ -168,5 +168,19 @@ describe('Replica', () => {
     text.insert(3, '\ud83d');
     expect(text.toString()).toBe('axb\ufffd');
     replica.free();
+  });
+});
+
+describe('a core that traps', () => {
+  it('while a state is loaded is told as the trap that it was, though freeing fails as well', () => {
+    const traps = [new WebAssembly.RuntimeError('unreachable'), new WebAssembly.RuntimeError('while freeing')];
+    const [apply, free] = (['applyUpdate', 'free'] as const).map((name, index) =>
+      vi.spyOn(Replica.prototype, name).mockImplementationOnce(() => {
+        throw traps[index];
+      }),
+    );
+    expect(() => Replica.load(new Uint8Array())).toThrow(traps[0]);
+    expect(free).toHaveBeenCalledOnce();
+    for (const spy of [apply, free]) spy?.mockRestore();
   });
 });

@@ -45,7 +45,11 @@ export class Replica {
     try {
       replica.applyUpdate(state);
     } catch (error) {
-      replica.free();
+      try {
+        replica.free();
+      } catch {
+        // After a trap freeing fails as well; the first error is the one to tell.
+      }
       throw error;
     }
     return replica;

@@ -5,11 +5,11 @@
 
 import { JoineryError } from '@joinery/protocol';
 
-/** What a map key, a list element or a set member can hold. Numbers are finite; at most 32 levels and 1 MiB packed. */
+/** What a map key, a list element or a set member can hold. Numbers are finite; at most 32 levels and 768 KiB packed. */
 export type Plain = null | boolean | number | string | Uint8Array | Plain[] | { [key: string]: Plain };
 
 const maxDepth = 32;
-const maxBytes = 1024 * 1024;
+const maxBytes = 768 * 1024;
 const tags = { null: 0, false: 1, true: 2, integer: 3, number: 4, string: 5, bytes: 6, array: 7, object: 8 } as const;
 
 const encoder = new TextEncoder();
@@ -156,7 +156,7 @@ function reserve(bytes: number): void {
 
 function tooLong(): JoineryError {
   return new JoineryError('limit-exceeded', {
-    expected: 'a value of at most 1 MiB',
+    expected: 'a value of at most 768 KiB',
     got: 'a longer one',
     remedy: 'Store long text as a text container and files outside the document.',
   });

@@ -9,7 +9,7 @@ import { type Mergeable, mergeKeys } from './write-value.ts';
 
 beforeAll(() => init());
 
-/** biome-ignore lint/suspicious/noExplicitAny: recipes in tests edit data of every shape */
+// biome-ignore lint/suspicious/noExplicitAny: recipes in tests edit data of every shape
 type Anything = any;
 type Recipe = (draft: Anything) => void;
 
@@ -69,12 +69,12 @@ describe('a recipe', () => {
     ['copies a draft elsewhere', (d) => Object.assign(d, { copy: d.deep, again: [d.items[0], d.items[0]] })],
     [
       'edits what it made',
-      (d) => [Object.assign(d, { made: { list: [{}] } }), (d.made.list[0].k = 1), d.made.list.push(2)],
+      (d) => [Object.assign(d, { made: { list: [{}] } }), Object.assign(d.made.list[0], { k: 1 }), d.made.list.push(2)],
     ],
     ['edits, then removes', (d) => [Object.assign(d.items[0], { n: 9 }), d.items.shift(), delete d.deep.x]],
     ['removes, then adds anew', (d) => [delete d.deep, Object.assign(d, { deep: { q: 1 } })]],
     ['changes kinds', (d) => Object.assign(d, { title: { now: 'map' }, items: 'text', deep: [1], tags: { a: 1 } })],
-    ['loops', (d) => d.items.forEach((item: Anything, index: number) => Object.assign(item, { index }))],
+    ['loops', (d) => d.items.forEach((item: Anything, index: number) => void Object.assign(item, { index }))],
     ['empties', (d) => Object.assign(d, { items: [], deep: {} })],
     ['concatenates', (d) => Object.assign(d, { tags: d.tags.concat(['c'], d.tags) })],
     ['spreads itself', (d) => Object.assign(d, { deep: { ...d.deep, ...d.deep.x, items: d.items } })],
@@ -247,6 +247,27 @@ describe('recipes at the same time', () => {
     mergeKeys(b.root, { tags: ['a', 'b', 'c', 'd', 'x'] });
     a.applyUpdate(b.exportUpdate());
     expect((a.toJSON().tags as string[]).sort()).toEqual(['a', 'c', 'd', 'e', 'x']);
+  });
+});
+
+describe('random values', () => {
+  test('written as a whole, one after another, are what is read', () => {
+    const random = seededRandom(4);
+    const below = (limit: number): number => Math.floor(random() * limit);
+    const list = (depth: number): Anything[] =>
+      Array.from({ length: below(6) }, () => {
+        const choice = below(depth > 1 ? 3 : 5);
+        if (choice === 3) return list(depth + 1);
+        return choice === 4 ? { n: below(3), inner: list(depth + 1) } : [below(4), `s${below(4)}`, null][choice];
+      });
+    const replica = new Replica();
+    for (let run = 0; run < 1_000; run += 1) {
+      const items = list(0);
+      mergeKeys(replica.root, { items });
+      if (JSON.stringify(sorted(replica.toJSON())) !== JSON.stringify(sorted({ items }))) {
+        throw new Error(`run ${run}: ${JSON.stringify(replica.toJSON())} is not ${JSON.stringify(items)}`);
+      }
+    }
   });
 });
 

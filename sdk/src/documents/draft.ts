@@ -1,6 +1,6 @@
 // The mutable view that a recipe edits. It reads from the containers as it goes and writes nothing: what the recipe does is
 // kept in the drafts and carried out when it has ended, so that a recipe that throws has changed nothing. Objects and
-// arrays read from a draft are drafts themselves; each stands for one container, or for a value that is yet to be written.
+// arrays read from a draft are drafts themselves, each of one container; what a recipe makes itself stays as it made it.
 
 import type { MapHandle } from '../core/index.ts';
 import { DraftScope } from './draft-node.ts';
@@ -23,11 +23,15 @@ export function runRecipe(root: MapHandle, recipe: (draft: never) => unknown): v
   try {
     const result = recipe(draft.proxy as never);
     if (result instanceof Promise) {
-      result.catch(() => {});
+      // Its outcome is nobody's any more; not passed on either, since it may be the draft.
+      result.then(ignore, ignore);
       throw invalid([], 'a recipe that is done when it returns', 'an asynchronous one');
     }
   } finally {
     scope.end();
   }
-  draft.commit();
+  draft.planOwn([]);
+  scope.commit();
 }
+
+function ignore(): void {}

@@ -42,7 +42,7 @@ export function valueKey(value: Plain): string {
 }
 
 /** The longest run of pairs that ascends on the first side (patience sorting); they ascend on the second already. */
-function longestAscending(pairs: readonly [number, number][]): [number, number][] {
+export function longestAscending(pairs: readonly [number, number][]): [number, number][] {
   /** Per length the index of the pair that ends the run with the lowest end. */
   const ends: number[] = [];
   const previous: (number | undefined)[] = [];

@@ -2,160 +2,204 @@
 // methods (`splice`, `sort`, assigning a filtered copy) becomes deletions, insertions and changes of single elements, and
 // what others do to the other elements at the same time is kept.
 
-import type { ListHandle, Plain } from '../core/index.ts';
-import { type Content, type DraftNode, type DraftScope, isNode, plainOf } from './draft-node.ts';
-import { keepOrder, valueKey } from './keep-order.ts';
-import { invalid, isPlainObject, type Path } from './plain.ts';
+import type { ListHandle } from '../core/index.ts';
+import type { Contents, DraftNode, DraftScope } from './draft-node.ts';
+import { keepOrder, longestAscending, valueKey } from './keep-order.ts';
+import { invalid, type Path } from './plain.ts';
 import { insertAll, writeElement } from './write-value.ts';
 
 /** One element of the draft. */
 interface Item {
-  /** Its index in the list before the recipe; undefined for a new one. Ascending along the draft. */
+  /** The index in the list before the recipe of the element that this one is or took the place of; each at most once. */
   readonly origin: number | undefined;
-  content: Content | undefined;
-  /** The content was assigned, not read. */
-  assigned: boolean;
+  /** What was assigned or inserted; undefined for the element as it was read, or wasn't yet. */
+  readonly value: unknown;
 }
 
 export class ListDraft implements DraftNode {
   readonly kind = 'list';
   readonly proxy: object;
   readonly #scope: DraftScope;
-  readonly #handle: ListHandle | undefined;
+  readonly #handle: ListHandle;
   readonly #originalLength: number;
+  /** By their index in the list, the elements that were read as objects: each is the same one when it is read again. */
+  readonly #originals = new Map<number, object>();
+  readonly #originOf = new Map<unknown, number>();
   #items: Item[];
+  /** Whether anything was assigned, inserted, deleted or moved. */
+  #changed = false;
 
-  /** @param handle the list that it edits; undefined for an array that is yet to be written. */
-  constructor(scope: DraftScope, handle: ListHandle | undefined) {
+  /** @param handle the list that it edits */
+  constructor(scope: DraftScope, handle: ListHandle) {
     this.#scope = scope;
     this.#handle = handle;
-    this.#originalLength = handle?.length ?? 0;
+    this.#originalLength = handle.length;
     const lengths = { length: this.#originalLength };
-    this.#items = Array.from(lengths, (_, origin) => ({ origin, content: undefined, assigned: false }));
+    this.#items = Array.from(lengths, (_, origin) => ({ origin, value: undefined }));
     this.proxy = new Proxy([], this.#traps());
     scope.register(this);
   }
 
-  fill(contents: readonly (readonly [key: string, content: Content])[]): void {
-    this.#items = contents.map(([, content]) => ({ origin: undefined, content, assigned: true }));
+  contents(): Contents {
+    return this.#items.map((item, index) => [index, this.#shown(item)]);
   }
 
-  /** Keeps every element that is among the values and doesn't change places with another; see `keepOrder`. */
-  replaceWith(value: object, path: Path = []): void {
-    const given = this.#scope.nodeOf(value) === undefined ? value : this.#scope.nodeOf(value)?.toPlain();
-    const values = given as readonly unknown[];
-    const before = this.#items;
-    const keyOf = (content: Content): unknown => (isNode(content) ? content : valueKey(plainOf(content)));
-    const kept = keepOrder(
-      before.map((item) => keyOf(this.#contentOf(item))),
-      // Objects and arrays that are no drafts are new: they equal nothing that is here.
-      values.map((inner) => this.#scope.nodeOf(inner) ?? (isNested(inner) ? {} : valueKey(inner as Plain))),
+  /** Elements that a recipe moved are still themselves: those that kept their order stay, the others are copied. */
+  planOwn(path: Path): void {
+    if (!this.#changed) {
+      for (const [index, original] of this.#originals) this.#planElement(index, original, index, path);
+      return;
+    }
+    const taken = new Set<number>();
+    const origins: (number | undefined)[] = [];
+    const take = (choose: (item: Item) => number | undefined): void => {
+      this.#items.forEach((item, index) => {
+        const origin = origins[index] === undefined ? choose(item) : undefined;
+        if (origin === undefined || taken.has(origin)) return;
+        taken.add(origin);
+        origins[index] = origin;
+      });
+    };
+    const elementOf = ({ origin, value }: Item) => (value === undefined ? origin : this.#originOf.get(value));
+    // An element is first of all where it was, else where it was put. A value that was assigned over an element changes it,
+    // unless that element is still there elsewhere.
+    take((item) => (elementOf(item) === item.origin ? item.origin : undefined));
+    take(elementOf);
+    take((item) => item.origin);
+    const ascending = longestAscending(
+      origins.flatMap((origin, index) => (origin === undefined ? [] : [[origin, index] as [number, number]])),
     );
-    const items: Item[] = [];
-    const changed: number[] = [];
+    this.#planItems(this.#items, new Map(ascending.map(([origin, index]) => [index, origin])), path);
+  }
+
+  /** Keeps every element that is among the values, or equal to one, and doesn't change places with another; see `keepOrder`. */
+  planContents(contents: Contents, path: Path): void {
+    const values = contents.map(([, value]) => value);
+    const taken = new Set<number>();
+    const after = values.map((value, index) => {
+      const origin = this.#originOf.get(value);
+      if (origin === undefined || taken.has(origin)) return valueKey(this.#scope.copy(value, [...path, index]));
+      taken.add(origin);
+      return origin;
+    });
+    const before = this.#handle.toJSON().map((value, origin) => (taken.has(origin) ? origin : valueKey(value)));
+    const origins = new Map<number, number>();
     let [old, next] = [0, 0];
-    for (const [keptOld, keptNext] of [...kept, [before.length, values.length] as const]) {
+    for (const [keptOld, keptNext] of [...keepOrder(before, after), [before.length, values.length] as const]) {
       // Between two kept elements, what can take the place of what was there changes it; the rest is new or gone.
       for (; next < keptNext; next += 1) {
-        const item = old < keptOld ? before[old] : undefined;
-        if (item !== undefined && this.#takesInPlace(item, values[next])) {
-          old += 1;
-          changed.push(next);
-          items.push(item);
-        } else items.push(this.#newItem(values[next], [...path, next]));
+        while (old < keptOld && taken.has(old)) old += 1;
+        if (old >= keptOld || !this.#takesInPlace(old, values[next])) continue;
+        origins.set(next, old);
+        old += 1;
       }
-      const item = before[keptOld];
-      if (item !== undefined) items.push(item);
+      if (keptNext < values.length) origins.set(keptNext, keptOld);
       [old, next] = [keptOld + 1, keptNext + 1];
     }
-    this.#items = items;
-    for (const index of changed) this.#assign(index, values[index], [...path, index]);
+    this.#planItems(
+      values.map((value) => ({ origin: undefined, value })),
+      origins,
+      path,
+    );
   }
 
-  toPlain(): Plain {
-    return this.#items.map((item) => plainOf(this.#contentOf(item)));
-  }
-
-  /** Carries out what was done to it, from the back, so that the indices in front stay what they were. */
-  commit(): void {
-    const handle = this.#handle;
-    if (handle === undefined) return;
-    let end = this.#originalLength;
-    let fresh: Item[] = [];
-    const step = (origin: number): void => {
-      if (end > origin + 1) handle.delete(origin + 1, end - origin - 1);
-      insertAll(
-        handle,
-        origin + 1,
-        fresh.reverse().map((item) => plainOf(this.#contentOf(item))),
-      );
-      fresh = [];
-      end = origin;
+  /** @param origins by the index of each item that stays in its place, that place; ascending. All others are inserted. */
+  #planItems(items: readonly Item[], origins: ReadonlyMap<number, number>, path: Path): void {
+    const [scope, handle] = [this.#scope, this.#handle];
+    // From the back, so that the indices in front stay what they were.
+    let [end, endIndex] = [this.#originalLength, items.length];
+    const step = (origin: number, index: number): void => {
+      const count = end - origin - 1;
+      const fresh = items.slice(index + 1, endIndex).map((item, offset) => {
+        return scope.copy(this.#shown(item), [...path, index + 1 + offset]);
+      });
+      if (count > 0) scope.plan(() => handle.delete(origin + 1, count));
+      if (fresh.length > 0) scope.plan(() => insertAll(handle, origin + 1, fresh));
+      [end, endIndex] = [origin, index];
     };
-    for (const item of [...this.#items].reverse()) {
-      if (item.origin === undefined) fresh.push(item);
-      else step(item.origin);
+    for (let index = items.length - 1; index >= 0; index -= 1) {
+      const origin = origins.get(index);
+      if (origin !== undefined) step(origin, index);
     }
-    step(-1);
-    this.#items.forEach((item, index) => {
-      if (item.origin === undefined || item.content === undefined) return;
-      if (item.assigned) writeElement(handle, index, plainOf(item.content));
-      else if (isNode(item.content)) item.content.commit();
+    step(-1, -1);
+    items.forEach((item, index) => {
+      const origin = origins.get(index);
+      // What nobody has read or assigned is as it was.
+      if (origin === undefined || (item.value === undefined && !this.#originals.has(origin))) return;
+      this.#planElement(origin, this.#shown(item), index, path);
     });
   }
 
-  #contentOf(item: Item): Content {
-    if (item.content !== undefined || item.origin === undefined) return item.content ?? null;
-    const content = this.#scope.read(this.#handle?.get(item.origin) ?? null);
-    item.content = content;
-    return content;
+  /** @param index where the element is once the others have come and gone */
+  #planElement(origin: number, value: unknown, index: number, path: Path): void {
+    const handle = this.#handle;
+    this.#scope.place(this.#original(origin), value, [...path, index], (copied) => writeElement(handle, index, copied));
+  }
+
+  #original(origin: number): unknown {
+    const known = this.#originals.get(origin);
+    if (known !== undefined) return known;
+    const shown = this.#scope.read(this.#handle.get(origin) ?? null);
+    if (typeof shown === 'object' && shown !== null) {
+      this.#originals.set(origin, shown);
+      this.#originOf.set(shown, origin);
+    }
+    return shown;
+  }
+
+  #shown({ origin, value }: Item): unknown {
+    return value === undefined && origin !== undefined ? this.#original(origin) : value;
   }
 
   get #length(): number {
     return this.#items.length;
   }
 
-  #get(index: number): Content | undefined {
+  #get(index: number): unknown {
     const item = this.#items[index];
-    return item && this.#contentOf(item);
+    return item && this.#shown(item);
   }
 
-  #assign(index: number, value: unknown, path: Path = [index]): void {
-    const item = this.#items[index];
-    if (item === undefined) {
-      if (index !== this.#items.length) throw invalid(path, `an index up to ${this.#items.length}`, `${index}`);
-      this.#splice(index, 0, [value]);
-      return;
-    }
-    const found = this.#contentOf(item);
-    const node = this.#scope.nodeOf(value);
-    if (node !== undefined && node === found) return;
-    const fits = isNode(found) && (found.kind === 'list' ? Array.isArray(value) : isPlainObject(value));
-    if (isNode(found) && fits) found.replaceWith(value as object, path);
-    else {
-      item.content = this.#scope.take(value, path);
-      item.assigned = true;
-    }
+  #assign(index: number, value: unknown): void {
+    if (index > this.#length) throw invalid([index], `an index up to ${this.#length}`, `${index}`);
+    this.#scope.accept(value, [index]);
+    this.#changed = true;
+    this.#items[index] = { origin: this.#items[index]?.origin, value };
   }
 
   /** Returns what a recipe sees of the deleted elements. */
   #splice(start: number, deleted: number, values: readonly unknown[]): unknown[] {
-    const items = values.map((value, offset) => this.#newItem(value, [start + offset]));
-    const gone = this.#items.slice(start, start + deleted).map((item) => this.#scope.show(this.#contentOf(item)));
-    this.#items.splice(start, deleted, ...items);
+    values.forEach((value, offset) => {
+      this.#scope.accept(value, [start + offset]);
+    });
+    const gone = this.#items.slice(start, start + deleted).map((item) => this.#shown(item));
+    this.#changed = true;
+    this.#items.splice(start, deleted, ...values.map((value) => ({ origin: undefined, value })));
     return gone;
   }
 
-  #newItem(value: unknown, path: Path): Item {
-    return { origin: undefined, content: this.#scope.take(value, path), assigned: true };
+  #sort(compare: unknown): void {
+    const order = typeof compare === 'function' ? (compare as (a: unknown, b: unknown) => number) : undefined;
+    const shown = this.#items.map((item) => ({ item, value: this.#shown(item) }));
+    if (order !== undefined) shown.sort((a, b) => order(a.value, b.value));
+    else {
+      // As arrays do without a function; drafts of objects have no `toString` that would say so.
+      const textOf = (value: unknown): string =>
+        this.#scope.nodeOf(value)?.kind === 'map' ? '[object Object]' : String(value);
+      const texts = new Map(shown.map((entry) => [entry, textOf(entry.value)]));
+      shown.sort((a, b) => {
+        const [first, second] = [texts.get(a) ?? '', texts.get(b) ?? ''];
+        return first < second ? -1 : Number(first > second);
+      });
+    }
+    this.#changed = true;
+    this.#items = shown.map(({ item }) => item);
   }
 
-  /** An object takes an object's place, and an array an array's; anything takes that of a plain value. */
-  #takesInPlace(item: Item, value: unknown): boolean {
+  /** A value takes a plain value's place, an object an object's and an array an array's. A draft is of another place. */
+  #takesInPlace(origin: number, value: unknown): boolean {
     if (this.#scope.nodeOf(value) !== undefined) return false;
-    const content = this.#contentOf(item);
-    if (!isNode(content)) return !isNested(value);
-    return content.kind === 'list' ? Array.isArray(value) : isPlainObject(value);
+    return this.#scope.nodeOf(this.#original(origin))?.kind === this.#scope.partsOf(value)?.kind;
   }
 
   #traps(): ProxyHandler<object> {
@@ -165,10 +209,7 @@ export class ListDraft implements DraftNode {
         scope.check();
         if (key === 'length') return this.#length;
         const index = indexOf(key);
-        if (index !== undefined) {
-          const content = this.#get(index);
-          return content === undefined ? undefined : scope.show(content);
-        }
+        if (index !== undefined) return this.#get(index);
         return this.#method(key) ?? Reflect.get(target, key);
       },
       set: (_, key, value) => {
@@ -198,9 +239,8 @@ export class ListDraft implements DraftNode {
       getOwnPropertyDescriptor: (_, key) => {
         scope.check();
         if (key === 'length') return { value: this.#length, writable: true, enumerable: false, configurable: false };
-        const content = this.#get(indexOf(key) ?? -1);
-        if (content === undefined) return undefined;
-        return { value: scope.show(content), writable: true, enumerable: true, configurable: true };
+        const value = this.#get(indexOf(key) ?? -1);
+        return value === undefined ? undefined : { value, writable: true, enumerable: true, configurable: true };
       },
       setPrototypeOf: () => false,
       preventExtensions: () => false,
@@ -232,23 +272,31 @@ export class ListDraft implements DraftNode {
           return this.#splice(from, Math.trunc(count), rest.slice(1));
         };
       case 'sort':
+        return (compare?: unknown) => {
+          this.#sort(compare);
+          return this.proxy;
+        };
       case 'reverse':
+        return () => {
+          this.#changed = true;
+          this.#items.reverse();
+          return this.proxy;
+        };
       case 'fill':
       case 'copyWithin':
         return (...given: unknown[]) => {
-          const copy = this.#items.map((item) => this.#scope.show(this.#contentOf(item)));
-          (copy[key] as (...given: unknown[]) => unknown)(...given);
-          this.replaceWith(copy);
+          const before = this.#items.map((item) => this.#shown(item));
+          const after = [...before];
+          (after[key] as (...given: unknown[]) => unknown)(...given);
+          after.forEach((value, index) => {
+            if (!Object.is(value, before[index])) this.#assign(index, value);
+          });
           return this.proxy;
         };
       default:
         return undefined;
     }
   }
-}
-
-function isNested(value: unknown): boolean {
-  return typeof value === 'object' && value !== null && !(value instanceof Uint8Array);
 }
 
 /** The index that a property name stands for. */

@@ -6,8 +6,8 @@ import type { Plain } from '../core/index.ts';
 
 /** How deep objects and arrays of one value may nest. */
 export const maxDepth = 32;
-/** The longest string or byte array: the core takes 1 MiB, what stands around it included. */
-const maxScalar_bytes = 1024 * 1024 - 64;
+/** The longest string or byte array: the core takes 768 KiB, what stands around it included. */
+const maxScalar_bytes = 768 * 1024 - 64;
 const maxKey_bytes = 1024;
 
 /** What a path leads through: keys and indices. */

@@ -6,13 +6,16 @@ import type { JoineryError } from '@joinery/protocol';
 /**
  * - `local`: visible in this client's values.
  * - `durable`: in the storage in use (strictly committed where the storage is on disk).
- * - `synced`: committed in the server's database.
+ * - `synced`: committed in the server's database. While local storage fails this may come without `durable` before it.
  * - `rejected`: it will never be synced; the `synced` promise rejects with the reason.
  */
 export type ReceiptState = 'local' | 'durable' | 'synced' | 'rejected';
 
 /**
  * Follows one write on its way. Ignoring it is fine: a rejection that nobody looks at is not an unhandled rejection.
+ *
+ * The receipt of a write that changed nothing stands for what it wanted: it is durable when everything is that was written
+ * to the document before, and synced when the server has all of the document that it lacked at that moment.
  *
  * @example
  * const receipt = notes.update({ title: 'Trip' });
@@ -21,13 +24,20 @@ export type ReceiptState = 'local' | 'durable' | 'synced' | 'rejected';
  */
 export interface Receipt {
   readonly state: ReceiptState;
-  /** Why the write was rejected; absent otherwise. */
+  /** What `synced` rejects with; absent otherwise. */
   readonly error: JoineryError | undefined;
-  /** Resolves when the write is in storage. Rejects with a JoineryError when it never will be. */
+  /**
+   * Resolves when losing this device's memory can't lose the write any more: it is in storage, or, where storage fails,
+   * committed in the server's database, which is no less safe. Rejects with a JoineryError when it is in neither and never
+   * will be.
+   */
   readonly durable: Promise<void>;
-  /** Resolves when the server has committed the write. Rejects with a JoineryError when it was refused. */
+  /**
+   * Resolves when the server has committed the write. Rejects with a JoineryError when it was refused, and with `closed`
+   * when the client was closed before: if `state` is `durable` then, the write is in storage, and sent by the next client.
+   */
   readonly synced: Promise<void>;
-  /** Calls `listener` after each change of `state`. Returns the function that ends it. */
+  /** Calls `listener` after each change of `state`. What it throws hinders nothing. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
 }
 
@@ -79,13 +89,6 @@ export class WriteReceipt implements Receipt {
     this.#become('synced');
   }
 
-  /** There is nothing that could be lost. */
-  settle(): this {
-    this.markDurable();
-    this.markSynced();
-    return this;
-  }
-
   /** It will never be synced; what was not stored will never be durable. */
   markRejected(error: JoineryError): void {
     if (this.#state === 'synced' || this.#state === 'rejected') return;
@@ -95,10 +98,28 @@ export class WriteReceipt implements Receipt {
     this.#become('rejected');
   }
 
+  /** Nobody follows it any more. What is in storage stays `durable`: another client will send it. */
+  markClosed(error: JoineryError): void {
+    if (!this.#stored) this.markRejected(error);
+    else if (this.#state === 'durable') {
+      this.#error = error;
+      this.#synced?.reject(error);
+    }
+  }
+
   #become(state: ReceiptState): void {
     if (this.#state === state) return;
     this.#state = state;
-    for (const listener of [...(this.#listeners ?? [])]) listener();
+    for (const listener of [...(this.#listeners ?? [])]) {
+      try {
+        listener();
+      } catch (error) {
+        // The app is to hear of it, but what goes on here must not end with it.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 }
 

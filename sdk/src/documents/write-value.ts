@@ -21,19 +21,19 @@ type PlainObject = { [key: string]: Plain };
 /** Makes the key's value equal to `value`. */
 export function writeKey(map: MapHandle, key: string, value: Plain): void {
   const found = map.get(key);
-  if (isHandle(found) && changeInPlace(found, value)) return;
+  if (isHandle(found) ? changeInPlace(found, value) : equalValues(found, value)) return;
   if (isObject(value)) fillMap(map.create(key, 'map') as MapHandle, value);
   else if (Array.isArray(value)) insertAll(map.create(key, 'list'), 0, value);
-  else if (isHandle(found) || found === undefined || !equalValues(found, value)) map.set(key, value);
+  else map.set(key, value);
 }
 
 /** Makes the element's value equal to `value`. */
 export function writeElement(list: ListHandle, index: number, value: Plain): void {
   const found = list.get(index);
-  if (isHandle(found) && changeInPlace(found, value)) return;
+  if (isHandle(found) ? changeInPlace(found, value) : equalValues(found, value)) return;
   if (isObject(value)) fillMap(list.setContainer(index, 'map') as MapHandle, value);
   else if (Array.isArray(value)) insertAll(list.setContainer(index, 'list'), 0, value);
-  else if (isHandle(found) || !equalValues(found, value)) list.set(index, value);
+  else list.set(index, value);
 }
 
 /** Inserts elements, the first one at `index`. */
@@ -100,7 +100,7 @@ function changeInPlace(found: Handle, value: Plain): boolean {
       changeText(found, value);
       return true;
     case 'counter': {
-      const difference = typeof value === 'number' ? value - found.value : Number.NaN;
+      const difference = Number.isSafeInteger(value) ? (value as number) - found.value : Number.NaN;
       if (!Number.isSafeInteger(difference)) return false;
       if (difference !== 0) found.increment(difference);
       return true;
@@ -126,7 +126,7 @@ function changeList(list: ListHandle, values: readonly Plain[]): void {
   // Places between kept elements that are on both sides are changed, the rest is deleted and inserted. From the back, so
   // that indices in front stay what they were.
   let [beforeEnd, afterEnd] = [before.length, values.length];
-  for (const [beforeAt, afterAt] of [...kept, [-1, -1] as const].reverse()) {
+  for (const [beforeAt, afterAt] of [[-1, -1] as const, ...kept].reverse()) {
     const [first, firstAfter] = [beforeAt + 1, afterAt + 1];
     const shared = Math.min(beforeEnd - first, afterEnd - firstAfter);
     if (beforeEnd - first > shared) list.delete(first + shared, beforeEnd - first - shared);

@@ -139,7 +139,11 @@ export function pruneState(state: StateRecord, agents: ReadonlySet<bigint>): Sta
 /** Whether a log record may go: the snapshot covers it and the server has it. */
 export function isRemovable(record: DecodedEnvelope, state: StateRecord, covers: ReadonlyMap<bigint, number>): boolean {
   if (record.to > (covers.get(record.agent) ?? 0)) return false;
-  return record.remote || state.acknowledged.some(({ agent, to }) => agent === record.agent && record.to <= to);
+  return record.remote || isAcknowledged(state, record);
+}
+
+export function isAcknowledged(state: StateRecord, envelope: { readonly agent: bigint; readonly to: number }): boolean {
+  return state.acknowledged.some(({ agent, to }) => agent === envelope.agent && envelope.to <= to);
 }
 
 /** Epochs never go back, so a higher epoch is ahead of any position in a lower one. */

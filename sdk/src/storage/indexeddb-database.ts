@@ -41,7 +41,7 @@ export function logRange(document: string): IDBKeyRange {
 
 export async function openDatabase(namespace: Namespace, events: StoreEvents, closed: () => void): Promise<Database> {
   if (typeof indexedDB === 'undefined') {
-    throw new JoineryError('storage-failed', {
+    throw new JoineryError('storage-unavailable', {
       expected: 'IndexedDB',
       got: 'none in this environment',
       remedy: "Use storage: 'memory', or pass a storage of your own.",
@@ -84,8 +84,25 @@ export async function openDatabase(namespace: Namespace, events: StoreEvents, cl
     });
     return database;
   } catch (error) {
-    throw storageError(error);
+    throw openError(error);
   }
+}
+
+/** What it means that the database didn't open. */
+function openError(error: unknown): JoineryError {
+  // The browser gives this page no storage at all (it is in a sandbox, or the user has turned storage off).
+  if (error instanceof Error && error.name === 'SecurityError') {
+    return new JoineryError(
+      'storage-unavailable',
+      {
+        expected: 'IndexedDB to be allowed',
+        got: `${error.name}: ${error.message}`,
+        remedy: "Allow this page to store data, or use storage: 'memory'.",
+      },
+      { cause: error },
+    );
+  }
+  return storageError(error);
 }
 
 /** What an exception of IndexedDB means. */

@@ -6,9 +6,10 @@ import { JoineryError, writeEnvelope } from '@joinery/protocol';
 import { openDB } from 'idb';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { assertRejects } from '../testing/contract.ts';
+import { indexedDbHarness } from '../testing/indexeddb-harness.ts';
 import { storageSuite } from '../testing/storage-suite.ts';
 import { IndexedDbStorage } from './indexeddb.ts';
-import { databaseName, databaseVersion, logRange, type Schema } from './indexeddb-database.ts';
+import { databaseName, databaseVersion } from './indexeddb-database.ts';
 import type { DocumentWrite, Namespace } from './storage.ts';
 
 let count = 0;
@@ -26,24 +27,7 @@ const write: DocumentWrite = {
 
 describe('storage in IndexedDB', () => {
   for (const { name, run } of storageSuite) {
-    test(name, async () => {
-      await run({
-        storage: new IndexedDbStorage(),
-        async damage(namespace, id, area) {
-          const database = await openDB<Schema>(databaseName(namespace), databaseVersion);
-          const store = ({ log: 'log', snapshot: 'snapshots', state: 'states' } as const)[area];
-          const transaction = database.transaction(store, 'readwrite');
-          const cursor = await transaction.store.openCursor(area === 'log' ? logRange(id) : IDBKeyRange.only(id));
-          const record = cursor?.value.slice();
-          if (!cursor || !record) throw new Error(`no ${area} record of ${id}`);
-          const middle = record.length >> 1;
-          record[middle] = (record[middle] ?? 0) ^ 4;
-          await cursor.update(record);
-          await transaction.done;
-          database.close();
-        },
-      });
-    });
+    test(name, () => run(indexedDbHarness()));
   }
 });
 
@@ -120,8 +104,23 @@ describe('IndexedDB alone', () => {
 
   test('without IndexedDB opening fails with a typed error', async () => {
     vi.stubGlobal('indexedDB', undefined);
-    await assertRejects(new IndexedDbStorage().open(freshNamespace()), 'storage-failed');
+    await assertRejects(new IndexedDbStorage().open(freshNamespace()), 'storage-unavailable');
     vi.unstubAllGlobals();
+  });
+
+  test('where the browser refuses it for good opening says so, and else that it may work later', async () => {
+    const open = vi.spyOn(indexedDB, 'open');
+    for (const [name, code] of [
+      ['SecurityError', 'storage-unavailable'],
+      ['UnknownError', 'storage-failed'],
+      ['InvalidStateError', 'storage-failed'],
+      ['QuotaExceededError', 'storage-full'],
+    ] as const) {
+      open.mockImplementationOnce(() => {
+        throw new DOMException('no', name);
+      });
+      await assertRejects(new IndexedDbStorage().open(freshNamespace()), code);
+    }
   });
 
   test('an exception that is none of ours has a code too', async () => {

@@ -3,7 +3,7 @@
 
 import { JoineryError, readEnvelope } from '@joinery/protocol';
 import { type IDBPTransaction, unwrap } from 'idb';
-import { advanceState, agentKey, assemble, isRemovable, pruneState, readState } from './assemble.ts';
+import { advanceState, agentKey, assemble, isAcknowledged, isRemovable, pruneState, readState } from './assemble.ts';
 import { type Database, type LogKey, logRange, openDatabase, type Schema, storageError } from './indexeddb-database.ts';
 import {
   decodeEnvelopeRecord,
@@ -79,8 +79,8 @@ class IndexedDbStore implements DocumentStore {
       const outbox = unwrap(transaction.objectStore('outbox'));
       for (const { write, records } of commits) {
         for (const { key, record, local } of records) {
-          log.put(record, key);
-          if (local) outbox.put(write.at_ms, key);
+          if (local) addLocal(write.document, { log, outbox }, key, record);
+          else log.put(record, key);
         }
       }
       const states = await Promise.all(ids.map((id) => this.#state(transaction, id)));
@@ -91,6 +91,13 @@ class IndexedDbStore implements DocumentStore {
         for (const { agent, to } of write.acknowledged ?? []) {
           const name = agentKey(agent);
           outbox.delete(IDBKeyRange.bound([write.document, name, 0], [write.document, name, to], false, true));
+        }
+      }
+      for (const { write, records } of commits) {
+        const state = next.get(write.document) as StateRecord;
+        for (const { key, agent, to, local } of records) {
+          if (local && !isAcknowledged(state, { agent, to })) outbox.put(write.at_ms, key);
+          else outbox.delete(key);
         }
       }
       const stateStore = unwrap(transaction.objectStore('states'));
@@ -269,13 +276,48 @@ async function readRaw<Mode extends IDBTransactionMode>(transaction: Transaction
   return assemble(id, raw, (key, envelope) => key[1] === agentKey(envelope.agent) && key[2] === envelope.from);
 }
 
-function recordsOf(write: DocumentWrite): { key: LogKey; record: Uint8Array; local: boolean }[] {
+/** Puts a local record where there is none from the server: that one says more, and stays. */
+function addLocal(
+  document: string,
+  { log, outbox }: { readonly log: IDBObjectStore; readonly outbox: IDBObjectStore },
+  key: LogKey,
+  record: Uint8Array,
+): void {
+  const adding = log.add(record, key);
+  adding.onerror = (event) => {
+    if (adding.error?.name !== 'ConstraintError') return;
+    // There is one. That is no error of the transaction.
+    event.preventDefault();
+    event.stopPropagation();
+    const reading: IDBRequest<Uint8Array> = log.get(key);
+    reading.onsuccess = () => {
+      // `append` has made the outbox's row by then.
+      if (decodedOf(document, reading.result)?.remote) outbox.delete(key);
+      else log.put(record, key);
+    };
+  };
+}
+
+interface LogRecord {
+  readonly key: LogKey;
+  readonly agent: bigint;
+  readonly to: number;
+  readonly record: Uint8Array;
+  readonly local: boolean;
+}
+
+function recordsOf(write: DocumentWrite): LogRecord[] {
   const { document, epoch, at_ms } = write;
-  const record = (bytes: Uint8Array, position: number) => ({
-    key: logKey(document, readEnvelope(bytes)),
-    record: encodeEnvelopeRecord(document, { remote: position > 0, epoch, position, at_ms, bytes }),
-    local: position === 0,
-  });
+  const record = (bytes: Uint8Array, position: number): LogRecord => {
+    const header = readEnvelope(bytes);
+    return {
+      key: logKey(document, header),
+      agent: header.agent,
+      to: header.to,
+      record: encodeEnvelopeRecord(document, { remote: position > 0, epoch, position, at_ms, bytes }),
+      local: position === 0,
+    };
+  };
   const first = write.remote?.firstPosition ?? 0;
   return [
     ...(write.local ?? []).map((bytes) => record(bytes, 0)),

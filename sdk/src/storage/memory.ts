@@ -74,7 +74,11 @@ class MemoryStore implements DocumentStore {
     const commits = writes.map((write) => ({ write, records: recordsOf(write) }));
     for (const { write, records } of commits) {
       const document = this.#document(write.document);
-      for (const [key, record] of records) document.log.set(key, record);
+      for (const { key, record, local } of records) {
+        // One that came from the server says more than a local one.
+        const known = local ? document.log.get(key) : undefined;
+        if (known === undefined || !decodedOf(write.document, known)?.remote) document.log.set(key, record);
+      }
       const state = this.#state(write.document, document);
       document.state = encodeStateRecord(write.document, advanceState(state, write.resume, write.acknowledged));
     }
@@ -135,7 +139,8 @@ class MemoryStore implements DocumentStore {
     this.#check();
     const pending: PendingDocument[] = [];
     for (const [id, document] of this.#area.documents) {
-      const state = this.#state(id, document);
+      // A damaged state record is left for `load`; without it, nothing counts as acknowledged.
+      const { state } = readState(id, document.state);
       const acknowledged = new Map(state.acknowledged.map(({ agent, to }) => [agent, to]));
       const open = Array.from(document.log.values(), (record) => decodedOf(id, record)).filter(
         (envelope) =>
@@ -200,12 +205,19 @@ function logKey({ agent, from }: EnvelopeKey): string {
   return `${agentKey(agent)}:${from}`;
 }
 
-function recordsOf(write: DocumentWrite): [string, Uint8Array][] {
+interface LogRecord {
+  readonly key: string;
+  readonly record: Uint8Array;
+  readonly local: boolean;
+}
+
+function recordsOf(write: DocumentWrite): LogRecord[] {
   const { document, epoch, at_ms } = write;
-  const record = (bytes: Uint8Array, position: number): [string, Uint8Array] => [
-    logKey(readEnvelope(bytes)),
-    encodeEnvelopeRecord(document, { remote: position > 0, epoch, position, at_ms, bytes }),
-  ];
+  const record = (bytes: Uint8Array, position: number): LogRecord => ({
+    key: logKey(readEnvelope(bytes)),
+    record: encodeEnvelopeRecord(document, { remote: position > 0, epoch, position, at_ms, bytes }),
+    local: position === 0,
+  });
   const first = write.remote?.firstPosition ?? 0;
   return [
     ...(write.local ?? []).map((bytes) => record(bytes, 0)),

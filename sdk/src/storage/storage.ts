@@ -27,7 +27,10 @@ export interface Namespace {
 export interface Storage {
   /** Shown as the storage mode in use, e.g. `indexeddb`. */
   readonly mode: string;
-  /** @throws JoineryError `storage-failed`, `storage-locked`, `storage-full` */
+  /**
+   * @throws JoineryError `storage-unavailable` where there is no such storage and won't be: the only error after which
+   * another kind of storage may be used. Else `storage-failed`, `storage-locked` or `storage-full`: it is tried again.
+   */
   open(namespace: Namespace, events?: StoreEvents): Promise<DocumentStore>;
 }
 

@@ -12,6 +12,7 @@ export interface Append {
   /** Those of the batch that are not in storage already. */
   readonly envelopes: readonly Uint8Array[];
   readonly entries: readonly OutboxEntry[];
+  readonly asks: boolean;
   /** It is in the engine's replica: sent from memory, because storage fails. */
   joined: boolean;
 }
@@ -59,7 +60,7 @@ export class Appends {
   }
 
   /** A batch arrived. What was handed over again and had reached storage before is left out of it. */
-  add(channel: number, { batch, envelopes }: EnvelopeBatch, at_ms: number): Append {
+  add(channel: number, { batch, envelopes, asks }: EnvelopeBatch, at_ms: number): Append {
     const fresh: Uint8Array[] = [];
     const entries: OutboxEntry[] = [];
     for (const bytes of envelopes) {
@@ -70,7 +71,7 @@ export class Appends {
       fresh.push(bytes);
       entries.push(this.#outbox.add(header, bytes, at_ms, false));
     }
-    const append = { channel, batch, envelopes: fresh, entries, joined: false };
+    const append = { channel, batch, envelopes: fresh, entries, asks, joined: false };
     this.#waiting.add(append);
     return append;
   }

@@ -43,7 +43,8 @@ export function causalOrder<Envelope extends Orderable>(envelopes: readonly Enve
     const ready = [start];
     for (let agent = ready.pop(); agent !== undefined; agent = ready.pop()) {
       const queue = queues.get(agent) ?? [];
-      let index = placed.get(agent) ?? 0;
+      const before = placed.get(agent) ?? 0;
+      let index = before;
       for (let next = queue[index]; next !== undefined; next = queue[index]) {
         const cause = missing(next);
         if (cause !== undefined) {
@@ -56,6 +57,8 @@ export function causalOrder<Envelope extends Orderable>(envelopes: readonly Enve
         index += 1;
         placed.set(agent, index);
       }
+      // Whoever waits for this agent tries again, if it got any further.
+      if (index === before) continue;
       ready.push(...(waiting.get(agent) ?? []));
       waiting.delete(agent);
     }

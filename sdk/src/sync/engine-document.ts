@@ -8,18 +8,11 @@
 import { asJoineryError, JoineryError, type NeedEnvelopes, readEnvelope } from '@joinery/protocol';
 import { decodeVersion } from '../core/index.ts';
 import type { Environment } from '../environment.ts';
-import type { DocumentStore, ResumeMark, StoredDocument } from '../storage/storage.ts';
+import type { Acknowledgement, DocumentStore, ResumeMark, StoredDocument, StoredEnvelope } from '../storage/storage.ts';
 import { type Append, Appends } from './appends.ts';
-import type { Feed } from './feed.ts';
 import type { Journal } from './journal.ts';
-import {
-  type AgentSeq,
-  type EnginePort,
-  type EngineStatus,
-  type EnvelopeBatch,
-  errorData,
-  type FromEngine,
-} from './messages.ts';
+import { MainThread } from './main-thread.ts';
+import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine } from './messages.ts';
 import { Outbox, type RetainedBytes } from './outbox.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
 import { StoredReplica } from './stored-replica.ts';
@@ -50,8 +43,6 @@ export interface Trouble {
   readonly blocked: boolean;
 }
 
-/** Stored documents up to this size go to the main thread as they lie in storage; others as one encoded state. */
-const forwardedLog_bytes = 64 * 1024;
 /** In memory for want of working storage: beyond it the main thread has to wait. */
 const keptLimit_bytes = 64 * 1024 * 1024;
 const readRetry_ms = 1_000;
@@ -59,16 +50,15 @@ const readRetry_ms = 1_000;
 export class EngineDocument {
   readonly id: string;
   readonly #context: DocumentContext;
+  readonly #main: MainThread;
   readonly #outbox: Outbox;
   readonly #appends: Appends;
+  readonly #loaded: Promise<void>;
   /** What the main thread handed over before the document was loaded. */
   readonly #early: { readonly channel: number; readonly batch: EnvelopeBatch }[] = [];
-  /** Openings in the main thread, also closed ones as long as writes of theirs are under way. */
-  readonly #channels = new Set<number>();
-  /** Seqs that the main thread waits for the server to have. */
-  #awaited: readonly AgentSeq[] = [];
+  /** Known here, and not to storage. */
+  readonly #unstoredAcknowledgements = new Set<Acknowledgement>();
   #local: StoredReplica | undefined;
-  #feed: Feed | undefined;
   #loading = true;
   #released = false;
   #adopting = false;
@@ -78,9 +68,10 @@ export class EngineDocument {
   constructor(id: string, context: DocumentContext) {
     this.id = id;
     this.#context = context;
+    this.#main = new MainThread(context.port, id, () => this.#encode());
     this.#outbox = new Outbox(context.retained);
     this.#appends = new Appends(this.#outbox);
-    this.#load().catch((error: unknown) => this.#loadFailed(error));
+    this.#loaded = this.#load().catch((error: unknown) => this.#loadFailed(error));
   }
 
   /** It is not yet known what is stored of it. */
@@ -93,6 +84,21 @@ export class EngineDocument {
     return this.#outbox.size - this.#appends.uncounted;
   }
 
+  /** Resolves when it is known what is stored of it, or that this can't be known; what was handed over is written then. */
+  get loaded(): Promise<void> {
+    return this.#loaded;
+  }
+
+  /** Envelopes that were handed over and can't be stored before the document is loaded. */
+  get holdsEarly(): boolean {
+    return this.#early.some(({ batch }) => batch.envelopes.length > 0);
+  }
+
+  /** Nothing of the main thread's is under way. */
+  get #isQuiet(): boolean {
+    return !this.#loading && this.#outbox.size === 0 && this.#appends.size === 0 && this.#early.length === 0;
+  }
+
   get oldestAt_ms(): number | undefined {
     return this.#outbox.oldestAt_ms;
   }
@@ -103,13 +109,11 @@ export class EngineDocument {
 
   // From the main thread.
 
-  open(feed: Feed, unstored: readonly EnvelopeBatch[], awaited: readonly AgentSeq[]): void {
-    this.#feed = feed;
-    this.#channels.add(feed.channel);
-    this.#awaited = awaited;
-    for (const batch of unstored) this.append(feed.channel, batch);
-    if (this.#local !== undefined) this.#postState(feed.channel, this.#local);
-    else if (this.#trouble?.blocked) this.#postFailed(this.#trouble.error);
+  open(channel: number, unstored: readonly EnvelopeBatch[], awaited: readonly AgentSeq[]): void {
+    this.#main.open(channel, awaited);
+    for (const batch of unstored) this.append(channel, batch);
+    if (this.#local !== undefined) this.#main.loaded(this.#context.status(this));
+    else if (!this.#loading && this.#trouble !== undefined) this.#main.failed(this.#trouble.error);
   }
 
   append(channel: number, batch: EnvelopeBatch): void {
@@ -121,30 +125,27 @@ export class EngineDocument {
     const at_ms = environment.now();
     const append = this.#appends.add(channel, batch, at_ms);
     const local = append.envelopes;
+    if (local.length === 0 && this.#appends.size === 1) {
+      // Nothing to store, and nothing before it that has to be.
+      this.#stored(append);
+      return;
+    }
     journal.write({ document: this.id, epoch: this.#epoch, at_ms, local }, () => this.#stored(append));
     if (journal.error !== undefined) this.storageFailing();
   }
 
   /** The main replica was lost. */
   reload(): void {
-    if (this.#local !== undefined) this.#feed?.pushState();
+    if (this.#local !== undefined) this.#main.reload();
   }
 
   taken(bytes: number): void {
-    this.#feed?.taken(bytes);
-  }
-
-  /** The whole state, for the main thread. */
-  encode(): Uint8Array {
-    if (this.#local === undefined) throw new Error('Expected a loaded document.');
-    return this.#local.replica.encodeSnapshot();
+    this.#main.taken(bytes);
   }
 
   close(channel: number): void {
-    // A later opening may have taken over.
-    if (this.#feed?.channel !== channel) return;
-    this.#feed = undefined;
-    if (this.#outbox.size === 0 && this.#appends.size === 0) this.#forgetChannels();
+    if (!this.#main.close(channel)) return;
+    if (this.#isQuiet) this.#main.forgetEarlier();
     if (!this.#loading && this.#local === undefined) this.#context.released(this);
     this.#maybeRelease();
   }
@@ -153,15 +154,14 @@ export class EngineDocument {
 
   /** Storage can't take what is written: it is sent from memory meanwhile, and the main thread may go on. */
   storageFailing(): void {
-    const { journal, port, session } = this.#context;
+    const { journal, session } = this.#context;
     if (this.#appends.size === 0) return;
     this.#outbox.sendAll = true;
     for (const append of this.#appends) {
       if (append.joined) continue;
       if (journal.queued_bytes > keptLimit_bytes) break;
       this.#joinOwn(append);
-      const status = this.#context.status(this);
-      port.post({ type: 'kept', channel: append.channel, batch: append.batch, status });
+      this.#main.kept(append, this.#context.status(this));
     }
     session.changed(this.id);
   }
@@ -189,31 +189,42 @@ export class EngineDocument {
   handle(effect: DocumentEffect): void {
     const local = this.#local;
     if (local === undefined) return;
+    const { session } = this.#context;
     switch (effect.type) {
       case 'subscribed':
         this.#epoch = effect.epoch;
-        if (effect.version.length > 0) this.#acknowledge([...decodeVersion(effect.version)], effect.head, undefined);
+        if (effect.version.length > 0) {
+          const version = Array.from(decodeVersion(effect.version), ([agent, to]) => ({
+            agent,
+            to,
+            position: effect.head,
+          }));
+          this.#acknowledge(version, undefined);
+        }
         break;
       case 'snapshot':
         if (!local.join([effect.bytes])) {
           // The position that it stands for must not be stored without it.
-          this.#context.session.unsubscribe(this.id);
+          session.unsubscribe(this.id);
           this.#setTrouble({ error: this.#trouble?.error ?? unreadable(), blocked: true });
           break;
         }
-        this.#feed?.push([effect.bytes]);
+        this.#main.push([effect.bytes]);
         local.compact(effect.epoch, local.mark(effect.epoch, effect.position), () => {
-          this.#context.session.consumed(effect.credit_bytes);
+          session.consumed(effect.credit_bytes);
           this.#maybeRelease();
         });
         break;
       case 'envelopes':
         this.#receive(effect.firstPosition, effect.envelopes, local.mark(effect.epoch, effect.position), () =>
-          this.#context.session.consumed(effect.credit_bytes),
+          session.consumed(effect.credit_bytes),
         );
         break;
       case 'acknowledged':
-        this.#acknowledge([[effect.agent, effect.to]], effect.position, local.mark(effect.epoch, effect.resume));
+        this.#acknowledge(
+          [{ agent: effect.agent, to: effect.to, position: effect.position }],
+          local.mark(effect.epoch, effect.resume),
+        );
         break;
       case 'need-envelopes':
         this.#answer(effect).catch((error: unknown) => this.#context.broken(error));
@@ -221,15 +232,11 @@ export class EngineDocument {
       case 'caught-up':
         if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
         break;
-      case 'refused': {
-        const { agent, from, to, error } = effect;
+      case 'refused':
         this.#outbox.breakAt(effect);
-        for (const channel of this.#channels) {
-          this.#context.port.post({ type: 'rejected', channel, agent, from, to, error: errorData(error) });
-        }
-        this.#setTrouble({ error, blocked: true });
+        this.#setTrouble({ error: effect.error, blocked: true });
+        this.#main.rejected(effect.agent, effect.from, effect.to, effect.error, this.#context.status(this));
         break;
-      }
       case 'blocked':
         this.#setTrouble({ error: effect.error, blocked: false });
         break;
@@ -272,13 +279,13 @@ export class EngineDocument {
       now: () => this.#context.now(),
       news: (updates) => {
         if (loading) return;
-        this.#feed?.push(updates);
+        this.#main.push(updates);
         this.#context.changed(this);
         session.changed(this.id);
       },
-      unacknowledged: (envelope) => void this.#outbox.add(envelope, envelope.bytes, envelope.at_ms, true),
+      unacknowledged: (envelope) => this.#takeUp(envelope),
       damaged: (error) => {
-        this.#context.port.post({ type: 'damaged', document: this.id, error: errorData(error) });
+        this.#main.damaged(error);
         this.#setTrouble({ error, blocked: false });
       },
       refetch: () => session.subscribe(this.id, undefined),
@@ -290,17 +297,12 @@ export class EngineDocument {
     this.#loading = false;
     this.#local = local;
     this.#appends.loaded(decodeVersion(local.replica.version()));
-    const total = log.reduce((sum, bytes) => sum + bytes.length, 0);
-    const channel = this.#feed?.channel;
-    const status = this.#context.status(this);
-    if (channel === undefined) this.#context.changed(this);
-    else if (total > forwardedLog_bytes) this.#postState(channel, local);
-    else {
-      const snapshot = stored.snapshot?.bytes;
-      this.#context.port.post({ type: 'loaded', channel, snapshot, updates: log, status });
-    }
+    this.#main.loaded(this.#context.status(this), stored, log);
+    this.#context.changed(this);
     session.subscribe(this.id, stored.resume);
-    for (const { channel: from, batch } of this.#early.splice(0)) this.append(from, batch);
+    for (let next = this.#early.shift(); next !== undefined; next = this.#early.shift()) {
+      this.append(next.channel, next.batch);
+    }
     this.#maybeRelease();
   }
 
@@ -312,47 +314,67 @@ export class EngineDocument {
     }
     this.#loading = false;
     this.#setTrouble({ error, blocked: true });
-    this.#postFailed(error);
+    this.#main.failed(error);
   }
 
-  #postFailed(error: JoineryError): void {
-    const channel = this.#feed?.channel;
-    if (channel !== undefined) this.#context.port.post({ type: 'failed', channel, error: errorData(error) });
+  /** An envelope that is in storage, and isn't acknowledged there: to be sent, or known here to be at the server. */
+  #takeUp(envelope: StoredEnvelope): boolean {
+    const acknowledgement = this.#outbox.acknowledgementOf(envelope);
+    if (acknowledgement === undefined) {
+      this.#outbox.add(envelope, envelope.bytes, envelope.at_ms, true);
+      return false;
+    }
+    // It was read before the acknowledgement was stored, or another tab wrote it and did not live to store one.
+    const { environment, journal } = this.#context;
+    if (this.#unstoredAcknowledgements.size === 0) {
+      environment.microtask(() => {
+        const acknowledged = [...this.#unstoredAcknowledgements];
+        this.#unstoredAcknowledgements.clear();
+        journal.writeSoon({ document: this.id, epoch: this.#epoch, at_ms: environment.now(), acknowledged });
+      });
+    }
+    this.#unstoredAcknowledgements.add(acknowledgement);
+    return true;
   }
 
-  #postState(channel: number, local: StoredReplica): void {
-    const snapshot = local.replica.encodeSnapshot();
-    const status = this.#context.status(this);
-    const transfer = [snapshot.buffer as ArrayBuffer];
-    this.#context.port.post({ type: 'loaded', channel, snapshot, updates: [], status }, transfer);
+  #encode(): Uint8Array {
+    if (this.#local === undefined) throw new Error('Expected a loaded document.');
+    return this.#local.replica.encodeSnapshot();
   }
 
   #joinOwn(append: Append): void {
     if (append.joined) return;
     append.joined = true;
     this.#local?.join(append.envelopes);
-    // Written through an earlier opening of the document: the present one doesn't have it yet.
-    if (this.#feed && this.#feed.channel !== append.channel) this.#feed.push(append.envelopes);
+    this.#main.pushOwn(append);
   }
 
   #stored(append: Append): void {
     this.#joinOwn(append);
     this.#appends.stored(append);
     for (const { length } of append.entries) this.#local?.appended(length, false);
-    const status = this.#context.status(this);
-    this.#context.port.post({ type: 'durable', channel: append.channel, batch: append.batch, status });
+    const unsynced = append.asks ? this.#outbox.heads : [];
+    this.#main.await(unsynced.filter(([agent]) => !this.#appends.isOwn(agent)));
+    this.#main.durable(append, unsynced, this.#context.status(this));
     this.#context.session.changed(this.id);
+    // Handed over again after the server had told that it has them: it will not tell so again.
+    const waiting = append.entries.filter((entry) => this.#outbox.has(entry));
+    const known = waiting.flatMap((entry) => this.#outbox.acknowledgementOf(entry) ?? []);
+    if (known.length > 0) this.#acknowledge(known, undefined);
     this.#local?.compactIfDue(this.#epoch);
     this.#maybeRelease();
   }
 
   #receive(firstPosition: number, envelopes: readonly Uint8Array[], resume: ResumeMark, consumed: () => void): void {
     const { environment, journal, session } = this.#context;
-    const own: AgentSeq[] = [];
+    const own: Acknowledgement[] = [];
     try {
       for (const bytes of envelopes) {
         const header = readEnvelope(bytes);
-        if (this.#outbox.has(header)) own.push([header.agent, header.to]);
+        const acknowledgement = { agent: header.agent, to: header.to, position: resume.position };
+        // Another tab may have stored it as its own and not yet what became of it.
+        this.#outbox.note(acknowledgement);
+        if (this.#outbox.has(header)) own.push(acknowledgement);
       }
     } catch (error) {
       // Not to be stored: a server that sends such is broken, and asking again would bring the same.
@@ -361,40 +383,35 @@ export class EngineDocument {
       return;
     }
     const at_ms = environment.now();
-    const acknowledged = own.map(([agent, to]) => ({ agent, to, position: resume.position }));
     const remote = { firstPosition, envelopes };
-    journal.writeSoon({ document: this.id, epoch: resume.epoch, at_ms, remote, acknowledged, resume }, consumed);
+    journal.writeSoon({ document: this.id, epoch: resume.epoch, at_ms, remote, acknowledged: own, resume }, consumed);
     for (const { length } of envelopes) this.#local?.appended(length, true);
     this.#local?.join(envelopes);
-    this.#feed?.push(envelopes);
+    this.#main.push(envelopes);
     if (own.length > 0) this.#synced(own);
     this.#local?.compactIfDue(this.#epoch);
   }
 
   /** The server has these. */
-  #acknowledge(seqs: readonly AgentSeq[], position: number, resume: ResumeMark | undefined): void {
+  #acknowledge(given: readonly Acknowledgement[], resume: ResumeMark | undefined): void {
     const at_ms = this.#context.environment.now();
-    const acknowledged = seqs
-      .map(([agent, to]) => ({ agent, to, position }))
-      .filter(({ agent }) => this.#outbox.holds(agent));
+    const acknowledged = given.filter(({ agent }) => this.#outbox.holds(agent));
     const write = { document: this.id, epoch: this.#epoch, at_ms, acknowledged };
     if (resume !== undefined) this.#context.journal.writeSoon({ ...write, resume });
     else if (acknowledged.length > 0) this.#context.journal.writeSoon(write);
-    this.#synced(seqs);
+    this.#synced(given);
   }
 
-  #synced(seqs: readonly AgentSeq[]): void {
-    this.#local?.acknowledged(this.#outbox.acknowledge(seqs));
-    const reached = new Map(seqs);
-    const own = seqs.filter(([agent]) => this.#appends.isOwn(agent));
-    const awaited = this.#awaited.filter(([agent, to]) => to <= (reached.get(agent) ?? 0));
-    this.#awaited = this.#awaited.filter((seq) => !awaited.includes(seq));
-    if (own.length + awaited.length > 0) {
-      const status = this.#context.status(this);
-      const told = [...own, ...awaited];
-      for (const channel of this.#channels) this.#context.port.post({ type: 'synced', channel, seqs: told, status });
-    } else this.#context.changed(this);
-    if (this.#outbox.size === 0 && this.#appends.size === 0) this.#forgetChannels();
+  #synced(given: readonly Acknowledgement[]): void {
+    this.#local?.acknowledged(this.#outbox.acknowledge(given));
+    const seqs = given.map(({ agent, to }): AgentSeq => [agent, to]);
+    const isTold = this.#main.synced(
+      seqs,
+      (agent) => this.#appends.isOwn(agent),
+      () => this.#context.status(this),
+    );
+    if (!isTold) this.#context.changed(this);
+    if (this.#isQuiet) this.#main.forgetEarlier();
     this.#local?.compactIfDue(this.#epoch);
     this.#maybeRelease();
   }
@@ -432,11 +449,6 @@ export class EngineDocument {
     session.answer(this.id, request.request, envelopes);
   }
 
-  /** Everything is synced: nobody but the present opening waits for anything. */
-  #forgetChannels(): void {
-    for (const channel of this.#channels) if (channel !== this.#feed?.channel) this.#channels.delete(channel);
-  }
-
   #setTrouble(trouble: Trouble | undefined): void {
     // What blocks is not hidden by what will pass.
     if (this.#trouble?.blocked && trouble?.blocked === false) return;
@@ -446,8 +458,10 @@ export class EngineDocument {
 
   /** Nobody has it open and the server has everything: it needs no memory here. */
   #maybeRelease(): void {
-    if (this.#released || this.#local === undefined || this.#feed !== undefined) return;
+    if (this.#released || this.#local === undefined || this.#main.isOpen) return;
     if (this.#outbox.size > 0 || this.#appends.size > 0 || this.#local.busy || this.#adopting) return;
+    // The rest of what was handed over comes now.
+    if (this.#early.length > 0) return;
     this.#released = true;
     this.#context.session.unsubscribe(this.id);
     this.#local.free();

@@ -3,7 +3,7 @@
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import type { Cancel, Environment } from '../environment.ts';
-import { type EngineStatus, errorFrom, type FromEngine, type ToEngine } from './messages.ts';
+import { type EngineStatus, errorData, errorFrom, type FromEngine, type ToEngine } from './messages.ts';
 import { type ChannelMessage, OpenDocument } from './open-document.ts';
 import type { ClientEvent, ClientStatus } from './status.ts';
 
@@ -35,6 +35,10 @@ export interface EngineLinkOptions {
 const restartLimit = 5;
 const restartWindow_ms = 60_000;
 const restartBase_ms = 100;
+/** How long ending waits for documents with early writes to be loaded. */
+const flushPatience_ms = 10_000;
+const startRetryBase_ms = 1_000;
+const startRetryCap_ms = 30_000;
 
 export class EngineLink {
   readonly #options: EngineLinkOptions;
@@ -52,12 +56,19 @@ export class EngineLink {
   #clockOffset_ms = 0;
   #deaths: number[] = [];
   #restart: Cancel | undefined;
+  /** Why there will be no engine any more. */
   #failure: JoineryError | undefined;
+  /** Why there is no engine yet. */
+  #startFailure: JoineryError | undefined;
+  #startFailures = 0;
   #engineStatus: EngineStatus;
   #status: ClientStatus;
+  #statusStale = false;
   #toldStatus: ClientStatus | undefined;
   #statusDue = false;
   #ending: { promise: Promise<void>; resolve(): void; reject(error: JoineryError): void } | undefined;
+  /** Everything that was written is posted: the engine may end. */
+  #flushed = false;
   #closed = false;
 
   constructor(options: EngineLinkOptions) {
@@ -65,21 +76,31 @@ export class EngineLink {
     this.#wanted = options.connect;
     this.#engineStatus = {
       connection: { state: 'offline' },
-      sync: { blocked: false, pending: 0 },
+      sync: { blocked: false, counted: false, pending: 0 },
       storage: { mode: options.storageMode, state: 'opening' },
     };
     this.#status = this.#compose();
     this.#toldStatus = this.#status;
-    this.#stopNetwork = options.environment.subscribeOnline((online) => this.#post({ type: 'network', online }));
+    this.#stopNetwork = options.environment.subscribeOnline((online) => {
+      this.#post({ type: 'network', online });
+      if (online && this.#startFailure !== undefined && this.#restart !== undefined) this.#start();
+    });
     this.#start();
   }
 
   get status(): ClientStatus {
+    // Put together when somebody looks: with many documents it is too much for every write.
+    if (this.#statusStale) {
+      this.#statusStale = false;
+      this.#status = share(this.#status, this.#compose());
+    }
     return this.#status;
   }
 
   subscribeStatus(listener: () => void): Cancel {
     const own = (): void => listener();
+    // What the listener could see until now is nothing new to it.
+    if (this.#statusListeners.size === 0) this.#toldStatus = this.status;
     this.#statusListeners.add(own);
     return () => this.#statusListeners.delete(own);
   }
@@ -105,27 +126,25 @@ export class EngineLink {
     return document;
   }
 
+  /** No handle is left, and no early write waits. */
   close(document: OpenDocument): void {
-    if (document.hasEarly) {
-      const later = (): void => this.close(document);
-      document.loaded.then(later, later);
-      return;
-    }
     document.close();
+    if (this.#closed) return;
     if (document.awaitsEngine) this.#closing.add(document);
     else this.#documents.delete(document.channel);
   }
 
   setConnected(wanted: boolean): void {
-    if (this.#closed || this.#wanted === wanted) return;
+    if (this.#closed) return;
+    // Also when it is so already: after a failure that ended all attempts it is the way to begin again.
     this.#wanted = wanted;
     this.#post({ type: wanted ? 'connect' : 'disconnect' });
     this.#statusChanged();
   }
 
   /** Stores what was written, then ends the engine. Rejects when something could not be stored. */
-  async end(): Promise<void> {
-    if (this.#ending !== undefined) return await this.#ending.promise;
+  end(): Promise<void> {
+    if (this.#ending !== undefined) return this.#ending.promise;
     let resolve = (): void => {};
     let reject = (_: JoineryError): void => {};
     const promise = new Promise<void>((done, failed) => {
@@ -134,14 +153,23 @@ export class EngineLink {
     });
     this.#ending = { promise, resolve, reject };
     promise.catch(() => {});
-    // Early writes whose document can't be opened are told of by their receipts.
-    await Promise.allSettled(Array.from(this.#documents.values(), (document) => document.flush()));
-    if (this.#failure !== undefined) this.#finish(this.#failure);
-    else this.#post({ type: 'end' });
-    return await promise;
+    const failure = this.#failure ?? this.#startFailure;
+    if (failure !== undefined) this.#finish(this.status.sync.pending > 0 ? failure : undefined);
+    const flush = (): void => {
+      cancel();
+      if (this.#closed || this.#flushed) return;
+      this.#flushed = true;
+      this.#post({ type: 'end' });
+    };
+    // Early writes of a document that can't be read in time are lost; it is said so at the end.
+    const cancel = this.#options.environment.timer(flush, flushPatience_ms);
+    Promise.all(Array.from(this.#documents.values(), (document) => document.flush())).then(flush, flush);
+    return promise;
   }
 
   #start(): void {
+    this.#restart?.();
+    this.#restart = undefined;
     this.#generation += 1;
     const generation = this.#generation;
     const current = (): boolean => generation === this.#generation && !this.#closed;
@@ -160,20 +188,40 @@ export class EngineLink {
           else this.#started(engine);
         },
         (error: unknown) => {
-          if (current()) this.#died(asJoineryError(error));
+          if (current()) this.#startFailed(asJoineryError(error));
         },
       );
   }
 
+  /** It never ran (the core could not be fetched, say): it is tried again for as long as it takes. */
+  #startFailed(error: JoineryError): void {
+    this.#startFailure = error;
+    this.#startFailures += 1;
+    const { storage } = this.#engineStatus;
+    const lastError = errorData(error);
+    this.#setEngineStatus({ ...this.#engineStatus, storage: { mode: storage.mode, state: 'failed', lastError } });
+    if (this.#ending !== undefined) this.#finish(this.status.sync.pending > 0 ? error : undefined);
+    else {
+      const delay = Math.min(startRetryCap_ms, startRetryBase_ms * 2 ** Math.min(this.#startFailures - 1, 10));
+      this.#restart = this.#options.environment.timer(() => this.#start(), delay);
+    }
+  }
+
   #started(engine: RunningEngine): void {
     this.#engine = engine;
+    if (this.#startFailure !== undefined) {
+      this.#startFailure = undefined;
+      this.#startFailures = 0;
+      const { mode } = this.#engineStatus.storage;
+      this.#setEngineStatus({ ...this.#engineStatus, storage: { mode, state: 'opening' } });
+    }
     for (const document of this.#documents.values()) {
       engine.post(document.opening());
       if (this.#closing.has(document)) engine.post({ type: 'close', channel: document.channel });
     }
     if (!this.#options.environment.online()) engine.post({ type: 'network', online: false });
     if (this.#wanted) engine.post({ type: 'connect' });
-    if (this.#ending !== undefined) engine.post({ type: 'end' });
+    if (this.#flushed) engine.post({ type: 'end' });
   }
 
   #post(message: ToEngine): void {
@@ -250,8 +298,15 @@ export class EngineLink {
     this.#engine?.terminate();
     this.#engine = undefined;
     this.#setEngineStatus({ ...this.#engineStatus, connection: { state: 'offline' } });
-    if (error === undefined) this.#ending.resolve();
-    else this.#ending.reject(error);
+    const isLost = [...this.#documents.values()].some(({ holdsUnstored }) => holdsUnstored);
+    const failure = error ?? (isLost ? (this.status.storage.lastError ?? notStored()) : undefined);
+    // Their memory is the core's; nobody else gives it back.
+    const documents = [...this.#documents.values()];
+    this.#documents.clear();
+    this.#closing.clear();
+    for (const document of documents) document.end();
+    if (failure === undefined) this.#ending.resolve();
+    else this.#ending.reject(failure);
   }
 
   #setEngineStatus(status: EngineStatus): void {
@@ -261,14 +316,15 @@ export class EngineLink {
 
   /** Listeners hear of it once for all that one event brings. */
   #statusChanged(): void {
-    this.#status = share(this.#status, this.#compose());
-    if (this.#statusDue) return;
+    this.#statusStale = true;
+    if (this.#statusDue || this.#statusListeners.size === 0) return;
     this.#statusDue = true;
     this.#options.environment.microtask(() => {
       this.#statusDue = false;
-      if (this.#status === this.#toldStatus) return;
-      this.#toldStatus = this.#status;
-      for (const listener of [...this.#statusListeners]) listener();
+      const { status } = this;
+      if (status === this.#toldStatus) return;
+      this.#toldStatus = status;
+      for (const listener of [...this.#statusListeners]) this.#tell(listener);
     });
   }
 
@@ -284,7 +340,7 @@ export class EngineLink {
     return {
       connection: { ...restored(connection), paused: !this.#wanted },
       sync: {
-        state: sync.blocked ? 'blocked' : pending > 0 ? 'pending' : 'idle',
+        state: sync.blocked ? 'blocked' : pending > 0 || !sync.counted ? 'pending' : 'idle',
         pending,
         ...(oldest === undefined ? {} : { oldestPendingAt: oldest }),
         ...(sync.lastError === undefined ? {} : { lastError: errorFrom(sync.lastError) }),
@@ -294,8 +350,27 @@ export class EngineLink {
   }
 
   #emit(event: ClientEvent): void {
-    for (const listener of [...this.#eventListeners]) listener(event);
+    for (const listener of [...this.#eventListeners]) this.#tell(() => listener(event));
   }
+
+  /** What a listener throws is for the app to hear of, and hinders nothing here. */
+  #tell(listener: () => void): void {
+    try {
+      listener();
+    } catch (error) {
+      this.#options.environment.microtask(() => {
+        throw error;
+      });
+    }
+  }
+}
+
+function notStored(): JoineryError {
+  return new JoineryError('storage-failed', {
+    expected: 'everything written to be in storage when the client closes',
+    got: 'writes to a document that could not be read in time',
+    remedy: 'Look at `status.storage`; close when it is ready.',
+  });
 }
 
 /** The same with the error as an error. */

@@ -2,14 +2,20 @@
 // the server going, has a replica of every document that is open or not yet synced, and answers the main thread over a
 // port. It decides nothing that the session, the storage or the core decides.
 
-import { asJoineryError, type ConnectionStatus, type JoineryError } from '@joinery/protocol';
+import { asJoineryError, type ConnectionStatus, JoineryError } from '@joinery/protocol';
 import type { Environment } from '../environment.ts';
 import type { DocumentStore, Namespace, PendingDocument, Storage } from '../storage/storage.ts';
 import type { Transport } from '../transport/transport.ts';
 import { type DocumentContext, EngineDocument } from './engine-document.ts';
-import { Feed } from './feed.ts';
 import { Journal } from './journal.ts';
-import { type EnginePort, type EngineStatus, errorData, type FromEngine, type ToEngine } from './messages.ts';
+import {
+  type EnginePort,
+  type EngineStatus,
+  type ErrorData,
+  errorData,
+  type FromEngine,
+  type ToEngine,
+} from './messages.ts';
 import { RetainedBytes } from './outbox.ts';
 import { type DocumentEffect, SessionDriver } from './session-driver.ts';
 
@@ -17,7 +23,7 @@ export interface EngineOptions {
   readonly environment: Environment;
   readonly transport: Transport;
   readonly url: string;
-  /** In order of preference: the first one that opens is used. */
+  /** In order of preference: the first one that is not `storage-unavailable` is used, as soon as it opens. */
   readonly storages: readonly Storage[];
   readonly namespace: Namespace;
   readonly token?: ((refused: boolean) => Promise<string>) | undefined;
@@ -25,6 +31,11 @@ export interface EngineOptions {
 
 /** Documents that were left unsynced by an earlier session are opened so many at a time. */
 const pendingAtOnce = 8;
+/** How long ending waits for documents to be loaded, and for storage to be opened. */
+const endPatience_ms = 10_000;
+const countRetry_ms = 1_000;
+const openRetryBase_ms = 250;
+const openRetryCap_ms = 15_000;
 
 export class Engine {
   readonly #options: EngineOptions;
@@ -44,6 +55,8 @@ export class Engine {
   #sessionError: JoineryError | undefined;
   #storage: EngineStatus['storage'];
   #readError: JoineryError | undefined;
+  /** It is known what earlier sessions have left. */
+  #counted = false;
   #clock = { offset_ms: 0, roundTrip_ms: Number.POSITIVE_INFINITY };
   #statusDue = false;
   #ended = false;
@@ -72,7 +85,10 @@ export class Engine {
   receive(message: ToEngine): void {
     if (this.#ended) return;
     if (this.#early !== undefined) {
-      this.#early.push(message);
+      // Without a storage there is nothing to wait for; what was written stays with the main thread.
+      if (message.type === 'end' && this.#storage.state === 'failed') this.#endNow(this.#storage.lastError);
+      else this.#early.push(message);
+      if (message.type === 'end') this.#endUnopened();
       return;
     }
     try {
@@ -95,8 +111,7 @@ export class Engine {
         const document = this.#open(message.document);
         const { channel, unstored, awaited } = message;
         this.#channels.set(channel, document);
-        const feed = new Feed(channel, this.#port, () => document.encode());
-        document.open(feed, unstored, awaited);
+        document.open(channel, unstored, awaited);
         break;
       }
       case 'append':
@@ -131,7 +146,8 @@ export class Engine {
 
   async #start(): Promise<void> {
     const { environment } = this.#options;
-    const store = await this.#openStore();
+    const store = await this.#storeThatOpens();
+    if (store === undefined) return;
     if (this.#ended) {
       await store.close();
       return;
@@ -181,17 +197,42 @@ export class Engine {
         return store;
       } catch (error) {
         failure = asJoineryError(error, 'storage-failed');
+        // Only where there is no such storage at all: any other may have data in it, which another one would hide.
+        if (failure.code !== 'storage-unavailable') break;
       }
     }
     throw failure ?? new Error('Expected a storage to open, got none to try.');
   }
 
+  /** Opens a storage, however long it takes. */
+  async #storeThatOpens(): Promise<DocumentStore | undefined> {
+    for (let attempt = 0; !this.#ended; attempt += 1) {
+      try {
+        return await this.#openStore();
+      } catch (error) {
+        this.#storageState('failed', asJoineryError(error, 'storage-failed'));
+        const delay = Math.min(openRetryCap_ms, openRetryBase_ms * 2 ** Math.min(attempt, 10));
+        await new Promise<void>((resolve) => this.#options.environment.timer(resolve, delay));
+      }
+    }
+    return undefined;
+  }
+
   /** Opens what earlier sessions or other tabs have written and not synced. */
   async #openPending(store: DocumentStore): Promise<void> {
-    const pending = await store.pending().catch((error: unknown) => {
-      this.#readState(asJoineryError(error, 'storage-failed'));
-      return [];
-    });
+    let pending: readonly PendingDocument[] = [];
+    try {
+      pending = await store.pending();
+      this.#counted = true;
+    } catch (error) {
+      const failure = asJoineryError(error, 'storage-failed');
+      if (this.#ended || failure.code === 'closed') return;
+      this.#readState(failure);
+      if (!this.#counted) {
+        const again = (): Promise<void> => this.#openPending(store).catch((broken: unknown) => this.#break(broken));
+        this.#options.environment.timer(again, countRetry_ms);
+      }
+    }
     if (this.#ended) return;
     for (const left of pending) {
       const open = this.#documents.get(left.document);
@@ -302,11 +343,13 @@ export class Engine {
     const error = this.#sessionError ?? this.#connection.error;
     return {
       connection: {
-        state: this.#connection.state,
+        // Waiting for the next attempt is being offline.
+        state: this.#connection.retryAt === undefined ? this.#connection.state : 'offline',
         ...(error === undefined ? {} : { lastError: errorData(error) }),
       },
       sync: {
         blocked: trouble?.blocked ?? false,
+        counted: this.#counted,
         pending,
         ...(oldest === Number.POSITIVE_INFINITY ? {} : { oldestPendingAt: oldest }),
         ...(trouble === undefined ? {} : { lastError: errorData(trouble.error) }),
@@ -316,10 +359,39 @@ export class Engine {
   }
 
   async #end(): Promise<void> {
+    // What was handed over of a document goes to the journal when it is loaded.
+    const early = [...this.#documents.values()].filter(({ holdsEarly }) => holdsEarly);
+    if (early.length > 0) await this.#patiently(Promise.all(early.map(({ loaded }) => loaded)));
     const failure = await this.#context?.journal.settled();
-    this.#stop();
+    const left = early.find(({ holdsEarly }) => holdsEarly);
+    const error = failure ?? (left && (left.trouble?.error ?? this.#readError ?? notStored()));
+    this.#session.close();
     await this.#context?.store.close().catch(() => {});
-    this.#port.post({ type: 'ended', error: failure && errorData(failure) });
+    this.#endNow(error && errorData(error));
+  }
+
+  /** Storage is being opened, which may be held up by others: it is not waited for without end. */
+  #endUnopened(): void {
+    this.#options.environment.timer(() => {
+      if (this.#early === undefined || this.#ended) return;
+      this.#endNow(this.#storage.lastError ?? errorData(notStored()));
+    }, endPatience_ms);
+  }
+
+  async #patiently(promise: Promise<unknown>): Promise<void> {
+    await new Promise<void>((resolve) => {
+      const cancel = this.#options.environment.timer(resolve, endPatience_ms);
+      const done = (): void => {
+        cancel();
+        resolve();
+      };
+      promise.then(done, done);
+    });
+  }
+
+  #endNow(error: ErrorData | undefined): void {
+    this.#stop();
+    this.#port.post({ type: 'ended', error });
   }
 
   /** Something happened that no code here expects (the core's memory may be broken): another engine starts from storage. */
@@ -334,6 +406,14 @@ export class Engine {
     this.#ended = true;
     this.#context?.journal.stop();
   }
+}
+
+function notStored(): JoineryError {
+  return new JoineryError('storage-failed', {
+    expected: 'everything written to be in storage when the client closes',
+    got: 'storage that could not be read in time',
+    remedy: 'Look at `status.storage`; close when it is ready.',
+  });
 }
 
 function mark<Item>(set: Set<Item>, item: Item, present: boolean): void {

@@ -15,7 +15,10 @@ export interface ErrorData {
 /** Own envelopes on their way to storage; `batch` names them in the answers. */
 export interface EnvelopeBatch {
   readonly batch: number;
+  /** May be empty, for its answer alone. */
   readonly envelopes: readonly Uint8Array[];
+  /** The answer is to say what of the document the server doesn't have. */
+  readonly asks: boolean;
 }
 
 /** The highest seq of an agent. */
@@ -65,7 +68,14 @@ export type FromEngine =
     }
   /** The whole state, in place of many updates: to be loaded as a new replica. */
   | { readonly type: 'state'; readonly channel: number; readonly snapshot: Uint8Array; readonly bytes: number }
-  | { readonly type: 'durable'; readonly channel: number; readonly batch: number; readonly status: EngineStatus }
+  /** The batch is stored. `unsynced`: what of the document the server doesn't have, where that was asked for. */
+  | {
+      readonly type: 'durable';
+      readonly channel: number;
+      readonly batch: number;
+      readonly unsynced: readonly AgentSeq[];
+      readonly status: EngineStatus;
+    }
   /** The batch can't be stored now; the engine has it in memory, sends it, and tries again. */
   | { readonly type: 'kept'; readonly channel: number; readonly batch: number; readonly status: EngineStatus }
   | {
@@ -81,6 +91,7 @@ export type FromEngine =
       readonly from: number;
       readonly to: number;
       readonly error: ErrorData;
+      readonly status: EngineStatus;
     }
   | { readonly type: 'status'; readonly status: EngineStatus }
   | { readonly type: 'damaged'; readonly document: string; readonly error: ErrorData }
@@ -95,6 +106,8 @@ export interface EngineStatus {
   readonly connection: Omit<ConnectionStatus, 'lastError' | 'paused'> & { readonly lastError?: ErrorData };
   readonly sync: {
     readonly blocked: boolean;
+    /** Storage was asked what earlier sessions have left: before, there may be more than `pending`. */
+    readonly counted: boolean;
     /** Stored or kept envelopes that the server doesn't have. */
     readonly pending: number;
     readonly oldestPendingAt?: number;

@@ -43,8 +43,11 @@ export class OpenDocument implements DocumentAccess {
   #generation = 0;
   #settleLoaded: { resolve(): void; reject(error: JoineryError): void } | undefined;
   #failure: JoineryError | undefined;
+  /** Nothing more may be written. */
+  #ended = false;
   #closed = false;
   #early: { readonly write: (replica: Replica) => void; readonly receipt: WriteReceipt }[] = [];
+  readonly #earlyWaiters: (() => void)[] = [];
   #notifyDue = false;
   #notifiedRevision = 0;
   #value: { readonly revision: number; readonly value: unknown } | undefined;
@@ -95,12 +98,23 @@ export class OpenDocument implements DocumentAccess {
     return this.#early.length > 0;
   }
 
+  /** Resolves when no write waits any more for the document to be loaded. */
+  async earlyMade(): Promise<void> {
+    while (this.hasEarly) await new Promise<void>((resolve) => this.#earlyWaiters.push(resolve));
+  }
+
+  /** Whether there are writes that may be nowhere but here. */
+  get holdsUnstored(): boolean {
+    return this.hasEarly || this.#writes.unstored.length > 0;
+  }
+
   /** Whether a write that was made here may still be told of. */
   get awaitsEngine(): boolean {
     return this.#writes.awaitsEngine;
   }
 
   write(write: (replica: Replica) => void): Receipt {
+    if (this.#ended) throw closed();
     const replica = this.#replica;
     if (replica === undefined) throw this.#failure ?? notLoaded(this.id);
     const before = replica.revision;
@@ -115,7 +129,7 @@ export class OpenDocument implements DocumentAccess {
   }
 
   writeKeyed(write: (replica: Replica) => void): Receipt {
-    if (this.#replica !== undefined) return this.write(write);
+    if (this.#replica !== undefined || this.#ended) return this.write(write);
     if (this.#failure) throw this.#failure;
     if (this.#early.length >= earlyLimit) {
       throw new JoineryError('limit-exceeded', {
@@ -142,22 +156,40 @@ export class OpenDocument implements DocumentAccess {
     return { type: 'open', channel: this.channel, document: this.id, ...this.#writes.handOver() };
   }
 
-  /** Posts everything that was written; waits for the document to be loaded where writes wait for that. */
+  /** Posts everything that was written, and takes no more; early writes are made when the document is loaded. */
   async flush(): Promise<void> {
-    if (this.hasEarly) await this.loaded;
-    this.#writes.takeAll();
+    this.#ended = true;
+    if (this.hasEarly) await this.earlyMade();
+    if (!this.#closed) this.#writes.takeAll();
   }
 
   /** No handle is left. What was written is posted and goes on its way, and its receipts with it. */
   close(): void {
     if (this.#closed) return;
     this.#writes.takeAll();
+    this.#leave();
+    this.#context.post({ type: 'close', channel: this.channel });
+  }
+
+  /** The client has ended: nothing is heard from the engine any more. */
+  end(): void {
+    const error = closed();
+    this.#leave();
+    const early = this.#early.splice(0);
+    this.#settleLoaded?.reject(error);
+    this.#writes.end(error);
+    for (const { receipt } of early) receipt.markClosed(error);
+    this.#earlyChanged();
+  }
+
+  #leave(): void {
+    this.#ended = true;
     this.#closed = true;
     const replica = this.#replica;
     this.#replica = undefined;
-    replica?.free();
+    this.#value = undefined;
+    free(replica);
     this.#listeners.clear();
-    this.#context.post({ type: 'close', channel: this.channel });
   }
 
   receive(message: ChannelMessage): void {
@@ -186,7 +218,7 @@ export class OpenDocument implements DocumentAccess {
         if (!this.#closed) this.#replace(message.snapshot);
         break;
       case 'durable':
-        this.#writes.stored(message.batch);
+        this.#writes.stored(message.batch, message.unsynced);
         break;
       case 'kept':
         this.#writes.kept(message.batch);
@@ -214,26 +246,42 @@ export class OpenDocument implements DocumentAccess {
     }
     // Also after a trap, when the engine was replaced before it could send the state.
     this.#applyAll([...updates, ...this.#writes.unstored]);
-    for (const { write, receipt } of this.#early.splice(0)) {
+    this.#ready();
+  }
+
+  /** There is a replica, with all that is known to the engine: what waited for it is written. */
+  #ready(): void {
+    while (this.#replica !== undefined) {
+      const replica = this.#replica;
+      const early = this.#early.shift();
+      if (early === undefined) break;
       try {
-        this.#guard(() => this.#replica && write(this.#replica));
-        this.#writes.written(receipt);
+        this.#guard(() => early.write(replica));
+        this.#writes.written(early.receipt);
       } catch (error) {
-        receipt.markRejected(asJoineryError(error));
+        early.receipt.markRejected(asJoineryError(error));
       }
     }
     this.#writes.takeSoon();
     this.#settleLoaded?.resolve();
+    this.#earlyChanged();
     this.#notify();
   }
 
   #fail(error: JoineryError): void {
     if (this.#replica !== undefined) return;
     this.#failure = error;
-    for (const { receipt } of this.#early.splice(0)) receipt.markRejected(error);
-    this.#writes.lose(error);
+    const early = this.#early.splice(0);
     this.#settleLoaded?.reject(error);
+    this.#writes.lose(error);
+    for (const { receipt } of early) receipt.markRejected(error);
+    this.#earlyChanged();
     this.#notify();
+  }
+
+  #earlyChanged(): void {
+    if (this.hasEarly) return;
+    for (const resolve of this.#earlyWaiters.splice(0)) resolve();
   }
 
   #join(updates: readonly Uint8Array[]): void {
@@ -270,8 +318,8 @@ export class OpenDocument implements DocumentAccess {
     this.#writes.takeAll();
     this.#adopt(this.#guard(() => Replica.load(snapshot, this.#options())));
     this.#applyAll(this.#writes.unstored);
-    old?.free();
-    this.#notify();
+    free(old);
+    this.#ready();
   }
 
   /** What comes from the engine was in storage or at the server: a clock that is behind must not hold it back. */
@@ -295,6 +343,7 @@ export class OpenDocument implements DocumentAccess {
       this.#generation += 1;
       this.#replica = undefined;
       this.#writes.lose(failure);
+      if (this.hasEarly) this.#writes.announce();
       this.#context.post({ type: 'reload', channel: this.channel });
       this.#context.trapped(failure);
       this.#notify();
@@ -331,6 +380,23 @@ export class OpenDocument implements DocumentAccess {
       }
     }
   }
+}
+
+function free(replica: Replica | undefined): void {
+  try {
+    replica?.free();
+  } catch (error) {
+    // In a core that has trapped nothing can be given back; whoever hit the trap was told.
+    if (!(error instanceof WebAssembly.RuntimeError)) throw error;
+  }
+}
+
+function closed(): JoineryError {
+  return new JoineryError('closed', {
+    expected: 'an open client',
+    got: 'one that was closed',
+    remedy: 'Create another one.',
+  });
 }
 
 function notLoaded(id: string): JoineryError {

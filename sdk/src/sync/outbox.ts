@@ -2,6 +2,7 @@
 // from storage whenever the document is opened. Payloads stay in storage, but for those that are not there yet and a
 // few young ones that are about to be sent.
 
+import type { Acknowledgement } from '../storage/storage.ts';
 import type { AgentSeq } from './messages.ts';
 
 export interface OutboxEntry {
@@ -50,6 +51,8 @@ export class Outbox {
   readonly #entries = new Map<string, OutboxEntry>();
   /** Agents of which an envelope can't be sent: later ones would be gaps. */
   readonly #broken = new Map<bigint, number>();
+  /** Agent → what the server is known to have of it. What storage says may be older. */
+  readonly #acknowledged = new Map<bigint, Acknowledgement>();
   /** Also those that are not durable may be sent. */
   sendAll = false;
 
@@ -70,10 +73,23 @@ export class Outbox {
     return this.#entries.has(keyOf(place));
   }
 
+  /** Of each agent the highest seq here: with them the server has everything. */
+  get heads(): AgentSeq[] {
+    const heads = new Map<bigint, number>();
+    for (const { agent, to } of this.#entries.values()) heads.set(agent, Math.max(to, heads.get(agent) ?? 0));
+    return [...heads];
+  }
+
   /** Whether there is anything of this agent. */
   holds(agent: bigint): boolean {
     for (const entry of this.#entries.values()) if (entry.agent === agent) return true;
     return false;
+  }
+
+  /** The acknowledgement that covers an envelope, if there was one. */
+  acknowledgementOf({ agent, to }: { readonly agent: bigint; readonly to: number }): Acknowledgement | undefined {
+    const known = this.#acknowledged.get(agent);
+    return known !== undefined && to <= known.to ? known : undefined;
   }
 
   /** Entries of an agent are added in the order of their seqs; what is there already stays. */
@@ -93,12 +109,17 @@ export class Outbox {
     if (!kept) entry.bytes = undefined;
   }
 
+  /** The server has these, whether or not there is an entry yet. */
+  note({ agent, to, position }: Acknowledgement): void {
+    if (to > (this.#acknowledged.get(agent)?.to ?? 0)) this.#acknowledged.set(agent, { agent, to, position });
+  }
+
   /** Takes out what the server has, of each agent all up to `to`; returns how many there were, and their bytes. */
-  acknowledge(seqs: readonly AgentSeq[]): { count: number; bytes: number } {
-    const acknowledged = new Map(seqs);
+  acknowledge(acknowledgements: readonly Acknowledgement[]): { count: number; bytes: number } {
+    for (const given of acknowledgements) this.note(given);
     let [count, bytes] = [0, 0];
     for (const [key, entry] of this.#entries) {
-      if (entry.to > (acknowledged.get(entry.agent) ?? 0)) continue;
+      if (this.acknowledgementOf(entry) === undefined) continue;
       this.#entries.delete(key);
       this.#release(entry);
       count += 1;

@@ -20,6 +20,12 @@ export interface OwnWritesContext {
 /** One batch carries about so much. */
 const batch_bytes = 1024 * 1024;
 
+/** Receipts that wait for the server to have what it lacked of the document. */
+interface Question {
+  readonly seqs: Map<bigint, number>;
+  readonly receipts: readonly WriteReceipt[];
+}
+
 /** Own envelopes of one agent that were posted, and the receipts that they move. */
 interface Batch extends EnvelopeBatch {
   readonly agent: bigint;
@@ -27,6 +33,8 @@ interface Batch extends EnvelopeBatch {
   readonly to: number;
   readonly at_ms: number;
   readonly receipts: readonly WriteReceipt[];
+  /** Those of writes that changed nothing: the answer says what they wait for. */
+  readonly unchanged: readonly WriteReceipt[];
   /** The engine counts it as pending; else it is counted here. */
   taken: boolean;
 }
@@ -37,6 +45,9 @@ export class OwnWrites {
   #receipts: WriteReceipt[] = [];
   /** The one of `#receipts` that all ordinary writes share until the next batch. */
   #shared: WriteReceipt | undefined;
+  /** What all writes share that change nothing, until the next batch. */
+  #unchanged: WriteReceipt | undefined;
+  #questions: Question[] = [];
   /** When the oldest write was made that is in no batch. */
   #dirtyAt_ms: number | undefined;
   /** Taken out of the replica, for the next batch. */
@@ -67,7 +78,7 @@ export class OwnWrites {
 
   /** Whether the engine has still something to tell of what was written. */
   get awaitsEngine(): boolean {
-    return this.#unstored.size > 0 || this.#unsynced.length > 0;
+    return this.#unstored.size > 0 || this.#unsynced.length > 0 || this.#questions.length > 0;
   }
 
   /** Envelopes that may be nowhere but here. */
@@ -78,11 +89,13 @@ export class OwnWrites {
   /** What a new engine has to know. From now on it is the new one's answers that are waited for. */
   handOver(): { readonly unstored: readonly EnvelopeBatch[]; readonly awaited: readonly AgentSeq[] } {
     const awaited = new Map<bigint, number>();
-    for (const { agent, to } of this.#unsynced) awaited.set(agent, Math.max(to, awaited.get(agent) ?? 0));
+    const wait = (agent: bigint, to: number): unknown => awaited.set(agent, Math.max(to, awaited.get(agent) ?? 0));
+    for (const { agent, to } of this.#unsynced) wait(agent, to);
+    for (const { seqs } of this.#questions) for (const [agent, to] of seqs) wait(agent, to);
     // It answers all of them, in order.
     this.#inFlight = [...this.#unstored.keys()].at(-1);
     for (const batch of this.#unstored.values()) batch.taken = false;
-    const unstored = Array.from(this.#unstored.values(), ({ batch, envelopes }) => ({ batch, envelopes }));
+    const unstored = Array.from(this.#unstored.values(), ({ batch, envelopes, asks }) => ({ batch, envelopes, asks }));
     return { unstored, awaited: [...awaited] };
   }
 
@@ -105,11 +118,14 @@ export class OwnWrites {
     return receipt ?? (this.#shared as WriteReceipt);
   }
 
-  /** The receipt of a write that changed nothing: what it wanted is as safe as the last write that did change something. */
+  /**
+   * The receipt of a write that changed nothing. What it wanted may have come from anywhere (this session, an earlier one,
+   * another tab, the server): only the engine knows what of the document is not yet synced, so it is asked.
+   */
   unchanged(): WriteReceipt {
-    if (this.#shared !== undefined) return this.#shared;
-    const last = [...this.#unstored.values()].at(-1) ?? this.#unsynced.at(-1);
-    return last?.receipts.at(-1) ?? this.#receipts.at(-1) ?? new WriteReceipt().settle();
+    this.#unchanged ??= new WriteReceipt();
+    this.takeSoon();
+    return this.#unchanged;
   }
 
   takeSoon(): void {
@@ -129,18 +145,43 @@ export class OwnWrites {
 
   /** What is in no batch is lost. */
   lose(error: JoineryError): void {
-    for (const receipt of this.#receipts.splice(0)) receipt.markRejected(error);
+    const lost = this.#receipts.splice(0);
     this.#shared = undefined;
     this.#clean();
+    for (const receipt of lost) receipt.markRejected(error);
   }
 
-  stored(id: number): void {
+  /** The client has ended: nothing more will be heard of any write. */
+  end(error: JoineryError): void {
+    const batches = [...this.#unstored.values(), ...this.#unsynced];
+    const receipts = [...batches, ...this.#questions].flatMap((waiting) => waiting.receipts);
+    receipts.push(...batches.flatMap(({ unchanged }) => unchanged), ...this.#receipts);
+    if (this.#unchanged !== undefined) receipts.push(this.#unchanged);
+    this.#unstored.clear();
+    this.#unsynced = [];
+    this.#questions = [];
+    this.#receipts = [];
+    this.#shared = this.#unchanged = this.#carry = undefined;
+    this.#clean();
+    for (const receipt of receipts) receipt.markClosed(error);
+  }
+
+  /** @param unsynced what the server doesn't have of the document, where the batch asked for it */
+  stored(id: number, unsynced: readonly AgentSeq[]): void {
     const batch = this.#unstored.get(id);
     if (batch === undefined) return;
     this.#unstored.delete(id);
-    if (batch.receipts.some(({ state }) => state === 'local' || state === 'durable')) this.#unsynced.push(batch);
-    for (const receipt of batch.receipts) receipt.markDurable();
+    const { receipts, unchanged } = batch;
+    if (receipts.some(({ state }) => state === 'local' || state === 'durable')) this.#unsynced.push(batch);
+    const isSynced = unsynced.length === 0;
+    if (unchanged.length > 0 && !isSynced) this.#questions.push({ seqs: new Map(unsynced), receipts: unchanged });
     this.#answered(id);
+    // Told last: whoever listens may write.
+    for (const receipt of receipts) receipt.markDurable();
+    for (const receipt of unchanged) {
+      receipt.markDurable();
+      if (isSynced) receipt.markSynced();
+    }
   }
 
   /** The engine can't store the batch now, and has taken it over. */
@@ -152,7 +193,14 @@ export class OwnWrites {
 
   synced(seqs: readonly AgentSeq[]): void {
     const reached = new Map(seqs);
-    const done = this.#leave(({ agent, to }) => to <= (reached.get(agent) ?? 0));
+    const done: { readonly receipts: readonly WriteReceipt[] }[] = this.#leave(
+      ({ agent, to, envelopes }) => envelopes.length > 0 && to <= (reached.get(agent) ?? 0),
+    );
+    for (const question of this.#questions) {
+      for (const [agent, to] of question.seqs) if (to <= (reached.get(agent) ?? 0)) question.seqs.delete(agent);
+      if (question.seqs.size === 0) done.push(question);
+    }
+    this.#questions = this.#questions.filter(({ seqs: waited }) => waited.size > 0);
     for (const { receipts } of done) for (const receipt of receipts) receipt.markSynced();
   }
 
@@ -187,30 +235,35 @@ export class OwnWrites {
     }
     this.#carry = next;
     const [first, last] = [envelopes[0], envelopes.at(-1)];
-    if (first === undefined || last === undefined) {
-      // Nothing to store, so nothing that could be lost.
-      for (const receipt of this.#receipts.splice(0)) receipt.settle();
-      this.#shared = undefined;
-      this.#clean();
-      return false;
-    }
     // The receipts go with the last part of what they stand for.
     const isLast = next === undefined;
     const receipts = isLast ? this.#receipts.splice(0) : [];
+    const unchanged = isLast && this.#unchanged !== undefined ? [this.#unchanged] : [];
     const at_ms = this.#dirtyAt_ms ?? this.#context.environment.now();
-    if (isLast) {
-      this.#shared = undefined;
-      this.#dirtyAt_ms = undefined;
+    if (isLast) this.#shared = this.#unchanged = undefined;
+    if (first === undefined || last === undefined) {
+      this.#clean();
+      // Nothing is to be stored, but something may be asked. What was announced and then changed nothing is told the same.
+      unchanged.push(...receipts);
+      if (unchanged.length === 0) return false;
+      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, receipts: [], unchanged });
+      return true;
     }
+    if (isLast) this.#dirtyAt_ms = undefined;
     const { agent, from } = readEnvelope(first);
     const { to } = readEnvelope(last);
-    this.#batches += 1;
-    const batch = this.#batches;
-    this.#unstored.set(batch, { batch, envelopes, agent, from, to, at_ms, receipts, taken: false });
-    this.#inFlight = batch;
-    this.#context.post({ batch, envelopes });
+    this.#post({ envelopes, agent, from, to, at_ms, receipts, unchanged });
     this.#context.pendingChanged();
     return true;
+  }
+
+  #post(made: Omit<Batch, 'batch' | 'asks' | 'taken'>): void {
+    this.#batches += 1;
+    const batch = this.#batches;
+    const asks = made.unchanged.length > 0;
+    this.#unstored.set(batch, { ...made, batch, asks, taken: false });
+    this.#inFlight = batch;
+    this.#context.post({ batch, envelopes: made.envelopes, asks });
   }
 
   #clean(): void {

@@ -20,7 +20,7 @@ export interface SessionHost {
   document(effect: DocumentEffect): void;
   /** A sample of what to add to this device's clock to get the server's. */
   clock(offset_ms: number, roundTrip_ms: number): void;
-  /** The session has given up, or can't get a token. */
+  /** The session has given up. */
   failed(error: JoineryError): void;
   /** Carrying out an effect threw. */
   broken(error: unknown): void;
@@ -34,9 +34,6 @@ export interface SessionOptions {
   readonly token?: ((refused: boolean) => Promise<string>) | undefined;
 }
 
-const tokenRetryBase_ms = 1_000;
-const tokenRetryCap_ms = 60_000;
-
 export class SessionDriver {
   readonly #options: SessionOptions;
   readonly #host: SessionHost;
@@ -46,9 +43,8 @@ export class SessionDriver {
   #running = false;
   #closed = false;
   #timer: { readonly at: number; readonly cancel: Cancel } | undefined;
-  #tokenTimer: Cancel | undefined;
-  /** Tokens that were refused or could not be had, one after another. */
-  #tokenFailures = 0;
+  /** Counts questions for a token: an answer to an earlier one, or after a disconnect, is nobody's any more. */
+  #tokenRequest = 0;
 
   constructor(options: SessionOptions, host: SessionHost) {
     this.#options = options;
@@ -61,12 +57,11 @@ export class SessionDriver {
   }
 
   connect(): void {
-    this.#tokenFailures = 0;
     this.#input((session, now) => session.handleConnect(now));
   }
 
   disconnect(): void {
-    this.#tokenTimer?.();
+    this.#tokenRequest += 1;
     this.#input((session, now) => session.handleDisconnect(now));
   }
 
@@ -110,7 +105,6 @@ export class SessionDriver {
     this.disconnect();
     this.#closed = true;
     this.#timer?.cancel();
-    this.#tokenTimer?.();
   }
 
   /** The session takes one input at a time, and the next one when the effects of the last are carried out. */
@@ -145,7 +139,6 @@ export class SessionDriver {
         this.#links.get(effect.link)?.send(effect.frame);
         break;
       case 'connection':
-        if (effect.status.state === 'online') this.#tokenFailures = 0;
         this.#host.connection(effect.status);
         break;
       case 'need-token':
@@ -176,42 +169,34 @@ export class SessionDriver {
     this.#links.set(link, opened);
   }
 
-  /** A token that is refused again and again is asked for ever more seldom. */
+  /** Asks once: when to ask again, and how long to wait for the answer, is the session's to say. */
   #getToken(refused: JoineryError | undefined): void {
-    this.#tokenTimer?.();
-    const { token, environment } = this.#options;
+    this.#tokenRequest += 1;
+    const request = this.#tokenRequest;
+    const answer = (input: (session: ClientSession, now: number) => ClientEffect[]): void => {
+      if (request === this.#tokenRequest) this.#input(input);
+    };
+    const { token } = this.#options;
     if (token === undefined) {
-      this.#input((session, now) => session.handleToken(undefined, now));
+      answer((session, now) => session.handleToken(undefined, now));
       return;
     }
-    const ask = (): void => {
-      token(refused !== undefined).then(
-        (value) => {
-          if (refused !== undefined) this.#tokenFailures += 1;
-          this.#input((session, now) => session.handleToken(value, now));
-        },
-        (reason: unknown) => {
-          this.#tokenFailures += 1;
-          this.#host.failed(
-            new JoineryError(
-              'unauthorised',
-              {
-                expected: 'a token from the `token` function',
-                got: `its failure: ${asJoineryError(reason).message}`,
-                remedy: 'It is asked again.',
-              },
-              { cause: reason, retryable: true },
-            ),
-          );
-          this.#getToken(refused);
-        },
-      );
-    };
-    if (this.#tokenFailures === 0) ask();
-    else {
-      const delay = Math.min(tokenRetryCap_ms, tokenRetryBase_ms * 2 ** Math.min(this.#tokenFailures - 1, 10));
-      this.#tokenTimer = environment.timer(ask, delay * (0.5 + environment.random() / 2));
-    }
+    // A function that throws is one that rejects.
+    new Promise<string>((resolve) => resolve(token(refused !== undefined))).then(
+      (value) => answer((session, now) => session.handleToken(value, now)),
+      (reason: unknown) => {
+        const error = new JoineryError(
+          'unauthorised',
+          {
+            expected: 'a token from the `token` function',
+            got: `its failure: ${asJoineryError(reason).message}`,
+            remedy: 'It is asked again.',
+          },
+          { cause: reason, retryable: true },
+        );
+        answer((session, now) => session.handleTokenFailed(error, now));
+      },
+    );
   }
 
   #schedule(): void {

@@ -14,7 +14,10 @@ export interface ConnectionStatus {
 
 /** What of this client's own writes the server doesn't have yet, over all documents, open or not. */
 export interface SyncStatus {
-  /** `blocked`: the server refused a write of some document; that document's later writes are kept, not sent. */
+  /**
+   * `blocked`: the server refused a write of some document; that document's later writes are kept, not sent. `pending` with
+   * nothing counted: storage was not yet asked what earlier sessions have left.
+   */
   readonly state: 'idle' | 'pending' | 'blocked';
   /** Batches of writes that are not yet committed by the server (one batch: what was written while one was stored). */
   readonly pending: number;

@@ -20,8 +20,8 @@ export interface StoredReplicaContext {
   now(): number;
   /** Updates that came from storage, not from the owner: to be passed on. */
   news(updates: readonly Uint8Array[]): void;
-  /** An envelope of the log that the server may not have. */
-  unacknowledged(envelope: StoredEnvelope): void;
+  /** An envelope of the log of which storage doesn't know that the server has it. True when it is known here. */
+  unacknowledged(envelope: StoredEnvelope): boolean;
   /** A record was set aside, or holds something that this core can't read. */
   damaged(error: JoineryError): void;
   /** The stored document was damaged since it was loaded: all of it is to be fetched again. */
@@ -111,8 +111,8 @@ export class StoredReplica {
     if (this.join(missing)) news.push(...missing);
     this.#fresh_bytes = this.#removable_bytes = this.#unacknowledged_bytes = 0;
     for (const envelope of log) {
-      this.appended(envelope.bytes.length, envelope.acknowledged);
-      if (!envelope.acknowledged) this.#context.unacknowledged(envelope);
+      const acknowledged = envelope.acknowledged || this.#context.unacknowledged(envelope);
+      this.appended(envelope.bytes.length, acknowledged);
     }
     this.#context.news(news);
     return log.map(({ bytes }) => bytes);

@@ -6,6 +6,8 @@ export type { Environment } from '../environment.ts';
 export { MemoryStorage } from '../storage/memory.ts';
 export { MemoryNetwork } from '../transport/memory.ts';
 export { assert, assertEqual, assertRejects, type ContractCase } from './contract.ts';
+export { ControlledStorage } from './controlled-storage.ts';
+export { indexedDbHarness } from './indexeddb-harness.ts';
 export { MemoryServer, type MemoryServerOptions } from './memory-server.ts';
 export { seededRandom } from './random.ts';
 export { type StorageHarness, storageSuite } from './storage-suite.ts';

@@ -195,6 +195,25 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
     },
   },
   {
+    name: 'an envelope of one tab that another tab gets from the server is nobody’s to send, whichever is stored first',
+    async run({ storage }) {
+      const namespace = freshNamespace();
+      const [tab, other] = [await storage.open(namespace), await storage.open(namespace)];
+      const [first, second, third] = [envelope(1, 0, 1), envelope(1, 1, 2), envelope(1, 2, 3)];
+      await tab.append([local('a', first)]);
+      await other.append([remote('a', 1, first, second)]);
+      assertEqual(await other.pending(), [], 'what is pending after the local one, then the one from the server');
+      await tab.append([local('a', second, third)]);
+      assertEqual(await logOf(other, 'a'), ['1:0-1+', '1:1-2+', '1:2-3']);
+      assertEqual(await other.pending(), [{ document: 'a', envelopes: 1, oldestAt_ms: 1_000 }]);
+      const acknowledged = [{ agent: 1n, to: 3, position: 3 }];
+      await other.append([{ document: 'a', epoch: 1, at_ms: 0, acknowledged }]);
+      await tab.append([local('a', third)]);
+      assertEqual(await other.pending(), [], 'what is pending after a local one that was acknowledged before');
+      await Promise.all([tab.close(), other.close()]);
+    },
+  },
+  {
     name: 'envelopes are read by agent and start, in the order asked for',
     async run({ storage }) {
       const store = await storage.open(freshNamespace());

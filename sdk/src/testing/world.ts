@@ -5,6 +5,7 @@ import { init } from '../core/index.ts';
 import { MemoryStorage } from '../storage/memory.ts';
 import type { Storage } from '../storage/storage.ts';
 import { MemoryNetwork } from '../transport/memory.ts';
+import { inlineEngine } from '../worker/inline-engine.ts';
 import { MemoryServer, type MemoryServerOptions } from './memory-server.ts';
 import { VirtualEnvironment } from './virtual-environment.ts';
 
@@ -49,7 +50,9 @@ export class World {
   /** A client on a device of its own, or on the one that has this storage. */
   client(storage: Storage = new MemoryStorage(), options: Partial<ClientOptions> = {}): Client {
     const transport = this.network.transport();
-    const client = createClientIn(this.time, { url, storage, transport, ...options });
+    // Already loaded: loading takes real time, which virtual time doesn't wait for.
+    const load = () => Promise.resolve({ inlineEngine });
+    const client = createClientIn(this.time, { url, storage, transport, ...options }, load);
     this.#clients.push(client);
     return client;
   }

@@ -14,18 +14,21 @@ export function workerEngine(prepare: () => Promise<Omit<WorkerConfig, 'lock'>>,
   return async (receive, died) => {
     // The address stands here as it is for bundlers, which look for just this form.
     const worker = new Worker(new URL('./entry.js', import.meta.url), { type: 'module', name: 'joinery' });
+    let runs = false;
     const failed = new Promise<never>((_, reject) => {
       worker.addEventListener('error', (event) => {
-        reject(
-          new JoineryError('internal', {
-            expected: 'the worker to run',
-            got: event.message || 'an error while its script was loaded',
-            remedy: 'Check that its script is served and that the content security policy allows workers.',
-          }),
-        );
+        const error = new JoineryError('internal', {
+          expected: 'the worker to run',
+          got: event.message || 'an error while its script was loaded',
+          remedy: 'Check that its script is served and that the content security policy allows workers.',
+        });
+        // One that never ran has not died: whoever starts it hears of it by the rejection, and may take something else.
+        if (runs) died(error);
+        else reject(error);
       });
     });
-    failed.catch(died);
+    // It may come while nobody waits for it yet.
+    failed.catch(() => {});
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }: MessageEvent<FromEngine>) => receive(data);
     try {
@@ -33,6 +36,7 @@ export function workerEngine(prepare: () => Promise<Omit<WorkerConfig, 'lock'>>,
       const given = token === undefined ? undefined : proxy(token);
       const entry = wrap<WorkerEntry>(worker);
       await Promise.race([entry.start(config, transfer(port2, [port2]), given as TokenSource), failed]);
+      runs = true;
       const stopWatching = watch(config.lock, died);
       return {
         post: (message) => port1.postMessage(message),

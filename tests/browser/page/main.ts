@@ -42,6 +42,16 @@ async function openShared({ prefix, ...options }: OpenOptions): Promise<void> {
   window.shared = { client, list, text, counter };
 }
 
+/** Runs the storage contract's suite on this browser's IndexedDB; resolves to what failed, and how many cases there were. */
+async function runStorageSuite(): Promise<{ failures: string[]; cases: number }> {
+  const { indexedDbHarness, storageSuite } = await import('joinery/testing');
+  const failures: string[] = [];
+  for (const { name, run } of storageSuite) {
+    await run(indexedDbHarness()).catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
+  }
+  return { failures, cases: storageSuite.length };
+}
+
 declare global {
   interface Window {
     joinery: {
@@ -51,9 +61,11 @@ declare global {
       Replica: typeof Replica;
     };
     openShared: typeof openShared;
+    runStorageSuite: typeof runStorageSuite;
     shared: Shared;
   }
 }
 
 window.joinery = { createClient, JoineryError, init, Replica };
 window.openShared = openShared;
+window.runStorageSuite = runStorageSuite;

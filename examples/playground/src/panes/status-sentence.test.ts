@@ -14,6 +14,7 @@ const status = (
 
 test.each([
   [status(), 'Online. Everything is synced.', 'calm'],
+  [status({}, { state: 'pending', pending: 0 }), 'Online. Opening.', 'calm'],
   [status({}, { state: 'pending', pending: 1 }), 'Online. Sending what was written.', 'waiting'],
   [status({ state: 'connecting' }), 'Connecting.', 'waiting'],
   [status({ state: 'offline', paused: true }), 'Offline by choice. Try writing something.', 'away'],

@@ -9,8 +9,9 @@ export function statusSentence({ connection, sync, storage }: ClientStatus): str
   }
   if (sync.state === 'blocked') return 'The server refused a write. It is kept here, and not sent again.';
   const waiting = sync.pending > 0;
-  if (connection.state === 'online')
-    return waiting ? 'Online. Sending what was written.' : 'Online. Everything is synced.';
+  // Nothing is said to be synced before what waits in storage was counted: then the state is not `idle` either.
+  if (connection.state === 'online' && sync.state === 'idle') return 'Online. Everything is synced.';
+  if (connection.state === 'online') return waiting ? 'Online. Sending what was written.' : 'Online. Opening.';
   if (connection.state === 'connecting')
     return waiting ? 'Connecting. Your writes wait on this device.' : 'Connecting.';
   if (connection.paused) {

@@ -3,9 +3,9 @@
 
 import { expose } from 'comlink';
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
-import { type Client, createClientIn } from '../client.ts';
-import { systemEnvironment } from '../environment.ts';
-import { workerEngine } from './worker-engine.ts';
+import { type Client, createClientIn } from './client.ts';
+import { systemEnvironment } from './environment.ts';
+import { workerEngine } from './worker/worker-engine.ts';
 
 /** Says of a worker what a browser says in an `error` event. */
 function failure(message: string): Event {

@@ -116,7 +116,7 @@ describe('storage', () => {
         throw new DOMException('no', 'SecurityError');
       },
     });
-    const client = world.client(undefined, { storage: 'indexeddb' });
+    const client = world.client(undefined, { storage: 'auto' });
     expect(client.status.storage).toEqual({ mode: 'indexeddb', state: 'opening' });
     const text = client.text('notes');
     await world.time.settled(text.loaded);

@@ -237,9 +237,10 @@ function storageModes(given: NonNullable<ClientOptions['storage']>): readonly St
   if (given !== 'auto' && given !== 'indexeddb') {
     throw invalidOption('storage', "'auto', 'memory', 'indexeddb' or a storage", String(given));
   }
-  if (given === 'auto' && typeof indexedDB === 'undefined') return ['memory'];
+  // Who names a storage wants that one: in memory `durable` would promise what isn't so.
+  if (given === 'indexeddb') return ['indexeddb'];
   // In memory the app works at least; that it is so is shown by the status.
-  return ['indexeddb', 'memory'];
+  return typeof indexedDB === 'undefined' ? ['memory'] : ['indexeddb', 'memory'];
 }
 
 function syncUrl(given: string): string {

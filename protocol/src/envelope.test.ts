@@ -14,7 +14,7 @@ const samples: readonly EnvelopeFields[] = [
   { agent, from: 127, to: 16_512, deps: [{ agent: 1n, seq: 1 }], payload },
   { agent, from: 5, to: 6, deps: [1n, 2n, 3n].map((other) => ({ agent: other, seq: maxSeq })), payload },
   { agent, from: 5, to: 6, stamp: 0n, payload },
-  { agent, from: 5, to: 9, stamp: 2n ** 64n - 1n, deps: [{ agent: 1n, seq: 300 }], kind: 1, payload },
+  { agent, from: 5, to: 9, stamp: 2n ** 64n - 2n, deps: [{ agent: 1n, seq: 300 }], kind: 1, payload },
 ];
 
 const codeOf = (bytes: Uint8Array): string => {

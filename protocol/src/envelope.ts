@@ -107,6 +107,8 @@ export function readEnvelope(bytes: Uint8Array): EnvelopeHeader {
   }
 
   const stamp = first & stampFlag ? readVarint(cursor, 'the stamp') : undefined;
+  // No clock could write above the highest one, so the core refuses it too.
+  if (stamp === stampLimit - 1n) throw invalid('a stamp below 2^64 - 1', `${stamp}`);
   return { kind, agent, from, to, deps, stamp, payloadOffset: cursor.offset };
 }
 

@@ -1,0 +1,220 @@
+//! What a replica may write, and how it is written twice: into the document, and into the naive log of the oracle. The two
+//! share no code, and neither looks at the other.
+
+use crate::packed::letter;
+use joinery_oracle::{ContainerId, Kind as LogKind, Log, Seen, Version};
+use joinery_types::{Document, Error, Kind, ROOT};
+
+/// One edit. Where it stands is said by what its author sees, so that it means something in every state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Edit {
+    /// Sets the key `k` of the root.
+    Set,
+    /// Deletes the key `k`.
+    Delete,
+    /// Sets a key inside the map at `k`, which is made there if none is seen.
+    SetInside,
+    /// Puts a fresh map at `k`, with nothing in it.
+    Fresh,
+    /// Puts a letter in front of the text at `k`, which is made there if none is seen.
+    Type,
+    /// Puts a letter behind the text at `k`.
+    Append,
+    /// Puts a letter behind the text's first letter.
+    Inside,
+    /// Deletes the text's first letter.
+    Erase,
+    /// Deletes the whole text, letter by letter, and leaves the container.
+    EraseAll,
+    /// Puts an element in front of the list at `k`, which is made there if none is seen.
+    Push,
+    /// Puts an element behind the list.
+    PushBack,
+    /// Writes into the list's first element.
+    SetElement,
+    /// Puts a map with one key into a new first element.
+    PushMap,
+    /// Puts a fresh map into the list's first element.
+    ReplaceWithMap,
+    /// Deletes the list's first element.
+    Remove,
+    /// Adds one to the counter at `k`, which is made there if none is seen.
+    Up,
+    /// Takes two from it.
+    Down,
+    /// Adds the one value to the set at `k`, which is made there if none is seen.
+    Add,
+    /// Removes it.
+    Discard,
+}
+
+/// The only key of the root that is used, and the only one inside.
+const KEY: &str = "k";
+const INNER: &str = "i";
+
+/// Who writes, when, and the letter that nobody else writes.
+#[derive(Debug, Clone, Copy)]
+pub struct Author {
+    /// The agent.
+    pub agent: u64,
+    /// Its clock, in milliseconds. It stands still, so stamps collide.
+    pub now_ms: u64,
+    /// The mark by which the edit is told from every other.
+    pub mark: u8,
+}
+
+/// The set's one value: equal values from different authors are what sets are about.
+const MEMBER: [u8; 3] = [5, 1, b'v'];
+
+impl Edit {
+    /// Does it to a document. False, and nothing has changed, where there is nothing to do it to.
+    pub fn write(self, document: &mut Document, author: Author) -> Result<bool, Error> {
+        let now = author.now_ms;
+        let mark = letter(author.mark);
+        match self {
+            Edit::Set => document.map_set(ROOT, KEY, &mark, now)?,
+            Edit::Delete => return document.map_delete(ROOT, KEY, now),
+            Edit::SetInside => {
+                let map = document.ensure_child(ROOT, KEY, Kind::Map, now)?;
+                document.map_set(map, INNER, &mark, now)?;
+            }
+            Edit::Fresh => {
+                document.create_child(ROOT, KEY, Kind::Map, now)?;
+            }
+            Edit::Type => {
+                let text = document.ensure_child(ROOT, KEY, Kind::Text, now)?;
+                document.text_insert(text, 0, &mut [author.mark.into()])?;
+            }
+            Edit::Append | Edit::Inside | Edit::Erase | Edit::EraseAll => {
+                let Some(text) = document.child(ROOT, KEY, Kind::Text) else {
+                    return Ok(false);
+                };
+                let len = document.text_len(text)?;
+                match self {
+                    Edit::Append => document.text_insert(text, len, &mut [author.mark.into()])?,
+                    Edit::Inside if len > 1 => document.text_insert(text, 1, &mut [author.mark.into()])?,
+                    Edit::Erase if len > 0 => document.text_delete(text, 0, 1)?,
+                    Edit::EraseAll if len > 1 => document.text_delete(text, 0, len)?,
+                    _ => return Ok(false),
+                }
+            }
+            Edit::Push => {
+                let list = document.ensure_child(ROOT, KEY, Kind::List, now)?;
+                document.list_insert(list, 0, &[&mark])?;
+            }
+            Edit::PushMap => {
+                let list = document.ensure_child(ROOT, KEY, Kind::List, now)?;
+                let map = document.list_insert_child(list, 0, Kind::Map)?;
+                document.map_set(map, INNER, &mark, now)?;
+            }
+            Edit::PushBack | Edit::SetElement | Edit::ReplaceWithMap | Edit::Remove => {
+                let Some(list) = document.child(ROOT, KEY, Kind::List) else {
+                    return Ok(false);
+                };
+                let len = document.list_len(list)?;
+                match self {
+                    Edit::PushBack => document.list_insert(list, len, &[&mark])?,
+                    Edit::SetElement if len > 0 => document.list_set(list, 0, &mark, now)?,
+                    Edit::ReplaceWithMap if len > 0 => {
+                        let map = document.list_set_child(list, 0, Kind::Map, now)?;
+                        document.map_set(map, INNER, &mark, now)?;
+                    }
+                    Edit::Remove if len > 0 => document.list_delete(list, 0, 1)?,
+                    _ => return Ok(false),
+                }
+            }
+            Edit::Up | Edit::Down => {
+                let counter = document.ensure_child(ROOT, KEY, Kind::Counter, now)?;
+                document.counter_add(counter, if self == Edit::Up { 1 } else { -2 })?;
+            }
+            Edit::Add => {
+                let set = document.ensure_child(ROOT, KEY, Kind::Set, now)?;
+                document.set_add(set, &MEMBER)?;
+            }
+            Edit::Discard => {
+                return match document.child(ROOT, KEY, Kind::Set) {
+                    Some(set) => document.set_delete(set, &MEMBER),
+                    None => Ok(false),
+                };
+            }
+        }
+        Ok(true)
+    }
+
+    /// Enters it in the oracle's log, as its author saw it at `version`, which goes up. Only where [`Edit::write`] did it.
+    pub fn enter(self, log: &mut Log, version: &mut Version, author: Author) {
+        let root = ContainerId::ROOT;
+        let who = (author.agent, author.now_ms);
+        let mark = letter(author.mark);
+        let unit = [u16::from(author.mark)];
+        match self {
+            Edit::Set => log.map_set(who, version, &root, KEY, &mark),
+            Edit::Delete => {
+                log.map_delete(who, version, &root, KEY);
+            }
+            Edit::SetInside => {
+                let map = log.ensure_child(who, version, &root, KEY, LogKind::Map);
+                log.map_set(who, version, &map, INNER, &mark);
+            }
+            Edit::Fresh => {
+                log.create_child(who, version, &root, KEY, LogKind::Map);
+            }
+            Edit::Type => {
+                let text = log.ensure_child(who, version, &root, KEY, LogKind::Text);
+                log.text_insert(author.agent, version, &text, 0, &unit);
+            }
+            Edit::Append | Edit::Inside | Edit::Erase | Edit::EraseAll => {
+                let text = seen(log, version);
+                let len = log.view(version).text(&text).len();
+                match self {
+                    Edit::Append => log.text_insert(author.agent, version, &text, len, &unit),
+                    Edit::Inside => log.text_insert(author.agent, version, &text, 1, &unit),
+                    Edit::Erase => log.text_delete(author.agent, version, &text, 0, 1),
+                    _ => log.text_delete(author.agent, version, &text, 0, len),
+                }
+            }
+            Edit::Push => {
+                let list = log.ensure_child(who, version, &root, KEY, LogKind::List);
+                log.list_insert(author.agent, version, &list, 0, &[&mark]);
+            }
+            Edit::PushMap => {
+                let list = log.ensure_child(who, version, &root, KEY, LogKind::List);
+                let map = log.list_insert_child(author.agent, version, &list, 0, LogKind::Map);
+                log.map_set(who, version, &map, INNER, &mark);
+            }
+            Edit::PushBack | Edit::SetElement | Edit::ReplaceWithMap | Edit::Remove => {
+                let list = seen(log, version);
+                let len = log.view(version).elements(&list).len();
+                match self {
+                    Edit::PushBack => log.list_insert(author.agent, version, &list, len, &[&mark]),
+                    Edit::SetElement => log.list_set(who, version, &list, 0, &mark),
+                    Edit::ReplaceWithMap => {
+                        let map = log.list_set_child(who, version, &list, 0, LogKind::Map);
+                        log.map_set(who, version, &map, INNER, &mark);
+                    }
+                    _ => log.list_delete(author.agent, version, &list, 0, 1),
+                }
+            }
+            Edit::Up | Edit::Down => {
+                let counter = log.ensure_child(who, version, &root, KEY, LogKind::Counter);
+                log.counter_add(author.agent, version, &counter, if self == Edit::Up { 1 } else { -2 });
+            }
+            Edit::Add => {
+                let set = log.ensure_child(who, version, &root, KEY, LogKind::Set);
+                log.set_add(author.agent, version, &set, &MEMBER);
+            }
+            Edit::Discard => {
+                let set = seen(log, version);
+                log.set_delete(author.agent, version, &set, &MEMBER);
+            }
+        }
+    }
+}
+
+/// The container that the oracle shows at the key; the root, where an edit has no business, if it shows none.
+fn seen(log: &Log, version: &Version) -> ContainerId {
+    match log.view(version).get(&ContainerId::ROOT, KEY) {
+        Seen::Child(child) => child,
+        _ => ContainerId::ROOT,
+    }
+}

@@ -26,10 +26,12 @@ export default defineConfig({
       project('protocol', ['protocol/src/**/*.test.ts'], 60_000),
       project('sdk', ['sdk/src/**/*.test.{ts,tsx}'], 60_000),
       project('server', ['server/src/**/*.test.ts'], 60_000),
+      // Integration and chaos start the built server; `npm test` builds it first.
       project('integration', ['tests/integration/**/*.test.ts'], 60_000),
       project('playground', ['examples/*/src/**/*.test.{ts,tsx}']),
-      // Starts the built server; `npm test` builds it first.
       project('chaos', ['tests/chaos/**/*.test.ts'], 300_000),
+      // Bundles the simulation; every run of it takes about half a second.
+      project('simulation', ['tests/simulation/**/*.test.ts'], 60_000),
       project('docs', ['tests/docs/**/*.test.ts'], 60_000),
       project('tidy', ['tests/tidy/**/*.test.ts'], 60_000),
     ],

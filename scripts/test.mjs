@@ -57,19 +57,23 @@ async function testRust() {
     console.log('cargo is not installed: the Rust tests were not run (they matter only to changes in core-rs)');
     return;
   }
+  // The exploration of the merge rules is a workspace of its own (see its Cargo.toml); here runs its bounded share.
+  for (const cwd of [coreSources, join(coreSources, 'crates', 'model')]) await testWorkspace(cwd);
+}
+
+/** Format, lint and tests of one Rust workspace. @param {string} cwd */
+async function testWorkspace(cwd) {
   for (const [component, args] of Object.entries({
     fmt: ['fmt', '--all', '--check'],
     clippy: ['clippy', '--workspace', '--all-targets', '--quiet', '--', '--deny', 'warnings'],
   })) {
-    if (capture('cargo', [component, '--version'], { cwd: coreSources }) === undefined) {
+    if (capture('cargo', [component, '--version'], { cwd }) === undefined) {
       console.log(`cargo ${component} is not installed: not checked (rustup component add ${component})`);
     } else {
-      check(`cargo ${component}`, run('cargo', args, { cwd: coreSources }) === 0);
+      check(`cargo ${component}`, run('cargo', args, { cwd }) === 0);
     }
   }
-  const { status, output } = await tee('cargo', ['test', '--workspace', '--quiet', '--no-fail-fast'], {
-    cwd: coreSources,
-  });
+  const { status, output } = await tee('cargo', ['test', '--workspace', '--quiet', '--no-fail-fast'], { cwd });
   let counted = 0;
   for (const match of output.matchAll(/test result: \w+\. (\d+) passed; (\d+) failed/g)) {
     passed += Number(match[1]);

@@ -139,7 +139,7 @@ describe('limits', () => {
     });
     expect(pbfCodec.decode(pbfCodec.encode(presence(maxPresenceBytes)))).toEqual(presence(maxPresenceBytes));
     expect(codeOf(() => pbfCodec.encode(presence(maxPresenceBytes + 1)))).toBe('invalid-frame');
-    const subscription = { document: 'a', epoch: 1, position: 1, version: new Uint8Array(0) };
+    const subscription = { document: 'a', epoch: 1, position: 1, version: new Uint8Array(0), bridgeFrom: 0 };
     const subscribe = (count: number): Message => ({
       type: 'subscribe',
       subscriptions: Array.from({ length: count }, () => subscription),
@@ -178,6 +178,6 @@ describe('damaged frames', () => {
       if (toHex(input) !== toHex(before)) throw new Error(`changed: ${toHex(before)}`);
       codes.set(code, (codes.get(code) ?? 0) + 1);
     });
-    expect([...codes.keys()].sort()).toEqual(['invalid-document-id', 'invalid-frame', 'no error']);
+    expect([...codes.keys()].sort()).toEqual(['invalid-document-id', 'invalid-frame', 'invalid-space', 'no error']);
   });
 });

@@ -6,7 +6,7 @@
  */
 
 import { PbfReader, PbfWriter } from 'pbf';
-import { checkDocumentId } from './document-id.ts';
+import { checkDocumentId, checkSpace } from './document-id.ts';
 import { JoineryError } from './error.ts';
 import { type Frame, readFrame, writeFrame } from './gen/frame.generated.ts';
 import type { Message } from './messages.ts';
@@ -23,7 +23,7 @@ export interface FrameCodec {
   /**
    * Reads one frame. Byte fields of the message are views into the frame, not copies.
    *
-   * @throws JoineryError `invalid-frame`, `frame-too-large` or `invalid-document-id`.
+   * @throws JoineryError `invalid-frame`, `frame-too-large`, `invalid-document-id` or `invalid-space`.
    */
   decode(frame: Uint8Array): Message;
 }
@@ -53,6 +53,9 @@ export function createCodec(library: ProtobufLibrary): FrameCodec {
         if (message.type !== 'error' || message.document !== '') checkDocumentId(message.document);
       } else if (message.type === 'subscribe') {
         for (const subscription of message.subscriptions) checkDocumentId(subscription.document);
+      } else if ('space' in message) {
+        checkSpace(message.space);
+        if (message.type === 'space-heads') for (const entry of message.entries) checkDocumentId(entry.document);
       }
       return message;
     },
@@ -135,6 +138,26 @@ function toFrame(message: Message): Frame {
       return { pong: { nonce: message.nonce, serverTimeMs: message.serverTime_ms } };
     case 'credit':
       return { credit: message };
+    case 'close':
+      return { close: { ...message, agents: message.agents.map(agentBytes) } };
+    case 'closed':
+      return {
+        closed: { ...message, agents: message.agents.map(({ agent, last }) => ({ agent: agentBytes(agent), last })) },
+      };
+    case 'bridge':
+      return { bridge: { ...message, agent: agentBytes(message.agent), totalBytes: message.total_bytes } };
+    case 'safe':
+      return { safe: message };
+    case 'delete-document':
+      return { deleteDocument: message };
+    case 'deleted':
+      return { deleted: message };
+    case 'follow-space':
+      return { followSpace: message };
+    case 'unfollow-space':
+      return { unfollowSpace: message };
+    case 'space-heads':
+      return { spaceHeads: { ...message, entries: [...message.entries] } };
   }
 }
 
@@ -163,6 +186,26 @@ function fromFrame(frame: Frame): Message {
     const { document, epoch, position, totalBytes, offset, part, delta } = frame.snapshot;
     return { type: 'snapshot', document, epoch, position, total_bytes: totalBytes, offset, part: bytesOf(part), delta };
   }
+  if (frame.safe) return { type: 'safe', ...frame.safe };
+  if (frame.spaceHeads) return { type: 'space-heads', ...frame.spaceHeads };
+  if (frame.close) {
+    const { document, epoch, agents } = frame.close;
+    return { type: 'close', document, epoch, agents: agents.map(agentOf) };
+  }
+  if (frame.closed) {
+    const { document, epoch } = frame.closed;
+    const agents = frame.closed.agents.map(({ agent, last }) => ({ agent: agentOf(agent), last }));
+    return { type: 'closed', document, epoch, agents };
+  }
+  if (frame.bridge) {
+    const { document, epoch, agent, totalBytes, offset, part } = frame.bridge;
+    const [of, bytes] = [agentOf(agent), bytesOf(part)];
+    return { type: 'bridge', document, epoch, agent: of, total_bytes: totalBytes, offset, part: bytes };
+  }
+  if (frame.deleteDocument) return { type: 'delete-document', ...frame.deleteDocument };
+  if (frame.deleted) return { type: 'deleted', ...frame.deleted };
+  if (frame.followSpace) return { type: 'follow-space', ...frame.followSpace };
+  if (frame.unfollowSpace) return { type: 'unfollow-space', ...frame.unfollowSpace };
   if (frame.refusal) {
     const { document, epoch, from, to, code, message, last, missingAgent, missingSeq, serverTimeMs } = frame.refusal;
     const missing =
@@ -240,7 +283,9 @@ function payloadSize(message: Message): number {
   if (message.type === 'envelopes') {
     return message.envelopes.reduce((sum, envelope) => sum + envelope.length + 8, message.document.length * 4);
   }
-  if (message.type === 'snapshot') return message.part.length + message.document.length * 4;
+  if (message.type === 'snapshot' || message.type === 'bridge')
+    return message.part.length + message.document.length * 4;
   if (message.type === 'subscribed') return message.version.length + message.document.length * 4;
+  if (message.type === 'space-heads') return 64 * message.entries.length;
   return 0;
 }

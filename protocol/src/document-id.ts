@@ -1,6 +1,6 @@
 /**
- * What a document's id may be: 1 to 256 bytes of well-formed UTF-8 without control characters. It gives no meaning to
- * any other character: an id is opaque and is never a path.
+ * What a document's id may be: 1 to 256 bytes of well-formed UTF-8 without control characters. What stands before its
+ * first slash names the document's space; no other character has a meaning, and an id is never a path.
  */
 
 import { JoineryError } from './error.ts';
@@ -27,6 +27,25 @@ export function checkDocumentId(id: string): string {
     expected: `a document id of 1 to ${maxDocumentIdBytes} bytes of UTF-8 without control characters`,
     got: typeof id === 'string' ? JSON.stringify(id.slice(0, 64)) : typeof id,
     remedy: 'Choose another id.',
+  });
+}
+
+/** The space of a document: what stands before the first slash of its id, '' where there is none. */
+export function spaceOf(document: string): string {
+  return document.slice(0, Math.max(0, document.indexOf('/')));
+}
+
+/**
+ * Returns the space's name if it may be one: what may be a document's id, without a slash, or ''.
+ *
+ * @throws JoineryError `invalid-space`.
+ */
+export function checkSpace(space: string): string {
+  if (space === '' || (isDocumentId(space) && !space.includes('/'))) return space;
+  throw new JoineryError('invalid-space', {
+    expected: `a space of at most ${maxDocumentIdBytes} bytes of UTF-8 without slashes and control characters`,
+    got: typeof space === 'string' ? JSON.stringify(space.slice(0, 64)) : typeof space,
+    remedy: 'Choose another name.',
   });
 }
 

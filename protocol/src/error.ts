@@ -3,6 +3,8 @@
  * It is not a place for logic: what happens after an error is decided where it is caught, by `code` and `retryable`.
  */
 
+import { maxNameBytes } from './limits.ts';
+
 /**
  * Every code with whether trying the same thing again can succeed. A code, once published, keeps its meaning.
  * A peer of a newer version may send a code that is not listed here; it arrives as the string it is.
@@ -25,18 +27,23 @@ export const errorCodes = {
   'invalid-envelope': { retryable: false },
   'invalid-frame': { retryable: false },
   'invalid-document-id': { retryable: false },
+  'invalid-space': { retryable: false },
   'pending-full': { retryable: true },
   // The document's state at the server.
   gap: { retryable: true },
   clock: { retryable: false },
   'epoch-changed': { retryable: false },
   'document-deleted': { retryable: false },
+  'not-backed-up': { retryable: true },
+  'closed-agent': { retryable: false },
+  validation: { retryable: false },
   'document-not-loaded': { retryable: true },
   'not-subscribed': { retryable: true },
   // Who one is and what one may do.
   unauthorised: { retryable: false },
   forbidden: { retryable: false },
   'user-changed': { retryable: false },
+  'unsynced-work': { retryable: false },
   // The connection.
   'upgrade-needed': { retryable: false },
   'protocol-violation': { retryable: false },
@@ -44,6 +51,7 @@ export const errorCodes = {
   'rate-limited': { retryable: true },
   'too-many-connections': { retryable: true },
   'too-many-documents': { retryable: false },
+  'too-many-spaces': { retryable: false },
   'flow-control': { retryable: true },
   'slow-consumer': { retryable: true },
   timeout: { retryable: true },
@@ -55,6 +63,7 @@ export const errorCodes = {
   'storage-full': { retryable: true },
   'storage-locked': { retryable: true },
   'storage-corrupt': { retryable: false },
+  'stale-incarnation': { retryable: false },
   'stale-compaction': { retryable: true },
   // The rest.
   'invalid-option': { retryable: false },
@@ -114,9 +123,19 @@ export function isErrorCode(code: string): code is ErrorCode {
   return Object.hasOwn(errorCodes, code);
 }
 
+/** Whether a message can carry it as a code, and it says something there. */
+export function isSendableCode(code: unknown): code is string {
+  // 3 bytes of UTF-8 are the most that a UTF-16 unit takes.
+  return typeof code === 'string' && code !== '' && code.length * 3 <= maxNameBytes;
+}
+
 /** The error itself if it is a {@link JoineryError}, else one of the given code with the original as its cause. */
 export function asJoineryError(error: unknown, code: ErrorCode = 'internal'): JoineryError {
-  if (error instanceof JoineryError) return error;
-  const text = error instanceof Error ? error.message : String(error);
-  return new JoineryError(code, text, { cause: error });
+  try {
+    if (error instanceof JoineryError) return error;
+    return new JoineryError(code, String(error instanceof Error ? error.message : error), { cause: error });
+  } catch {
+    // Anything can be thrown, and not everything can be looked at.
+    return new JoineryError(code, 'Something was thrown that is no error.');
+  }
 }

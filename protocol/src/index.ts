@@ -1,7 +1,7 @@
 /** The public names of `@joinery/protocol`. */
 
 export { createCodec, type FrameCodec, type ProtobufLibrary, pbfCodec } from './codec.ts';
-export { checkDocumentId, isDocumentId, utf8Length } from './document-id.ts';
+export { checkDocumentId, checkSpace, isDocumentId, spaceOf, utf8Length } from './document-id.ts';
 export {
   type Dot,
   type EnvelopeFields,
@@ -18,31 +18,41 @@ export {
   type ErrorParts,
   errorCodes,
   isErrorCode,
+  isSendableCode,
   JoineryError,
   type JoineryErrorOptions,
 } from './error.ts';
 export type { Frame } from './gen/frame.generated.ts';
 export {
+  everythingSafe,
+  maxAgentsPerClose,
   maxDocumentIdBytes,
+  maxEntriesPerSpaceHeads,
   maxEnvelopesPerFrame,
   maxErrorMessageBytes,
   maxFrameBytes,
+  maxNameBytes,
   maxPresenceBytes,
   maxSnapshotPartBytes,
   maxSubscriptionsPerFrame,
   maxVersionBytes,
 } from './limits.ts';
-export type { AckRange, Message, Refusal, Subscription } from './messages.ts';
+export type { AckRange, Message, Refusal, SpaceHead, Subscription } from './messages.ts';
 export { negotiate, protocolVersion, protocolVersionMin } from './protocol-version.ts';
 export type {
   Acknowledged,
+  AgentsClosed,
+  Authenticated,
   Blocked,
+  BridgeArrived,
   CaughtUp,
   ClientEffect,
   CloseLink,
   ConnectionChanged,
   ConnectionState,
   ConnectionStatus,
+  DeletionRefused,
+  DocumentDeleted,
   DocumentFailed,
   EnvelopesArrived,
   EpochChanged,
@@ -52,10 +62,13 @@ export type {
   PresenceArrived,
   Refused,
   ResumePoint,
+  SafeMoved,
   SendFrame,
   ServerClock,
   SessionFailed,
   SnapshotArrived,
+  SpaceChanged,
+  SpaceFailed,
   Subscribed,
 } from './session/client-effects.ts';
 export {
@@ -65,20 +78,27 @@ export {
 } from './session/client-options.ts';
 export { ClientSession } from './session/client-session.ts';
 export type {
+  Bridge,
   BroughtEnvelope,
   CheckToken,
+  CloseAgents,
   CloseConnection,
   CloseDocument,
   Commit,
   CommittedEnvelope,
   DocumentState,
+  FollowSpaceEffect,
   OpenDocument,
   PassPresence,
   ReadLog,
+  ReadSpace,
+  RequestDeletion,
   ServerEffect,
   ServerSendFrame,
   Settlement,
+  SpacePage,
   SubmitEnvelopes,
+  UnfollowSpaceEffect,
 } from './session/server-effects.ts';
 export {
   type ServerSessionLimits,

@@ -28,3 +28,9 @@ export const maxVersionBytes = 1024 * 1024;
 export const maxSnapshotPartBytes = 256 * 1024;
 /** What a client says about itself to the others of a document, in bytes. */
 export const maxPresenceBytes = 4 * 1024;
+/** Agents in one `Close` or `Closed`. */
+export const maxAgentsPerClose = 1_024;
+/** Documents in one `SpaceHeads`. */
+export const maxEntriesPerSpaceHeads = 4_096;
+/** The `safe` position of a server that makes no backups: whatever is committed is safe. */
+export const everythingSafe = Number.MAX_SAFE_INTEGER;

@@ -39,6 +39,8 @@ export interface Subscription {
   readonly position: number;
   /** Instead of a position; empty otherwise. */
   readonly version: Uint8Array;
+  /** The epoch from which on bridges are wanted; 0 for none. */
+  readonly bridgeFrom: number;
 }
 
 export interface Subscribe {
@@ -59,6 +61,7 @@ export interface SubscribedMessage {
   readonly version: Uint8Array;
   readonly position: number;
   readonly snapshotFollows: boolean;
+  readonly safe: number;
 }
 
 export interface SnapshotPart {
@@ -143,6 +146,86 @@ export interface Credit {
   readonly bytes: number;
 }
 
+export interface Close {
+  readonly type: 'close';
+  readonly document: string;
+  readonly epoch: number;
+  readonly agents: readonly bigint[];
+}
+
+export interface ClosedAgent {
+  readonly agent: bigint;
+  readonly last: number;
+}
+
+export interface Closed {
+  readonly type: 'closed';
+  readonly document: string;
+  readonly epoch: number;
+  readonly agents: readonly ClosedAgent[];
+}
+
+export interface BridgePart {
+  readonly type: 'bridge';
+  readonly document: string;
+  readonly epoch: number;
+  readonly agent: bigint;
+  readonly total_bytes: number;
+  readonly offset: number;
+  readonly part: Uint8Array;
+}
+
+export interface Safe {
+  readonly type: 'safe';
+  readonly document: string;
+  readonly epoch: number;
+  readonly position: number;
+}
+
+export interface DeleteDocument {
+  readonly type: 'delete-document';
+  readonly document: string;
+}
+
+export interface Deleted {
+  readonly type: 'deleted';
+  readonly document: string;
+  /** Empty when the deletion is committed. */
+  readonly code: string;
+  readonly message: string;
+}
+
+export interface FollowSpace {
+  readonly type: 'follow-space';
+  readonly space: string;
+  readonly token: number;
+}
+
+export interface UnfollowSpace {
+  readonly type: 'unfollow-space';
+  readonly space: string;
+}
+
+/** Where one document of a space stands. */
+export interface SpaceHead {
+  readonly document: string;
+  readonly epoch: number;
+  readonly head: number;
+  readonly deleted: boolean;
+}
+
+export interface SpaceHeads {
+  readonly type: 'space-heads';
+  readonly space: string;
+  readonly token: number;
+  readonly entries: readonly SpaceHead[];
+  readonly more: boolean;
+  readonly restarted: boolean;
+  /** Empty when the space is followed. */
+  readonly code: string;
+  readonly message: string;
+}
+
 export type Message =
   | ClientHello
   | ServerHello
@@ -159,4 +242,13 @@ export type Message =
   | ErrorMessage
   | Ping
   | Pong
-  | Credit;
+  | Credit
+  | Close
+  | Closed
+  | BridgePart
+  | Safe
+  | DeleteDocument
+  | Deleted
+  | FollowSpace
+  | UnfollowSpace
+  | SpaceHeads;

@@ -10,7 +10,9 @@
 import { maxEnvelopeBytes } from './envelope.ts';
 import { JoineryError } from './error.ts';
 import {
+  maxAgentsPerClose,
   maxDocumentIdBytes,
+  maxEntriesPerSpaceHeads,
   maxEnvelopesPerFrame,
   maxErrorMessageBytes,
   maxFrameBytes,
@@ -51,10 +53,11 @@ const shape = (...fields: Field[]): Shape => new Map(fields.map((entry, index) =
 const uint32 = (name: string) => field(name, 'number', 2 ** 32 - 1);
 const uint64 = (name: string) => field(name, 'number', Number.MAX_SAFE_INTEGER);
 const bool = (name: string) => field(name, 'number', 1);
-const agent = (name: string) => field(name, 'bytes', 8);
+const agent = (name: string, count = 1) => field(name, 'bytes', 8, count);
 const text = (name: string, max: number, count = 1) => field(name, 'string', max, count);
 const bytes = (name: string, max: number, count = 1) => field(name, 'bytes', max, count);
 const message = (name: string, fields: Shape, count = 1) => field(name, 'message', maxFrameBytes, count, fields);
+const space = text('space', maxDocumentIdBytes);
 const document = text('document', maxDocumentIdBytes);
 const epoch = uint64('epoch');
 const position = uint64('position');
@@ -87,10 +90,19 @@ export const frameShape: Shape = shape(
   message('authenticated', shape(text('user', maxNameBytes), uint64('expires_ms'))),
   message(
     'subscribe',
-    shape(message('subscriptions', shape(document, epoch, position, version), maxSubscriptionsPerFrame)),
+    shape(
+      message(
+        'subscriptions',
+        shape(document, epoch, position, version, uint64('bridge_from')),
+        maxSubscriptionsPerFrame,
+      ),
+    ),
   ),
   message('unsubscribe', shape(document)),
-  message('subscribed', shape(document, epoch, uint64('head'), version, position, bool('snapshot_follows'))),
+  message(
+    'subscribed',
+    shape(document, epoch, uint64('head'), version, position, bool('snapshot_follows'), uint64('safe')),
+  ),
   message(
     'snapshot',
     shape(
@@ -139,6 +151,39 @@ export const frameShape: Shape = shape(
   message('ping', shape(uint64('nonce'))),
   message('pong', shape(uint64('nonce'), uint64('server_time_ms'))),
   message('credit', shape(uint64('bytes'))),
+  message('close', shape(document, epoch, agent('agents', maxAgentsPerClose))),
+  message(
+    'closed',
+    shape(document, epoch, message('agents', shape(agent('agent'), uint32('last')), maxAgentsPerClose)),
+  ),
+  message(
+    'bridge',
+    shape(
+      document,
+      epoch,
+      agent('agent'),
+      uint64('total_bytes'),
+      uint64('offset'),
+      bytes('part', maxSnapshotPartBytes),
+    ),
+  ),
+  message('safe', shape(document, epoch, position)),
+  message('delete_document', shape(document)),
+  message('deleted', shape(document, text('code', maxNameBytes), text('message', maxErrorMessageBytes))),
+  message('follow_space', shape(space, uint64('token'))),
+  message('unfollow_space', shape(space)),
+  message(
+    'space_heads',
+    shape(
+      space,
+      uint64('token'),
+      message('entries', shape(document, epoch, uint64('head'), bool('deleted')), maxEntriesPerSpaceHeads),
+      bool('more'),
+      bool('restarted'),
+      text('code', maxNameBytes),
+      text('message', maxErrorMessageBytes),
+    ),
+  ),
 );
 
 /**

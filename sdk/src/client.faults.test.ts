@@ -286,7 +286,7 @@ describe('an engine', () => {
 });
 
 describe('a write that the server refuses', () => {
-  test('is told by its receipt and the status, is not sent again and again, and blocks nothing else', async () => {
+  test('is told by its receipt and the rejected list, is not sent again and again, and blocks nothing else', async () => {
     let brought = 0;
     const world = await World.create({
       server: {
@@ -302,29 +302,14 @@ describe('a write that the server refuses', () => {
     await world.time.settled(Promise.all([bad.loaded, good.loaded]));
     const refused = bad.insert(0, 'no');
     await expect(world.time.settled(refused.synced)).rejects.toMatchObject({ code: 'forbidden' });
-    expect([refused.state, bad.value]).toEqual(['rejected', 'no']);
+    expect([refused.state, bad.value]).toEqual(['rejected', '']);
     await world.time.settled(refused.durable);
-    expect(client.status.sync).toMatchObject({ state: 'blocked', pending: 1, lastError: { code: 'forbidden' } });
-    const later = bad.insert(2, ' more');
     await world.time.settled(good.insert(0, 'yes').synced);
+    expect(client.status.sync).toEqual({ state: 'idle', pending: 0 });
     world.network.cut();
     await world.time.advance(120_000);
     expect(brought).toBe(1);
-    expect(later.state).toBe('durable');
-    expect(client.status.sync).toMatchObject({ state: 'blocked', pending: 2 });
-  });
-
-  test('since the document is in another epoch: is kept, and the app is told', async () => {
-    const world = await World.create();
-    const client = world.client();
-    const text = client.text('notes');
-    await world.time.settled(text.loaded);
-    await world.time.settled(text.insert(0, 'a').synced);
-    world.server.changeEpoch('notes');
-    const receipt = text.insert(1, 'b');
-    await world.time.until(() => client.status.sync.state === 'blocked');
-    expect(client.status.sync.lastError?.code).toBe('epoch-changed');
-    expect([receipt.state, text.value]).toEqual(['durable', 'ab']);
+    expect(client.rejected.entries.map(({ error }) => error.code)).toEqual(['forbidden']);
   });
 });
 

@@ -46,6 +46,12 @@ class HeldReads implements Storage {
     };
     return {
       append: (writes) => store.append(writes),
+      swap: (document, swap) => store.swap(document, swap),
+      replacements: (document, after) => store.replacements(document, after),
+      rejected: (document) => store.rejected(document),
+      removeRejected: (document, ids) => store.removeRejected(document, ids),
+      claimValue: (key, value) => store.claimValue(key, value),
+      wipe: () => store.wipe(),
       load: async (document) => {
         await gate();
         return await store.load(document);

@@ -1,14 +1,19 @@
 // createClient: the one way into the SDK.
 
 import { checkDocumentId, JoineryError } from '@joinery/protocol';
+import type { Change } from './core/change.ts';
 import { init } from './core/index.ts';
 import { type CounterDocument, OpenCounter } from './documents/counter.ts';
 import { type DocumentHandle, OpenDocumentHandle } from './documents/document.ts';
+import type { Receipt } from './documents/receipt.ts';
 import { OpenText, type TextDocument } from './documents/text.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
+import type { Deletion, Space } from './spaces/space.ts';
 import type { Storage } from './storage/storage.ts';
+import { applyChanges } from './sync/apply-changes.ts';
 import { EngineLink, type StartEngine } from './sync/engine-link.ts';
 import type { OpenDocument } from './sync/open-document.ts';
+import { notFound, type RejectedList, StoredRejectedList } from './sync/rejected-list.ts';
 import type { ClientEvent, ClientStatus } from './sync/status.ts';
 import type { Transport } from './transport/transport.ts';
 import type { WebSocketConstructor } from './transport/websocket.ts';
@@ -48,13 +53,40 @@ export interface Client {
   text(id: string, key?: string): TextDocument;
   /** The counter under `key` (`counter` when left out) of a document. */
   counter(id: string, key?: string): CounterDocument;
+  /** What was written here and will never be synced as it is; see {@link RejectedList}. */
+  readonly rejected: RejectedList;
+  /**
+   * The documents of a space: those whose ids begin with its name and a slash. Opens its list, which is kept on this device
+   * and kept up while it is open, and with it the documents that changed. Release it with its `close`.
+   *
+   * @throws JoineryError `invalid-space`, `closed`
+   */
+  space(id: string): Space;
+  /**
+   * The ids of a space's documents in their order, as this device knows them: works offline.
+   *
+   * @example
+   * for await (const id of client.documents('team')) console.log(id);
+   */
+  documents(space: string): AsyncIterable<string>;
+  /**
+   * Deletes a document for ever, for everybody. It leaves the list at once; the server is told as soon as it can be, also
+   * after a restart. Whoever has it open hears of it by an event `document-deleted`, and what is still written to it ends
+   * with that error.
+   *
+   * @throws JoineryError `invalid-document-id`, `closed`
+   */
+  deleteDocument(id: string): Deletion;
   /** Connection, sync and storage, now. The same object as long as nothing changes. */
   readonly status: ClientStatus;
   subscribeStatus(listener: () => void): () => void;
   subscribeEvents(listener: (event: ClientEvent) => void): () => void;
   /** Goes online (the default), at once, and stays so by itself. */
   connect(): void;
-  /** Goes offline and stays so until `connect()`. Reading and writing go on. */
+  /**
+   * Goes offline and stays so until `connect()`. Reading and writing go on. Tabs that share their storage share one
+   * connection: it ends when the last of them wants none, and `status.connection` shows it in each.
+   */
   disconnect(): void;
   /**
    * Stores what was written, then ends everything. Idempotent; later writes throw `closed`. Receipts that still wait for
@@ -62,6 +94,13 @@ export interface Client {
    * `storage-full` and the like) when something that was written could not be stored.
    */
   close(): Promise<void>;
+  /**
+   * Forgets who the user is on this device, and closes. With `wipe` nothing of the user's data stays on the device.
+   *
+   * Rejects with `unsynced-work` (an {@link UnsyncedWork} that says how much) while there is something that the server
+   * doesn't have, and nothing is changed; with `force` that work stays behind, or is lost with `wipe`.
+   */
+  signOut(options?: { readonly wipe?: boolean; readonly force?: boolean }): Promise<void>;
 }
 
 /**
@@ -91,14 +130,17 @@ export function createClientIn(
   loadInline: LoadInline = () => import('./worker/inline-engine.ts'),
 ): Client {
   const url = syncUrl(options.url);
-  const namespace = { server: url, user: userOf(options.token), name: options.name ?? 'default' };
+  const user = userOf(options.token);
+  const namespace = { server: url, user, name: options.name ?? 'default' };
+  // Who the user of another token is, the server tells.
+  const asksUser = options.token !== undefined && user === '';
   const storage = storageModes(options.storage ?? 'auto');
   const token = tokenSource(options.token);
   const { WebSocket, transport } = options;
 
   let loaded: Promise<StartEngine> | undefined;
   const inline: StartEngine = async (receive, died) => {
-    const config = { url, storage, namespace, token, WebSocket, transport };
+    const config = { url, storage, namespace, asksUser, token, WebSocket, transport };
     loaded ??= loadInline().then((module) => module.inlineEngine(environment, config));
     loaded.catch(() => {
       loaded = undefined;
@@ -107,12 +149,20 @@ export function createClientIn(
   };
   const modes = storage.filter((mode) => typeof mode === 'string');
   const fitsWorker = modes.length === storage.length && !transport && !WebSocket && options.worker !== false;
-  const prepare = async () => ({ url, storage: modes, namespace, core: await init() });
+  const prepare = async () => ({ url, storage: modes, namespace, asksUser, core: await init() });
   const start = fitsWorker && hasWorkers() ? workerOr(workerEngine(prepare, token), inline) : inline;
   const [first] = storage;
   const storageMode = typeof first === 'object' ? first.mode : (first ?? 'memory');
-  const link = new EngineLink({ environment, start, storageMode, connect: options.connect ?? true });
-  return new LinkedClient(environment, link);
+  const connect = options.connect ?? true;
+  const link: EngineLink = new EngineLink({
+    ...{ environment, start, storageMode, connect },
+    userChanged: () => {
+      // Whoever listens to the client hears of it by the event, and of what could not be stored by `close()`.
+      client.close().catch(() => {});
+    },
+  });
+  const client = new LinkedClient(environment, link);
+  return client;
 }
 
 interface OpenEntry {
@@ -124,11 +174,20 @@ class LinkedClient implements Client {
   readonly #environment: Environment;
   readonly #link: EngineLink;
   readonly #open = new Map<string, OpenEntry>();
+  readonly rejected: RejectedList;
   #closing: Promise<void> | undefined;
 
   constructor(environment: Environment, link: EngineLink) {
     this.#environment = environment;
     this.#link = link;
+    this.rejected = new StoredRejectedList({
+      get rejections() {
+        return link.rejections;
+      },
+      subscribeRejections: (listener) => link.subscribeRejections(listener),
+      discard: (document, id) => link.discard(document, id),
+      writeAgain: (document, id, changes) => this.#writeAgain(document, id, changes),
+    });
   }
 
   get status(): ClientStatus {
@@ -148,6 +207,25 @@ class LinkedClient implements Client {
   counter(id: string, key = 'counter'): CounterDocument {
     const { document, release } = this.#lease(id);
     return new OpenCounter(document, key, release);
+  }
+
+  space(id: string): Space {
+    this.#checkOpen();
+    return this.#link.spaces.open(id);
+  }
+
+  async *documents(space: string): AsyncGenerator<string> {
+    const opened = this.space(space);
+    try {
+      yield* opened.documents();
+    } finally {
+      opened.close();
+    }
+  }
+
+  deleteDocument(id: string): Deletion {
+    this.#checkOpen();
+    return this.#link.spaces.delete(id);
   }
 
   subscribeStatus(listener: () => void): () => void {
@@ -171,16 +249,31 @@ class LinkedClient implements Client {
     return this.#closing;
   }
 
+  signOut({ wipe = false, force = false } = {}): Promise<void> {
+    return this.#link.signOut({ wipe, force });
+  }
+
+  async #writeAgain(id: string, entry: string, changes: readonly Change[]): Promise<Receipt> {
+    const { document, release } = this.#lease(id);
+    try {
+      await document.loaded;
+      let made = 0;
+      const receipt = document.write((replica) => {
+        made = applyChanges(replica, changes);
+      });
+      if (made === 0) throw notFound(entry, true);
+      // In the batch that the write goes in.
+      document.settle(entry);
+      return receipt;
+    } finally {
+      release();
+    }
+  }
+
   /** Opens the document, or takes part in its being open. */
   #lease(id: string): { document: OpenDocument; release: () => void } {
     checkDocumentId(id);
-    if (this.#closing !== undefined) {
-      throw new JoineryError('closed', {
-        expected: 'an open client',
-        got: 'one that was closed',
-        remedy: 'Create another one.',
-      });
-    }
+    this.#checkOpen();
     let entry = this.#open.get(id);
     if (entry === undefined) {
       entry = { document: this.#link.open(id), handles: 0 };
@@ -196,6 +289,16 @@ class LinkedClient implements Client {
         this.#environment.task(() => this.#closeUnused(id, held));
       },
     };
+  }
+
+  #checkOpen(): void {
+    if (this.#closing !== undefined) {
+      throw new JoineryError('closed', {
+        expected: 'an open client',
+        got: 'one that was closed',
+        remedy: 'Create another one.',
+      });
+    }
   }
 
   #closeUnused(id: string, held: OpenEntry): void {

@@ -80,7 +80,13 @@ describe('a worker that runs', () => {
     vi.stubGlobal('Worker', FakeWorker);
     const start = workerEngine(async () => {
       const core = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
-      return { url: 'ws://server/sync', storage: ['memory'], namespace: { server: '', user: '', name: '' }, core };
+      return {
+        url: 'ws://server/sync',
+        storage: ['memory'],
+        namespace: { server: '', user: '', name: '' },
+        asksUser: false,
+        core,
+      };
     }, undefined);
     const died = vi.fn();
     const engine = await start(() => {}, died);

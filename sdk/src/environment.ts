@@ -23,12 +23,50 @@ export interface Environment {
   online(): boolean;
   /** Calls `listener` with each change of `online()`. */
   subscribeOnline(listener: (online: boolean) => void): Cancel;
+  /** The way to other tabs of the same origin; absent where there is none: every client then is on its own. */
+  readonly tabs?: TabsEnvironment;
+}
+
+/** What tabs of one origin have in common, besides storage. */
+export interface TabsEnvironment {
+  /** Absent where there are none: then nobody can be chosen, and every tab does everything itself. */
+  readonly locks?: Locks;
+  /**
+   * Joins a channel. `receive` gets copies of what others post to it, each in a task of its own, in the order in which one
+   * of them posted it, and never what this one posts.
+   */
+  channel(name: string, receive: (message: unknown) => void): Channel;
+}
+
+export interface Channel {
+  /** Plain data. What is posted after closing goes nowhere. */
+  post(message: unknown): void;
+  close(): void;
+}
+
+/** Exclusive locks between tabs: whoever holds one loses it when it ends, however it ends. */
+export interface Locks {
+  /**
+   * Waits for the lock behind all who wait already; with `steal` takes it at once, from whoever has it. The returned
+   * function leaves the queue, or gives the lock back; nothing is called after it.
+   */
+  request(name: string, steal: boolean, events: LockEvents): Cancel;
+}
+
+export interface LockEvents {
+  granted(): void;
+  /** It was stolen. */
+  lost(): void;
+  /** There are no locks to be had here. */
+  failed(): void;
 }
 
 /** The environment of a browser's page, a worker, or Node. */
 export function systemEnvironment(): Environment {
   const task = taskQueue();
+  const tabs = systemTabs();
   return {
+    ...(tabs === undefined ? {} : { tabs }),
     now: () => Date.now(),
     monotonic: () => performance.now(),
     random: () => Math.random(),
@@ -68,5 +106,61 @@ function taskQueue(): (run: () => void) => void {
   return (run) => {
     queue.push(run);
     channel.port2.postMessage(undefined);
+  };
+}
+
+/** BroadcastChannel and Web Locks. */
+function systemTabs(): TabsEnvironment | undefined {
+  if (typeof BroadcastChannel === 'undefined') return undefined;
+  const locks = typeof navigator === 'undefined' ? undefined : navigator.locks;
+  return {
+    ...(locks === undefined ? {} : { locks: webLocks(locks) }),
+    channel(name, receive) {
+      const channel = new BroadcastChannel(name);
+      channel.onmessage = ({ data }: MessageEvent<unknown>) => receive(data);
+      // In Node it is no reason to go on running.
+      if ('unref' in channel && typeof channel.unref === 'function') channel.unref();
+      let open = true;
+      return {
+        post: (message) => {
+          if (open) channel.postMessage(message);
+        },
+        close: () => {
+          open = false;
+          channel.close();
+        },
+      };
+    },
+  };
+}
+
+function webLocks(manager: LockManager): Locks {
+  return {
+    request(name, steal, events) {
+      const stop = new AbortController();
+      let release = (): void => {};
+      const held = new Promise<void>((resolve) => {
+        release = resolve;
+      });
+      let over = false;
+      const granted = (): Promise<void> | undefined => {
+        if (over) return undefined;
+        events.granted();
+        return held;
+      };
+      // A request that steals never waits, and must not name a signal.
+      const options: LockOptions = steal ? { steal } : { signal: stop.signal };
+      manager.request(name, options, granted).catch((error: unknown) => {
+        if (over) return;
+        over = true;
+        if (error instanceof DOMException && error.name === 'AbortError') events.lost();
+        else events.failed();
+      });
+      return () => {
+        over = true;
+        stop.abort();
+        release();
+      };
+    },
   };
 }

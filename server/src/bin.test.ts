@@ -7,6 +7,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { readEnvelope } from '@joinery/protocol';
 import { init } from 'joinery/core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { TestClient } from './testing/test-client.ts';
@@ -122,5 +123,49 @@ describe('the command', () => {
     expect(late.resume?.position).toBe(client.log.length);
     late.close();
     client.close();
+  });
+
+  it('backs up beside a running server, and restores where none runs: clients bring back what they hold', async () => {
+    const run = async (...given: string[]): Promise<[number | null, string]> => {
+      const child = spawn(process.execPath, [bin, ...given], { cwd: folder, env: { PATH: process.env.PATH } });
+      children.push(child);
+      let output = '';
+      for (const stream of [child.stdout, child.stderr]) stream?.on('data', (chunk: Buffer) => (output += chunk));
+      return [await ended(child), output];
+    };
+    const server = await start({ PORT: '0' });
+    const client = new TestClient(server.url).connect();
+    client.write((replica) => replica.counter('c').increment(1));
+    await client.synced();
+    expect(await run('backup', 'copy')).toEqual([0, 'Backed up 1 documents from data to copy.\n']);
+    await client.until('the safe position', () => client.seen('safe').length > 0);
+    expect(client.seen('safe').at(-1)?.position).toBe(1);
+    client.write((replica) => replica.counter('c').increment(10));
+    await client.synced();
+    expect(await run('restore', 'copy', '--data', 'data')).toMatchObject([1, /no other server uses/]);
+    server.child.kill('SIGTERM');
+    await ended(server.child);
+    const { epoch } = client.resume ?? { epoch: 0 };
+    expect(await run('restore', 'copy')).toMatchObject([
+      0,
+      /^Restored 1 documents .*\nWhat was there before is kept: /s,
+    ]);
+    const restored = await start({ PORT: new URL(server.url).port });
+    await client.until('the new epoch', () => client.seen('epoch-changed').length === 1);
+    const [changed] = client.seen('epoch-changed');
+    expect(changed?.epoch).toBeGreaterThan(epoch);
+    const agents = [client.replica.agent as bigint];
+    client.replace(agents, epoch);
+    await client.until('the backup’s state', () => client.seen('agents-closed').length === 1);
+    // It has the first write, and lacks the second.
+    expect([...(client.seen('agents-closed')[0]?.last.values() ?? [])]).toEqual([
+      readEnvelope(client.log[0]?.bytes as Uint8Array).to,
+    ]);
+    client.close();
+    restored.child.kill('SIGTERM');
+    expect(await ended(restored.child)).toBe(0);
+    for (const given of [['backup'], ['restore'], ['destroy', 'x'], ['backup', 'a', 'b'], ['--data']]) {
+      expect((await run(...given))[0]).toBe(1);
+    }
   });
 });

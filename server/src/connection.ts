@@ -1,20 +1,35 @@
 /**
- * One client's WebSocket around a server session: carries out the session's effects, and keeps the client within its
- * limits by what a socket can do: not reading from one that sends too fast, not sending to one that doesn't read.
+ * One client's link around a server session: carries out the session's effects, and keeps the client within its limits
+ * by what a link can do: not reading from one that sends too fast, not sending to one that doesn't read. It knows no
+ * sockets and no clocks of its own: web-socket-link.ts is one kind of link, the simulator's another.
  */
 
 import type { ServerEffect, Settlement } from '@joinery/protocol';
 import { asJoineryError, type Commit, type FrameCodec, JoineryError, ServerSession } from '@joinery/protocol';
-import type { RawData, WebSocket } from 'ws';
 import type { Documents } from './documents/documents.ts';
 import type { Follower } from './documents/live-document.ts';
-import type { ServerLimits, ServerOptions } from './options.ts';
+import type { Cancel, ServerEnvironment } from './environment.ts';
+import { type ServerLimits, type ServerOptions, userOfToken } from './options.ts';
 import { TokenBucket } from './token-bucket.ts';
+
+/** The way to one client. Whoever makes it gives what comes from the client to the connection's `handle…` methods. */
+export interface ClientLink {
+  /** What was sent and has not gone out yet. */
+  readonly buffered_bytes: number;
+  /** `sent` is called when the frame has gone out, if it ever does. */
+  send(frame: Uint8Array, sent: () => void): void;
+  /** Deliver nothing more until `resume`. */
+  pause(): void;
+  resume(): void;
+  /** Close it when what was sent has gone out; `handleEnded` follows. */
+  close(error: JoineryError): void;
+}
 
 /** What a connection needs of its server. */
 export interface ConnectionOptions {
   readonly name: string;
-  readonly socket: WebSocket;
+  readonly link: ClientLink;
+  readonly environment: ServerEnvironment;
   readonly documents: Documents;
   readonly codec: FrameCodec;
   readonly limits: ServerLimits;
@@ -24,41 +39,68 @@ export interface ConnectionOptions {
   readonly closed: () => void;
 }
 
-/** A socket that doesn't end its closing handshake is cut after this. */
-const closingTimeout_ms = 2_000;
-/** Why the socket isn't read from. */
+/** Why the link isn't read from. */
 type Hold = 'rate' | 'clogged';
 
 export class Connection implements Follower {
   readonly name: string;
   readonly #options: ConnectionOptions;
-  readonly #socket: WebSocket;
+  readonly #link: ClientLink;
+  readonly #environment: ServerEnvironment;
   readonly #session: ServerSession;
   readonly #messages: TokenBucket;
   readonly #bytes: TokenBucket;
   readonly #holds = new Set<Hold>();
   /** Document → the request that is being answered or was. */
   readonly #followed = new Map<string, number>();
-  #resumeTimer: NodeJS.Timeout | undefined;
+  #cancelResume: Cancel = () => {};
   #throttledSince: number | undefined;
   #cloggedSince: number | undefined;
 
   constructor(options: ConnectionOptions) {
-    const { limits, socket } = options;
-    const now = performance.now();
+    const { limits, link, environment } = options;
+    const now = environment.monotonic();
     this.name = options.name;
     this.#options = options;
-    this.#socket = socket;
+    this.#link = link;
+    this.#environment = environment;
     this.#messages = new TokenBucket(limits.messagesPerSecond, limits.messageBurst, now);
     this.#bytes = new TokenBucket(limits.bytesPerSecond, limits.byteBurst, now);
     const { codec, name, knownTypes } = options;
     this.#session = new ServerSession({ self: this, name, knownTypes, codec, limits }, now);
-    socket.on('message', (data, isBinary) => this.#received(data, isBinary));
-    // Pings of the WebSocket layer are answered by it; they count all the same.
-    socket.on('ping', (data) => this.#throttle(data.length));
-    // The WebSocket layer closes with its own code (1009 for a message that is far too large).
-    socket.on('error', () => this.#cutLater());
-    socket.on('close', () => this.#ended());
+  }
+
+  /** A frame came. */
+  handleFrame(frame: Uint8Array): void {
+    this.handleTraffic(frame.length);
+    this.#run(this.#session.handleFrame(frame, this.#environment.monotonic(), this.#environment.time()));
+  }
+
+  /** Something came that is no frame. */
+  handleText(length: number): void {
+    this.handleTraffic(length);
+    this.#shut('protocol-violation', 'binary messages', 'text', 'Send protobuf frames.');
+  }
+
+  /** Bytes came, of whatever kind: counts them, and reads no more until the rate allows it. */
+  handleTraffic(bytes: number): void {
+    const now = this.#environment.monotonic();
+    const wait_ms = Math.max(this.#messages.take(1, now), this.#bytes.take(bytes, now));
+    if (wait_ms === 0) {
+      this.#throttledSince = undefined;
+      return;
+    }
+    this.#throttledSince ??= now;
+    this.#hold('rate');
+    this.#cancelResume();
+    this.#cancelResume = this.#environment.timer(() => this.#release('rate'), wait_ms);
+  }
+
+  /** The link is gone. */
+  handleEnded(): void {
+    this.#cancelResume();
+    this.#run(this.#session.handleClosed());
+    this.#options.closed();
   }
 
   /** To be called now and then: timeouts of the session and of the limits. */
@@ -88,23 +130,24 @@ export class Connection implements Follower {
   }
 
   settled(document: string, epoch: number, settlement: Settlement): void {
-    this.#run(this.#session.handleSettled(document, epoch, settlement, Date.now()));
+    this.#run(this.#session.handleSettled(document, epoch, settlement, this.#environment.time()));
   }
 
-  lost(document: string, error: JoineryError): void {
+  lost(document: string, error: JoineryError, epoch: number): void {
     this.#followed.delete(document);
-    this.#run(this.#session.handleDocumentLost(document, error));
+    this.#run(this.#session.handleDocumentLost(document, error, epoch));
+  }
+
+  safe(document: string, epoch: number, position: number): void {
+    this.#run(this.#session.handleSafe(document, epoch, position));
+  }
+
+  spaceChanged(space: string): void {
+    this.#run(this.#session.handleSpaceChanged(space));
   }
 
   presence(document: string, client: string, state: Uint8Array, gone: boolean): void {
     this.#run(this.#session.handlePresence(document, client, state, gone));
-  }
-
-  #received(data: RawData, isBinary: boolean): void {
-    const frame = viewOf(data);
-    this.#throttle(frame.length);
-    if (isBinary) this.#run(this.#session.handleFrame(frame, performance.now(), Date.now()));
-    else this.#shut('protocol-violation', 'binary messages', 'text', 'Send protobuf frames.');
   }
 
   #run(effects: ServerEffect[]): void {
@@ -131,14 +174,14 @@ export class Connection implements Follower {
         void this.#checkToken(effect.token);
         break;
       case 'open-document':
-        void this.#open(effect.document, effect.request, effect.from);
+        void this.#open(effect);
         break;
       case 'close-document':
         this.#followed.delete(effect.document);
         documents.close(effect.document, this);
         break;
       case 'submit':
-        documents.submit(effect.document, this, effect.envelopes, effect.bytes);
+        documents.submit(effect.document, this, this.#session.user, effect.envelopes, effect.bytes);
         break;
       case 'read-log':
         void this.#read(effect);
@@ -146,15 +189,31 @@ export class Connection implements Follower {
       case 'presence':
         documents.presence(effect.document, this, effect.state, effect.gone);
         break;
+      case 'close-agents':
+        void this.#closeAgents(effect.document, effect.agents);
+        break;
+      case 'delete-document':
+        void this.#delete(effect.document);
+        break;
+      case 'follow-space':
+        documents.spaces.follow(effect.space, this);
+        break;
+      case 'unfollow-space':
+        documents.spaces.unfollow(effect.space, this);
+        break;
+      case 'read-space':
+        void this.#readSpace(effect);
+        break;
     }
   }
 
-  async #open(document: string, request: number, from: Parameters<Documents['open']>[0]['from']): Promise<void> {
+  async #open({ document, request, from, bridgeFrom }: ServerEffect & { type: 'open-document' }): Promise<void> {
     this.#followed.set(document, request);
     try {
       await this.#options.documents.open({
         document,
         from,
+        bridgeFrom,
         follower: this,
         wanted: () => this.#followed.get(document) === request,
         start: (state) => this.#run(this.#session.handleDocument(document, request, state)),
@@ -178,13 +237,40 @@ export class Connection implements Follower {
       this.#run(this.#session.handleLog(document, request, after + 1, envelopes));
     } catch (error) {
       this.#options.documents.close(document, this);
-      this.lost(document, asJoineryError(error, 'storage-failed'));
+      this.lost(document, asJoineryError(error, 'storage-failed'), 0);
+    }
+  }
+
+  async #closeAgents(document: string, agents: readonly bigint[]): Promise<void> {
+    try {
+      const { epoch, last } = await this.#options.documents.closeAgents(document, agents, this.#session.user);
+      this.#run(this.#session.handleAgentsClosed(document, epoch, last));
+    } catch (error) {
+      this.#run(this.#session.handleCloseFailed(document, asJoineryError(error, 'storage-failed')));
+    }
+  }
+
+  async #delete(document: string): Promise<void> {
+    try {
+      await this.#options.documents.delete(document, this.#session.user);
+      this.#run(this.#session.handleDeleted(document, undefined));
+    } catch (error) {
+      this.#run(this.#session.handleDeleted(document, asJoineryError(error)));
+    }
+  }
+
+  async #readSpace({ space, request, after, limit_count }: ServerEffect & { type: 'read-space' }): Promise<void> {
+    try {
+      const page = await this.#options.documents.spaces.read(space, after, limit_count);
+      this.#run(this.#session.handleSpace(space, request, page));
+    } catch (error) {
+      this.#run(this.#session.handleSpaceFailed(space, request, asJoineryError(error, 'storage-failed')));
     }
   }
 
   async #checkToken(token: string): Promise<void> {
     try {
-      const { user, expires_ms } = (await this.#options.authenticate?.(token)) ?? { user: '' };
+      const { user, expires_ms } = await userOfToken(this.#options.authenticate, token);
       this.#run(this.#session.handleAuthenticated(user, expires_ms ?? 0));
     } catch (error) {
       this.#run(this.#session.handleDenied(asJoineryError(error, 'unauthorised')));
@@ -193,11 +279,11 @@ export class Connection implements Follower {
 
   #send(frame: Uint8Array): void {
     const { buffered_bytes } = this.#options.limits;
-    this.#socket.send(frame, () => {
-      if (this.#cloggedSince !== undefined && this.#socket.bufferedAmount <= buffered_bytes / 2) this.#unclog();
+    this.#link.send(frame, () => {
+      if (this.#cloggedSince !== undefined && this.#link.buffered_bytes <= buffered_bytes / 2) this.#unclog();
     });
-    if (this.#cloggedSince === undefined && this.#socket.bufferedAmount > buffered_bytes) {
-      this.#cloggedSince = performance.now();
+    if (this.#cloggedSince === undefined && this.#link.buffered_bytes > buffered_bytes) {
+      this.#cloggedSince = this.#environment.monotonic();
       // What it sends would have to be answered: it is read when it reads.
       this.#hold('clogged');
       this.#run(this.#session.handleClogged(true));
@@ -210,28 +296,14 @@ export class Connection implements Follower {
     this.#run(this.#session.handleClogged(false));
   }
 
-  /** Counts what came, and reads no more until the rate allows it. */
-  #throttle(bytes: number): void {
-    const now = performance.now();
-    const wait_ms = Math.max(this.#messages.take(1, now), this.#bytes.take(bytes, now));
-    if (wait_ms === 0) {
-      this.#throttledSince = undefined;
-      return;
-    }
-    this.#throttledSince ??= now;
-    this.#hold('rate');
-    clearTimeout(this.#resumeTimer);
-    this.#resumeTimer = setTimeout(() => this.#release('rate'), wait_ms);
-  }
-
   #hold(reason: Hold): void {
     this.#holds.add(reason);
-    this.#socket.pause();
+    this.#link.pause();
   }
 
   #release(reason: Hold): void {
     this.#holds.delete(reason);
-    if (this.#holds.size === 0) this.#socket.resume();
+    if (this.#holds.size === 0) this.#link.resume();
   }
 
   #shut(code: string, expected: string, got: string, remedy: string): void {
@@ -239,36 +311,10 @@ export class Connection implements Follower {
   }
 
   #close(error: JoineryError): void {
-    // The closing handshake has to be read.
+    // The other side's answer has to be read.
     this.#holds.clear();
-    clearTimeout(this.#resumeTimer);
-    this.#socket.resume();
-    this.#socket.close(closeCode(error), error.code);
-    this.#cutLater();
+    this.#cancelResume();
+    this.#link.resume();
+    this.#link.close(error);
   }
-
-  /** For clients that don't answer the closing handshake. */
-  #cutLater(): void {
-    const timer = setTimeout(() => this.#socket.terminate(), closingTimeout_ms);
-    this.#socket.once('close', () => clearTimeout(timer));
-  }
-
-  #ended(): void {
-    clearTimeout(this.#resumeTimer);
-    this.#run(this.#session.handleClosed());
-    this.#options.closed();
-  }
-}
-
-/** WebSocket close codes: 1001 going away, 1008 policy violation, 1013 try again later. */
-function closeCode(error: JoineryError): number {
-  if (error.code === 'server-closing') return 1001;
-  return error.retryable ? 1013 : 1008;
-}
-
-/** As bytes of the plain kind: slices of a Buffer would be Buffers. */
-function viewOf(data: RawData): Uint8Array {
-  if (data instanceof ArrayBuffer) return new Uint8Array(data);
-  const buffer = Array.isArray(data) ? Buffer.concat(data) : data;
-  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.byteLength);
 }

@@ -10,6 +10,7 @@ import { seededRandom } from '../../protocol/src/testing/damage.ts';
 import { createServerCodec } from './codec.ts';
 import { Documents } from './documents/documents.ts';
 import { createHttp } from './http.ts';
+import { nodeEnvironment } from './node-environment.ts';
 import { openSqliteStorage } from './storage/sqlite.ts';
 import { TestWorld } from './testing/test-server.ts';
 
@@ -30,7 +31,13 @@ async function appApart(faults: { monotonic?: () => number; check?: () => Promis
   if (check !== undefined) storage.check = check;
   const reported: unknown[] = [];
   const report = (error: unknown): unknown => reported.push(error);
-  const documents = new Documents({ storage, codec: createServerCodec(), time: Date.now, report, replicas: 4 });
+  const documents = new Documents({
+    storage,
+    codec: createServerCodec(),
+    environment: nodeEnvironment,
+    report,
+    replicas: 4,
+  });
   const options = { documents, storage, files: new Map(), origins: 'all' as const, report };
   const app = createHttp(monotonic === undefined ? options : { ...options, monotonic });
   return {
@@ -188,6 +195,43 @@ describe('/documents/:id', () => {
       expect(bad.status).toBe(400);
       expect(await bad.json()).toMatchObject({ error: { code: 'invalid-document-id' } });
     }
+  });
+});
+
+describe('a deletion', () => {
+  it('is for ever, and told to everyone', async () => {
+    await world.start();
+    const client = world.client({ document: 'a/b' });
+    client.write((replica) => replica.counter('c').increment(1));
+    await client.synced();
+    const answer = await get('/documents/a%2Fb', { method: 'DELETE' });
+    expect([answer.status, await answer.text()]).toEqual([204, '']);
+    await client.until('being told', () => client.seen('document-deleted').length === 1);
+    const gone = await get('/documents/a%2Fb');
+    expect(gone.status).toBe(410);
+    expect(await gone.json()).toMatchObject({ error: { code: 'document-deleted' } });
+    expect((await get('/documents/a%2Fb', { method: 'DELETE' })).status).toBe(204);
+    await world.restart();
+    expect((await get('/documents/a%2Fb')).status).toBe(410);
+  });
+
+  it('needs a token, the consent of the host, and a page that may', async () => {
+    const users: string[] = [];
+    await world.start({
+      authenticate: async (token) => ({ user: token }),
+      acceptDeletion: ({ user }) => {
+        users.push(user);
+        if (user !== 'ada') throw new JoineryError('forbidden', 'Only Ada may.');
+      },
+    });
+    const remove = async (headers: Record<string, string>): Promise<number> =>
+      (await get('/documents/a', { method: 'DELETE', headers })).status;
+    expect(await remove({})).toBe(401);
+    expect(await remove({ authorization: 'Bearer grace' })).toBe(403);
+    expect(await remove({ authorization: 'Bearer ada', origin: 'https://evil.example' })).toBe(403);
+    expect(await remove({ authorization: 'Bearer ada' })).toBe(204);
+    expect(users).toEqual(['grace', 'ada']);
+    expect((await get('/health', { method: 'DELETE' })).status).toBe(405);
   });
 });
 

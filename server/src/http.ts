@@ -1,5 +1,5 @@
 /**
- * The HTTP side: the health check, documents as JSON, and the files of a web app. Every answer that isn't a file is JSON,
+ * The HTTP side: the health check, documents as JSON, their deletion, and the files of a web app. Every answer that isn't a file is JSON,
  * errors included: `{ "error": { "code", "message", "retryable" } }`.
  */
 
@@ -7,7 +7,7 @@ import { asJoineryError, checkDocumentId, JoineryError } from '@joinery/protocol
 import { type Context, Hono } from 'hono';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import type { Documents } from './documents/documents.ts';
-import type { ServerOptions } from './options.ts';
+import { type ServerOptions, userOfToken } from './options.ts';
 import type { StaticFile } from './static-files.ts';
 import type { Storage } from './storage/storage.ts';
 
@@ -35,6 +35,7 @@ const statusOf: Readonly<Record<string, ContentfulStatusCode>> = {
   forbidden: 403,
   'not-found': 404,
   'method-not-allowed': 405,
+  'document-deleted': 410,
   'too-many-connections': 503,
   'server-closing': 503,
   'storage-failed': 503,
@@ -57,17 +58,19 @@ export function createHttp(options: HttpOptions): Hono {
   });
 
   app.use(async (context, next) => {
-    if (context.req.method === 'GET' || context.req.method === 'HEAD') return next();
-    context.header('allow', 'GET, HEAD');
+    const { method, path } = context.req;
+    const allowed = path.startsWith('/documents/') ? ['GET', 'HEAD', 'DELETE'] : ['GET', 'HEAD'];
+    if (allowed.includes(method)) return next();
+    context.header('allow', allowed.join(', '));
     // A page asks first whether it may send a token; that the answer holds for its origin is said above.
-    if (context.req.method === 'OPTIONS' && context.req.header('access-control-request-method') !== undefined) {
-      context.header('access-control-allow-methods', 'GET, HEAD');
+    if (method === 'OPTIONS' && context.req.header('access-control-request-method') !== undefined) {
+      context.header('access-control-allow-methods', allowed.join(', '));
       context.header('access-control-allow-headers', 'authorization, if-none-match');
       return context.body(null, 204);
     }
     throw new JoineryError('method-not-allowed', {
-      expected: 'GET or HEAD',
-      got: context.req.method,
+      expected: allowed.join(', '),
+      got: method,
       remedy: 'Write through a client.',
     });
   });
@@ -79,7 +82,7 @@ export function createHttp(options: HttpOptions): Hono {
   });
 
   app.get('/documents/:id', async (context) => {
-    if (authenticate !== undefined) await checkToken(context, authenticate);
+    await userOf(context, authenticate);
     const id = checkDocumentId(context.req.param('id'));
     const document = await documents.json(id);
     if (document === undefined) {
@@ -91,6 +94,16 @@ export function createHttp(options: HttpOptions): Hono {
     if (context.req.header('if-none-match') === etag) return context.body(null, 304);
     context.header('content-type', 'application/json; charset=utf-8');
     return context.body(toJson(document.value));
+  });
+
+  app.delete('/documents/:id', async (context) => {
+    // Browsers keep other pages from asking; this is for those that don't ask first.
+    if (!originAllowed(origins, context.req.header('origin'), context.req.header('host'))) {
+      throw new JoineryError('forbidden', 'Pages of this origin may not delete documents.');
+    }
+    const user = await userOf(context, authenticate);
+    await documents.delete(checkDocumentId(context.req.param('id')), user);
+    return context.body(null, 204);
   });
 
   app.get('*', (context) => {
@@ -126,11 +139,12 @@ export function originAllowed(origins: Origins, origin: string | undefined, host
 }
 
 /**
- * Lets a request pass whose token the hook accepts.
+ * Lets a request pass whose token the hook accepts; returns whose it is.
  *
  * @throws JoineryError `unauthorised`, or what the hook refuses with.
  */
-async function checkToken(context: Context, authenticate: NonNullable<ServerOptions['authenticate']>): Promise<void> {
+async function userOf(context: Context, authenticate: ServerOptions['authenticate']): Promise<string> {
+  if (authenticate === undefined) return '';
   const given = context.req.header('authorization');
   const token = /^bearer +(\S+) *$/i.exec(given ?? '')?.[1];
   context.header('vary', 'authorization', { append: true });
@@ -143,7 +157,7 @@ async function checkToken(context: Context, authenticate: NonNullable<ServerOpti
     });
   }
   try {
-    await authenticate(token);
+    return (await userOfToken(authenticate, token)).user;
   } catch (error) {
     const typed = asJoineryError(error, 'unauthorised');
     if (typed.code === 'unauthorised') context.header('www-authenticate', 'Bearer error="invalid_token"');

@@ -1,6 +1,15 @@
 /** What a server can be told: its options, its limits and their defaults, checked at start. */
 
-import { JoineryError, maxFrameBytes, serverSessionDefaults } from '@joinery/protocol';
+import {
+  asJoineryError,
+  JoineryError,
+  maxFrameBytes,
+  maxNameBytes,
+  serverSessionDefaults,
+  utf8Length,
+} from '@joinery/protocol';
+import type { Accept } from './documents/acceptance.ts';
+import type { AcceptDeletion } from './documents/documents.ts';
 
 /** Options of `createServer`. */
 export interface ServerOptions {
@@ -23,6 +32,21 @@ export interface ServerOptions {
    * in particular.
    */
   readonly authenticate?: (token: string) => Promise<{ readonly user: string; readonly expires_ms?: number }>;
+  /**
+   * Asked about every envelope that could be taken, before it is committed; a document's one after the other. Throws a
+   * JoineryError to refuse it, with any code that the protocol doesn't use itself (`forbidden`, `validation`): its changes come
+   * to the author as rejected. It may be asked about an envelope again. Default: everything is taken.
+   *
+   * @example
+   * accept({ user, changes }) {
+   *   if (user === 'guest' && changes.some(({ path }) => path[0] === 'settings')) {
+   *     throw new JoineryError('forbidden', 'Guests may not change settings.');
+   *   }
+   * }
+   */
+  readonly accept?: Accept;
+  /** Throws a JoineryError to refuse the deletion of a document. Default: whoever may connect may delete. */
+  readonly acceptDeletion?: AcceptDeletion;
   /** Told about errors that no client is told about. Default: nothing is done with them. */
   readonly report?: (error: unknown) => void;
   readonly limits?: Partial<ServerLimits>;
@@ -87,6 +111,40 @@ export function resolveLimits(limits: Partial<ServerLimits> = {}): ServerLimits 
     }
   }
   return { ...serverLimitDefaults, ...limits };
+}
+
+/**
+ * Whose token this is, by the host's hook; nobody's in particular without one.
+ *
+ * @throws JoineryError what the hook refuses with, `unauthorised` when it names nobody
+ */
+export async function userOfToken(
+  authenticate: ServerOptions['authenticate'],
+  token: string,
+): Promise<{ readonly user: string; readonly expires_ms?: number }> {
+  if (authenticate === undefined) return { user: '' };
+  try {
+    const found = await authenticate(token);
+    if (typeof found.user === 'string' && utf8Length(found.user) <= maxNameBytes) return found;
+  } catch (error) {
+    throw asJoineryError(error, 'unauthorised');
+  }
+  throw new JoineryError('unauthorised', {
+    expected: `a user's name of at most ${maxNameBytes} bytes from the server's authenticate hook`,
+    got: 'something else',
+    remedy: 'Correct the hook.',
+  });
+}
+
+/** The host's `report`, which is on its own when it throws. */
+export function guardReport(report: ServerOptions['report']): (error: unknown) => void {
+  return (error) => {
+    try {
+      report?.(error);
+    } catch {
+      // There is nobody left to tell.
+    }
+  };
 }
 
 function invalid(name: string, expected: string, got: string): JoineryError {

@@ -6,22 +6,40 @@ import { createServer as createHttpServer, type Server as HttpServer, type Incom
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener } from '@hono/node-server';
-import { JoineryError } from '@joinery/protocol';
+import { checkDocumentId, JoineryError } from '@joinery/protocol';
 import { init } from 'joinery/core';
 import { WebSocketServer } from 'ws';
 import { createServerCodec } from './codec.ts';
 import { Connection } from './connection.ts';
 import { Documents } from './documents/documents.ts';
 import { createHttp, errorBody, type Origins, originAllowed } from './http.ts';
-import { maxMessageBytes, resolveLimits, type ServerLimits, type ServerOptions } from './options.ts';
+import { nodeEnvironment } from './node-environment.ts';
+import { guardReport, maxMessageBytes, resolveLimits, type ServerLimits, type ServerOptions } from './options.ts';
 import { readStaticFiles } from './static-files.ts';
 import { openSqliteStorage } from './storage/sqlite.ts';
+import { WebSocketLink } from './web-socket-link.ts';
 
 /** A server that is running. */
 export interface Server {
   /** Where it listens: `http://localhost:8787`. */
   readonly url: string;
   readonly port: number;
+  /**
+   * Enters a new epoch of a document: the same content, without records of what was removed. Its clients replace what
+   * they have and keep what they have not synced. Done by itself where much is removed and nobody is connected. Where
+   * backups are made, only a document that the last one holds up to its head is trimmed: from an epoch that has ended
+   * nobody could bring back what a restored backup lacks.
+   *
+   * @returns whether there was something to trim
+   * @throws JoineryError `not-backed-up`, `invalid-document-id`, `server-closing`, or a storage error
+   */
+  trim(document: string): Promise<boolean>;
+  /**
+   * Deletes a document for ever, at every client.
+   *
+   * @throws JoineryError `invalid-document-id`, `server-closing`, what `acceptDeletion` refuses with, or a storage error
+   */
+  deleteDocument(document: string): Promise<void>;
   /** Ends it: clients are told, what waits is committed, the data folder is free again. */
   close(): Promise<void>;
 }
@@ -46,12 +64,14 @@ const closing_ms = 3_000;
 export async function createServer(options: ServerOptions): Promise<Server> {
   const limits = resolveLimits(options.limits);
   const files = options.files === undefined ? new Map() : readStaticFiles(options.files);
-  const report = options.report ?? (() => {});
+  const report = guardReport(options.report);
   const codec = createServerCodec();
   await init();
   const storage = openSqliteStorage(options.data);
-  const documents = new Documents({ storage, codec, time: Date.now, report, replicas: limits.replicas });
-  const { authenticate } = options;
+  const { authenticate, accept, acceptDeletion } = options;
+  const environment = nodeEnvironment;
+  const { replicas } = limits;
+  const documents = new Documents({ storage, codec, environment, report, replicas, accept, acceptDeletion });
   const origins = options.origins ?? (authenticate === undefined ? 'all' : 'own');
   const http = createHttp({ documents, storage, files, origins, authenticate, report });
   const server = createHttpServer({ maxHeaderSize: maxHeaderBytes }, getRequestListener(http.fetch));
@@ -87,6 +107,12 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   return {
     url: `http://localhost:${port}`,
     port,
+    async trim(document) {
+      return documents.trim(checkDocumentId(document));
+    },
+    async deleteDocument(document) {
+      await documents.delete(checkDocumentId(document), '');
+    },
     close() {
       closing ??= close();
       return closing;
@@ -151,9 +177,11 @@ class Sockets {
     this.#upgrades.handleUpgrade(request, socket, head, (webSocket) => {
       this.#count += 1;
       const { documents, codec, limits, authenticate, report } = this.#options;
+      const link = new WebSocketLink(webSocket);
       const connection = new Connection({
         name: `c${this.#count}`,
-        socket: webSocket,
+        link,
+        environment: nodeEnvironment,
         documents,
         codec,
         limits,
@@ -163,6 +191,7 @@ class Sockets {
         closed: () => this.#connections.delete(connection),
       });
       this.#connections.add(connection);
+      link.connect(connection);
     });
   }
 

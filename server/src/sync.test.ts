@@ -1,8 +1,9 @@
 /** The server over real sockets, with real replicas and a real database. */
 
-import { writeEnvelope } from '@joinery/protocol';
+import { everythingSafe, JoineryError, readEnvelope, writeEnvelope } from '@joinery/protocol';
 import { init, Replica } from 'joinery/core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { backup } from './storage/sqlite-backup.ts';
 import { TestWorld } from './testing/test-server.ts';
 
 beforeAll(() => init());
@@ -114,7 +115,7 @@ describe('a client that comes back', () => {
     const raw = await world.raw().greeted();
     raw.send({
       type: 'subscribe',
-      subscriptions: [{ document: 'notes', epoch: 12_345, position: 1, version: new Uint8Array(0) }],
+      subscriptions: [{ document: 'notes', epoch: 12_345, position: 1, version: new Uint8Array(0), bridgeFrom: 0 }],
     });
     const error = await raw.error();
     expect(error).toMatchObject({ code: 'epoch-changed', document: 'notes', epoch: a.resume?.epoch });
@@ -140,7 +141,9 @@ describe('a client that comes back', () => {
     replica.free();
     raw.send({
       type: 'subscribe',
-      subscriptions: [{ document: 'notes', epoch: a.resume?.epoch ?? 0, position: 0, version: Uint8Array.of(255, 1) }],
+      subscriptions: [
+        { document: 'notes', epoch: a.resume?.epoch ?? 0, position: 0, version: Uint8Array.of(255, 1), bridgeFrom: 0 },
+      ],
     });
     expect(await raw.error()).toMatchObject({ code: 'invalid-version', document: 'notes' });
   });
@@ -330,5 +333,59 @@ describe('many documents and clients', () => {
     await Promise.all(clients.map((client) => client.until('the head', () => client.resume?.position === head)));
     const json = await (await fetch(`${world.url}/documents/notes`)).json();
     expect(json).toEqual({ c: 200 });
+  });
+});
+
+describe('over real sockets', () => {
+  it('a refusal, a closing, a new epoch and its bridge, a safe position', async () => {
+    const server = await world.start({
+      accept: ({ changes }) => {
+        if (changes.some(({ path }) => path[0] === 'secret')) throw new JoineryError('validation', 'No secrets.');
+      },
+    });
+    const client = world.client();
+    client.write(type('x'));
+    await client.synced();
+    const agent = client.replica.agent as bigint;
+    const epoch = client.resume?.epoch ?? 0;
+    client.write((replica) => replica.text('secret').insert(0, 'y'));
+    await client.until('the refusal', () => client.seen('refused').length === 1);
+    expect(client.seen('refused')[0]?.error).toMatchObject({ code: 'validation', message: 'No secrets.' });
+    expect(await server.trim('notes')).toBe(true);
+    await client.until('the new epoch', () => client.seen('epoch-changed').length === 1);
+    client.replace([agent, 7n], epoch);
+    await client.until('the new state', () => client.seen('caught-up').length === 2);
+    const last = client.seen('agents-closed')[0]?.last;
+    expect([last?.get(agent), last?.get(7n)]).toEqual([client.log[0] && readEnvelope(client.log[0].bytes).to, 0]);
+    expect(client.seen('bridge')).toMatchObject([{ epoch }]);
+    expect(client.seen('subscribed').at(-1)).toMatchObject({ restarted: true, safe: everythingSafe, head: 1 });
+    const raw = await world.raw().greeted();
+    const now = await raw.subscribed('notes');
+    const late = writeEnvelope({ agent: 7n, from: 0, to: 1, payload: new Uint8Array(1) });
+    raw.send({ type: 'envelopes', document: 'notes', epoch: now, firstPosition: 0, envelopes: [late] });
+    await raw.until('its refusal', () => raw.of('refusal').length === 1);
+    expect(raw.of('refusal')[0]).toMatchObject({ agent: 7n, code: 'closed-agent', last: 0 });
+    expect(backup(world.folder, `${world.folder}/backup`)).toEqual({ documents: 1 });
+    await raw.until('the safe position', () => raw.of('safe').length === 1);
+    expect(raw.of('safe')[0]).toEqual({ type: 'safe', document: 'notes', epoch: now, position: 1 });
+  });
+
+  it('a space', async () => {
+    const server = await world.start();
+    const raw = await world.raw().greeted();
+    raw.send({ type: 'follow-space', space: 's', token: 0 });
+    await raw.until('the first page', () => raw.of('space-heads').length === 1);
+    expect(raw.of('space-heads')[0]).toMatchObject({ entries: [], more: false, restarted: false, code: '' });
+    const client = world.client({ document: 's/a' });
+    client.write(type('x'));
+    await client.synced();
+    await raw.until('the change', () => raw.of('space-heads').length === 2);
+    const { token, entries } = raw.of('space-heads')[1] ?? { token: 0, entries: [] };
+    expect(entries).toMatchObject([{ document: 's/a', head: 1, deleted: false }]);
+    await server.deleteDocument('s/a');
+    await raw.until('the deletion', () => raw.of('space-heads').length === 3);
+    raw.send({ type: 'follow-space', space: 's', token });
+    await raw.until('it again', () => raw.of('space-heads').length === 4);
+    expect(raw.of('space-heads')[3]).toMatchObject({ entries: [{ document: 's/a', deleted: true }], restarted: false });
   });
 });

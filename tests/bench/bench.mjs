@@ -29,6 +29,9 @@ const coreRows = [
 ];
 
 const browserRow = 'browser';
+const spaceRow = 'space';
+/** Documents in the space, each of ten fields. */
+const spaceDocuments = 10_000;
 const here = fileURLToPath(new URL('.', import.meta.url));
 
 const { values } = parseArgs({
@@ -41,7 +44,7 @@ const { values } = parseArgs({
     edits: { type: 'string', default: '250000' },
   },
 });
-const names = [...coreRows.map((row) => row.name), browserRow];
+const names = [...coreRows.map((row) => row.name), spaceRow, browserRow];
 for (const name of values.row) {
   if (!names.includes(name)) throw new Error(`expected --row to be one of ${names.join(', ')}, got "${name}"`);
 }
@@ -56,6 +59,11 @@ const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallel
 console.log(`${machine}\ntrace: ${traceName}; ${rounds} rounds, medians; each cell in a fresh process\n`);
 const results = measureCores();
 print(results);
+if (wants(spaceRow)) {
+  const spaceResults = measureSpaces();
+  print(spaceResults);
+  results.push(...spaceResults);
+}
 if (wants(browserRow)) {
   const browserResults = await measureInBrowsers();
   print(browserResults);
@@ -96,6 +104,29 @@ function measureCores() {
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+/**
+ * Ours alone: resume (under 1,000 ms, with one request beside the hello), the core with the documents stored and listed
+ * (under 10 MB), and all heaps together with every document open and subscribed (under 30 MB).
+ * @returns {Result[]}
+ */
+function measureSpaces() {
+  /** @type {Record<string, number>[]} */
+  const samples = [];
+  for (let round = 0; round < rounds; round++) {
+    const options = JSON.stringify({ documents: spaceDocuments });
+    const output = execFileSync(process.execPath, ['--expose-gc', join(here, 'space-cell.mjs'), options], {
+      cwd: here,
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'inherit'],
+      timeout: 900_000,
+    });
+    samples.push(JSON.parse(output.trim().split('\n').at(-1) ?? '{}'));
+  }
+  const row = `${spaceDocuments.toLocaleString('en')} documents of a space`;
+  const measurements = new Map([[`${row}\njoinery`, samples]]);
+  return Object.keys(samples[0] ?? {}).map((figure) => summarize(row, figure, measurements));
 }
 
 /** Ours alone: in Chromium, with storage, worker and server. @returns {Promise<Result[]>} */

@@ -50,6 +50,12 @@ it('runs the twenty lines of the SDK', async () => {
   expect(await stored.json()).toMatchObject({ items: [{ title: 'Milk', done: false }] });
 });
 
+it('runs the host that refuses', () => {
+  const code = examples.find((example) => example?.includes('createServer')) ?? '';
+  const output = run('refusal', code.replace('./data', join(folder, 'data')));
+  expect(output).toBe("forbidden\n{ title: 'Tea' } [ 'price' ]\n");
+});
+
 it('runs the lines of the core alone', () => {
   const code = examples.find((example) => example?.includes('joinery/core')) ?? '';
   expect(run('core', code)).toBe('Hello\n');

@@ -8,7 +8,8 @@ import { isScript, listFiles, readText } from './repository.ts';
 const sdkLines: readonly (readonly string[])[] = [
   ['core', 'environment'],
   ['documents', 'storage', 'transport'],
-  ['sync', 'tabs', 'presence', 'undo', 'files'],
+  ['tabs', 'spaces'],
+  ['sync', 'presence', 'undo', 'files'],
   ['worker'],
   ['client'],
   ['observe'],

@@ -10,6 +10,8 @@ const table: Readonly<Record<string, readonly string[]>> = {
   types: ['codec', 'history'],
   files: ['codec'],
   oracle: [],
+  // A workspace of its own, which nothing depends on.
+  model: ['codec', 'history', 'types', 'oracle'],
   wasm: ['codec', 'history', 'types'],
 };
 

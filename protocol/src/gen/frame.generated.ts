@@ -25,6 +25,15 @@ export interface Authenticated {
   expiresMs: number;
 }
 
+export interface Bridge {
+  document: string;
+  epoch: number;
+  agent?: Uint8Array | undefined;
+  totalBytes: number;
+  offset: number;
+  part?: Uint8Array | undefined;
+}
+
 export interface ClientHello {
   protocolMin: number;
   protocolMax: number;
@@ -33,8 +42,35 @@ export interface ClientHello {
   creditBytes: number;
 }
 
+export interface Close {
+  document: string;
+  epoch: number;
+  agents: Uint8Array[];
+}
+
+export interface Closed {
+  document: string;
+  epoch: number;
+  agents: ClosedAgent[];
+}
+
+export interface ClosedAgent {
+  agent?: Uint8Array | undefined;
+  last: number;
+}
+
 export interface Credit {
   bytes: number;
+}
+
+export interface DeleteDocument {
+  document: string;
+}
+
+export interface Deleted {
+  document: string;
+  code: string;
+  message: string;
 }
 
 export interface Envelopes {
@@ -50,6 +86,11 @@ export interface Error {
   retryable: boolean;
   document: string;
   epoch: number;
+}
+
+export interface FollowSpace {
+  space: string;
+  token: number;
 }
 
 export interface Frame {
@@ -69,7 +110,16 @@ export interface Frame {
   ping?: Ping | undefined;
   pong?: Pong | undefined;
   credit?: Credit | undefined;
-  body?: 'clientHello' | 'serverHello' | 'authenticate' | 'authenticated' | 'subscribe' | 'unsubscribe' | 'subscribed' | 'snapshot' | 'envelopes' | 'ack' | 'refusal' | 'presence' | 'error' | 'ping' | 'pong' | 'credit' | undefined;
+  close?: Close | undefined;
+  closed?: Closed | undefined;
+  bridge?: Bridge | undefined;
+  safe?: Safe | undefined;
+  deleteDocument?: DeleteDocument | undefined;
+  deleted?: Deleted | undefined;
+  followSpace?: FollowSpace | undefined;
+  unfollowSpace?: UnfollowSpace | undefined;
+  spaceHeads?: SpaceHeads | undefined;
+  body?: 'clientHello' | 'serverHello' | 'authenticate' | 'authenticated' | 'subscribe' | 'unsubscribe' | 'subscribed' | 'snapshot' | 'envelopes' | 'ack' | 'refusal' | 'presence' | 'error' | 'ping' | 'pong' | 'credit' | 'close' | 'closed' | 'bridge' | 'safe' | 'deleteDocument' | 'deleted' | 'followSpace' | 'unfollowSpace' | 'spaceHeads' | undefined;
 }
 
 export interface Ping {
@@ -102,6 +152,12 @@ export interface Refusal {
   serverTimeMs: number;
 }
 
+export interface Safe {
+  document: string;
+  epoch: number;
+  position: number;
+}
+
 export interface ServerHello {
   protocol: number;
   knownTypes: string[];
@@ -121,6 +177,23 @@ export interface Snapshot {
   delta: boolean;
 }
 
+export interface SpaceHead {
+  document: string;
+  epoch: number;
+  head: number;
+  deleted: boolean;
+}
+
+export interface SpaceHeads {
+  space: string;
+  token: number;
+  entries: SpaceHead[];
+  more: boolean;
+  restarted: boolean;
+  code: string;
+  message: string;
+}
+
 export interface Subscribe {
   subscriptions: Subscription[];
 }
@@ -132,6 +205,7 @@ export interface Subscribed {
   version?: Uint8Array | undefined;
   position: number;
   snapshotFollows: boolean;
+  safe: number;
 }
 
 export interface Subscription {
@@ -139,6 +213,11 @@ export interface Subscription {
   epoch: number;
   position: number;
   version?: Uint8Array | undefined;
+  bridgeFrom: number;
+}
+
+export interface UnfollowSpace {
+  space: string;
 }
 
 export interface Unsubscribe {
@@ -146,7 +225,7 @@ export interface Unsubscribe {
 }
 
 export function readFrame(pbf: PbfReader, end?: number): Frame {
-    const obj: Frame = {clientHello: undefined, body: undefined, serverHello: undefined, authenticate: undefined, authenticated: undefined, subscribe: undefined, unsubscribe: undefined, subscribed: undefined, snapshot: undefined, envelopes: undefined, ack: undefined, refusal: undefined, presence: undefined, error: undefined, ping: undefined, pong: undefined, credit: undefined};
+    const obj: Frame = {clientHello: undefined, body: undefined, serverHello: undefined, authenticate: undefined, authenticated: undefined, subscribe: undefined, unsubscribe: undefined, subscribed: undefined, snapshot: undefined, envelopes: undefined, ack: undefined, refusal: undefined, presence: undefined, error: undefined, ping: undefined, pong: undefined, credit: undefined, close: undefined, closed: undefined, bridge: undefined, safe: undefined, deleteDocument: undefined, deleted: undefined, followSpace: undefined, unfollowSpace: undefined, spaceHeads: undefined};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) { obj.clientHello = readClientHello(pbf, pbf.readVarint() + pbf.pos); obj.body = "clientHello"; }
@@ -165,6 +244,15 @@ export function readFrame(pbf: PbfReader, end?: number): Frame {
         else if (field === 14) { obj.ping = readPing(pbf, pbf.readVarint() + pbf.pos); obj.body = "ping"; }
         else if (field === 15) { obj.pong = readPong(pbf, pbf.readVarint() + pbf.pos); obj.body = "pong"; }
         else if (field === 16) { obj.credit = readCredit(pbf, pbf.readVarint() + pbf.pos); obj.body = "credit"; }
+        else if (field === 17) { obj.close = readClose(pbf, pbf.readVarint() + pbf.pos); obj.body = "close"; }
+        else if (field === 18) { obj.closed = readClosed(pbf, pbf.readVarint() + pbf.pos); obj.body = "closed"; }
+        else if (field === 19) { obj.bridge = readBridge(pbf, pbf.readVarint() + pbf.pos); obj.body = "bridge"; }
+        else if (field === 20) { obj.safe = readSafe(pbf, pbf.readVarint() + pbf.pos); obj.body = "safe"; }
+        else if (field === 21) { obj.deleteDocument = readDeleteDocument(pbf, pbf.readVarint() + pbf.pos); obj.body = "deleteDocument"; }
+        else if (field === 22) { obj.deleted = readDeleted(pbf, pbf.readVarint() + pbf.pos); obj.body = "deleted"; }
+        else if (field === 23) { obj.followSpace = readFollowSpace(pbf, pbf.readVarint() + pbf.pos); obj.body = "followSpace"; }
+        else if (field === 24) { obj.unfollowSpace = readUnfollowSpace(pbf, pbf.readVarint() + pbf.pos); obj.body = "unfollowSpace"; }
+        else if (field === 25) { obj.spaceHeads = readSpaceHeads(pbf, pbf.readVarint() + pbf.pos); obj.body = "spaceHeads"; }
     }
     return obj;
 }
@@ -185,6 +273,15 @@ export function writeFrame(obj: Frame, pbf: PbfWriter): void {
     if (obj.ping) pbf.writeMessage(14, writePing, obj.ping);
     if (obj.pong) pbf.writeMessage(15, writePong, obj.pong);
     if (obj.credit) pbf.writeMessage(16, writeCredit, obj.credit);
+    if (obj.close) pbf.writeMessage(17, writeClose, obj.close);
+    if (obj.closed) pbf.writeMessage(18, writeClosed, obj.closed);
+    if (obj.bridge) pbf.writeMessage(19, writeBridge, obj.bridge);
+    if (obj.safe) pbf.writeMessage(20, writeSafe, obj.safe);
+    if (obj.deleteDocument) pbf.writeMessage(21, writeDeleteDocument, obj.deleteDocument);
+    if (obj.deleted) pbf.writeMessage(22, writeDeleted, obj.deleted);
+    if (obj.followSpace) pbf.writeMessage(23, writeFollowSpace, obj.followSpace);
+    if (obj.unfollowSpace) pbf.writeMessage(24, writeUnfollowSpace, obj.unfollowSpace);
+    if (obj.spaceHeads) pbf.writeMessage(25, writeSpaceHeads, obj.spaceHeads);
 }
 
 export function readAckRange(pbf: PbfReader, end?: number): AckRange {
@@ -247,6 +344,74 @@ export function writeAuthenticated(obj: Authenticated, pbf: PbfWriter): void {
     if (obj.expiresMs) pbf.writeVarintField(2, obj.expiresMs);
 }
 
+export function readBridge(pbf: PbfReader, end?: number): Bridge {
+    const obj: Bridge = {document: "", epoch: 0, agent: undefined, totalBytes: 0, offset: 0, part: undefined};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.document = pbf.readString();
+        else if (field === 2) obj.epoch = pbf.readVarint();
+        else if (field === 3) obj.agent = pbf.readBytes();
+        else if (field === 4) obj.totalBytes = pbf.readVarint();
+        else if (field === 5) obj.offset = pbf.readVarint();
+        else if (field === 6) obj.part = pbf.readBytes();
+    }
+    return obj;
+}
+export function writeBridge(obj: Bridge, pbf: PbfWriter): void {
+    if (obj.document) pbf.writeStringField(1, obj.document);
+    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
+    if (obj.agent != null) pbf.writeBytesField(3, obj.agent);
+    if (obj.totalBytes) pbf.writeVarintField(4, obj.totalBytes);
+    if (obj.offset) pbf.writeVarintField(5, obj.offset);
+    if (obj.part != null) pbf.writeBytesField(6, obj.part);
+}
+
+export function readClose(pbf: PbfReader, end?: number): Close {
+    const obj: Close = {document: "", epoch: 0, agents: []};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.document = pbf.readString();
+        else if (field === 2) obj.epoch = pbf.readVarint();
+        else if (field === 3) obj.agents.push(pbf.readBytes());
+    }
+    return obj;
+}
+export function writeClose(obj: Close, pbf: PbfWriter): void {
+    if (obj.document) pbf.writeStringField(1, obj.document);
+    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
+    if (obj.agents) for (const item of obj.agents) pbf.writeBytesField(3, item);
+}
+
+export function readClosedAgent(pbf: PbfReader, end?: number): ClosedAgent {
+    const obj: ClosedAgent = {agent: undefined, last: 0};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.agent = pbf.readBytes();
+        else if (field === 2) obj.last = pbf.readVarint();
+    }
+    return obj;
+}
+export function writeClosedAgent(obj: ClosedAgent, pbf: PbfWriter): void {
+    if (obj.agent != null) pbf.writeBytesField(1, obj.agent);
+    if (obj.last) pbf.writeVarintField(2, obj.last);
+}
+
+export function readClosed(pbf: PbfReader, end?: number): Closed {
+    const obj: Closed = {document: "", epoch: 0, agents: []};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.document = pbf.readString();
+        else if (field === 2) obj.epoch = pbf.readVarint();
+        else if (field === 3) obj.agents.push(readClosedAgent(pbf, pbf.readVarint() + pbf.pos));
+    }
+    return obj;
+}
+export function writeClosed(obj: Closed, pbf: PbfWriter): void {
+    if (obj.document) pbf.writeStringField(1, obj.document);
+    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
+    if (obj.agents) for (const item of obj.agents) pbf.writeMessage(3, writeClosedAgent, item);
+}
+
 export function readCredit(pbf: PbfReader, end?: number): Credit {
     const obj: Credit = {bytes: 0};
     let field;
@@ -257,6 +422,34 @@ export function readCredit(pbf: PbfReader, end?: number): Credit {
 }
 export function writeCredit(obj: Credit, pbf: PbfWriter): void {
     if (obj.bytes) pbf.writeVarintField(1, obj.bytes);
+}
+
+export function readDeleteDocument(pbf: PbfReader, end?: number): DeleteDocument {
+    const obj: DeleteDocument = {document: ""};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.document = pbf.readString();
+    }
+    return obj;
+}
+export function writeDeleteDocument(obj: DeleteDocument, pbf: PbfWriter): void {
+    if (obj.document) pbf.writeStringField(1, obj.document);
+}
+
+export function readDeleted(pbf: PbfReader, end?: number): Deleted {
+    const obj: Deleted = {document: "", code: "", message: ""};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.document = pbf.readString();
+        else if (field === 2) obj.code = pbf.readString();
+        else if (field === 3) obj.message = pbf.readString();
+    }
+    return obj;
+}
+export function writeDeleted(obj: Deleted, pbf: PbfWriter): void {
+    if (obj.document) pbf.writeStringField(1, obj.document);
+    if (obj.code) pbf.writeStringField(2, obj.code);
+    if (obj.message) pbf.writeStringField(3, obj.message);
 }
 
 export function readEnvelopes(pbf: PbfReader, end?: number): Envelopes {
@@ -415,6 +608,22 @@ export function writeRefusal(obj: Refusal, pbf: PbfWriter): void {
     if (obj.serverTimeMs) pbf.writeVarintField(11, obj.serverTimeMs);
 }
 
+export function readSafe(pbf: PbfReader, end?: number): Safe {
+    const obj: Safe = {document: "", epoch: 0, position: 0};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.document = pbf.readString();
+        else if (field === 2) obj.epoch = pbf.readVarint();
+        else if (field === 3) obj.position = pbf.readVarint();
+    }
+    return obj;
+}
+export function writeSafe(obj: Safe, pbf: PbfWriter): void {
+    if (obj.document) pbf.writeStringField(1, obj.document);
+    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
+    if (obj.position) pbf.writeVarintField(3, obj.position);
+}
+
 export function readSnapshot(pbf: PbfReader, end?: number): Snapshot {
     const obj: Snapshot = {document: "", epoch: 0, position: 0, totalBytes: 0, offset: 0, part: undefined, delta: false};
     let field;
@@ -439,14 +648,83 @@ export function writeSnapshot(obj: Snapshot, pbf: PbfWriter): void {
     if (obj.delta) pbf.writeBooleanField(7, obj.delta);
 }
 
+export function readFollowSpace(pbf: PbfReader, end?: number): FollowSpace {
+    const obj: FollowSpace = {space: "", token: 0};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.space = pbf.readString();
+        else if (field === 2) obj.token = pbf.readVarint();
+    }
+    return obj;
+}
+export function writeFollowSpace(obj: FollowSpace, pbf: PbfWriter): void {
+    if (obj.space) pbf.writeStringField(1, obj.space);
+    if (obj.token) pbf.writeVarintField(2, obj.token);
+}
+
+export function readUnfollowSpace(pbf: PbfReader, end?: number): UnfollowSpace {
+    const obj: UnfollowSpace = {space: ""};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.space = pbf.readString();
+    }
+    return obj;
+}
+export function writeUnfollowSpace(obj: UnfollowSpace, pbf: PbfWriter): void {
+    if (obj.space) pbf.writeStringField(1, obj.space);
+}
+
+export function readSpaceHead(pbf: PbfReader, end?: number): SpaceHead {
+    const obj: SpaceHead = {document: "", epoch: 0, head: 0, deleted: false};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.document = pbf.readString();
+        else if (field === 2) obj.epoch = pbf.readVarint();
+        else if (field === 3) obj.head = pbf.readVarint();
+        else if (field === 4) obj.deleted = pbf.readBoolean();
+    }
+    return obj;
+}
+export function writeSpaceHead(obj: SpaceHead, pbf: PbfWriter): void {
+    if (obj.document) pbf.writeStringField(1, obj.document);
+    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
+    if (obj.head) pbf.writeVarintField(3, obj.head);
+    if (obj.deleted) pbf.writeBooleanField(4, obj.deleted);
+}
+
+export function readSpaceHeads(pbf: PbfReader, end?: number): SpaceHeads {
+    const obj: SpaceHeads = {space: "", token: 0, entries: [], more: false, restarted: false, code: "", message: ""};
+    let field;
+    while ((field = pbf.nextField(end))) {
+        if (field === 1) obj.space = pbf.readString();
+        else if (field === 2) obj.token = pbf.readVarint();
+        else if (field === 3) obj.entries.push(readSpaceHead(pbf, pbf.readVarint() + pbf.pos));
+        else if (field === 4) obj.more = pbf.readBoolean();
+        else if (field === 5) obj.restarted = pbf.readBoolean();
+        else if (field === 6) obj.code = pbf.readString();
+        else if (field === 7) obj.message = pbf.readString();
+    }
+    return obj;
+}
+export function writeSpaceHeads(obj: SpaceHeads, pbf: PbfWriter): void {
+    if (obj.space) pbf.writeStringField(1, obj.space);
+    if (obj.token) pbf.writeVarintField(2, obj.token);
+    if (obj.entries) for (const item of obj.entries) pbf.writeMessage(3, writeSpaceHead, item);
+    if (obj.more) pbf.writeBooleanField(4, obj.more);
+    if (obj.restarted) pbf.writeBooleanField(5, obj.restarted);
+    if (obj.code) pbf.writeStringField(6, obj.code);
+    if (obj.message) pbf.writeStringField(7, obj.message);
+}
+
 export function readSubscription(pbf: PbfReader, end?: number): Subscription {
-    const obj: Subscription = {document: "", epoch: 0, position: 0, version: undefined};
+    const obj: Subscription = {document: "", epoch: 0, position: 0, version: undefined, bridgeFrom: 0};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) obj.document = pbf.readString();
         else if (field === 2) obj.epoch = pbf.readVarint();
         else if (field === 3) obj.position = pbf.readVarint();
         else if (field === 4) obj.version = pbf.readBytes();
+        else if (field === 5) obj.bridgeFrom = pbf.readVarint();
     }
     return obj;
 }
@@ -455,6 +733,7 @@ export function writeSubscription(obj: Subscription, pbf: PbfWriter): void {
     if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
     if (obj.position) pbf.writeVarintField(3, obj.position);
     if (obj.version != null) pbf.writeBytesField(4, obj.version);
+    if (obj.bridgeFrom) pbf.writeVarintField(5, obj.bridgeFrom);
 }
 
 export function readSubscribe(pbf: PbfReader, end?: number): Subscribe {
@@ -482,7 +761,7 @@ export function writeUnsubscribe(obj: Unsubscribe, pbf: PbfWriter): void {
 }
 
 export function readSubscribed(pbf: PbfReader, end?: number): Subscribed {
-    const obj: Subscribed = {document: "", epoch: 0, head: 0, version: undefined, position: 0, snapshotFollows: false};
+    const obj: Subscribed = {document: "", epoch: 0, head: 0, version: undefined, position: 0, snapshotFollows: false, safe: 0};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) obj.document = pbf.readString();
@@ -491,6 +770,7 @@ export function readSubscribed(pbf: PbfReader, end?: number): Subscribed {
         else if (field === 4) obj.version = pbf.readBytes();
         else if (field === 5) obj.position = pbf.readVarint();
         else if (field === 6) obj.snapshotFollows = pbf.readBoolean();
+        else if (field === 7) obj.safe = pbf.readVarint();
     }
     return obj;
 }
@@ -501,4 +781,5 @@ export function writeSubscribed(obj: Subscribed, pbf: PbfWriter): void {
     if (obj.version != null) pbf.writeBytesField(4, obj.version);
     if (obj.position) pbf.writeVarintField(5, obj.position);
     if (obj.snapshotFollows) pbf.writeBooleanField(6, obj.snapshotFollows);
+    if (obj.safe) pbf.writeVarintField(7, obj.safe);
 }

@@ -9,44 +9,30 @@ import { asJoineryError, errorCodes, isErrorCode, JoineryError } from '../error.
 import { maxEnvelopesPerFrame } from '../limits.ts';
 import type {
   Ack,
+  BridgePart,
+  Closed,
   Envelopes,
   ErrorMessage,
-  Message,
   Refusal,
+  Safe,
   SnapshotPart,
   SubscribedMessage,
   Subscription,
 } from '../messages.ts';
 import { batches } from './batches.ts';
-import type { ClientEffect, ResumePoint } from './client-effects.ts';
-import type { ClientSessionLimits } from './client-options.ts';
+import type { DocumentContext, Load } from './client-document-context.ts';
+import type { ResumePoint } from './client-effects.ts';
+import { Replacement } from './client-replacement.ts';
 import { GapRetry } from './gap-retry.ts';
 import { InFlight } from './in-flight.ts';
-import { SnapshotAssembly } from './snapshot-assembly.ts';
-
-/** What a document needs of its session. */
-export interface DocumentContext {
-  readonly limits: ClientSessionLimits;
-  readonly random: () => number;
-  emit(effect: ClientEffect): void;
-  send(message: Message): void;
-  /** How much may be asked for from the log now: what the server's window and the limits leave. */
-  room(): Load;
-  /** Takes note of the document's `load` and of what it waits for. */
-  note(document: ClientDocument): void;
-}
-
-/** Envelopes that are on their way, or asked for from the log. */
-export interface Load {
-  readonly bytes: number;
-  readonly count: number;
-}
+import { SnapshotAssembly, snapshotTooLarge } from './snapshot-assembly.ts';
 
 /**
- * `waiting`: not subscribed over this link; `subscribing`: asked, no answer yet; `snapshot`: parts are to come; `live`;
- * `parked`: nothing happens until the owner subscribes again.
+ * `waiting`: not subscribed over this link; `closing`: agents are being closed, before it is subscribed; `subscribing`:
+ * asked, no answer yet (bridges may come); `snapshot`: parts are to come; `live`; `parked`: nothing happens until the
+ * owner subscribes again or replaces the document, which it does after `refused` and `epoch-changed`.
  */
-type Phase = 'waiting' | 'subscribing' | 'snapshot' | 'live' | 'parked';
+type Phase = 'waiting' | 'closing' | 'subscribing' | 'snapshot' | 'live' | 'parked';
 
 const nothing = new Uint8Array(0);
 /** While the server lacks something, so few are tried: each would be answered with a gap. */
@@ -55,9 +41,10 @@ const gapBatchCount = 64;
 export class ClientDocument {
   readonly id: string;
   readonly #context: DocumentContext;
-  readonly #inFlight = new InFlight();
-  readonly #stopped = new Set<bigint>();
-  readonly #retry: GapRetry;
+  // Made when they are first needed: of ten thousand open documents nearly all have nothing on its way.
+  #onTheirWay: InFlight | undefined;
+  #stopped: Set<bigint> | undefined;
+  #retry: GapRetry | undefined;
   #phase: Phase = 'waiting';
   #epoch = 0;
   #position = 0;
@@ -66,6 +53,11 @@ export class ClientDocument {
   #head = 0;
   #caughtUp = false;
   #assembly: SnapshotAssembly | undefined;
+  /** The client gives up its incarnation: until everything it is replaced by has come. */
+  #replacement: Replacement | undefined;
+  /** What the log has is of an incarnation that is given up: nothing of it is asked for until `replaced`. */
+  #held = false;
+  #deleted = false;
   #request = 0;
   /** What an open question to the log may bring. */
   #asked: Load | undefined;
@@ -80,21 +72,28 @@ export class ClientDocument {
     this.#epoch = from?.epoch ?? 0;
     this.#position = from?.position ?? 0;
     this.#version = from?.version;
-    this.#retry = new GapRetry(context.random);
   }
 
   get nextTimeout(): number | undefined {
-    return this.#retry.retryAt;
+    return this.#retry?.retryAt;
   }
 
   /** Whether the next move is the server's: an answer, or envelopes up to the head that it named. */
   get awaitsServer(): boolean {
-    if (this.#phase === 'subscribing' || this.#phase === 'snapshot') return true;
-    return this.#phase === 'live' && (this.#inFlight.count > 0 || !this.#caughtUp);
+    if (this.#phase === 'closing' || this.#phase === 'subscribing' || this.#phase === 'snapshot') return true;
+    return this.#phase === 'live' && ((this.#onTheirWay?.count ?? 0) > 0 || !this.#caughtUp);
   }
 
   get wantsSubscription(): boolean {
-    return this.#phase === 'waiting' && this.#retry.retryAt === undefined;
+    return this.#isDue && this.#replacement?.closed !== false;
+  }
+
+  get wantsClosing(): boolean {
+    return this.#isDue && this.#replacement?.closed === false;
+  }
+
+  get #isDue(): boolean {
+    return this.#phase === 'waiting' && this.#retry?.retryAt === undefined;
   }
 
   /** Whether it would ask the log for more but for want of room. */
@@ -105,23 +104,60 @@ export class ClientDocument {
   /** What it takes of the window. */
   get load(): Load {
     return {
-      bytes: this.#inFlight.bytes + (this.#asked?.bytes ?? 0),
-      count: this.#inFlight.count + (this.#asked?.count ?? 0),
+      bytes: (this.#onTheirWay?.bytes ?? 0) + (this.#asked?.bytes ?? 0),
+      count: (this.#onTheirWay?.count ?? 0) + (this.#asked?.count ?? 0),
     };
   }
 
   /** The link is ready: the entry for the `subscribe` that the session sends. */
   subscribe(): Subscription {
     this.#phase = 'subscribing';
-    const version = this.#position === 0 ? this.#version : undefined;
-    return { document: this.id, epoch: this.#epoch, position: this.#position, version: version ?? nothing };
+    const version = (this.#position === 0 ? this.#version : undefined) ?? nothing;
+    const bridgeFrom = this.#replacement?.bridgeFrom ?? 0;
+    return { document: this.id, epoch: this.#epoch, position: this.#position, version, bridgeFrom };
+  }
+
+  /** What the client has of the document is given up. */
+  replace(agents: readonly bigint[], epoch: number | undefined): void {
+    this.#held = true;
+    this.#replacement = new Replacement(agents, epoch);
+    this.#again();
+  }
+
+  /** What replaces it is stored, and the log is a new one. */
+  replaced(): void {
+    this.#held = false;
+    this.changed();
+  }
+
+  /** The link is ready: the agents are closed before anything else. */
+  close(): void {
+    this.#phase = 'closing';
+    for (const message of this.#replacement?.begin(this.id) ?? []) this.#context.send(message);
+  }
+
+  handleAgentsClosed(message: Closed): void {
+    if (this.#phase !== 'closing' || this.#replacement === undefined) return;
+    this.#replacement.answer(message);
+    if (!this.#replacement.closed) return;
+    this.#phase = 'waiting';
+    const { last } = this.#replacement;
+    this.#context.emit({ type: 'agents-closed', document: this.id, epoch: message.epoch, last });
+  }
+
+  /** The document is deleted for ever. */
+  deleted(): void {
+    if (this.#deleted) return;
+    this.#deleted = true;
+    this.#replacement = undefined;
+    this.#park();
+    this.#context.emit({ type: 'document-deleted', document: this.id });
   }
 
   /** The link is gone. */
   offline(): void {
     if (this.#phase === 'parked') return;
-    this.#phase = 'waiting';
-    this.#forgetLink();
+    this.#again();
   }
 
   changed(): void {
@@ -131,18 +167,18 @@ export class ClientDocument {
   }
 
   handleTimeout(now: number): void {
-    if (!this.#retry.due(now)) return;
+    if (this.#retry?.due(now) !== true) return;
     // After a gap it goes on here; everything else begins with a new subscription, which the session asks for.
     this.pull();
   }
 
   handleSubscribed(message: SubscribedMessage): void {
-    if (this.#phase === 'parked' || this.#phase === 'waiting') return;
+    if (this.#phase !== 'subscribing' && this.#phase !== 'live' && this.#phase !== 'snapshot') return;
     if (this.#epoch !== 0 && message.epoch !== this.#epoch) {
       this.#epochChanged(message.epoch);
       return;
     }
-    const restarted = message.position < this.#position;
+    const restarted = message.position < this.#position || this.#replacement !== undefined;
     if (message.position > this.#position && !message.snapshotFollows) {
       throw violation(`envelopes from ${this.#position + 1} on`, `from ${message.position + 1} on`);
     }
@@ -160,13 +196,40 @@ export class ClientDocument {
       head: message.head,
       version: message.version.slice(),
       restarted,
+      safe: message.safe,
     });
     this.#checkCaughtUp();
   }
 
   /** Returns the bytes that were handed on and will be consumed. */
-  handleSnapshot(part: SnapshotPart): number {
+  handleBridge(part: BridgePart): number {
+    if (this.#phase !== 'subscribing' || this.#replacement === undefined) return 0;
+    // Like one that the server no longer has: the replay does without it.
+    if (part.total_bytes > this.#context.limits.snapshot_bytes) return 0;
+    this.#assembly ??= new SnapshotAssembly(this.#context.limits.snapshot_bytes);
+    const bytes = this.#assembly.add(part);
+    if (bytes === undefined) return 0;
+    this.#assembly = undefined;
+    const { epoch, agent } = part;
+    this.#context.emit({ type: 'bridge', document: this.id, epoch, agent, bytes, credit_bytes: bytes.length });
+    return bytes.length;
+  }
+
+  handleSafe({ epoch, position }: Safe): void {
+    if ((this.#phase !== 'live' && this.#phase !== 'snapshot') || epoch !== this.#epoch) return;
+    this.#context.emit({ type: 'safe', document: this.id, epoch, position });
+  }
+
+  /** Returns the bytes that were handed on and will be consumed. */
+  handleSnapshot(part: SnapshotPart, now: number): number {
     if (this.#phase !== 'snapshot' || this.#assembly === undefined || part.epoch !== this.#epoch) return 0;
+    const { snapshot_bytes } = this.#context.limits;
+    if (part.total_bytes > snapshot_bytes) {
+      // Over the next link it would be as large: the document has failed, and the others go on.
+      this.#context.send({ type: 'unsubscribe', document: this.id });
+      this.#fail(snapshotTooLarge(snapshot_bytes, part.total_bytes), now);
+      return 0;
+    }
     const bytes = this.#assembly.add(part);
     if (bytes === undefined) return 0;
     this.#assembly = undefined;
@@ -206,19 +269,19 @@ export class ClientDocument {
       credit_bytes: bytes,
     });
     this.#checkCaughtUp();
-    if (this.#retry.open) {
-      for (const envelope of envelopes) this.#retry.coveredBy(envelope);
+    if (this.#retry?.open) {
+      for (const envelope of envelopes) this.#retry?.coveredBy(envelope);
       this.pull();
     }
     return bytes;
   }
 
   handleAck(message: Ack): void {
-    if (this.#phase === 'parked' || this.#phase === 'waiting' || message.epoch !== this.#epoch) return;
+    if (!this.#listens || message.epoch !== this.#epoch) return;
     for (const range of message.ranges) {
       this.#inFlight.acknowledge(range.agent, range.to);
-      this.#retry.covered(range.agent, range.to);
-      if (range.count > 0) this.#retry.succeeded();
+      this.#retry?.covered(range.agent, range.to);
+      if (range.count > 0) this.#retry?.succeeded();
       const before = range.position - range.count;
       // A range of this client's own envelopes moves the resume point: they aren't sent back to it.
       if (this.#phase === 'live' && range.count > 0 && before <= this.#position && range.position > this.#position) {
@@ -239,10 +302,12 @@ export class ClientDocument {
   }
 
   handleRefusal(message: Refusal, now: number): void {
-    if (this.#phase === 'parked' || this.#phase === 'waiting' || message.epoch !== this.#epoch) return;
+    if (!this.#listens || message.epoch !== this.#epoch) return;
+    // An answer to what was on its way before the document was subscribed anew or replaced.
+    if (this.#onTheirWay?.has(message.agent, message.from, message.to) !== true) return;
     this.#inFlight.forgetBefore(message.agent, message.from);
     this.#inFlight.remove(message.agent, message.from, message.to);
-    if (this.#stopped.has(message.agent)) {
+    if (this.#stopped?.has(message.agent)) {
       // What follows a refused envelope can only be a gap: it was told already.
       this.pull();
       return;
@@ -252,6 +317,7 @@ export class ClientDocument {
       this.#handleGap(message, error, now);
       return;
     }
+    this.#stopped ??= new Set();
     this.#stopped.add(message.agent);
     this.#inFlight.stop(message.agent, maxSeq);
     this.#context.emit({
@@ -270,7 +336,12 @@ export class ClientDocument {
   handleError(message: ErrorMessage, now: number): void {
     if (this.#phase === 'parked' || this.#phase === 'waiting') return;
     if (message.code === 'epoch-changed') {
-      this.#epochChanged(message.epoch);
+      // Who comes from nothing is in no epoch: this is about what was on its way before.
+      if (this.#listens && this.#epoch !== 0) this.#epochChanged(message.epoch);
+      return;
+    }
+    if (message.code === 'document-deleted') {
+      this.deleted();
       return;
     }
     const retryable = isErrorCode(message.code) ? errorCodes[message.code].retryable : message.retryable;
@@ -280,20 +351,20 @@ export class ClientDocument {
   /** Asks the log for more if there may be some and there is room for it. */
   pull(): void {
     this.#starved = false;
-    if (this.#phase !== 'live' || this.#asked !== undefined || !this.#mayHaveMore) return;
-    if (this.#retry.retryAt !== undefined) return;
-    if (this.#retry.open) {
+    if (this.#held || this.#phase !== 'live' || this.#asked !== undefined || !this.#mayHaveMore) return;
+    if (this.#retry?.retryAt !== undefined) return;
+    if (this.#retry?.open) {
       // All that is on its way is answered first: trying earlier would only repeat the gap.
-      if (this.#inFlight.count > 0) return;
-      this.#retry.tryAgain();
-      this.#inFlight.reset(this.#stopped, maxSeq);
+      if ((this.#onTheirWay?.count ?? 0) > 0) return;
+      this.#retry?.tryAgain();
+      this.#forgetOnTheirWay();
     }
     this.#context.note(this);
     const room = this.#context.room();
     this.#starved = room.bytes <= 0 || room.count <= 0;
     if (this.#starved) return;
     const limit_bytes = Math.min(room.bytes, this.#context.limits.batch_bytes);
-    const limit_count = Math.min(room.count, this.#retry.cautious ? gapBatchCount : maxEnvelopesPerFrame);
+    const limit_count = Math.min(room.count, this.#retry?.cautious ? gapBatchCount : maxEnvelopesPerFrame);
     this.#request += 1;
     this.#asked = { bytes: limit_bytes, count: limit_count };
     this.#changedSinceAsked = false;
@@ -302,7 +373,7 @@ export class ClientDocument {
       document: this.id,
       epoch: this.#epoch,
       request: this.#request,
-      sent: new Map(this.#inFlight.sent),
+      sent: new Map(this.#onTheirWay?.sent),
       limit_bytes,
       limit_count,
     });
@@ -342,7 +413,7 @@ export class ClientDocument {
   #handleGap(message: Refusal, error: JoineryError, now: number): void {
     const missing = message.missing ?? { agent: message.agent, seq: message.from };
     this.#mayHaveMore = true;
-    if (this.#retry.refused(missing, now)) {
+    if (this.#madeRetry.refused(missing, now)) {
       this.#context.emit({ type: 'blocked', document: this.id, agent: message.agent, missing, error });
     }
     this.pull();
@@ -352,6 +423,7 @@ export class ClientDocument {
     if (this.#phase !== 'live' || this.#position < this.#head) return;
     if (!this.#caughtUp) {
       this.#caughtUp = true;
+      this.#replacement = undefined;
       this.#context.emit({ type: 'caught-up', document: this.id, position: this.#position });
     }
     this.pull();
@@ -365,13 +437,28 @@ export class ClientDocument {
 
   #fail(error: JoineryError, now: number): void {
     if (error.retryable) {
-      this.#phase = 'waiting';
-      this.#forgetLink();
-      this.#retry.later(now);
+      this.#again();
+      this.#madeRetry.later(now);
     } else {
       this.#park();
     }
     this.#context.emit({ type: 'document-failed', document: this.id, error });
+  }
+
+  /** Subscribed or about to be: what comes is about this subscription. */
+  get #listens(): boolean {
+    return this.#phase === 'subscribing' || this.#phase === 'snapshot' || this.#phase === 'live';
+  }
+
+  /** Begins anew, over this link or the next one: a replacement from its start. */
+  #again(): void {
+    this.#phase = 'waiting';
+    this.#forgetLink();
+    if (this.#replacement === undefined) return;
+    this.#replacement.restart();
+    this.#epoch = 0;
+    this.#position = 0;
+    this.#version = undefined;
   }
 
   #park(): void {
@@ -379,11 +466,27 @@ export class ClientDocument {
     this.#forgetLink();
   }
 
+  get #inFlight(): InFlight {
+    this.#onTheirWay ??= new InFlight();
+    return this.#onTheirWay;
+  }
+
+  get #madeRetry(): GapRetry {
+    this.#retry ??= new GapRetry(this.#context.random);
+    return this.#retry;
+  }
+
+  /** Nothing is on its way any more. */
+  #forgetOnTheirWay(): void {
+    if (this.#stopped === undefined) this.#onTheirWay = undefined;
+    else this.#inFlight.reset(this.#stopped, maxSeq);
+  }
+
   #forgetLink(): void {
-    this.#inFlight.reset(this.#stopped, maxSeq);
+    this.#forgetOnTheirWay();
     this.#asked = undefined;
     this.#assembly = undefined;
-    this.#retry.forget();
+    this.#retry?.forget();
     this.#mayHaveMore = true;
     this.#starved = false;
   }

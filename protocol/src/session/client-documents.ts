@@ -5,7 +5,8 @@
 
 import { JoineryError } from '../error.ts';
 import type { Message, Subscription } from '../messages.ts';
-import { ClientDocument, type DocumentContext, type Load } from './client-document.ts';
+import { ClientDocument } from './client-document.ts';
+import type { DocumentContext, Load } from './client-document-context.ts';
 import type { ClientEffect, ResumePoint } from './client-effects.ts';
 import type { ClientSessionLimits } from './client-options.ts';
 
@@ -17,9 +18,12 @@ export interface DocumentsOptions {
   readonly send: (message: Message) => void;
 }
 
+const noLoad: Load = { bytes: 0, count: 0 };
+
 export class ClientDocuments {
   readonly #limits: ClientSessionLimits;
   readonly #documents = new Map<string, ClientDocument>();
+  /** Of those that take something of the window. */
   readonly #loads = new Map<ClientDocument, Load>();
   readonly #context: DocumentContext;
   /** Would send but for want of room in the window, in the order in which they asked. */
@@ -30,8 +34,10 @@ export class ClientDocuments {
   readonly #timed = new Set<ClientDocument>();
   /** Are to be subscribed over the link. */
   readonly #unsubscribed = new Set<ClientDocument>();
+  /** Have agents to be closed over the link. */
+  readonly #unclosed = new Set<ClientDocument>();
   #window_bytes = 0;
-  #reserved: Load = { bytes: 0, count: 0 };
+  #reserved: Load = noLoad;
 
   constructor(options: DocumentsOptions) {
     this.#limits = options.limits;
@@ -53,6 +59,19 @@ export class ClientDocuments {
     return this.#documents.has(id);
   }
 
+  /** Gives up the incarnation that the client has of a document, whether or not it was subscribed. */
+  replace(id: string, agents: readonly bigint[], epoch: number | undefined): void {
+    this.add(id, undefined);
+    this.with(id, (document) => document.replace(agents, epoch));
+  }
+
+  /** Whether the document is here; it takes part in nothing any more. */
+  deleted(id: string): boolean {
+    if (!this.#documents.has(id)) return false;
+    this.with(id, (document) => document.deleted());
+    return true;
+  }
+
   /** Adds a document, or begins anew with one that is there. */
   add(id: string, from: ResumePoint | undefined): void {
     this.remove(id);
@@ -72,9 +91,12 @@ export class ClientDocuments {
     const document = this.#documents.get(id);
     if (document === undefined) return false;
     document.offline();
+    // What it took of the window is free again.
+    this.#note(document);
     this.#documents.delete(id);
     this.#loads.delete(document);
-    for (const set of [this.#starved, this.#awaiting, this.#timed, this.#unsubscribed]) set.delete(document);
+    for (const set of [this.#starved, this.#awaiting, this.#timed, this.#unsubscribed, this.#unclosed])
+      set.delete(document);
     return true;
   }
 
@@ -103,6 +125,14 @@ export class ClientDocuments {
   handleTimeout(now: number): void {
     for (const document of [...this.#timed]) {
       document.handleTimeout(now);
+      this.#note(document);
+    }
+  }
+
+  /** Sends the closings that are due. */
+  sendClosings(): void {
+    for (const document of [...this.#unclosed]) {
+      document.close();
       this.#note(document);
     }
   }
@@ -136,9 +166,10 @@ export class ClientDocuments {
   }
 
   #note(document: ClientDocument): void {
-    const before = this.#loads.get(document) ?? { bytes: 0, count: 0 };
+    const before = this.#loads.get(document) ?? noLoad;
     const after = document.load;
-    this.#loads.set(document, after);
+    if (after.bytes === 0 && after.count === 0) this.#loads.delete(document);
+    else this.#loads.set(document, after);
     this.#reserved = {
       bytes: this.#reserved.bytes + after.bytes - before.bytes,
       count: this.#reserved.count + after.count - before.count,
@@ -146,6 +177,7 @@ export class ClientDocuments {
     mark(this.#awaiting, document, document.awaitsServer);
     mark(this.#timed, document, document.nextTimeout !== undefined);
     mark(this.#unsubscribed, document, document.wantsSubscription);
+    mark(this.#unclosed, document, document.wantsClosing);
     mark(this.#starved, document, document.starved);
   }
 }

@@ -5,6 +5,7 @@
 
 import type { Dot } from '../envelope.ts';
 import type { JoineryError } from '../error.ts';
+import type { SpaceHead } from '../messages.ts';
 
 /** Where a client is in a document's log at the server: it has everything up to and including `position`. */
 export interface ResumePoint {
@@ -89,6 +90,8 @@ export interface Subscribed {
   readonly version: Uint8Array;
   /** True when the server does not continue from where the client was, but sends the document from its start. */
   readonly restarted: boolean;
+  /** As in {@link SafeMoved}. */
+  readonly safe: number;
 }
 
 /**
@@ -159,7 +162,9 @@ export interface Acknowledged {
 
 /**
  * The server refuses this envelope for good (a `gap` is handled here and never shows up so). The session sends nothing
- * of this agent in this document any more: what follows would be a gap.
+ * of this agent in this document any more: what follows would be a gap. The code is what the server's hook threw, or
+ * `clock`, `closed-agent` (this incarnation was ended by another tab, or before a crash: replay, refuse nothing) or
+ * `invalid-…`. The way on is `handleReplace`.
  */
 export interface Refused {
   readonly type: 'refused';
@@ -182,7 +187,10 @@ export interface Blocked {
   readonly error: JoineryError;
 }
 
-/** The server has the document in another epoch: nothing is sent or taken until `handleSubscribe` is called again. */
+/**
+ * The server has the document in another epoch: nothing is sent or taken until `handleReplace` (or `handleSubscribe`) is
+ * called.
+ */
 export interface EpochChanged {
   readonly type: 'epoch-changed';
   readonly document: string;
@@ -197,6 +205,91 @@ export interface DocumentFailed {
   readonly type: 'document-failed';
   readonly document: string;
   readonly error: JoineryError;
+}
+
+/**
+ * The first answer to `handleReplace`: the agents are closed, and the server never accepts anything of theirs again that is
+ * above these seqs; whatever of them is above was not synced. The replacing begins anew with this effect when a link was
+ * lost before `caught-up`: what came since the last one is to be dropped.
+ *
+ * Then come `bridge`s, `subscribed`, at most one `snapshot`, `envelopes`, and `caught-up`: the state to replay into, which
+ * is at or after the closing. Nothing of the log is asked for until `handleReplaced`.
+ */
+export interface AgentsClosed {
+  readonly type: 'agents-closed';
+  readonly document: string;
+  /** The epoch that the document is in. */
+  readonly epoch: number;
+  /** Each of the agents that were named → its last seq that the server ever accepted, in any epoch; 0 for none. */
+  readonly last: ReadonlyMap<bigint, number>;
+}
+
+/** The last state of an epoch since the one that is replaced, oldest first; those that the server lost are left out. */
+export interface BridgeArrived {
+  readonly type: 'bridge';
+  readonly document: string;
+  /** The epoch that this was the last state of. */
+  readonly epoch: number;
+  /** The agent of the trim that ended it: `Replica.trim(agent)` of this state is the next epoch's first. */
+  readonly agent: bigint;
+  readonly bytes: Uint8Array;
+  /** To be given to `handleConsumed` when the bytes are of no more use. */
+  readonly credit_bytes: number;
+}
+
+/**
+ * What the server's backup holds of the document has changed. Own envelopes at positions above are to be kept although
+ * they are acknowledged: after a restore they are brought again. Where the server makes no backups it is
+ * `everythingSafe` (2^53 - 1). It falls when the document enters a new epoch that the backup doesn't know (to 0), and when the
+ * first backup is made. Positions are those of this epoch; once it is 1 or more, everything of earlier epochs is safe too.
+ */
+export interface SafeMoved {
+  readonly type: 'safe';
+  readonly document: string;
+  readonly epoch: number;
+  readonly position: number;
+}
+
+/** The document is deleted, for ever: nothing is sent or taken any more. Told for followed ones, and for own deletions. */
+export interface DocumentDeleted {
+  readonly type: 'document-deleted';
+  readonly document: string;
+}
+
+/** The server refuses to delete the document. */
+export interface DeletionRefused {
+  readonly type: 'deletion-refused';
+  readonly document: string;
+  readonly error: JoineryError;
+}
+
+/** Where documents of a followed space stand: those that changed since the last token, or all. */
+export interface SpaceChanged {
+  readonly type: 'space';
+  readonly space: string;
+  /** To be stored when the entries are taken in, and given to `handleFollowSpace` next time. */
+  readonly token: number;
+  readonly entries: readonly SpaceHead[];
+  /** Another page is on its way; else everything is known that the server knew. */
+  readonly more: boolean;
+  /** The given token was unknown: this is the first page of all documents. */
+  readonly restarted: boolean;
+}
+
+/** The space can't be followed now; retried with the next link, if the error is retryable. */
+export interface SpaceFailed {
+  readonly type: 'space-failed';
+  readonly space: string;
+  readonly error: JoineryError;
+}
+
+/** Whose token the server accepted; told for each link, before it is `online`. */
+export interface Authenticated {
+  readonly type: 'authenticated';
+  /** Empty for nobody in particular. */
+  readonly user: string;
+  /** Milliseconds since 1970; 0 when it doesn't end. */
+  readonly expires_ms: number;
 }
 
 /** The session gives up (`upgrade-needed`, say): it makes no attempt until `handleConnect` is called again. */
@@ -232,5 +325,13 @@ export type ClientEffect =
   | Blocked
   | EpochChanged
   | DocumentFailed
+  | AgentsClosed
+  | BridgeArrived
+  | SafeMoved
+  | DocumentDeleted
+  | DeletionRefused
+  | SpaceChanged
+  | SpaceFailed
+  | Authenticated
   | SessionFailed
   | PresenceArrived;

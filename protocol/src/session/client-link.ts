@@ -5,7 +5,7 @@
 
 import { pbfCodec } from '../codec.ts';
 import { isErrorCode, JoineryError } from '../error.ts';
-import type { ErrorMessage, Message, ServerHello } from '../messages.ts';
+import type { Authenticated, ErrorMessage, Message, ServerHello } from '../messages.ts';
 import { protocolVersion, protocolVersionMin } from '../protocol-version.ts';
 import { Backoff } from './backoff.ts';
 import type { ClientEffect, ConnectionStatus } from './client-effects.ts';
@@ -43,6 +43,8 @@ export class ClientLink {
   /** Names the links one after another; what an older one still delivers is not looked at. */
   #link = 0;
   #token = '';
+  /** Whose session this is, once that is known. */
+  #user: string | undefined;
   /** Why the token that was sent last was not accepted, until one is. */
   #refused: JoineryError | undefined;
   #retryAt: number | undefined;
@@ -59,6 +61,7 @@ export class ClientLink {
     this.#options = options;
     this.#limits = context.limits;
     this.#context = context;
+    this.#user = options.user;
     this.#backoff = new Backoff(this.#limits.backoffBase_ms, this.#limits.backoffCap_ms, options.random);
   }
 
@@ -179,7 +182,9 @@ export class ClientLink {
         if (this.#phase === 'greeting') this.#handleHello(message, now);
         return true;
       case 'authenticated':
-        if (this.#phase === 'greeting' && this.#window_bytes !== undefined) this.#greeted(this.#window_bytes, now);
+        if (this.#phase === 'greeting' && this.#window_bytes !== undefined) {
+          this.#handleAuthenticated(message, this.#window_bytes, now);
+        }
         return true;
       case 'ping':
         this.send({ type: 'pong', nonce: message.nonce, serverTime_ms: 0 });
@@ -220,6 +225,22 @@ export class ClientLink {
     }
     this.#window_bytes = hello.window_bytes;
     this.#clock(hello.serverTime_ms, now - this.#helloAt);
+  }
+
+  #handleAuthenticated({ user, expires_ms }: Authenticated, window_bytes: number, now: number): void {
+    if (this.#user !== undefined && user !== this.#user) {
+      this.#giveUp(
+        new JoineryError('user-changed', {
+          expected: `a token of the user ${JSON.stringify(this.#user)}`,
+          got: `one of ${JSON.stringify(user)}`,
+          remedy: 'Open another client for the other user.',
+        }),
+      );
+      return;
+    }
+    this.#user = user;
+    this.#context.emit({ type: 'authenticated', user, expires_ms });
+    this.#greeted(window_bytes, now);
   }
 
   #handleError(message: ErrorMessage, now: number): void {

@@ -8,6 +8,11 @@ export interface ClientSessionOptions {
   readonly knownTypes: readonly string[];
   /** Ask for a token with `need-token` before every connection. Default false: connect as nobody in particular. */
   readonly authenticate?: boolean;
+  /**
+   * The user whose data this is. When a token is another one's the session gives up with `user-changed`, before it has
+   * told the server anything. Default: the first user that the server names.
+   */
+  readonly user?: string | undefined;
   /** A name for the server's logs, at most 128 bytes. */
   readonly name?: string;
   readonly limits?: Partial<ClientSessionLimits>;

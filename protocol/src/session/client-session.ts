@@ -8,15 +8,18 @@
  */
 
 import { pbfCodec } from '../codec.ts';
-import { checkDocumentId } from '../document-id.ts';
+import { checkDocumentId, checkSpace } from '../document-id.ts';
 import { asJoineryError, JoineryError } from '../error.ts';
 import { maxFrameBytes, maxPresenceBytes } from '../limits.ts';
 import type { Message } from '../messages.ts';
+import { ClientDeletions } from './client-deletions.ts';
 import { ClientDocuments } from './client-documents.ts';
 import type { ClientEffect, ConnectionStatus, ResumePoint } from './client-effects.ts';
 import { ClientLink, timeout } from './client-link.ts';
 import { type ClientSessionLimits, type ClientSessionOptions, clientSessionDefaults } from './client-options.ts';
+import { ClientSpaces } from './client-spaces.ts';
 import { CreditGrant } from './credit.ts';
+import { spaceCost_bytes } from './space-cost.ts';
 
 /** So many subscriptions go in one frame. */
 const subscribeBatch = 256;
@@ -38,6 +41,8 @@ export class ClientSession {
   readonly #limits: ClientSessionLimits;
   readonly #credit: CreditGrant;
   readonly #documents: ClientDocuments;
+  readonly #spaces: ClientSpaces;
+  readonly #deletions: ClientDeletions;
   readonly #link: ClientLink;
   #effects: ClientEffect[] = [];
   /** When the server last answered something, or was first asked after having answered all. */
@@ -54,15 +59,26 @@ export class ClientSession {
       limits,
       emit,
       startCredit: () => this.#credit.start(),
-      ready: (window_bytes) => this.#documents.online(window_bytes),
-      down: () => this.#documents.offline(),
+      ready: (window_bytes) => {
+        this.#documents.online(window_bytes);
+        this.#spaces.online();
+        this.#deletions.online();
+      },
+      down: () => {
+        this.#documents.offline();
+        this.#spaces.offline();
+      },
     });
+    const send = (message: Message): void => this.#link.send(message);
     this.#documents = new ClientDocuments({
       limits,
       random: options.random,
       emit,
-      send: (message) => this.#link.send(message),
+      send,
     });
+    const online = (): boolean => this.#link.ready;
+    this.#spaces = new ClientSpaces({ emit, send, online, random: options.random });
+    this.#deletions = new ClientDeletions({ emit, send, online });
   }
 
   /** The connection as it is now. */
@@ -73,7 +89,11 @@ export class ClientSession {
   /** When `handleTimeout` is due, or undefined when nothing is waited for. Read it after every input. */
   get nextTimeout(): number | undefined {
     if (!this.#link.ready) return this.#link.nextTimeout;
-    const next = Math.min(this.#link.nextTimeout ?? Number.POSITIVE_INFINITY, this.#documents.nextTimeout);
+    const next = Math.min(
+      this.#link.nextTimeout ?? Number.POSITIVE_INFINITY,
+      this.#documents.nextTimeout,
+      this.#spaces.nextTimeout,
+    );
     return this.#awaitsServer ? Math.min(next, this.#answeredAt + this.#limits.answerTimeout_ms) : next;
   }
 
@@ -138,18 +158,73 @@ export class ClientSession {
         return;
       }
       this.#link.handleTimeout(now);
-      if (this.#link.ready) this.#documents.handleTimeout(now);
+      if (!this.#link.ready) return;
+      this.#documents.handleTimeout(now);
+      this.#spaces.handleTimeout(now);
     });
   }
 
   /**
-   * Sync this document from here on; also the way to go on after `epoch-changed` and `document-failed`.
+   * Sync this document from here on; also the way to go on after `document-failed`. (After `refused` and `epoch-changed` it
+   * is `handleReplace`.)
    *
    * @throws JoineryError `invalid-document-id`, or `too-many-documents`.
    */
   handleSubscribe(document: string, from: ResumePoint | undefined, now: number): ClientEffect[] {
     checkDocumentId(document);
     return this.#handle(now, () => this.#documents.add(document, from));
+  }
+
+  /**
+   * The client gives up this incarnation of the document: its agents are closed at the server, and the document comes
+   * from nothing, for the owner to replay into it what the answer says isn't synced. To be called after `refused` and
+   * `epoch-changed`, and when own records are damaged; the document need not be subscribed. What is on its way is
+   * forgotten, and nothing of the log is asked for until `handleReplaced`.
+   *
+   * Effects, in this order: `agents-closed`, `bridge` (any number), `subscribed` (restarted), `snapshot` (at most one),
+   * `envelopes` (any number), `caught-up`. When a link is lost before `caught-up` all of it begins anew over the next one,
+   * and so it does when this is called again.
+   *
+   * @param agents all agents of the incarnation, whether or not they wrote something
+   * @param epoch the epoch of what will be replayed; undefined asks for no bridges
+   * @throws JoineryError `invalid-document-id`, or `too-many-documents`.
+   */
+  handleReplace(document: string, agents: readonly bigint[], epoch: number | undefined, now: number): ClientEffect[] {
+    checkDocumentId(document);
+    return this.#handle(now, () => this.#documents.replace(document, agents, epoch));
+  }
+
+  /** What came after `handleReplace` is stored, and the log is that of the new incarnation: its envelopes may be sent. */
+  handleReplaced(document: string, now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#documents.with(document, (entry) => entry.replaced()));
+  }
+
+  /**
+   * Delete the document at the server, for ever: answered with `document-deleted` or `deletion-refused`, over whichever
+   * link. It is asked for again over each link until then, and forgotten with the session.
+   *
+   * @throws JoineryError `invalid-document-id`, or `limit-exceeded` when 1,024 deletions wait.
+   */
+  handleDeleteDocument(document: string, now: number): ClientEffect[] {
+    checkDocumentId(document);
+    return this.#handle(now, () => this.#deletions.add(document));
+  }
+
+  /**
+   * Tell of every document of the space that has changed since the token, now and from here on, with `space` effects.
+   *
+   * @param space what stands before the first slash of the documents' ids; '' for those without one
+   * @param token of the last `space` effect that was taken in; 0 for none
+   * @throws JoineryError `invalid-space`, or `too-many-spaces` above 64.
+   */
+  handleFollowSpace(space: string, token: number, now: number): ClientEffect[] {
+    checkSpace(space);
+    return this.#handle(now, () => this.#spaces.follow(space, token));
+  }
+
+  /** Tell nothing more of this space. */
+  handleUnfollowSpace(space: string, now: number): ClientEffect[] {
+    return this.#handle(now, () => this.#spaces.unfollow(space));
   }
 
   /** Sync this document no more. */
@@ -207,6 +282,7 @@ export class ClientSession {
     run();
     if (this.#link.ready) {
       this.#documents.feedStarved();
+      this.#documents.sendClosings();
       let subscriptions = this.#documents.takeSubscriptions(subscribeBatch);
       while (subscriptions.length > 0) {
         this.#link.send({ type: 'subscribe', subscriptions });
@@ -220,7 +296,8 @@ export class ClientSession {
 
   /** Not when it is this side that holds up the server, by giving no credit. */
   get #awaitsServer(): boolean {
-    return this.#link.ready && this.#documents.awaitsServer && this.#credit.open;
+    const awaits = this.#documents.awaitsServer || this.#spaces.awaitsServer || this.#deletions.awaitsServer;
+    return this.#link.ready && awaits && this.#credit.open;
   }
 
   #handleMessage(message: Message, now: number): void {
@@ -231,7 +308,7 @@ export class ClientSession {
         break;
       case 'snapshot':
         this.#receive(message.part.length);
-        this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleSnapshot(message)));
+        this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleSnapshot(message, now)));
         this.#announceCredit();
         break;
       case 'envelopes':
@@ -239,6 +316,27 @@ export class ClientSession {
         this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleEnvelopes(message)));
         this.#announceCredit();
         break;
+      case 'closed':
+        this.#documents.with(message.document, (entry) => entry.handleAgentsClosed(message));
+        break;
+      case 'bridge':
+        this.#receive(message.part.length);
+        this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleBridge(message)));
+        this.#announceCredit();
+        break;
+      case 'safe':
+        this.#documents.with(message.document, (entry) => entry.handleSafe(message));
+        return;
+      case 'deleted':
+        this.#deletions.handleDeleted(message, message.code === '' && this.#documents.deleted(message.document));
+        break;
+      case 'space-heads': {
+        // Taken in at once by the owner: nothing of it is outstanding.
+        this.#receive(spaceCost_bytes(message.entries));
+        this.#announceCredit();
+        this.#spaces.handleHeads(message, now);
+        break;
+      }
       case 'ack':
         this.#documents.with(message.document, (entry) => entry.handleAck(message));
         break;

@@ -34,6 +34,11 @@ export class InFlight {
     return to <= (this.#sent.get(agent) ?? 0);
   }
 
+  /** Whether exactly this envelope is on its way. */
+  has(agent: bigint, from: number, to: number): boolean {
+    return this.#entries.get(agent)?.some((entry) => entry.from === from && entry.to === to) ?? false;
+  }
+
   add(agent: bigint, from: number, to: number, bytes: number): void {
     const entries = this.#entries.get(agent);
     if (entries === undefined) this.#entries.set(agent, [{ from, to, bytes }]);

@@ -4,9 +4,9 @@
  * again when there is room. So a slow client costs a number.
  */
 
-import { maxEnvelopesPerFrame, maxSnapshotPartBytes } from '../limits.ts';
+import { everythingSafe, maxEnvelopesPerFrame, maxSnapshotPartBytes } from '../limits.ts';
 import type { AckRange, Message } from '../messages.ts';
-import type { Commit, DocumentState, ServerEffect } from './server-effects.ts';
+import type { Bridge, Commit, DocumentState, ServerEffect } from './server-effects.ts';
 
 /** What a followed document needs of its session. */
 export interface DeliveryContext {
@@ -18,6 +18,8 @@ export interface DeliveryContext {
   /** How many bytes may be sent now; 0 or less when the client gave no credit or its link is clogged. */
   room(): number;
   spend(bytes: number): void;
+  /** So many bytes of states and bridges more (or less) are kept until the client has room. */
+  hold(bytes: number): void;
 }
 
 /** One read of the log brings so much at most. */
@@ -31,9 +33,16 @@ export class ServerDocument {
   /** Everything up to here was sent. */
   #cursor = 0;
   #head = 0;
+  /** Bridges to be sent first, and how far the first of them was. */
+  #bridges: readonly Bridge[] = [];
+  #bridgeOffset = 0;
+  /** To be sent behind the bridges. */
+  #subscribed: Message | undefined;
   #snapshot:
     | { readonly bytes: Uint8Array; readonly position: number; readonly delta: boolean; offset: number }
     | undefined;
+  /** Bytes of bridges and snapshot that were not sent yet. */
+  #held_bytes = 0;
   #reading: number | undefined;
   #reads = 0;
   #live = false;
@@ -44,7 +53,7 @@ export class ServerDocument {
     this.#context = context;
   }
 
-  /** Whether `subscribed` was sent. */
+  /** Whether it is known where the document stands. */
   get live(): boolean {
     return this.#live;
   }
@@ -62,7 +71,9 @@ export class ServerDocument {
       const { snapshot: bytes, position, delta = false } = state;
       this.#snapshot = { bytes, position, delta, offset: 0 };
     }
-    this.#context.send({
+    this.#bridges = state.bridges?.filter(({ bytes }) => bytes.length > 0) ?? [];
+    this.#hold(this.#bridges.reduce((sum, { bytes }) => sum + bytes.length, this.#snapshot?.bytes.length ?? 0));
+    this.#subscribed = {
       type: 'subscribed',
       document: this.id,
       epoch: state.epoch,
@@ -70,13 +81,23 @@ export class ServerDocument {
       version: state.version,
       position: state.position,
       snapshotFollows: this.#snapshot !== undefined,
-    });
+      safe: state.safe ?? everythingSafe,
+    };
     this.deliver();
+  }
+
+  /** The client follows it no more: what waited for it is let go. */
+  end(): void {
+    this.#hold(-this.#held_bytes);
   }
 
   /** Sends what there is as far as there is room. */
   deliver(): void {
     if (!this.#live || this.#reading !== undefined) return;
+    this.#sendBridges();
+    if (this.#bridges.length > 0) return;
+    if (this.#subscribed !== undefined) this.#context.send(this.#subscribed);
+    this.#subscribed = undefined;
     this.#sendSnapshot();
     if (this.#snapshot !== undefined || this.#cursor >= this.#head || this.#context.room() <= 0) return;
     this.#reads += 1;
@@ -90,6 +111,13 @@ export class ServerDocument {
       limit_bytes: Math.min(readLimit_bytes, this.#context.room()),
       limit_count: maxEnvelopesPerFrame,
     });
+  }
+
+  /** What the backup holds has changed. */
+  handleSafe(epoch: number, position: number): void {
+    if (!this.#live || epoch !== this.#epoch) return;
+    if (this.#subscribed?.type === 'subscribed') this.#subscribed = { ...this.#subscribed, safe: position };
+    else this.#context.send({ type: 'safe', document: this.id, epoch, position });
   }
 
   handleLog(request: number, firstPosition: number, envelopes: readonly Uint8Array[]): void {
@@ -108,9 +136,10 @@ export class ServerDocument {
       this.#acknowledge(commit, false);
       return;
     }
+    const started = this.#subscribed === undefined && this.#snapshot === undefined;
     const next = this.#cursor === commit.firstPosition - 1 && this.#reading === undefined;
     this.#head = last;
-    if (next && this.#snapshot === undefined && this.#context.room() > 0) this.#passOn(commit);
+    if (next && started && this.#context.room() > 0) this.#passOn(commit);
     else {
       this.#acknowledge(commit, false);
       this.deliver();
@@ -180,6 +209,36 @@ export class ServerDocument {
     this.#cursor = firstPosition + envelopes.length - 1;
   }
 
+  #sendBridges(): void {
+    for (let bridge = this.#bridges[0]; bridge !== undefined; bridge = this.#bridges[0]) {
+      const { epoch, agent, bytes } = bridge;
+      while (this.#bridgeOffset < bytes.length) {
+        if (this.#context.room() <= 0) return;
+        const offset = this.#bridgeOffset;
+        const part = bytes.subarray(offset, offset + maxSnapshotPartBytes);
+        this.#context.spend(part.length);
+        this.#context.send({
+          type: 'bridge',
+          document: this.id,
+          epoch,
+          agent,
+          total_bytes: bytes.length,
+          offset,
+          part,
+        });
+        this.#bridgeOffset += part.length;
+        this.#hold(-part.length);
+      }
+      this.#bridges = this.#bridges.slice(1);
+      this.#bridgeOffset = 0;
+    }
+  }
+
+  #hold(bytes: number): void {
+    this.#held_bytes += bytes;
+    this.#context.hold(bytes);
+  }
+
   #sendSnapshot(): void {
     const snapshot = this.#snapshot;
     if (snapshot === undefined) return;
@@ -198,6 +257,7 @@ export class ServerDocument {
         delta: snapshot.delta,
       });
       snapshot.offset += part.length;
+      this.#hold(-part.length);
     }
     this.#snapshot = undefined;
   }

@@ -5,7 +5,7 @@
 
 import type { EnvelopeHeader } from '../envelope.ts';
 import type { JoineryError } from '../error.ts';
-import type { AckRange, Refusal } from '../messages.ts';
+import type { AckRange, Refusal, SpaceHead } from '../messages.ts';
 import type { ResumePoint } from './client-effects.ts';
 
 /** Send one frame to the client. */
@@ -33,6 +33,45 @@ export interface OpenDocument {
   readonly request: number;
   /** What the client has; undefined when it has nothing. */
   readonly from: ResumePoint | undefined;
+  /** The state's bridges are wanted from this epoch on; 0 for none. */
+  readonly bridgeFrom: number;
+}
+
+/**
+ * Close these agents for ever, those that wrote nothing yet included, in one transaction; then answer with
+ * `handleAgentsClosed`, or with `handleCloseFailed`. What the client brought before and is not decided on may be refused.
+ */
+export interface CloseAgents {
+  readonly type: 'close-agents';
+  readonly document: string;
+  readonly agents: readonly bigint[];
+}
+
+/** Delete the document for ever; answer with `handleDeleted`. */
+export interface RequestDeletion {
+  readonly type: 'delete-document';
+  readonly document: string;
+}
+
+/** The client follows the space: `handleSpaceChanged` is called from here on when something in it changes. */
+export interface FollowSpaceEffect {
+  readonly type: 'follow-space';
+  readonly space: string;
+}
+
+export interface UnfollowSpaceEffect {
+  readonly type: 'unfollow-space';
+  readonly space: string;
+}
+
+/** Answer with `handleSpace(space, request, page)` or `handleSpaceFailed(space, request, error)`. */
+export interface ReadSpace {
+  readonly type: 'read-space';
+  readonly space: string;
+  readonly request: number;
+  /** The client's token; 0 for none. */
+  readonly after: number;
+  readonly limit_count: number;
 }
 
 /** The client follows the document no more. */
@@ -84,7 +123,29 @@ export type ServerEffect =
   | CloseDocument
   | SubmitEnvelopes
   | ReadLog
-  | PassPresence;
+  | PassPresence
+  | CloseAgents
+  | RequestDeletion
+  | FollowSpaceEffect
+  | UnfollowSpaceEffect
+  | ReadSpace;
+
+/** The last state of an epoch that a trim ended. */
+export interface Bridge {
+  readonly epoch: number;
+  /** The trim's agent. */
+  readonly agent: bigint;
+  readonly bytes: Uint8Array;
+}
+
+/** What has changed in a space since a token. */
+export interface SpacePage {
+  readonly token: number;
+  readonly entries: readonly SpaceHead[];
+  readonly more: boolean;
+  /** The token that was asked with is unknown: this is the first page of all. */
+  readonly restarted: boolean;
+}
 
 /** A document as the owner has it when a client subscribes. */
 export interface DocumentState {
@@ -99,6 +160,10 @@ export interface DocumentState {
   readonly snapshot: Uint8Array | undefined;
   /** The snapshot is only what the client's version lacks. */
   readonly delta?: boolean;
+  /** Up to where the backup holds the log; default: everything is safe. */
+  readonly safe?: number;
+  /** Those that were asked for, oldest first. */
+  readonly bridges?: readonly Bridge[];
 }
 
 /** One envelope of a commit. */

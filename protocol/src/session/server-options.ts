@@ -23,6 +23,14 @@ export interface ServerSessionLimits {
   readonly window_bytes: number;
   /** Documents that one client may follow at once. */
   readonly documents: number;
+  /** Spaces that one client may follow at once. */
+  readonly spaces: number;
+  /** Documents of one client that are being read at once; further ones wait their turn. */
+  readonly opening: number;
+  /** States and bridges that wait for one client's credit, in bytes: beyond that no further document is read for it. */
+  readonly held_bytes: number;
+  /** Closings and deletions of one client that wait for their answer. */
+  readonly requests: number;
 }
 
 export const serverSessionDefaults: ServerSessionLimits = {
@@ -30,4 +38,8 @@ export const serverSessionDefaults: ServerSessionLimits = {
   idleTimeout_ms: 45_000,
   window_bytes: 4 * 1024 * 1024,
   documents: 20_000,
+  spaces: 64,
+  opening: 64,
+  held_bytes: 16 * 1024 * 1024,
+  requests: 1_024,
 };

@@ -47,7 +47,7 @@ function follow(head = 0, snapshot?: Uint8Array): ServerEffect[] {
   greet();
   const [open] = give({
     type: 'subscribe',
-    subscriptions: [{ document: 'a', epoch: 0, position: 0, version: new Uint8Array(0) }],
+    subscriptions: [{ document: 'a', epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 0 }],
   });
   if (open?.type !== 'open-document') throw new Error('no open-document');
   const position = snapshot === undefined ? 0 : head;
@@ -63,6 +63,54 @@ function commit(firstPosition: number, ...origins: unknown[]): ServerEffect[] {
   }));
   return session.handleCommitted({ document: 'a', epoch: 5, firstPosition, envelopes, frame: undefined, bytes: 100 });
 }
+
+describe('what waits for a client that gives no credit', () => {
+  it('is bounded: no further document is read for it, and each gets its turn when there is room', () => {
+    const limits = { opening: 8, held_bytes: 10_000 };
+    session = new ServerSession({ self, name: 's', knownTypes: [], limits }, 0);
+    give({ ...hello, credit_bytes: 0 });
+    give({ type: 'authenticate', token: 'x' });
+    session.handleAuthenticated('ada', 0);
+    const entry = { epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 1 };
+    const subscriptions = Array.from({ length: 100 }, (_, index) => ({ document: `d${index}`, ...entry }));
+    const opened: { readonly document: string; readonly request: number }[] = [];
+    let answered = 0;
+    const take = (effects: ServerEffect[]): void => {
+      for (const effect of effects) if (effect.type === 'open-document') opened.push(effect);
+    };
+    const answer = (): void => {
+      for (let next = opened[answered]; next !== undefined; next = opened[answered]) {
+        answered += 1;
+        const { document, request } = next;
+        const bridges = [{ epoch: 3, agent: 1n, bytes: new Uint8Array(600) }];
+        const state = {
+          epoch: 5,
+          head: 1,
+          version: Uint8Array.of(0),
+          position: 1,
+          snapshot: new Uint8Array(400),
+          bridges,
+        };
+        take(session.handleDocument(document, request, state));
+      }
+    };
+    take(give({ type: 'subscribe', subscriptions }));
+    expect(opened).toHaveLength(8);
+    answer();
+    // Those that were being read when the bound was reached came still.
+    expect(opened.length).toBeGreaterThanOrEqual(10);
+    expect(opened.length).toBeLessThan(10 + 8);
+    const full = opened.length;
+    // What the client gives up makes room as well; it needn't have been read.
+    take(give({ type: 'unsubscribe', document: 'd99' }));
+    expect(opened).toHaveLength(full);
+    for (let index = 0; index < 9; index += 1) take(give({ type: 'unsubscribe', document: `d${index}` }));
+    expect(opened.length).toBeGreaterThan(full);
+    take(give({ type: 'credit', bytes: 1_000_000 }));
+    answer();
+    expect(opened.map(({ document }) => document)).toEqual(subscriptions.slice(0, 99).map(({ document }) => document));
+  });
+});
 
 describe('the order', () => {
   it('is hello, token, and then everything else', () => {
@@ -185,7 +233,7 @@ describe('limits', () => {
     greet();
     const [open] = give({
       type: 'subscribe',
-      subscriptions: [{ document: 'a', epoch: 0, position: 0, version: new Uint8Array(0) }],
+      subscriptions: [{ document: 'a', epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 0 }],
     });
     if (open?.type !== 'open-document') throw new Error('no open-document');
     const state = { epoch: 5, head: 1, version: new Uint8Array(1_048_577), position: 0, snapshot: undefined };

@@ -6,13 +6,15 @@
 
 import { type FrameCodec, pbfCodec } from '../codec.ts';
 import { readEnvelope } from '../envelope.ts';
-import { asJoineryError, JoineryError } from '../error.ts';
+import { asJoineryError, isSendableCode, JoineryError } from '../error.ts';
 import { maxErrorMessageBytes, maxFrameBytes, maxVersionBytes } from '../limits.ts';
-import type { ClientHello, Envelopes, Message, Presence, Subscribe } from '../messages.ts';
+import type { ClientHello, Close, Envelopes, Message, Presence, Subscribe } from '../messages.ts';
 import { negotiate, protocolVersion, protocolVersionMin } from '../protocol-version.ts';
 import { type DeliveryContext, ServerDocument } from './server-document.ts';
-import type { Commit, DocumentState, ServerEffect, Settlement } from './server-effects.ts';
+import type { Commit, DocumentState, ServerEffect, Settlement, SpacePage } from './server-effects.ts';
+import { ServerOpenings } from './server-openings.ts';
 import { type ServerSessionLimits, type ServerSessionOptions, serverSessionDefaults } from './server-options.ts';
+import { ServerSpaces } from './server-spaces.ts';
 
 /** `new` → `hello` → `ready` (a token was accepted); `closed` from anywhere. */
 type Phase = 'new' | 'hello' | 'ready' | 'closed';
@@ -32,6 +34,8 @@ export class ServerSession {
   readonly #codec: FrameCodec;
   readonly #context: DeliveryContext;
   readonly #documents = new Map<string, ServerDocument>();
+  readonly #openings: ServerOpenings;
+  readonly #spaces: ServerSpaces;
   #effects: ServerEffect[] = [];
   #phase: Phase = 'new';
   #deadline: number;
@@ -41,6 +45,8 @@ export class ServerSession {
   #spent = 0;
   #clogged = false;
   #waiting_bytes = 0;
+  /** Closings and deletions that wait for their answer. */
+  #waitingRequests = 0;
   #user = '';
   #checking = false;
 
@@ -59,7 +65,10 @@ export class ServerSession {
       spend: (bytes) => {
         this.#spent += bytes;
       },
+      hold: (bytes) => this.#openings.hold(bytes),
     };
+    this.#openings = new ServerOpenings(this.#limits);
+    this.#spaces = new ServerSpaces(this.#context, this.#limits.spaces);
   }
 
   get closed(): boolean {
@@ -138,6 +147,7 @@ export class ServerSession {
     return this.#handle(() => {
       const entry = this.#documents.get(document);
       if (entry?.request !== request || entry.live) return;
+      this.#openings.done(request);
       if (state.version.length <= maxVersionBytes) {
         entry.start(state);
         return;
@@ -156,16 +166,66 @@ export class ServerSession {
   handleDocumentFailed(document: string, request: number, error: JoineryError, epoch = 0): ServerEffect[] {
     return this.#handle(() => {
       if (this.#documents.get(document)?.request !== request) return;
-      this.#documents.delete(document);
+      this.#forget(document);
       this.#sendError(error, document, epoch);
     });
   }
 
-  /** The document has to be subscribed anew: the owner has lost track of it. */
-  handleDocumentLost(document: string, error: JoineryError): ServerEffect[] {
+  /**
+   * The document can't be followed any more as it is: the owner has lost track of it, it is deleted, or in another epoch
+   * (`epoch`, with `epoch-changed`).
+   */
+  handleDocumentLost(document: string, error: JoineryError, epoch = 0): ServerEffect[] {
     return this.#handle(() => {
-      if (this.#documents.delete(document)) this.#sendError(error, document);
+      if (this.#forget(document)) this.#sendError(error, document, epoch);
     });
+  }
+
+  /** What the backup holds of a followed document has changed. */
+  handleSafe(document: string, epoch: number, position: number): ServerEffect[] {
+    return this.#handle(() => this.#documents.get(document)?.handleSafe(epoch, position));
+  }
+
+  /** The answer to `close-agents`: each agent → its last accepted seq. */
+  handleAgentsClosed(document: string, epoch: number, last: ReadonlyMap<bigint, number>): ServerEffect[] {
+    return this.#handle(() => {
+      this.#waitingRequests -= 1;
+      const agents = Array.from(last, ([agent, seq]) => ({ agent, last: seq }));
+      this.#send({ type: 'closed', document, epoch, agents });
+    });
+  }
+
+  /** The answer to `close-agents` when it failed: nothing is closed. */
+  handleCloseFailed(document: string, error: JoineryError): ServerEffect[] {
+    return this.#handle(() => {
+      this.#waitingRequests -= 1;
+      this.#sendError(error, document);
+    });
+  }
+
+  /** The answer to `delete-document`: it is committed, or refused. */
+  handleDeleted(document: string, refused: JoineryError | undefined): ServerEffect[] {
+    return this.#handle(() => {
+      this.#waitingRequests -= 1;
+      const message = refused?.message.slice(0, maxErrorMessageBytes / 4) ?? '';
+      // Without a code the answer is yes.
+      this.#send({ type: 'deleted', document, code: refused === undefined ? '' : codeOf(refused), message });
+    });
+  }
+
+  /** The answer to `read-space`. */
+  handleSpace(space: string, request: number, page: SpacePage): ServerEffect[] {
+    return this.#handle(() => this.#spaces.handlePage(space, request, page));
+  }
+
+  /** The answer to `read-space` when it failed. */
+  handleSpaceFailed(space: string, request: number, error: JoineryError): ServerEffect[] {
+    return this.#handle(() => this.#spaces.handleFailed(space, request, error));
+  }
+
+  /** Something in a followed space has changed since the last `read-space`. To be called seldom: each call costs a read. */
+  handleSpaceChanged(space: string): ServerEffect[] {
+    return this.#handle(() => this.#spaces.changed(space));
   }
 
   /** The answer to `read-log`. */
@@ -188,6 +248,8 @@ export class ServerSession {
     return this.#handle(() => {
       this.#waiting_bytes -= settlement.bytes;
       if (settlement.failed !== undefined) {
+        // Subscribed anew meanwhile: it was told then.
+        if (this.#documents.get(document)?.epoch !== epoch) return;
         // The client will subscribe again and then bring what is missing.
         this.#close(document);
         this.#sendError(settlement.failed, document);
@@ -217,6 +279,8 @@ export class ServerSession {
     if (this.#phase === 'closed') return this.#effects;
     try {
       run();
+      if (this.closed) return this.#effects;
+      for (const opening of this.#openings.next()) this.#effects.push(opening);
     } catch (error) {
       const typed = asJoineryError(error);
       this.#sendError(typed, '');
@@ -263,6 +327,19 @@ export class ServerSession {
       case 'presence':
         this.#handlePresence(message);
         return;
+      case 'close':
+        this.#handleClose(message);
+        return;
+      case 'delete-document':
+        this.#countRequest();
+        this.#effects.push({ type: 'delete-document', document: message.document });
+        return;
+      case 'follow-space':
+        this.#spaces.follow(message);
+        return;
+      case 'unfollow-space':
+        this.#spaces.unfollow(message.space);
+        return;
       case 'error':
         throw new JoineryError('connection-failed', `The client reports ${message.code}: ${message.message}`);
       default:
@@ -293,7 +370,7 @@ export class ServerSession {
   }
 
   #handleSubscribe(message: Subscribe): void {
-    for (const { document, epoch, position, version } of message.subscriptions) {
+    for (const { document, epoch, position, version, bridgeFrom } of message.subscriptions) {
       this.#close(document);
       if (this.#documents.size >= this.#limits.documents) {
         const error = new JoineryError('too-many-documents', {
@@ -309,7 +386,7 @@ export class ServerSession {
       // A version means nothing without its epoch.
       const known = version.length === 0 ? {} : { version: version.slice() };
       const from = epoch === 0 ? undefined : { epoch, position, ...known };
-      this.#effects.push({ type: 'open-document', document, request: this.#requests, from });
+      this.#openings.add({ type: 'open-document', document, request: this.#requests, from, bridgeFrom });
     }
   }
 
@@ -345,7 +422,25 @@ export class ServerSession {
     this.#effects.push({ type: 'presence', document, state, gone });
   }
 
+  #handleClose({ document, agents }: Close): void {
+    this.#countRequest();
+    // What the client gives up it needs no news of.
+    this.#close(document);
+    this.#effects.push({ type: 'close-agents', document, agents });
+  }
+
+  #countRequest(): void {
+    this.#waitingRequests += 1;
+    if (this.#waitingRequests <= this.#limits.requests) return;
+    throw new JoineryError('flow-control', {
+      expected: `at most ${this.#limits.requests} closings and deletions that are not answered`,
+      got: 'one more',
+      remedy: 'Wait for the answers.',
+    });
+  }
+
   #deliverAll(): void {
+    this.#spaces.deliver();
     for (const document of this.#documents.values()) {
       if (this.#context.room() <= 0) return;
       document.deliver();
@@ -353,18 +448,27 @@ export class ServerSession {
   }
 
   #close(document: string): void {
-    if (this.#documents.delete(document)) this.#effects.push({ type: 'close-document', document });
+    if (this.#forget(document)) this.#effects.push({ type: 'close-document', document });
+  }
+
+  #forget(document: string): boolean {
+    const entry = this.#documents.get(document);
+    if (entry === undefined) return false;
+    this.#openings.done(entry.request);
+    entry.end();
+    return this.#documents.delete(document);
   }
 
   #end(): void {
     for (const document of this.#documents.keys()) this.#effects.push({ type: 'close-document', document });
     this.#documents.clear();
+    this.#spaces.end();
     this.#phase = 'closed';
   }
 
   #sendError(error: JoineryError, document: string, epoch = 0): void {
     const message = error.message.slice(0, maxErrorMessageBytes / 4);
-    this.#send({ type: 'error', code: error.code, message, retryable: error.retryable, document, epoch });
+    this.#send({ type: 'error', code: codeOf(error), message, retryable: error.retryable, document, epoch });
   }
 
   #send(message: Message): void {
@@ -372,12 +476,17 @@ export class ServerSession {
   }
 }
 
+/** A host's own code may be what no message can carry. */
+function codeOf({ code }: JoineryError): string {
+  return isSendableCode(code) ? code : 'internal';
+}
+
 /** The answer to a frame or a subscription of another epoch. */
 export function epochChanged(client: number, server: number): JoineryError {
   return new JoineryError('epoch-changed', {
     expected: `epoch ${server} of the document`,
     got: `epoch ${client}`,
-    remedy: 'Subscribe without a position and bring back what is not yet synced.',
+    remedy: 'Close the agents, subscribe from nothing and bring back what is not yet synced.',
   });
 }
 

@@ -163,6 +163,20 @@ describe('a session without faults', () => {
     for (const ask of world.seen(0, 'need-envelopes')) expect(ask.limit_bytes).toBeLessThanOrEqual(1_000);
   });
 
+  it('gives back its share of the window when a document leaves while the log is being asked', () => {
+    const world = new World(8, { clients: 1, limits: { inFlight_count: 10 } });
+    const client = world.client(0);
+    client.connect();
+    for (let count = 0; count < 40; count += 1) {
+      const asked = world.seen(0, 'need-envelopes').length;
+      client.run(client.session.handleSubscribe('notes', client.resume, world.time.now));
+      for (let turn = 0; turn < 2_000 && world.seen(0, 'need-envelopes').length === asked; turn += 1) world.run(0.1);
+    }
+    client.write(1);
+    world.run(1_000);
+    world.expectAgreement();
+  });
+
   it('passes presence on and stores nothing', () => {
     const world = new World(6);
     world.connectAll();
@@ -356,6 +370,7 @@ describe('refusals and errors', () => {
     world.document.epoch = 8;
     world.document.log = [];
     world.document.last.clear();
+    world.document.ever.clear();
     world.client(0).write(1);
     world.run(20_000);
     expect(world.seen(0, 'epoch-changed')).toMatchObject([{ from: 7, epoch: 8 }]);

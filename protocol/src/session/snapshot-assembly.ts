@@ -1,14 +1,24 @@
-/** Puts the parts of one snapshot together again. It holds no more than the stated bound and checks that parts fit. */
+/**
+ * Puts the parts of one snapshot or bridge together again. It holds no more than the stated bound and checks that parts fit.
+ * What is beyond the bound is said at its first part: that is no fault of the link, and another one would bring the same.
+ */
 
 import { JoineryError } from '../error.ts';
-import type { SnapshotPart } from '../messages.ts';
+
+/** What the parts of snapshots and bridges have in common; `position` is the same in all parts of one. */
+export interface Part {
+  readonly position?: number;
+  readonly total_bytes: number;
+  readonly offset: number;
+  readonly part: Uint8Array;
+}
 
 export class SnapshotAssembly {
   readonly #limit_bytes: number;
   #parts: Uint8Array[] = [];
   #received = 0;
   #total = 0;
-  #position = 0;
+  #position: number | undefined;
 
   constructor(limit_bytes: number) {
     this.#limit_bytes = limit_bytes;
@@ -19,14 +29,8 @@ export class SnapshotAssembly {
    *
    * @throws JoineryError `limit-exceeded`, or `protocol-violation` when the part doesn't follow the one before.
    */
-  add(part: SnapshotPart): Uint8Array | undefined {
-    if (part.total_bytes > this.#limit_bytes) {
-      throw new JoineryError('limit-exceeded', {
-        expected: `a snapshot of at most ${this.#limit_bytes} bytes`,
-        got: `one of ${part.total_bytes}`,
-        remedy: 'Raise the limit `snapshot_bytes`, or split the document.',
-      });
-    }
+  add(part: Part): Uint8Array | undefined {
+    if (part.total_bytes > this.#limit_bytes) throw snapshotTooLarge(this.#limit_bytes, part.total_bytes);
     if (part.offset === 0) {
       this.#parts = [];
       this.#received = 0;
@@ -59,4 +63,13 @@ export class SnapshotAssembly {
     this.#parts = [];
     return whole;
   }
+}
+
+/** @param limit_bytes the client's bound */
+export function snapshotTooLarge(limit_bytes: number, total_bytes: number): JoineryError {
+  return new JoineryError('limit-exceeded', {
+    expected: `a snapshot of at most ${limit_bytes} bytes`,
+    got: `one of ${total_bytes}`,
+    remedy: 'Raise the limit `snapshot_bytes`, or split the document.',
+  });
 }

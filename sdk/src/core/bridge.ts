@@ -38,26 +38,34 @@ export interface BridgeOptions {
 const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 const encoder = new TextEncoder();
 
+// Views of the linear memory, which all replicas share.
+let bytes = new Uint8Array(0);
+let units = new Uint16Array(0);
+
+// An app may have ten thousand documents open: a bridge has few fields, and no closures and views of its own.
 export class Bridge {
-  readonly now: () => number;
-  /** The time against which foreign stamps are held. */
-  readonly arrival: () => number;
   /** Grows whenever a container may have come, gone or been replaced: handles then look their container up again. */
   structure = 0;
   #core: Core | undefined;
   #agent: bigint | undefined;
-  readonly #random: (bytes: Uint8Array) => void;
-  readonly #memory: WebAssembly.Memory;
-  #bytes = new Uint8Array(0);
-  #units = new Uint16Array(0);
+  readonly #options: BridgeOptions;
 
   constructor(options: BridgeOptions) {
-    this.#memory = coreMemory();
+    // Throws where there is no core yet.
+    coreMemory();
     this.#core = new Core();
-    this.now = options.now ?? Date.now;
-    this.arrival = options.trustStamps ? () => Number.MAX_SAFE_INTEGER : this.now;
-    this.#random = options.random ?? ((bytes) => crypto.getRandomValues(bytes));
+    this.#options = options;
     if (options.agent !== undefined) this.#setAgent(options.agent);
+  }
+
+  now(): number {
+    const { now } = this.#options;
+    return now === undefined ? Date.now() : now();
+  }
+
+  /** The time against which foreign stamps are held. */
+  arrival(): number {
+    return this.#options.trustStamps ? Number.MAX_SAFE_INTEGER : this.now();
   }
 
   get agent(): bigint | undefined {
@@ -84,19 +92,15 @@ export class Bridge {
   }
 
   #takeAgent(): void {
-    const bytes = new Uint8Array(8);
-    this.#random(bytes);
-    this.#setAgent(new DataView(bytes.buffer).getBigUint64(0, true));
+    const drawn = new Uint8Array(8);
+    const { random } = this.#options;
+    if (random === undefined) crypto.getRandomValues(drawn);
+    else random(drawn);
+    this.#setAgent(new DataView(drawn.buffer).getBigUint64(0, true));
   }
 
   #setAgent(agent: bigint): void {
-    if (agent < 0n || agent >= 1n << 64n) {
-      throw new JoineryError('invalid-option', {
-        expected: 'an agent of 64 bits',
-        got: `${agent}`,
-        remedy: 'Leave it out.',
-      });
-    }
+    checkAgent(agent);
     this.#agent = agent;
     this.core.set_agent(agent);
   }
@@ -104,16 +108,16 @@ export class Bridge {
   /** Puts bytes into the core's input. */
   input(first: Uint8Array, second?: Uint8Array): void {
     const address = this.core.input(first.length + (second?.length ?? 0)) >>> 0;
-    const memory = this.#byteView();
+    const memory = byteView();
     memory.set(first, address);
     if (second !== undefined) memory.set(second, address + first.length);
   }
 
   /** Puts a key, and a packed value behind it, into the core's input. Returns the key's length in bytes. */
   inputKey(key: string, value?: Plain): number {
-    const bytes = encoder.encode(key);
-    this.input(bytes, value === undefined ? undefined : packValue(value));
-    return bytes.length;
+    const encoded = encoder.encode(key);
+    this.input(encoded, value === undefined ? undefined : packValue(value));
+    return encoded.length;
   }
 
   /** Puts a packed value into the core's input. */
@@ -124,9 +128,10 @@ export class Bridge {
   /** Puts UTF-16 units into the core. */
   inputUnits(text: string): void {
     const address = (this.core.units(text.length) >>> 0) / 2;
-    if (this.#units.buffer !== this.#memory.buffer) this.#units = new Uint16Array(this.#memory.buffer);
-    const units = this.#units;
-    for (let index = 0; index < text.length; index += 1) units[address + index] = text.charCodeAt(index);
+    const { buffer } = coreMemory();
+    if (units.buffer !== buffer) units = new Uint16Array(buffer);
+    const target = units;
+    for (let index = 0; index < text.length; index += 1) target[address + index] = text.charCodeAt(index);
   }
 
   /** A copy of the core's output. */
@@ -146,13 +151,7 @@ export class Bridge {
 
   #outputView(): Uint8Array {
     const start = this.core.output_pointer() >>> 0;
-    return this.#byteView().subarray(start, start + this.core.output_length());
-  }
-
-  /** Linear memory moves when it grows, so a view is looked at before each use. */
-  #byteView(): Uint8Array {
-    if (this.#bytes.buffer !== this.#memory.buffer) this.#bytes = new Uint8Array(this.#memory.buffer);
-    return this.#bytes;
+    return byteView().subarray(start, start + this.core.output_length());
   }
 
   /** Passes an answer on, or throws what the core refused. */
@@ -188,6 +187,13 @@ export class Bridge {
   }
 }
 
+/** Linear memory moves when it grows, so a view is looked at before each use. */
+function byteView(): Uint8Array {
+  const { buffer } = coreMemory();
+  if (bytes.buffer !== buffer) bytes = new Uint8Array(buffer);
+  return bytes;
+}
+
 /** Indices and lengths are whole and not negative before they cross: the core takes 32 bits. */
 export function checkIndex(index: number, length: number): number {
   if (Number.isInteger(index) && index >= 0 && index <= 0x7fffffff) return index;
@@ -195,5 +201,15 @@ export function checkIndex(index: number, length: number): number {
     expected: `a whole number from 0 to ${length}`,
     got: String(index),
     remedy: 'Read the length again before you write.',
+  });
+}
+
+/** An agent is 64 bits. */
+export function checkAgent(agent: bigint): void {
+  if (agent >= 0n && agent < 1n << 64n) return;
+  throw new JoineryError('invalid-option', {
+    expected: 'an agent of 64 bits',
+    got: `${agent}`,
+    remedy: 'Take 64 random bits.',
   });
 }

@@ -2,6 +2,7 @@
 
 export { JoineryError } from '@joinery/protocol';
 export type { Kind } from './bridge.ts';
+export type { Change } from './change.ts';
 export {
   CounterHandle,
   type Handle,
@@ -12,6 +13,15 @@ export {
   TextHandle,
 } from './handles.ts';
 export { type CoreSource, init } from './load.ts';
+export type {
+  Bridge,
+  DotName,
+  RejectedRange,
+  RejectReason,
+  ReplayOptions,
+  ReplayOutcome,
+} from './replay.ts';
+export { Replay } from './replay.ts';
 export { Replica, type ReplicaOptions } from './replica.ts';
 export type { Plain } from './value.ts';
 export { decodeVersion, encodeVersion } from './version.ts';

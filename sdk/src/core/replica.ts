@@ -3,8 +3,10 @@
  * nothing and talks to nobody; the SDK does both around it.
  */
 
-import { Bridge, type BridgeOptions } from './bridge.ts';
+import { Bridge, type BridgeOptions, checkAgent } from './bridge.ts';
+import type { Change } from './change.ts';
 import { type CounterHandle, type ListHandle, MapHandle, type SetHandle, type TextHandle } from './handles.ts';
+import { Replay, type ReplayOptions } from './replay.ts';
 import type { Plain } from './value.ts';
 
 /** The root map's number in the core. */
@@ -25,14 +27,12 @@ export type ReplicaOptions = BridgeOptions;
  * b.text('body').toString(); // 'Hello'
  */
 export class Replica {
-  /** The root map; `text`, `map`, `list`, `counter` and `set` below are its children by name. */
-  readonly root: MapHandle;
   readonly #bridge: Bridge;
+  #root: MapHandle | undefined;
 
   /** @throws JoineryError `not-initialised` before `init()` has resolved */
   constructor(options: ReplicaOptions = {}) {
     this.#bridge = new Bridge(options);
-    this.root = new MapHandle(this.#bridge, rootContainer);
   }
 
   /**
@@ -53,6 +53,12 @@ export class Replica {
       throw error;
     }
     return replica;
+  }
+
+  /** The root map; `text`, `map`, `list`, `counter` and `set` below are its children by name. */
+  get root(): MapHandle {
+    this.#root ??= new MapHandle(this.#bridge, rootContainer);
+    return this.#root;
   }
 
   text(key: string): TextHandle {
@@ -118,9 +124,9 @@ export class Replica {
    * @throws JoineryError `invalid-update`, `invalid-snapshot`, `pending-full`, `limit-exceeded`; then nothing has changed
    */
   applyUpdate(bytes: Uint8Array): boolean {
-    const { core, arrival } = this.#bridge;
+    const { core } = this.#bridge;
     this.#bridge.input(bytes);
-    const answer = this.#bridge.check(core.apply(arrival()));
+    const answer = this.#bridge.check(core.apply(this.#bridge.arrival()));
     this.#bridge.structure += 1;
     return answer === 0;
   }
@@ -128,9 +134,9 @@ export class Replica {
   /** Joins several. Stops at the first that is refused; those before it have joined. An empty list tries again what waits. */
   applyUpdates(list: readonly Uint8Array[]): void {
     for (const bytes of list) this.applyUpdate(bytes);
-    const { core, arrival } = this.#bridge;
+    const { core } = this.#bridge;
     if (core.pending_count() > 0) {
-      core.retry_pending(arrival());
+      core.retry_pending(this.#bridge.arrival());
       this.#bridge.structure += 1;
     }
   }
@@ -155,6 +161,44 @@ export class Replica {
   encodeSnapshot(): Uint8Array {
     this.#bridge.core.encode_snapshot();
     return this.#bridge.output();
+  }
+
+  /**
+   * A snapshot with the same content, fresh ids (all of `agent`, in document order) and no record of what was removed: the
+   * first state of a new epoch. Equal states and agents give equal bytes. This replica stays as it is; nothing of it joins
+   * with the trimmed one, see {@link Replica.beginReplay}.
+   *
+   * @param agent 64 bits that nobody has used
+   * @throws JoineryError `limit-exceeded` where a counter is beyond 2^53 − 1; `invalid-option`
+   */
+  trim(agent: bigint): Uint8Array {
+    checkAgent(agent);
+    this.#bridge.check(this.#bridge.core.trim(agent));
+    return this.#bridge.output();
+  }
+
+  /**
+   * What an envelope does, change by change, resolved against this replica, which has what the envelope rests on; it may have
+   * joined the envelope or not. For rules about who may write what.
+   *
+   * @throws JoineryError `invalid-update`; `limit-exceeded` where the description is longer than 16 MiB
+   * @example replica.describe(envelope) // [{ container: 'map', kind: 'set', path: ['title'], value: 'Hello' }]
+   */
+  describe(envelope: Uint8Array): Change[] {
+    this.#bridge.input(envelope);
+    this.#bridge.check(this.#bridge.core.describe());
+    return this.#bridge.outputValue() as unknown as Change[];
+  }
+
+  /**
+   * Begins to bring operations that the server has not taken into this replica, as new ones of its own: this replica is the
+   * server's state, `from` the replica as its author had it, with the operations in it.
+   *
+   * @throws JoineryError `invalid-update` (a mapping that isn't one), `invalid-snapshot` (a bridge that isn't one),
+   *   `limit-exceeded`, `invalid-option`
+   */
+  beginReplay(from: Replica, options: ReplayOptions = {}): Replay {
+    return new Replay(from.#bridge, this.#bridge, options);
   }
 
   /** Gives the memory back. Whatever is called afterwards throws `freed`. */

@@ -6,15 +6,18 @@
 //   states     document → state record (every known document has one)
 //   outbox     [document, agent, from] → time of the write, for local envelopes that were not acknowledged. An index
 //              only: it says which documents to open; what is unsynced is decided by the log and the state record.
+//   rejected   [document, id] → rejected record
+//   replaced   [document, incarnation] → replacement record
 //   values     key → value record
 //   damaged    automatic key → DamagedRecord
 
 import { JoineryError } from '@joinery/protocol';
-import { type DBSchema, type IDBPDatabase, openDB } from 'idb';
-import type { DamagedRecord, Namespace, StoreEvents } from './storage.ts';
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB } from 'idb';
+import { agentKey } from './assemble.ts';
+import type { DamagedRecord, EnvelopeKey, Namespace, StoreEvents } from './storage.ts';
 
 /** Raised with every change of the stores below; the upgrade from each older version is in `upgrade`. */
-export const databaseVersion = 1;
+export const databaseVersion = 2;
 
 export type LogKey = [document: string, agent: string, from: number];
 
@@ -23,17 +26,27 @@ export interface Schema extends DBSchema {
   snapshots: { key: string; value: Uint8Array };
   states: { key: string; value: Uint8Array };
   outbox: { key: LogKey; value: number };
+  rejected: { key: [document: string, id: string]; value: Uint8Array };
+  replaced: { key: [document: string, incarnation: number]; value: Uint8Array };
   values: { key: string; value: Uint8Array };
   damaged: { key: number; value: DamagedRecord };
 }
 
 export type Database = IDBPDatabase<Schema>;
 
+export const documentStores = ['log', 'snapshots', 'states', 'outbox', 'rejected', 'replaced', 'damaged'] as const;
+export type StoreName = (typeof documentStores)[number] | 'values';
+export type Transaction<Mode extends IDBTransactionMode> = IDBPTransaction<Schema, StoreName[], Mode>;
+
+export function logKey(document: string, { agent, from }: EnvelopeKey): LogKey {
+  return [document, agentKey(agent), from];
+}
+
 export function databaseName({ server, user, name }: Namespace): string {
   return `joinery:${[server, user, name].map(encodeURIComponent).join('/')}`;
 }
 
-/** All log keys of a document, for a key range. */
+/** All keys of a document that begin with its id, for a key range. */
 export function logRange(document: string): IDBKeyRange {
   // Arrays sort after numbers and strings, so [document, []] is above every key that starts with the document.
   return IDBKeyRange.bound([document], [document, []]);
@@ -57,6 +70,10 @@ export async function openDatabase(namespace: Namespace, events: StoreEvents, cl
           db.createObjectStore('outbox');
           db.createObjectStore('values');
           db.createObjectStore('damaged', { autoIncrement: true });
+        }
+        if (oldVersion < 2) {
+          db.createObjectStore('rejected');
+          db.createObjectStore('replaced');
         }
       },
       blocked() {

@@ -3,11 +3,12 @@
 
 import 'fake-indexeddb/auto';
 import { JoineryError, writeEnvelope } from '@joinery/protocol';
-import { openDB } from 'idb';
+import { type IDBPDatabase, openDB } from 'idb';
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { assertRejects } from '../testing/contract.ts';
 import { indexedDbHarness } from '../testing/indexeddb-harness.ts';
 import { storageSuite } from '../testing/storage-suite.ts';
+import { crc32 } from './checksum.ts';
 import { IndexedDbStorage } from './indexeddb.ts';
 import { databaseName, databaseVersion } from './indexeddb-database.ts';
 import type { DocumentWrite, Namespace } from './storage.ts';
@@ -20,10 +21,25 @@ const freshNamespace = (): Namespace => {
 
 const write: DocumentWrite = {
   document: 'a',
+  incarnation: 0,
   epoch: 0,
   at_ms: 1,
   local: [writeEnvelope({ agent: 1n, from: 0, to: 1, payload: Uint8Array.of(1) })],
 };
+
+/** The stores as the first version made them. */
+function firstVersion(database: IDBPDatabase): void {
+  for (const name of ['log', 'snapshots', 'states', 'outbox', 'values']) database.createObjectStore(name);
+  database.createObjectStore('damaged', { autoIncrement: true });
+}
+
+/** A record as the first version wrote it. */
+function firstFormat(owner: string, kind: number, body: readonly number[]): Uint8Array {
+  const record = Uint8Array.of(0x4a, 1, kind, body.length, ...body, 0, 0, 0, 0);
+  const checksum = crc32(record.subarray(0, -4), crc32(new TextEncoder().encode(owner)));
+  new DataView(record.buffer).setUint32(record.length - 4, checksum, true);
+  return record;
+}
 
 describe('storage in IndexedDB', () => {
   for (const { name, run } of storageSuite) {
@@ -58,14 +74,9 @@ describe('IndexedDB alone', () => {
 
   test('opening waits for an older tab that holds on, and says so', async () => {
     const namespace = freshNamespace();
-    // A tab of an older version that ignores `versionchange`. (Version 1 is the first: its upgrade starts from nothing.)
+    // A tab of an older version that ignores `versionchange`.
     const blocked: Error[] = [];
-    const open = vi.spyOn(indexedDB, 'open');
-    const older = await openDB(databaseName(namespace), 1);
-    open.mockImplementationOnce((name) => {
-      open.mockRestore();
-      return indexedDB.open(name, 2);
-    });
+    const older = await openDB(databaseName(namespace), 1, { upgrade: firstVersion });
     const opening = new IndexedDbStorage().open(namespace, {
       blocked: (error) => {
         blocked.push(error);
@@ -74,6 +85,56 @@ describe('IndexedDB alone', () => {
     });
     await (await opening).close();
     expect(blocked.map((error) => (error as JoineryError).code)).toEqual(['storage-locked']);
+  });
+
+  test('a database of the first version is upgraded, and what is in it is read and goes on', async () => {
+    const namespace = freshNamespace();
+    const [one, two] = [1, 2].map((seq) =>
+      writeEnvelope({ agent: 1n, from: seq - 1, to: seq, payload: Uint8Array.of(seq) }),
+    ) as [Uint8Array, Uint8Array];
+    const older = await openDB(databaseName(namespace), 1, { upgrade: firstVersion });
+    const keys = [0, 1].map((from) => ['a', '0000000000000001', from]);
+    const state = [1, 1, 4, 1, 1, 0, 0, 0, 0, 0, 0, 0, 1, 4];
+    for (const [name, key, value] of [
+      ['log', keys[0], firstFormat('a', 1, [0, 0, 0, 5, ...one])],
+      ['log', keys[1], firstFormat('a', 1, [0, 0, 0, 6, ...two])],
+      ['snapshots', 'a', firstFormat('a', 2, [1, 9, 9])],
+      ['states', 'a', firstFormat('a', 3, state)],
+      ['outbox', keys[1], 6],
+      ['values', 'key', firstFormat('key', 4, [7])],
+    ] as const) {
+      await older.put(name, value, key as IDBValidKey);
+    }
+    older.close();
+
+    const store = await new IndexedDbStorage().open(namespace);
+    const stored = await store.load('a');
+    expect(stored).toMatchObject({ resume: { epoch: 1, position: 4 }, incarnation: 0, repairs: 1, damaged: [] });
+    expect(stored.snapshot?.bytes).toEqual(Uint8Array.of(9, 9));
+    expect(stored.log.map(({ from, own, acknowledged, safe }) => ({ from, own, acknowledged, safe }))).toEqual([
+      { from: 0, own: true, acknowledged: true, safe: false },
+      { from: 1, own: true, acknowledged: false, safe: false },
+    ]);
+    expect(await store.readValue('key')).toEqual(Uint8Array.of(7));
+    expect(await store.pending()).toEqual([{ document: 'a', envelopes: 1, oldestAt_ms: 6 }]);
+    expect(await store.rejected()).toEqual([]);
+    const resume = { epoch: 1, position: 9 };
+    const swapped = await store.swap('a', {
+      incarnation: 0,
+      expectAgents: new Map([[1n, 2]]),
+      snapshot: Uint8Array.of(1),
+      resume,
+      safe: resume,
+      at_ms: 7,
+      local: [],
+      clockOffset_ms: undefined,
+      rejected: [],
+      agents: [{ agent: 1n, covered: 2, last: 2 }],
+      mapping: new Uint8Array(),
+    });
+    expect(swapped).toBe(true);
+    expect(await store.load('a')).toMatchObject({ incarnation: 1, resume, log: [] });
+    await store.close();
   });
 
   test('a full disk is a typed error, changes nothing, and the same write succeeds later', async () => {

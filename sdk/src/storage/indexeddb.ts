@@ -1,14 +1,37 @@
 // Storage in IndexedDB. One `append` is one transaction with `durability: 'strict'`, so that what it resolves has left
 // the browser's process for the disk. Grouping what waits into one `append` is the caller's part.
 
-import { JoineryError, readEnvelope } from '@joinery/protocol';
-import { type IDBPTransaction, unwrap } from 'idb';
-import { advanceState, agentKey, assemble, isAcknowledged, isRemovable, pruneState, readState } from './assemble.ts';
-import { type Database, type LogKey, logRange, openDatabase, type Schema, storageError } from './indexeddb-database.ts';
+import { JoineryError } from '@joinery/protocol';
+import { unwrap } from 'idb';
 import {
-  decodeEnvelopeRecord,
+  advanceState,
+  agentKey,
+  assemble,
+  checkIncarnation,
+  decodedOf,
+  isAcknowledged,
+  isRemovable,
+  mergedEnvelope,
+  pruneState,
+  recordsOf,
+} from './assemble.ts';
+import {
+  type Database,
+  documentStores,
+  logKey,
+  logRange,
+  openDatabase,
+  type StoreName,
+  storageError,
+  type Transaction,
+} from './indexeddb-database.ts';
+import { readRejected, readReplacements, stateOf, swapIn } from './indexeddb-swap.ts';
+import { hasLevelDb, renewLog } from './log-renewal.ts';
+import {
   decodeValueRecord,
+  type EnvelopeRecord,
   encodeEnvelopeRecord,
+  encodeRejectedRecord,
   encodeSnapshotRecord,
   encodeStateRecord,
   encodeValueRecord,
@@ -23,17 +46,17 @@ import type {
   EnvelopeKey,
   Namespace,
   PendingDocument,
+  Replacement,
   Storage,
   StoredDocument,
+  StoredRejection,
   StoreEvents,
+  Swap,
 } from './storage.ts';
-
-const documentStores = ['log', 'snapshots', 'states', 'outbox', 'damaged'] as const;
-type StoreName = (typeof documentStores)[number] | 'values';
-type Transaction<Mode extends IDBTransactionMode> = IDBPTransaction<Schema, StoreName[], Mode>;
 
 export class IndexedDbStorage implements Storage {
   readonly mode = 'indexeddb';
+  readonly shared = true;
 
   async open(namespace: Namespace, events: StoreEvents = {}): Promise<DocumentStore> {
     const store = new IndexedDbStore(namespace, events);
@@ -74,39 +97,48 @@ class IndexedDbStore implements DocumentStore {
     // What is not an envelope is found before anything is written.
     const commits = writes.map((write) => ({ write, records: recordsOf(write) }));
     const ids = [...new Set(writes.map(({ document }) => document))];
-    await this.#commit(['log', 'states', 'outbox', 'damaged'], async (transaction) => {
-      const log = unwrap(transaction.objectStore('log'));
-      const outbox = unwrap(transaction.objectStore('outbox'));
-      for (const { write, records } of commits) {
-        for (const { key, record, local } of records) {
-          if (local) addLocal(write.document, { log, outbox }, key, record);
-          else log.put(record, key);
-        }
-      }
-      const states = await Promise.all(ids.map((id) => this.#state(transaction, id)));
+    const hasOwn = commits.some(({ records }) => records.some(({ record }) => !record.remote));
+    const renewed = hasLevelDb() && hasOwn && renewLog();
+    await this.#commit(['log', 'states', 'outbox', 'damaged', 'rejected', 'replaced'], async (transaction) => {
+      const states = await Promise.all(ids.map((id) => stateOf(transaction, id)));
       const next = new Map(ids.map((id, index) => [id, states[index] as StateRecord]));
-      for (const { write } of commits) {
-        const state = next.get(write.document) as StateRecord;
-        next.set(write.document, advanceState(state, write.resume, write.acknowledged));
+      const [log, outbox] = [unwrap(transaction.objectStore('log')), unwrap(transaction.objectStore('outbox'))];
+      const rejected = unwrap(transaction.objectStore('rejected'));
+      for (const { write, records } of commits) {
+        const id = write.document;
+        const before = next.get(id) as StateRecord;
+        checkIncarnation(write, before);
+        next.set(id, advanceState(before, write));
         for (const { agent, to } of write.acknowledged ?? []) {
           const name = agentKey(agent);
-          outbox.delete(IDBKeyRange.bound([write.document, name, 0], [write.document, name, to], false, true));
+          outbox.delete(IDBKeyRange.bound([id, name, 0], [id, name, to], false, true));
         }
+        for (const { header, record } of records) {
+          const key = logKey(id, header);
+          addRecord(id, log, key, record, () => outbox.delete(key));
+          // Also what other writes of this commit tell counts; taken out again where the server's is there already.
+          if (record.remote) outbox.delete(key);
+          else outbox.put(write.at_ms, key);
+        }
+        for (const one of write.rejected ?? []) rejected.put(encodeRejectedRecord(id, one), [id, one.id]);
+        for (const name of write.settled ?? []) rejected.delete([id, name]);
       }
       for (const { write, records } of commits) {
         const state = next.get(write.document) as StateRecord;
-        for (const { key, agent, to, local } of records) {
-          if (local && !isAcknowledged(state, { agent, to })) outbox.put(write.at_ms, key);
-          else outbox.delete(key);
+        for (const { header } of records) {
+          if (isAcknowledged(state, header)) outbox.delete(logKey(write.document, header));
         }
       }
       const stateStore = unwrap(transaction.objectStore('states'));
       for (const [id, state] of next) stateStore.put(encodeStateRecord(id, state), id);
     });
+    await renewed;
   }
 
   async load(id: string): Promise<StoredDocument> {
-    const first = await this.#view(['log', 'snapshots', 'states'], (transaction) => readRaw(transaction, id));
+    const first = await this.#view(['log', 'snapshots', 'states', 'replaced'], (transaction) =>
+      readRaw(transaction, id),
+    );
     if (first.damage === undefined) return first.stored;
     // Read again inside the transaction that moves records: another tab may have been quicker.
     return await this.#commit(documentStores, async (transaction) => {
@@ -114,7 +146,10 @@ class IndexedDbStore implements DocumentStore {
       if (damage === undefined) return stored;
       const aside = unwrap(transaction.objectStore('damaged'));
       for (const record of stored.damaged) aside.add(record);
-      for (const key of damage.log) unwrap(transaction.objectStore('log')).delete(key);
+      for (const key of damage.log) {
+        unwrap(transaction.objectStore('log')).delete(key);
+        unwrap(transaction.objectStore('outbox')).delete(key);
+      }
       if (damage.snapshot) unwrap(transaction.objectStore('snapshots')).delete(id);
       unwrap(transaction.objectStore('states')).put(encodeStateRecord(id, damage.state), id);
       return stored;
@@ -135,12 +170,13 @@ class IndexedDbStore implements DocumentStore {
       const log = transaction.objectStore('log');
       const [stored, state, keys, records] = await Promise.all([
         transaction.objectStore('snapshots').get(id),
-        this.#state(transaction, id),
+        stateOf(transaction, id),
         log.getAllKeys(logRange(id)),
         log.getAll(logRange(id)),
       ]);
-      if ((stored && snapshotTag(stored)) !== compaction.replaces) return undefined;
-      const next = advanceState(state, compaction.resume);
+      const isStale = state.incarnation !== compaction.incarnation;
+      if (isStale || (stored && snapshotTag(stored)) !== compaction.replaces) return undefined;
+      const next = advanceState(state, compaction);
       const agents = new Set<bigint>();
       keys.forEach((key, index) => {
         // A damaged record stays for the next load to set it aside.
@@ -153,6 +189,24 @@ class IndexedDbStore implements DocumentStore {
       unwrap(transaction.objectStore('snapshots')).put(record, id);
       unwrap(transaction.objectStore('states')).put(encodeStateRecord(id, pruneState(next, agents)), id);
       return snapshotTag(record);
+    });
+  }
+
+  async swap(id: string, swap: Swap): Promise<boolean> {
+    return await this.#commit(documentStores, (transaction) => swapIn(transaction, id, swap));
+  }
+
+  async replacements(id: string, after: number): Promise<Replacement[]> {
+    return await this.#commit(['replaced', 'damaged'], (transaction) => readReplacements(transaction, id, after));
+  }
+
+  async rejected(only?: string): Promise<StoredRejection[]> {
+    return await this.#commit(['rejected', 'damaged'], (transaction) => readRejected(transaction, only));
+  }
+
+  async removeRejected(id: string, ids: readonly string[]): Promise<void> {
+    await this.#commit(['rejected'], async (transaction) => {
+      for (const name of ids) unwrap(transaction.objectStore('rejected')).delete([id, name]);
     });
   }
 
@@ -199,6 +253,26 @@ class IndexedDbStore implements DocumentStore {
     });
   }
 
+  async claimValue(key: string, value: Uint8Array): Promise<Uint8Array> {
+    return await this.#commit(['values'], async (transaction) => {
+      const record = await transaction.objectStore('values').get(key);
+      try {
+        if (record !== undefined) return decodeValueRecord(key, record);
+      } catch {
+        // A damaged value reads as absent.
+      }
+      unwrap(transaction.objectStore('values')).put(encodeValueRecord(key, value), key);
+      return value.slice();
+    });
+  }
+
+  async wipe(): Promise<void> {
+    const all: readonly StoreName[] = [...documentStores, 'values'];
+    await this.#commit(all, async (transaction) => {
+      for (const name of all) unwrap(transaction.objectStore(name)).clear();
+    });
+  }
+
   async close(): Promise<void> {
     this.#ended ??= new JoineryError('closed', 'The store is closed; open it again.');
     const database = await this.#database?.catch(() => undefined);
@@ -221,16 +295,6 @@ class IndexedDbStore implements DocumentStore {
       transaction.done.catch(() => {});
       return body(transaction);
     });
-  }
-
-  /** A document's state record; a damaged one is set aside in the same transaction. */
-  async #state(transaction: Transaction<'readwrite'>, id: string): Promise<StateRecord> {
-    const raw = await transaction.objectStore('states').get(id);
-    const { state, reason } = readState(id, raw);
-    if (raw !== undefined && reason !== undefined) {
-      unwrap(transaction.objectStore('damaged')).add({ document: id, area: 'state', bytes: raw, reason });
-    }
-    return state;
   }
 
   /** Runs `body` in one strict transaction: resolves when it is durable, and undoes all of it on any error. */
@@ -266,24 +330,32 @@ class IndexedDbStore implements DocumentStore {
 
 async function readRaw<Mode extends IDBTransactionMode>(transaction: Transaction<Mode>, id: string) {
   const log = transaction.objectStore('log');
-  const [keys, records, snapshot, state] = await Promise.all([
+  const [keys, records, snapshot, state, replaced] = await Promise.all([
     log.getAllKeys(logRange(id)),
     log.getAll(logRange(id)),
     transaction.objectStore('snapshots').get(id),
     transaction.objectStore('states').get(id),
+    transaction.objectStore('replaced').getAllKeys(logRange(id)),
   ]);
-  const raw = { snapshot, state, log: keys.map((key, index) => ({ key, bytes: records[index] as Uint8Array })) };
+  const incarnation = replaced.at(-1)?.[1] ?? 0;
+  const raw = {
+    snapshot,
+    state,
+    incarnation,
+    log: keys.map((key, index) => ({ key, bytes: records[index] as Uint8Array })),
+  };
   return assemble(id, raw, (key, envelope) => key[1] === agentKey(envelope.agent) && key[2] === envelope.from);
 }
 
-/** Puts a local record where there is none from the server: that one says more, and stays. */
-function addLocal(
+/** Puts a record; where there is one already, what both know. `known` is told when that one came from the server. */
+function addRecord(
   document: string,
-  { log, outbox }: { readonly log: IDBObjectStore; readonly outbox: IDBObjectStore },
-  key: LogKey,
-  record: Uint8Array,
+  log: IDBObjectStore,
+  key: IDBValidKey,
+  record: EnvelopeRecord,
+  known: () => void,
 ): void {
-  const adding = log.add(record, key);
+  const adding = log.add(encodeEnvelopeRecord(document, record), key);
   adding.onerror = (event) => {
     if (adding.error?.name !== 'ConstraintError') return;
     // There is one. That is no error of the transaction.
@@ -291,50 +363,11 @@ function addLocal(
     event.stopPropagation();
     const reading: IDBRequest<Uint8Array> = log.get(key);
     reading.onsuccess = () => {
-      // `append` has made the outbox's row by then.
-      if (decodedOf(document, reading.result)?.remote) outbox.delete(key);
-      else log.put(record, key);
+      const merged = mergedEnvelope(decodedOf(document, reading.result), record);
+      log.put(encodeEnvelopeRecord(document, merged), key);
+      if (merged.remote) known();
     };
   };
-}
-
-interface LogRecord {
-  readonly key: LogKey;
-  readonly agent: bigint;
-  readonly to: number;
-  readonly record: Uint8Array;
-  readonly local: boolean;
-}
-
-function recordsOf(write: DocumentWrite): LogRecord[] {
-  const { document, epoch, at_ms } = write;
-  const record = (bytes: Uint8Array, position: number): LogRecord => {
-    const header = readEnvelope(bytes);
-    return {
-      key: logKey(document, header),
-      agent: header.agent,
-      to: header.to,
-      record: encodeEnvelopeRecord(document, { remote: position > 0, epoch, position, at_ms, bytes }),
-      local: position === 0,
-    };
-  };
-  const first = write.remote?.firstPosition ?? 0;
-  return [
-    ...(write.local ?? []).map((bytes) => record(bytes, 0)),
-    ...(write.remote?.envelopes ?? []).map((bytes, index) => record(bytes, first + index)),
-  ];
-}
-
-function logKey(document: string, { agent, from }: EnvelopeKey): LogKey {
-  return [document, agentKey(agent), from];
-}
-
-function decodedOf(document: string, record: Uint8Array) {
-  try {
-    return decodeEnvelopeRecord(document, record);
-  } catch {
-    return undefined;
-  }
 }
 
 function isAbort(error: unknown): boolean {

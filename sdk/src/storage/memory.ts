@@ -2,27 +2,49 @@
 // records as the others, so that what is tested on it holds for them. It lasts as long as the storage object: open the
 // same object again and the data is there, as after a reload.
 
-import { JoineryError, readEnvelope } from '@joinery/protocol';
-import { advanceState, agentKey, assemble, isRemovable, pruneState, readState } from './assemble.ts';
+import { asJoineryError, JoineryError } from '@joinery/protocol';
 import {
-  decodeEnvelopeRecord,
+  advanceState,
+  agentKey,
+  assemble,
+  checkIncarnation,
+  decodedOf,
+  isRemovable,
+  mergedEnvelope,
+  oldestFirst,
+  pruneState,
+  readState,
+  recordsOf,
+  replacementOf,
+  swappedState,
+} from './assemble.ts';
+import {
+  decodeRejectedRecord,
+  decodeReplacementRecord,
   decodeValueRecord,
   encodeEnvelopeRecord,
+  encodeRejectedRecord,
+  encodeReplacementRecord,
   encodeSnapshotRecord,
   encodeStateRecord,
   encodeValueRecord,
+  type StateRecord,
   snapshotTag,
 } from './record.ts';
-import type {
-  Compaction,
-  DamagedRecord,
-  DocumentStore,
-  DocumentWrite,
-  EnvelopeKey,
-  Namespace,
-  PendingDocument,
-  Storage,
-  StoredDocument,
+import {
+  type Compaction,
+  type DamagedRecord,
+  type DocumentStore,
+  type DocumentWrite,
+  type EnvelopeKey,
+  keptReplacements,
+  type Namespace,
+  type PendingDocument,
+  type Replacement,
+  type Storage,
+  type StoredDocument,
+  type StoredRejection,
+  type Swap,
 } from './storage.ts';
 
 /** One document's raw records. */
@@ -31,6 +53,10 @@ export interface MemoryDocument {
   state: Uint8Array | undefined;
   /** By agent and `from`, as `logKey` writes them. */
   readonly log: Map<string, Uint8Array>;
+  /** By id. */
+  readonly rejected: Map<string, Uint8Array>;
+  /** By the incarnation that it began. */
+  readonly replacements: Map<number, Uint8Array>;
 }
 
 /** One namespace's raw content: what a test looks into, or breaks. */
@@ -42,7 +68,13 @@ export interface MemoryArea {
 
 export class MemoryStorage implements Storage {
   readonly mode = 'memory';
+  readonly shared: boolean;
   readonly #areas = new Map<string, MemoryArea>();
+
+  /** @param shared for tests: the tabs of one device all have this very object. */
+  constructor({ shared = false }: { readonly shared?: boolean } = {}) {
+    this.shared = shared;
+  }
 
   /** The raw content of a namespace. */
   area(namespace: Namespace): MemoryArea {
@@ -71,16 +103,25 @@ class MemoryStore implements DocumentStore {
   async append(writes: readonly DocumentWrite[]): Promise<void> {
     this.#check();
     // Everything that can fail comes first: a commit is whole or not at all.
-    const commits = writes.map((write) => ({ write, records: recordsOf(write) }));
-    for (const { write, records } of commits) {
-      const document = this.#document(write.document);
-      for (const { key, record, local } of records) {
-        // One that came from the server says more than a local one.
-        const known = local ? document.log.get(key) : undefined;
-        if (known === undefined || !decodedOf(write.document, known)?.remote) document.log.set(key, record);
+    const commits = writes.map((write) => {
+      const known = this.#area.documents.get(write.document);
+      checkIncarnation(write, this.#peek(write.document, known));
+      const rejected = (write.rejected ?? []).map(
+        (one) => [one.id, encodeRejectedRecord(write.document, one)] as const,
+      );
+      return { write, records: recordsOf(write), rejected };
+    });
+    for (const { write, records, rejected } of commits) {
+      const id = write.document;
+      const document = this.#document(id);
+      for (const { header, record } of records) {
+        const key = logKey(header);
+        const known = document.log.get(key);
+        document.log.set(key, encodeEnvelopeRecord(id, mergedEnvelope(known && decodedOf(id, known), record)));
       }
-      const state = this.#state(write.document, document);
-      document.state = encodeStateRecord(write.document, advanceState(state, write.resume, write.acknowledged));
+      for (const [name, record] of rejected) document.rejected.set(name, record);
+      for (const name of write.settled ?? []) document.rejected.delete(name);
+      document.state = encodeStateRecord(id, advanceState(this.#state(id, document), write));
     }
   }
 
@@ -90,6 +131,7 @@ class MemoryStore implements DocumentStore {
     const raw = {
       snapshot: document?.snapshot,
       state: document?.state,
+      incarnation: lastIncarnation(document),
       log: Array.from(document?.log ?? [], ([key, bytes]) => ({ key, bytes })),
     };
     const { stored, damage } = assemble(id, raw, (key, envelope) => key === logKey(envelope));
@@ -107,7 +149,7 @@ class MemoryStore implements DocumentStore {
     const document = this.#area.documents.get(id);
     return keys.map((key) => {
       const record = document?.log.get(logKey(key));
-      return record && envelopeOf(id, record);
+      return record && decodedOf(id, record)?.bytes;
     });
   }
 
@@ -115,9 +157,10 @@ class MemoryStore implements DocumentStore {
     this.#check();
     const document = this.#document(id);
     const stored = document.snapshot && snapshotTag(document.snapshot);
-    if (stored !== compaction.replaces) return undefined;
+    const before = this.#state(id, document);
+    if (stored !== compaction.replaces || before.incarnation !== compaction.incarnation) return undefined;
     const record = encodeSnapshotRecord(id, { epoch: compaction.epoch, bytes: compaction.bytes });
-    const state = advanceState(this.#state(id, document), compaction.resume);
+    const state = advanceState(before, compaction);
     document.snapshot = record;
     const agents = new Set<bigint>();
     for (const [key, bytes] of document.log) {
@@ -130,6 +173,72 @@ class MemoryStore implements DocumentStore {
     return snapshotTag(record);
   }
 
+  async swap(id: string, swap: Swap): Promise<boolean> {
+    this.#check();
+    const document = this.#document(id);
+    const log = Array.from(document.log, ([key, bytes]) => ({ key, bytes, envelope: decodedOf(id, bytes) }));
+    const envelopes = log.flatMap(({ envelope }) => envelope ?? []);
+    const swapped = swappedState(this.#state(id, document), envelopes, swap);
+    if (swapped === undefined) return false;
+    const { resume, at_ms, local, clockOffset_ms } = swap;
+    const records = recordsOf({ document: id, incarnation: 0, epoch: resume.epoch, at_ms, local, clockOffset_ms });
+    const replacement = replacementOf(swap);
+    const rejected = swap.rejected.map((one) => [one.id, encodeRejectedRecord(id, one)] as const);
+    document.snapshot = encodeSnapshotRecord(id, { epoch: resume.epoch, bytes: swap.snapshot });
+    document.state = encodeStateRecord(id, swapped.state);
+    for (const { key, bytes, envelope } of log) {
+      if (envelope !== undefined && swapped.stays(envelope)) continue;
+      document.log.delete(key);
+      if (envelope === undefined) {
+        const reason = 'It could not be read when the document was replaced.';
+        this.#area.damaged.push({ document: id, area: 'log', bytes, reason });
+      }
+    }
+    for (const { header, record } of records) document.log.set(logKey(header), encodeEnvelopeRecord(id, record));
+    for (const [name, record] of rejected) document.rejected.set(name, record);
+    document.replacements.set(replacement.incarnation, encodeReplacementRecord(id, replacement));
+    document.replacements.delete(replacement.incarnation - keptReplacements);
+    return true;
+  }
+
+  async replacements(id: string, after: number): Promise<Replacement[]> {
+    this.#check();
+    const later = [...(this.#area.documents.get(id)?.replacements ?? [])].filter(([key]) => key > after);
+    return later
+      .sort(([a], [b]) => a - b)
+      .flatMap(([key, record]) => {
+        try {
+          return [decodeReplacementRecord(id, record)];
+        } catch (error) {
+          this.#setAside(id, 'replacement', record, error);
+          this.#area.documents.get(id)?.replacements.delete(key);
+          return [];
+        }
+      });
+  }
+
+  async rejected(only?: string): Promise<StoredRejection[]> {
+    this.#check();
+    const found: StoredRejection[] = [];
+    for (const [id, document] of this.#area.documents) {
+      if (only !== undefined && id !== only) continue;
+      for (const [name, record] of document.rejected) {
+        try {
+          found.push({ document: id, id: name, ...decodeRejectedRecord(id, record) });
+        } catch (error) {
+          this.#setAside(id, 'rejected', record, error);
+          document.rejected.delete(name);
+        }
+      }
+    }
+    return oldestFirst(found);
+  }
+
+  async removeRejected(id: string, ids: readonly string[]): Promise<void> {
+    this.#check();
+    for (const name of ids) this.#area.documents.get(id)?.rejected.delete(name);
+  }
+
   async documents(): Promise<string[]> {
     this.#check();
     return [...this.#area.documents.keys()].sort();
@@ -140,7 +249,7 @@ class MemoryStore implements DocumentStore {
     const pending: PendingDocument[] = [];
     for (const [id, document] of this.#area.documents) {
       // A damaged state record is left for `load`; without it, nothing counts as acknowledged.
-      const { state } = readState(id, document.state);
+      const { state } = readState(id, document.state, 0);
       const acknowledged = new Map(state.acknowledged.map(({ agent, to }) => [agent, to]));
       const open = Array.from(document.log.values(), (record) => decodedOf(id, record)).filter(
         (envelope) =>
@@ -160,12 +269,7 @@ class MemoryStore implements DocumentStore {
 
   async readValue(key: string): Promise<Uint8Array | undefined> {
     this.#check();
-    const record = this.#area.values.get(key);
-    try {
-      return record && decodeValueRecord(key, record);
-    } catch {
-      return undefined;
-    }
+    return this.#value(key);
   }
 
   async writeValue(key: string, value: Uint8Array | undefined): Promise<void> {
@@ -174,26 +278,64 @@ class MemoryStore implements DocumentStore {
     else this.#area.values.set(key, encodeValueRecord(key, value));
   }
 
+  async claimValue(key: string, value: Uint8Array): Promise<Uint8Array> {
+    this.#check();
+    const known = this.#value(key);
+    if (known === undefined) this.#area.values.set(key, encodeValueRecord(key, value));
+    return known ?? value.slice();
+  }
+
+  async wipe(): Promise<void> {
+    this.#check();
+    this.#area.documents.clear();
+    this.#area.values.clear();
+    this.#area.damaged.length = 0;
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+  }
+
+  #value(key: string): Uint8Array | undefined {
+    const record = this.#area.values.get(key);
+    try {
+      return record && decodeValueRecord(key, record);
+    } catch {
+      return undefined;
+    }
   }
 
   #document(id: string): MemoryDocument {
     let document = this.#area.documents.get(id);
     if (document === undefined) {
-      document = { snapshot: undefined, state: undefined, log: new Map() };
+      document = {
+        snapshot: undefined,
+        state: undefined,
+        log: new Map(),
+        rejected: new Map(),
+        replacements: new Map(),
+      };
       this.#area.documents.set(id, document);
     }
     return document;
   }
 
-  #state(id: string, document: MemoryDocument) {
-    const { state, reason } = readState(id, document.state);
+  #peek(id: string, document: MemoryDocument | undefined): StateRecord {
+    return readState(id, document?.state, lastIncarnation(document)).state;
+  }
+
+  #state(id: string, document: MemoryDocument): StateRecord {
+    const { state, reason } = readState(id, document.state, lastIncarnation(document));
     if (document.state !== undefined && reason !== undefined) {
       this.#area.damaged.push({ document: id, area: 'state', bytes: document.state, reason });
-      document.state = undefined;
+      // So that it is set aside once, whatever comes of what is under way.
+      document.state = encodeStateRecord(id, state);
     }
     return state;
+  }
+
+  #setAside(document: string, area: DamagedRecord['area'], bytes: Uint8Array, error: unknown): void {
+    this.#area.damaged.push({ document, area, bytes, reason: asJoineryError(error, 'storage-corrupt').message });
   }
 
   #check(): void {
@@ -205,34 +347,6 @@ function logKey({ agent, from }: EnvelopeKey): string {
   return `${agentKey(agent)}:${from}`;
 }
 
-interface LogRecord {
-  readonly key: string;
-  readonly record: Uint8Array;
-  readonly local: boolean;
-}
-
-function recordsOf(write: DocumentWrite): LogRecord[] {
-  const { document, epoch, at_ms } = write;
-  const record = (bytes: Uint8Array, position: number): LogRecord => ({
-    key: logKey(readEnvelope(bytes)),
-    record: encodeEnvelopeRecord(document, { remote: position > 0, epoch, position, at_ms, bytes }),
-    local: position === 0,
-  });
-  const first = write.remote?.firstPosition ?? 0;
-  return [
-    ...(write.local ?? []).map((bytes) => record(bytes, 0)),
-    ...(write.remote?.envelopes ?? []).map((bytes, index) => record(bytes, first + index)),
-  ];
-}
-
-function decodedOf(document: string, record: Uint8Array) {
-  try {
-    return decodeEnvelopeRecord(document, record);
-  } catch {
-    return undefined;
-  }
-}
-
-function envelopeOf(document: string, record: Uint8Array): Uint8Array | undefined {
-  return decodedOf(document, record)?.bytes;
+function lastIncarnation(document: MemoryDocument | undefined): number {
+  return Math.max(0, ...(document?.replacements.keys() ?? []));
 }

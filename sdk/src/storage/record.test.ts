@@ -6,17 +6,29 @@ import { seededRandom } from '../testing/random.ts';
 import { crc32 } from './checksum.ts';
 import {
   decodeEnvelopeRecord,
+  decodeRejectedRecord,
+  decodeReplacementRecord,
   decodeSnapshotRecord,
   decodeStateRecord,
   decodeValueRecord,
   encodeEnvelopeRecord,
+  encodeRejectedRecord,
+  encodeReplacementRecord,
   encodeSnapshotRecord,
   encodeStateRecord,
   encodeValueRecord,
 } from './record.ts';
 
 const bytes = writeEnvelope({ agent: 2n ** 64n - 1n, from: 300, to: 4_000_000, payload: new Uint8Array(40).fill(7) });
-const envelope = { remote: true, epoch: 3, position: 70_000, at_ms: 1_763_712_000_000, bytes };
+const envelope = {
+  remote: true,
+  own: true,
+  clockOffset_ms: -86_400_000,
+  epoch: 3,
+  position: 70_000,
+  at_ms: 1_763_712_000_000,
+  bytes,
+};
 const state = {
   repairs: 2,
   resume: { epoch: 1, position: Number.MAX_SAFE_INTEGER },
@@ -24,6 +36,27 @@ const state = {
     { agent: 1n, to: 5, position: 6 },
     { agent: 2n ** 63n, to: 2 ** 32 - 2, position: 2 ** 40 },
   ],
+  incarnation: 3,
+  safe: { epoch: 1, position: 9 },
+};
+const rejected = {
+  id: 'ffffffffffffffff-1-2',
+  agent: 2n ** 64n - 1n,
+  from: 1,
+  to: 2,
+  at_ms: 1_763_712_000_000,
+  code: 'forbidden',
+  message: 'You may not change “title”.',
+  reason: 'refused',
+  changes: Uint8Array.of(1, 2),
+  envelope: bytes,
+};
+const replacement = {
+  incarnation: 4,
+  agents: [{ agent: 7n, covered: 1_000, last: 999 }],
+  rejected: [{ agent: 7n, from: 999, to: 1_000, code: 'validation', message: '' }],
+  mapping: Uint8Array.of(8, 9),
+  bridges: [{ agent: 9n, bytes: Uint8Array.of(3) }],
 };
 
 const encoded = [
@@ -31,8 +64,17 @@ const encoded = [
   encodeSnapshotRecord('a', { epoch: 4, bytes: Uint8Array.of(1, 2, 3) }),
   encodeStateRecord('a', state),
   encodeValueRecord('a', Uint8Array.of(5)),
+  encodeRejectedRecord('a', rejected),
+  encodeReplacementRecord('a', replacement),
 ];
-const decoders = [decodeEnvelopeRecord, decodeSnapshotRecord, decodeStateRecord, decodeValueRecord];
+const decoders = [
+  decodeEnvelopeRecord,
+  decodeSnapshotRecord,
+  decodeStateRecord,
+  decodeValueRecord,
+  decodeRejectedRecord,
+  decodeReplacementRecord,
+];
 
 describe('records', () => {
   test('round-trip', () => {
@@ -41,10 +83,32 @@ describe('records', () => {
     expect(decodeSnapshotRecord('a', encoded[1] as Uint8Array)).toEqual({ epoch: 4, bytes: Uint8Array.of(1, 2, 3) });
     expect(decodeStateRecord('a', encoded[2] as Uint8Array)).toEqual(state);
     expect(decodeValueRecord('a', encoded[3] as Uint8Array)).toEqual(Uint8Array.of(5));
-    const none = { repairs: 0, resume: undefined, acknowledged: [] };
+    const { id: _, ...content } = rejected;
+    expect(decodeRejectedRecord('a', encoded[4] as Uint8Array)).toEqual(content);
+    expect(decodeReplacementRecord('a', encoded[5] as Uint8Array)).toEqual(replacement);
+    const none = { repairs: 0, resume: undefined, acknowledged: [], incarnation: 0, safe: undefined };
     expect(decodeStateRecord('a', encodeStateRecord('a', none))).toEqual(none);
-    const own = { ...envelope, remote: false, position: 0 };
-    expect(decodeEnvelopeRecord('a', encodeEnvelopeRecord('a', own))).toMatchObject(own);
+    for (const clockOffset_ms of [undefined, 0, -1, 1, 86_400_000]) {
+      const own = { ...envelope, remote: false, position: 0, clockOffset_ms };
+      expect(decodeEnvelopeRecord('a', encodeEnvelopeRecord('a', own))).toMatchObject(own);
+    }
+  });
+
+  test('of the first format are read: no incarnation, and nothing known of clocks', () => {
+    const own = decodeEnvelopeRecord('a', firstFormat(1, [0, 1, 0, 5, ...bytes]));
+    expect(own).toMatchObject({ remote: false, own: true, epoch: 1, at_ms: 5, clockOffset_ms: undefined, bytes });
+    expect(decodeEnvelopeRecord('a', firstFormat(1, [1, 1, 9, 5, ...bytes]))).toMatchObject({
+      remote: true,
+      own: false,
+    });
+    expectCorrupt(() => decodeEnvelopeRecord('a', firstFormat(1, [3, 1, 9, 5, ...bytes])));
+    expect(decodeStateRecord('a', firstFormat(3, [2, 1, 7, 1, 5, 0, 0, 0, 0, 0, 0, 0, 3, 4]))).toEqual({
+      repairs: 2,
+      resume: { epoch: 1, position: 7 },
+      acknowledged: [{ agent: 5n, to: 3, position: 4 }],
+      incarnation: 0,
+      safe: undefined,
+    });
   });
 
   test('the checksum is CRC-32', () => {
@@ -80,7 +144,7 @@ describe('records', () => {
     const below = (limit: number): number => Math.floor(random() * limit);
     let accepted = 0;
     for (let run = 0; run < 100_000; run += 1) {
-      const which = below(4);
+      const which = below(6);
       let input = (encoded[which] as Uint8Array).slice();
       const choice = below(3);
       if (choice === 0) input = input.slice(0, below(input.length + 1));
@@ -105,6 +169,14 @@ describe('records', () => {
     expect(accepted).toBeGreaterThan(0);
   });
 });
+
+/** A record as the first format wrote it. */
+function firstFormat(kind: number, body: readonly number[]): Uint8Array {
+  const record = Uint8Array.of(0x4a, 1, kind, body.length, ...body, 0, 0, 0, 0);
+  const checksum = crc32(record.subarray(0, -4), crc32(new TextEncoder().encode('a')));
+  new DataView(record.buffer).setUint32(record.length - 4, checksum, true);
+  return record;
+}
 
 function expectCorrupt(decode: () => unknown): void {
   try {

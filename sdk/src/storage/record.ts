@@ -1,33 +1,51 @@
 // How records look on disk, for every storage. A record is
 //
-//   'J'  format version (1)  kind  varint length of the body  body  CRC-32 (4 bytes, little endian)
+//   'J'  format version  kind  varint length of the body  body  CRC-32 (4 bytes, little endian)
 //
 // The checksum starts with the owner's name (the document's id, or the key of a value), so that an intact record in the
 // wrong place is a damaged one. Bodies:
 //
-//   envelope  flags (bit 0: from the server)  epoch  position (0 if not from the server)  time in ms  envelope bytes
-//   snapshot  epoch  the core's snapshot bytes
-//   state     repairs  epoch and position of the resume point (0, 0: none)  count, then (agent: 8 bytes, to, position)…
-//   value     bytes
+//   envelope     flags (1: from the server, 2: from the server and written here, 4: with a clock offset)  epoch
+//                position (0 if not from the server)  time in ms  [clock offset in ms, zigzag]  envelope bytes
+//   snapshot     epoch  the core's snapshot bytes
+//   state        repairs  epoch and position of the resume point (0, 0: none)  count, then (agent: 8 bytes, to, position)…
+//                incarnation  epoch and position of `safe` (0, 0: none)
+//   value        bytes
+//   rejected     agent  from  to  time in ms  code  message  reason  changes  envelope (each: length, bytes)
+//   replacement  incarnation  count, then (agent, covered, last)…  count, then (agent, from, to, code, message)…  mapping
+//                count, then (agent, bytes of a last state)…
 //
 // Numbers are LEB128 varints up to 2^53 − 1 in their shortest form. The decoder is total: any bytes give a record or a
 // `storage-corrupt`, and it allocates nothing beyond the input's length.
+//
+// Format 1 had no incarnations: its state records end after the acknowledgements, and its envelopes have flag 1 alone.
+// Both formats are read, format 2 is written.
 
 import { JoineryError, type ResumePoint, readEnvelope } from '@joinery/protocol';
 import { crc32 } from './checksum.ts';
-import type { Acknowledgement } from './storage.ts';
+import type { Acknowledgement, EpochEnd, RejectedRange, RejectedWrite, Replacement } from './storage.ts';
 
 const magic = 0x4a;
-const formatVersion = 1;
+const formatVersion = 2;
+const oldestFormatVersion = 1;
 const checksumBytes = 4;
-const kinds = { envelope: 1, snapshot: 2, state: 3, value: 4 } as const;
+const kinds = { envelope: 1, snapshot: 2, state: 3, value: 4, rejected: 5, replacement: 6 } as const;
 const utf8 = new TextEncoder();
+const utf8Reader = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+const remoteFlag = 1;
+const ownFlag = 2;
+const offsetFlag = 4;
 
 export interface EnvelopeRecord {
+  /** It came from the server. */
   readonly remote: boolean;
+  /** It was written on this device; one that isn't remote always was. */
+  readonly own: boolean;
   readonly epoch: number;
   readonly position: number;
   readonly at_ms: number;
+  /** What this device added to its clock to get the server's when it wrote the envelope; undefined where none is known. */
+  readonly clockOffset_ms: number | undefined;
   readonly bytes: Uint8Array;
 }
 
@@ -47,15 +65,22 @@ export interface SnapshotRecord {
 export interface StateRecord {
   readonly repairs: number;
   readonly resume: ResumePoint | undefined;
+  /** Several for an agent, ascending, where they differ in what is safe. */
   readonly acknowledged: readonly Acknowledgement[];
+  readonly incarnation: number;
+  /** Up to where the server's backup holds the log. */
+  readonly safe: ResumePoint | undefined;
 }
 
 export function encodeEnvelopeRecord(owner: string, record: EnvelopeRecord): Uint8Array {
   const body = new Writer(32 + record.bytes.length);
-  body.number(record.remote ? 1 : 0);
+  const { remote, own, clockOffset_ms } = record;
+  const offset = clockOffset_ms === undefined ? undefined : Math.round(clockOffset_ms);
+  body.number((remote ? remoteFlag : 0) | (remote && own ? ownFlag : 0) | (offset === undefined ? 0 : offsetFlag));
   body.number(record.epoch);
-  body.number(record.remote ? record.position : 0);
+  body.number(remote ? record.position : 0);
   body.number(record.at_ms);
+  if (offset !== undefined) body.number(offset < 0 ? -offset * 2 - 1 : offset * 2);
   body.bytes(record.bytes);
   return seal(owner, kinds.envelope, body.take());
 }
@@ -63,16 +88,21 @@ export function encodeEnvelopeRecord(owner: string, record: EnvelopeRecord): Uin
 export function decodeEnvelopeRecord(owner: string, record: Uint8Array): DecodedEnvelope {
   const body = unseal(owner, kinds.envelope, record);
   const flags = body.number();
-  if (flags > 1) throw corrupt('known flags', `${flags}`);
-  const remote = flags === 1;
+  const remote = (flags & remoteFlag) !== 0;
+  if (flags > (body.version === 1 ? remoteFlag : 7) || (flags & ownFlag && !remote)) {
+    throw corrupt('known flags', `${flags}`);
+  }
   const epoch = body.number();
   const position = body.number();
   if (!remote && position !== 0) throw corrupt('no position in a local record', `${position}`);
   const at_ms = body.number();
+  const zigzag = flags & offsetFlag ? body.number() : undefined;
+  const clockOffset_ms = zigzag === undefined ? undefined : zigzag % 2 === 0 ? zigzag / 2 : -(zigzag + 1) / 2;
+  const own = !remote || (flags & ownFlag) !== 0;
   const bytes = body.rest();
   try {
     const { agent, from, to } = readEnvelope(bytes);
-    return { remote, epoch, position, at_ms, bytes, agent, from, to };
+    return { remote, own, epoch, position, at_ms, clockOffset_ms, bytes, agent, from, to };
   } catch (error) {
     throw corrupt('an envelope', 'something else', error);
   }
@@ -106,6 +136,9 @@ export function encodeStateRecord(owner: string, state: StateRecord): Uint8Array
     body.number(to);
     body.number(position);
   }
+  body.number(state.incarnation);
+  body.number(state.safe?.epoch ?? 0);
+  body.number(state.safe?.position ?? 0);
   return seal(owner, kinds.state, body.take());
 }
 
@@ -114,14 +147,82 @@ export function decodeStateRecord(owner: string, record: Uint8Array): StateRecor
   const repairs = body.number();
   const epoch = body.number();
   const position = body.number();
-  const count = body.number();
-  if (count > body.remaining / 10) throw corrupt(`room for ${count} acknowledgements`, `${body.remaining} bytes`);
   const acknowledged: Acknowledgement[] = [];
-  for (let index = 0; index < count; index += 1) {
+  for (let count = body.count(10); count > 0; count -= 1) {
     acknowledged.push({ agent: body.agent(), to: body.number(), position: body.number() });
   }
-  if (body.remaining > 0) throw corrupt('the end', `${body.remaining} more bytes`);
-  return { repairs, resume: epoch === 0 && position === 0 ? undefined : { epoch, position }, acknowledged };
+  const isFirst = body.version === 1;
+  const incarnation = isFirst ? 0 : body.number();
+  const safe = isFirst ? undefined : point(body.number(), body.number());
+  body.end();
+  return { repairs, resume: point(epoch, position), acknowledged, incarnation, safe };
+}
+
+export function encodeRejectedRecord(owner: string, write: RejectedWrite): Uint8Array {
+  const body = new Writer(64 + write.changes.length + write.envelope.length);
+  body.agent(write.agent);
+  body.number(write.from);
+  body.number(write.to);
+  body.number(write.at_ms);
+  for (const text of [write.code, write.message, write.reason]) body.block(utf8.encode(text));
+  body.block(write.changes);
+  body.block(write.envelope);
+  return seal(owner, kinds.rejected, body.take());
+}
+
+export function decodeRejectedRecord(owner: string, record: Uint8Array): Omit<RejectedWrite, 'id'> {
+  const body = unseal(owner, kinds.rejected, record);
+  const [agent, from, to, at_ms] = [body.agent(), body.number(), body.number(), body.number()];
+  const [code, message, reason] = [body.text(), body.text(), body.text()];
+  const [changes, envelope] = [body.block(), body.block()];
+  body.end();
+  return { agent, from, to, at_ms, code, message, reason, changes, envelope };
+}
+
+export function encodeReplacementRecord(owner: string, replacement: Replacement): Uint8Array {
+  const { agents, rejected, mapping, bridges } = replacement;
+  const body = new Writer(64 + agents.length * 24 + rejected.length * 64 + mapping.length);
+  body.number(replacement.incarnation);
+  body.number(agents.length);
+  for (const { agent, covered, last } of agents) {
+    body.agent(agent);
+    body.number(covered);
+    body.number(last);
+  }
+  body.number(rejected.length);
+  for (const { agent, from, to, code, message } of rejected) {
+    body.agent(agent);
+    body.number(from);
+    body.number(to);
+    body.block(utf8.encode(code));
+    body.block(utf8.encode(message));
+  }
+  body.block(mapping);
+  body.number(bridges.length);
+  for (const { agent, bytes } of bridges) {
+    body.agent(agent);
+    body.block(bytes);
+  }
+  return seal(owner, kinds.replacement, body.take());
+}
+
+export function decodeReplacementRecord(owner: string, record: Uint8Array): Replacement {
+  const body = unseal(owner, kinds.replacement, record);
+  const incarnation = body.number();
+  const agents: Replacement['agents'][number][] = [];
+  for (let count = body.count(10); count > 0; count -= 1) {
+    agents.push({ agent: body.agent(), covered: body.number(), last: body.number() });
+  }
+  const rejected: RejectedRange[] = [];
+  for (let count = body.count(12); count > 0; count -= 1) {
+    const [agent, from, to] = [body.agent(), body.number(), body.number()];
+    rejected.push({ agent, from, to, code: body.text(), message: body.text() });
+  }
+  const mapping = body.block();
+  const bridges: EpochEnd[] = [];
+  for (let count = body.count(9); count > 0; count -= 1) bridges.push({ agent: body.agent(), bytes: body.block() });
+  body.end();
+  return { incarnation, agents, rejected, mapping, bridges };
 }
 
 export function encodeValueRecord(owner: string, value: Uint8Array): Uint8Array {
@@ -130,6 +231,11 @@ export function encodeValueRecord(owner: string, value: Uint8Array): Uint8Array 
 
 export function decodeValueRecord(owner: string, record: Uint8Array): Uint8Array {
   return unseal(owner, kinds.value, record).rest();
+}
+
+/** Zeros stand for none. */
+function point(epoch: number, position: number): ResumePoint | undefined {
+  return epoch === 0 && position === 0 ? undefined : { epoch, position };
 }
 
 function seal(owner: string, kind: number, body: Uint8Array): Uint8Array {
@@ -153,7 +259,10 @@ function unseal(owner: string, kind: number, record: Uint8Array): Reader {
   const reader = new Reader(record.subarray(0, end));
   if (reader.byte() !== magic) throw corrupt('a record', 'something else');
   const version = reader.byte();
-  if (version !== formatVersion) throw corrupt(`record format ${formatVersion}`, `format ${version}`);
+  if (version < oldestFormatVersion || version > formatVersion) {
+    throw corrupt(`record format ${oldestFormatVersion} to ${formatVersion}`, `format ${version}`);
+  }
+  reader.version = version;
   const got = reader.byte();
   if (got !== kind) throw corrupt(`a record of kind ${kind}`, `kind ${got}`);
   const length = reader.number();
@@ -199,6 +308,12 @@ class Writer {
     this.#length += value.length;
   }
 
+  /** Bytes with their length before them. */
+  block(value: Uint8Array): void {
+    this.number(value.length);
+    this.bytes(value);
+  }
+
   view(): Uint8Array {
     return this.#bytes.subarray(0, this.#length);
   }
@@ -217,6 +332,8 @@ class Writer {
 }
 
 class Reader {
+  /** The format of the record. */
+  version = formatVersion;
   readonly #bytes: Uint8Array;
   #offset = 0;
 
@@ -257,8 +374,34 @@ class Reader {
     return value;
   }
 
+  /** A number of things of at least so many bytes each. */
+  count(least_bytes: number): number {
+    const count = this.number();
+    if (count > this.remaining / least_bytes) throw corrupt(`room for ${count} entries`, `${this.remaining} bytes`);
+    return count;
+  }
+
+  block(): Uint8Array {
+    const length = this.number();
+    if (length > this.remaining) throw corrupt(`${length} more bytes`, `${this.remaining}`);
+    this.#offset += length;
+    return this.#bytes.slice(this.#offset - length, this.#offset);
+  }
+
+  text(): string {
+    try {
+      return utf8Reader.decode(this.block());
+    } catch (error) {
+      throw corrupt('UTF-8', 'something else', error);
+    }
+  }
+
   rest(): Uint8Array {
     return this.#bytes.slice(this.#offset);
+  }
+
+  end(): void {
+    if (this.remaining > 0) throw corrupt('the end', `${this.remaining} more bytes`);
   }
 }
 

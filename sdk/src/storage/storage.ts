@@ -9,11 +9,16 @@
 // 5. Records carry checksums. A damaged one is set aside (`damaged()`), reported by the `load` that met it, never
 //    returned as data; the document's resume point is dropped with it, so that what the server has is fetched again.
 // 6. Several tabs may have one store open. Each operation is atomic against the others'.
+// 7. A document's local writes belong to an *incarnation*, counted from 0. `swap` ends one and begins the next in one
+//    commit, or does nothing at all: when another tab has swapped before, or has appended something that the swap doesn't
+//    know of. From then on an `append` for an older incarnation fails with `stale-incarnation` and stores nothing.
+// 8. An envelope that was written here stays in the log until the server has it *and* the server's `safe` position has
+//    passed it: through `compact`, and through swaps within an epoch.
 //
 // A storage moves bytes and reads envelope headers; it neither merges nor decides what is sent. What is "unsynced" is
 // not a list of its own: it is the log's local records above what was acknowledged.
 
-import type { ResumePoint } from '@joinery/protocol';
+import { JoineryError, type ResumePoint } from '@joinery/protocol';
 
 /** Whose data: nothing is shared between two namespaces. */
 export interface Namespace {
@@ -27,6 +32,11 @@ export interface Namespace {
 export interface Storage {
   /** Shown as the storage mode in use, e.g. `indexeddb`. */
   readonly mode: string;
+  /**
+   * Whether all tabs of an origin that open a namespace have the same data in it (true of storage on disk). They then leave
+   * the network to one of them. False when left out.
+   */
+  readonly shared?: boolean;
   /**
    * @throws JoineryError `storage-unavailable` where there is no such storage and won't be: the only error after which
    * another kind of storage may be used. Else `storage-failed`, `storage-locked` or `storage-full`: it is tried again.
@@ -56,17 +66,120 @@ export interface Acknowledgement {
 /** What is appended to one document. */
 export interface DocumentWrite {
   readonly document: string;
+  /** The one that whoever writes has loaded; an older one than the stored one fails with `stale-incarnation`. */
+  readonly incarnation: number;
   /** The epoch that the envelopes belong to; 0 while none is known. */
   readonly epoch: number;
   /** The time of the write, in milliseconds since 1970. */
   readonly at_ms: number;
   /** Envelopes that were written on this device. */
   readonly local?: readonly Uint8Array[];
+  /** What this device added to its clock to get the server's when they were written. */
+  readonly clockOffset_ms?: number | undefined;
   /** Envelopes that came from the server, in dense positions. */
   readonly remote?: { readonly firstPosition: number; readonly envelopes: readonly Uint8Array[] };
   readonly acknowledged?: readonly Acknowledgement[];
   readonly resume?: ResumeMark;
+  /** The server's backup holds the log up to here, as it was told last; one of a lower epoch than the stored one is left. */
+  readonly safe?: ResumePoint;
+  /** Writes that came to nothing, for the rejected list. */
+  readonly rejected?: readonly RejectedWrite[];
+  /** Ids of the rejected list that are dealt with by this write. */
+  readonly settled?: readonly string[];
 }
+
+/** Seqs of one agent that were rejected: `from` exclusive, `to` inclusive. */
+export interface RejectedRange {
+  readonly agent: bigint;
+  readonly from: number;
+  readonly to: number;
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A write that will never be synced as it is: kept until somebody writes it again or discards it. */
+export interface RejectedWrite extends RejectedRange {
+  /** See `rejectedId`. */
+  readonly id: string;
+  /** When it was rejected, in milliseconds since 1970. */
+  readonly at_ms: number;
+  /** What became of it in the replay: see the core's `RejectReason`. */
+  readonly reason: string;
+  /** What it would have changed, as whoever wrote it here wants to read it again. */
+  readonly changes: Uint8Array;
+  /** The envelope that it was in, as it was made; empty where it is lost. */
+  readonly envelope: Uint8Array;
+}
+
+/** A rejected write's name: the same wherever and whenever it is rejected. Agents are never used twice. */
+export function rejectedId({ agent, from, to }: Pick<RejectedRange, 'agent' | 'from' | 'to'>): string {
+  return `${agent.toString(16).padStart(16, '0')}-${from}-${to}`;
+}
+
+/** What a swap made of the incarnation before: so that whoever still has that one can follow. */
+export interface Replacement {
+  /** The incarnation that it began. */
+  readonly incarnation: number;
+  /**
+   * The agents that it closed. `covered`: the highest seq that was in the log, or that the server had; `last`: the
+   * highest seq that the server had.
+   */
+  readonly agents: readonly { readonly agent: bigint; readonly covered: number; readonly last: number }[];
+  readonly rejected: readonly RejectedRange[];
+  /** Old dots → new dots, in the core's encoding. */
+  readonly mapping: Uint8Array;
+  /** Where it came into another epoch: the last states of those before, oldest first, as far as there is room for them. */
+  readonly bridges: readonly EpochEnd[];
+}
+
+/** The last state of an epoch, and the agent of the trim that ended it. */
+export interface EpochEnd {
+  readonly agent: bigint;
+  readonly bytes: Uint8Array;
+}
+
+export interface Swap {
+  /** The incarnation that it ends. */
+  readonly incarnation: number;
+  /** Of each own agent in the log its highest seq, as it was read: with any other in the log the swap is void. */
+  readonly expectAgents: ReadonlyMap<bigint, number>;
+  /** The server's state and where in the log it stands. */
+  readonly snapshot: Uint8Array;
+  readonly resume: ResumePoint;
+  readonly safe: ResumePoint | undefined;
+  readonly at_ms: number;
+  /** The unsynced envelopes, made again on the server's state. */
+  readonly local: readonly Uint8Array[];
+  readonly clockOffset_ms: number | undefined;
+  readonly rejected: readonly RejectedWrite[];
+  readonly agents: Replacement['agents'];
+  readonly mapping: Uint8Array;
+  /** None when left out. */
+  readonly bridges?: readonly EpochEnd[];
+}
+
+/** An append came too late: another tab, or this one, has begun the document's next incarnation. */
+export class StaleIncarnation extends JoineryError {
+  readonly document: string;
+  /** The incarnation that is stored. */
+  readonly expected: number;
+
+  constructor(document: string, expected: number, got: number) {
+    super('stale-incarnation', {
+      expected: `a write of incarnation ${expected} of ${JSON.stringify(document)}`,
+      got: `one of ${got}`,
+      remedy: 'Load the document again and write what it lacks on top of it.',
+    });
+    this.document = document;
+    this.expected = expected;
+  }
+}
+
+/** How many replacements are kept of a document: a tab that slept through more can't move its receipts. */
+export const keptReplacements = 8;
+
+/** So much of bridges is kept of one replacement: without them, what a tab had not stored may be placed less well. */
+export const keptBridges_bytes = 4 * 1024 * 1024;
 
 export interface StoredSnapshot {
   /** Names the stored bytes; `compact` takes it as `replaces`. */
@@ -86,14 +199,20 @@ export interface StoredEnvelope extends EnvelopeKey {
   readonly bytes: Uint8Array;
   readonly epoch: number;
   readonly at_ms: number;
+  /** What this device added to its clock to get the server's when it wrote it. */
+  readonly clockOffset_ms: number | undefined;
+  /** It was written on this device. */
+  readonly own: boolean;
   /** The server has it: it came from there, or was acknowledged. */
   readonly acknowledged: boolean;
+  /** So does the server's backup, or nobody here has to care for it: compaction may remove it. */
+  readonly safe: boolean;
 }
 
 /** A record that could not be read, as it was found. */
 export interface DamagedRecord {
   readonly document: string;
-  readonly area: 'log' | 'snapshot' | 'state';
+  readonly area: 'log' | 'snapshot' | 'state' | 'rejected' | 'replacement';
   readonly bytes: Uint8Array;
   readonly reason: string;
 }
@@ -105,11 +224,14 @@ export interface StoredDocument {
   readonly resume: ResumePoint | undefined;
   /** How often records of this document were set aside: a resume point of an earlier count is not stored any more. */
   readonly repairs: number;
+  readonly incarnation: number;
+  readonly safe: ResumePoint | undefined;
   /** What this load has set aside. */
   readonly damaged: readonly DamagedRecord[];
 }
 
 export interface Compaction {
+  readonly incarnation: number;
   /** The tag of the stored snapshot that the new one includes; undefined when there was none. */
   readonly replaces: string | undefined;
   readonly epoch: number;
@@ -127,6 +249,10 @@ export interface PendingDocument {
   readonly oldestAt_ms: number;
 }
 
+export interface StoredRejection extends RejectedWrite {
+  readonly document: string;
+}
+
 /** One namespace's documents. Every method may reject with `storage-failed`, `storage-full`, `storage-locked` or `closed`. */
 export interface DocumentStore {
   append(writes: readonly DocumentWrite[]): Promise<void>;
@@ -134,8 +260,16 @@ export interface DocumentStore {
   load(document: string): Promise<StoredDocument>;
   /** The bytes of envelopes of the log, in the order asked for; undefined where there is none (or a damaged one). */
   read(document: string, keys: readonly EnvelopeKey[]): Promise<(Uint8Array | undefined)[]>;
-  /** The new snapshot's tag, or undefined when `replaces` isn't the stored one: load again, then compact again. */
+  /** The new snapshot's tag, or undefined when `replaces` or the incarnation isn't the stored one: load again. */
   compact(document: string, compaction: Compaction): Promise<string | undefined>;
+  /** Ends an incarnation and begins the next one. False when it is void: load again, and see whether another is needed. */
+  swap(document: string, swap: Swap): Promise<boolean>;
+  /** What the swaps after this incarnation did, in order; the oldest may be missing. */
+  replacements(document: string, after: number): Promise<Replacement[]>;
+  /** The rejected list: oldest first, of one document or of all. */
+  rejected(document?: string): Promise<StoredRejection[]>;
+  /** Removes entries of the rejected list; unknown ids are none. */
+  removeRejected(document: string, ids: readonly string[]): Promise<void>;
   /** The ids of all documents that were ever appended to or compacted, sorted. */
   documents(): Promise<string[]>;
   pending(): Promise<PendingDocument[]>;
@@ -144,6 +278,10 @@ export interface DocumentStore {
   readValue(key: string): Promise<Uint8Array | undefined>;
   /** Durable when it resolves; undefined deletes. */
   writeValue(key: string, value: Uint8Array | undefined): Promise<void>;
+  /** Durable when it resolves: writes the value if there is none, and gives the one that is there then. */
+  claimValue(key: string, value: Uint8Array): Promise<Uint8Array>;
+  /** Removes everything in the namespace, in one commit. */
+  wipe(): Promise<void>;
   /** Waits for what is under way. Later calls reject with `closed`. */
   close(): Promise<void>;
 }

@@ -13,6 +13,9 @@ export interface Append {
   readonly envelopes: readonly Uint8Array[];
   readonly entries: readonly OutboxEntry[];
   readonly asks: boolean;
+  readonly clockOffset_ms: number;
+  readonly rejected: EnvelopeBatch['rejected'];
+  readonly settled: EnvelopeBatch['settled'];
   /** It is in the engine's replica: sent from memory, because storage fails. */
   joined: boolean;
 }
@@ -32,6 +35,26 @@ export class Appends {
   /** The document is loaded; storage has this version. */
   loaded(version: Map<bigint, number>): void {
     this.#known = version;
+  }
+
+  /** Another incarnation began: what waits is brought into it by the main thread. */
+  clear(): void {
+    this.#waiting.clear();
+    this.#own.clear();
+  }
+
+  has(append: Append): boolean {
+    return this.#waiting.has(append);
+  }
+
+  /** Agents that wrote in this tab. */
+  get agents(): Iterable<bigint> {
+    return this.#own;
+  }
+
+  /** Whether anybody wrote in this tab. */
+  get hasOwn(): boolean {
+    return this.#own.size > 0;
   }
 
   get size(): number {
@@ -60,7 +83,8 @@ export class Appends {
   }
 
   /** A batch arrived. What was handed over again and had reached storage before is left out of it. */
-  add(channel: number, { batch, envelopes, asks }: EnvelopeBatch, at_ms: number): Append {
+  add(channel: number, given: EnvelopeBatch, at_ms: number): Append {
+    const { batch, envelopes, asks, clockOffset_ms, rejected, settled } = given;
     const fresh: Uint8Array[] = [];
     const entries: OutboxEntry[] = [];
     for (const bytes of envelopes) {
@@ -69,9 +93,12 @@ export class Appends {
       if (header.to <= (this.#known.get(header.agent) ?? 0)) continue;
       this.#known.set(header.agent, header.to);
       fresh.push(bytes);
-      entries.push(this.#outbox.add(header, bytes, at_ms, false));
+      entries.push(this.#outbox.add({ ...header, clockOffset_ms }, bytes, at_ms, false));
     }
-    const append = { channel, batch, envelopes: fresh, entries, asks, joined: false };
+    const append = {
+      ...{ channel, batch, asks, clockOffset_ms, rejected, settled },
+      ...{ envelopes: fresh, entries, joined: false },
+    };
     this.#waiting.add(append);
     return append;
   }

@@ -7,15 +7,29 @@
 
 import { asJoineryError, JoineryError, type NeedEnvelopes, readEnvelope } from '@joinery/protocol';
 import { decodeVersion } from '../core/index.ts';
+import type { Bridge } from '../core/replay.ts';
 import type { Environment } from '../environment.ts';
-import type { Acknowledgement, DocumentStore, ResumeMark, StoredDocument, StoredEnvelope } from '../storage/storage.ts';
+import type {
+  Acknowledgement,
+  DocumentStore,
+  Replacement,
+  ResumeMark,
+  StoredDocument,
+  StoredEnvelope,
+  StoredRejection,
+} from '../storage/storage.ts';
+import type { Hold } from '../tabs/tab-message.ts';
 import { type Append, Appends } from './appends.ts';
+import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
 import type { Journal } from './journal.ts';
-import { MainThread } from './main-thread.ts';
-import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine } from './messages.ts';
-import { Outbox, type RetainedBytes } from './outbox.ts';
+import { MainThread, type ReplacedMore } from './main-thread.ts';
+import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine, ToEngine } from './messages.ts';
+import { Outbox, type OutboxEntry, type RetainedBytes } from './outbox.ts';
+import { type Damaged, Replacing, rejectLog } from './replacing.ts';
+import { type ClockState, correctionOf } from './replay-log.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
-import { StoredReplica } from './stored-replica.ts';
+import { type RestingReplica, StoredReplica, type StoredReplicaContext } from './stored-replica.ts';
+import { type DocumentTabs, TabNews } from './tab-news.ts';
 
 /** What a document needs of its engine. */
 export interface DocumentContext {
@@ -23,10 +37,19 @@ export interface DocumentContext {
   readonly port: EnginePort<FromEngine>;
   readonly store: DocumentStore;
   readonly journal: Journal;
+  /** Of this moment: not to be kept across waiting, but for what belongs to just this session. */
   readonly session: SessionDriver;
   readonly retained: RetainedBytes;
+  readonly tabs: DocumentTabs;
+  readonly awake: AwakeDocuments;
   /** This device's clock with the correction that is known. */
   now(): number;
+  /** What to add to this device's clock to get the server's; undefined before it was ever told. */
+  clockOffset_ms(): number | undefined;
+  /** The rejected list has changed; `here`: by what this tab has stored. */
+  rejectionsChanged(here: boolean): void;
+  /** The rejected list as it is in storage now; undefined when it can't be read. */
+  rejections(): Promise<readonly StoredRejection[] | undefined>;
   /** What is told of the document has changed: to be taken into the status soon. */
   changed(document: EngineDocument): void;
   /** The status as it is now, to be sent with what has changed it. */
@@ -47,31 +70,67 @@ export interface Trouble {
 const keptLimit_bytes = 64 * 1024 * 1024;
 const readRetry_ms = 1_000;
 
-export class EngineDocument {
+type Opening = Extract<ToEngine, { readonly type: 'open' }>;
+
+/** What is told to an opening that missed the swaps. */
+const slept: ReplacedMore = { epochChanged: true, bridges: [], rejections: undefined };
+
+interface Early {
+  readonly channel: number;
+  readonly incarnation: number;
+  readonly batch: EnvelopeBatch;
+}
+
+export class EngineDocument implements Sleeper {
   readonly id: string;
   readonly #context: DocumentContext;
   readonly #main: MainThread;
-  readonly #outbox: Outbox;
-  readonly #appends: Appends;
-  readonly #loaded: Promise<void>;
+  // What an open document has at rest is all that ten thousand of them have: the rest is made when there is something.
+  #madeOutbox: Outbox | undefined;
+  #madeAppends: Appends | undefined;
+  #madeTabs: TabNews | undefined;
+  #loaded: Promise<void> | undefined;
   /** What the main thread handed over before the document was loaded. */
-  readonly #early: { readonly channel: number; readonly batch: EnvelopeBatch }[] = [];
+  #early: Early[] | undefined;
   /** Known here, and not to storage. */
-  readonly #unstoredAcknowledgements = new Set<Acknowledgement>();
-  #local: StoredReplica | undefined;
+  #unstoredAcknowledgements: Set<Acknowledgement> | undefined;
+  #awake: StoredReplica | undefined;
+  /** In place of the replica while nothing happens; see `rest`. */
+  #resting: RestingReplica | undefined;
+  /** What the outbox knew that the server has. */
+  #restingNotes: readonly Acknowledgement[] | undefined;
+  /** So many writes with envelopes from elsewhere are in the journal. */
+  #unstoredReceived = 0;
   #loading = true;
   #released = false;
-  #adopting = false;
+  #adopting: Promise<void> | undefined;
+  #adoptsAgain = false;
   #epoch = 0;
+  /** Until storage knows the epoch. */
+  #entering: { readonly stored: Promise<void>; readonly done: () => void } | undefined;
+  #incarnation = 0;
+  #replacing: Replacing | undefined;
+  /** What the server refused of this incarnation: its agent and start → why. */
+  #refused: Map<string, JoineryError> | undefined;
+  /** The server has refused a stamp. */
+  #clockRefused = false;
+  /** So many updates waited in the replica when its state was last given to the main thread. */
+  #withheld = 0;
+  /** Not in storage when they were to be sent: looked for once more when the server has said what it has. */
+  readonly #doubted = new WeakSet<OutboxEntry>();
+  /** Own envelopes that storage has lost. */
+  #damaged: Damaged[] | undefined;
   #trouble: Trouble | undefined;
 
   constructor(id: string, context: DocumentContext) {
     this.id = id;
     this.#context = context;
-    this.#main = new MainThread(context.port, id, () => this.#encode());
-    this.#outbox = new Outbox(context.retained);
-    this.#appends = new Appends(this.#outbox);
-    this.#loaded = this.#load().catch((error: unknown) => this.#loadFailed(error));
+    this.#main = new MainThread(context.port, this);
+    this.#loaded = this.#load()
+      .catch((error: unknown) => this.#loadFailed(error))
+      .then(() => {
+        this.#loaded = undefined;
+      });
   }
 
   /** It is not yet known what is stored of it. */
@@ -81,26 +140,99 @@ export class EngineDocument {
 
   /** Own envelopes, stored or kept in memory for good reason, that the server doesn't have. */
   get pending(): number {
-    return this.#outbox.size - this.#appends.uncounted;
+    return (this.#madeOutbox?.size ?? 0) - (this.#madeAppends?.uncounted ?? 0);
   }
 
   /** Resolves when it is known what is stored of it, or that this can't be known; what was handed over is written then. */
   get loaded(): Promise<void> {
-    return this.#loaded;
+    return this.#loaded ?? Promise.resolve();
   }
 
   /** Envelopes that were handed over and can't be stored before the document is loaded. */
   get holdsEarly(): boolean {
-    return this.#early.some(({ batch }) => batch.envelopes.length > 0);
+    return this.#early?.some(({ batch }) => batch.envelopes.length > 0) ?? false;
+  }
+
+  /** The main thread has something that an earlier incarnation was to take, and is yet to hand it over again. */
+  get awaitsMain(): boolean {
+    return this.#main.isFollowing || this.#appends.size > 0;
   }
 
   /** Nothing of the main thread's is under way. */
   get #isQuiet(): boolean {
-    return !this.#loading && this.#outbox.size === 0 && this.#appends.size === 0 && this.#early.length === 0;
+    return !this.#loading && this.#isSynced && !this.#hasEarly;
+  }
+
+  get #isSynced(): boolean {
+    return (this.#madeOutbox?.size ?? 0) === 0 && (this.#madeAppends?.size ?? 0) === 0;
+  }
+
+  get #hasEarly(): boolean {
+    return this.#early !== undefined && this.#early.length > 0;
   }
 
   get oldestAt_ms(): number | undefined {
-    return this.#outbox.oldestAt_ms;
+    return this.#madeOutbox?.oldestAt_ms;
+  }
+
+  get tabs(): TabNews {
+    this.#madeTabs ??= this.#tabNews();
+    return this.#madeTabs;
+  }
+
+  get #outbox(): Outbox {
+    if (this.#madeOutbox === undefined) {
+      this.#madeOutbox = new Outbox(this.#context.retained);
+      for (const acknowledgement of this.#restingNotes ?? []) this.#madeOutbox.note(acknowledgement);
+      this.#restingNotes = undefined;
+    }
+    return this.#madeOutbox;
+  }
+
+  get #appends(): Appends {
+    this.#madeAppends ??= new Appends(this.#outbox);
+    return this.#madeAppends;
+  }
+
+  /** The replica; undefined before the document is loaded and after it is released. */
+  get #local(): StoredReplica | undefined {
+    if (this.#resting !== undefined) this.#wake(this.#resting);
+    return this.#awake;
+  }
+
+  /**
+   * Nothing has happened for a while: of the document nothing is kept but the bytes of its state, from which all the rest
+   * is made again when something comes. False where that can't be, or does not pay.
+   */
+  rest(): boolean {
+    const local = this.#awake;
+    if (local === undefined) return true;
+    if (!this.#isQuiet || this.#unstoredReceived > 0 || this.#unstoredAcknowledgements !== undefined) return false;
+    if (this.#trouble !== undefined || this.#replacing !== undefined || this.#adopting !== undefined) return false;
+    if (this.#refused !== undefined || this.#damaged !== undefined || this.#entering !== undefined) return false;
+    if (this.#withheld > 0 || this.#madeTabs?.isIdle === false) return false;
+    const resting = local.rest();
+    if (resting === undefined) return false;
+    this.#resting = resting;
+    this.#awake = this.#madeTabs = this.#early = undefined;
+    // Which agents wrote in this tab is known nowhere else.
+    if (this.#madeAppends?.hasOwn) return true;
+    this.#restingNotes = this.#madeOutbox?.notes ?? this.#restingNotes;
+    this.#madeAppends = this.#madeOutbox = undefined;
+    return true;
+  }
+
+  #wake(resting: RestingReplica): void {
+    this.#resting = undefined;
+    const local: StoredReplica = StoredReplica.wake(
+      resting,
+      this.#incarnation,
+      this.#replicaContext(() => local),
+    );
+    this.#awake = local;
+    // All that it has is stored, or it would not have come to rest.
+    if (this.#madeAppends === undefined) this.#appends.loaded(decodeVersion(local.replica.version()));
+    this.#context.awake.used(this);
   }
 
   get trouble(): Trouble | undefined {
@@ -109,28 +241,37 @@ export class EngineDocument {
 
   // From the main thread.
 
-  open(channel: number, unstored: readonly EnvelopeBatch[], awaited: readonly AgentSeq[]): void {
-    this.#main.open(channel, awaited);
-    for (const batch of unstored) this.append(channel, batch);
-    if (this.#local !== undefined) this.#main.loaded(this.#context.status(this));
+  open({ channel, incarnation, unstored, awaited }: Opening): void {
+    this.#main.open(channel, incarnation, awaited);
+    this.#context.tabs.hold(this.hold);
+    for (const batch of unstored) this.append(channel, incarnation ?? 0, batch);
+    if (this.#local !== undefined) this.#greet();
     else if (!this.#loading && this.#trouble !== undefined) this.#main.failed(this.#trouble.error);
   }
 
-  append(channel: number, batch: EnvelopeBatch): void {
+  append(channel: number, incarnation: number, batch: EnvelopeBatch): void {
     if (this.#local === undefined) {
-      this.#early.push({ channel, batch });
+      this.#early ??= [];
+      this.#early.push({ channel, incarnation, batch });
       return;
     }
+    // The main thread will bring it into the present incarnation, or has done so already.
+    if (incarnation !== this.#incarnation) return;
     const { journal, environment } = this.#context;
     const at_ms = environment.now();
     const append = this.#appends.add(channel, batch, at_ms);
-    const local = append.envelopes;
-    if (local.length === 0 && this.#appends.size === 1) {
+    const { envelopes: local, clockOffset_ms, rejected, settled } = append;
+    const isEmpty = local.length === 0 && rejected.length === 0 && settled.length === 0;
+    if (isEmpty && this.#appends.size === 1) {
       // Nothing to store, and nothing before it that has to be.
       this.#stored(append);
       return;
     }
-    journal.write({ document: this.id, epoch: this.#epoch, at_ms, local }, () => this.#stored(append));
+    const write = { ...this.#write(), local, clockOffset_ms, rejected, settled };
+    journal.write(write, () => {
+      // Another incarnation has begun since it was handed over: the main thread has it again.
+      if (this.#appends.has(append)) this.#stored(append);
+    });
     if (journal.error !== undefined) this.storageFailing();
   }
 
@@ -155,7 +296,8 @@ export class EngineDocument {
   /** Storage can't take what is written: it is sent from memory meanwhile, and the main thread may go on. */
   storageFailing(): void {
     const { journal, session } = this.#context;
-    if (this.#appends.size === 0) return;
+    this.#entering?.done();
+    if (this.#madeAppends === undefined || this.#appends.size === 0) return;
     this.#outbox.sendAll = true;
     for (const append of this.#appends) {
       if (append.joined) continue;
@@ -167,21 +309,121 @@ export class EngineDocument {
   }
 
   storageWorks(): void {
+    if (this.#madeOutbox === undefined) return;
     this.#outbox.sendAll = false;
     if (this.#outbox.size > 0) this.#context.session.changed(this.id);
   }
 
   /** Takes over what other tabs have stored. */
-  async adopt(): Promise<void> {
-    if (this.#local === undefined || this.#adopting) return;
-    this.#adopting = true;
-    try {
-      const stored = await this.#context.store.load(this.id);
-      this.#local?.merge(stored);
-    } finally {
-      this.#adopting = false;
+  adopt(): Promise<void> {
+    // What is being read may be older than what there is to be read.
+    this.#adoptsAgain = this.#adopting !== undefined;
+    this.#adopting ??= this.#adopt().finally(() => {
+      this.#adopting = undefined;
       this.#maybeRelease();
+    });
+    return this.#adopting;
+  }
+
+  async #adopt(): Promise<void> {
+    do {
+      this.#adoptsAgain = false;
+      if (this.#local === undefined) return;
+      const before = this.tabs.beforeRead();
+      const stored = await this.#context.store.load(this.id);
+      this.#context.storageFailed(undefined);
+      this.#context.rejectionsChanged(false);
+      if (stored.incarnation === this.#incarnation) {
+        this.#local?.merge(stored);
+        this.tabs.read(before, stored);
+      } else await this.#reload(stored);
+    } while (this.#adoptsAgain);
+  }
+
+  /** The server has deleted it, for ever. */
+  deleted(): void {
+    if (this.#trouble?.error.code === 'document-deleted') return;
+    const error = new JoineryError('document-deleted', {
+      expected: 'a document that is not deleted',
+      got: JSON.stringify(this.id),
+      remedy: 'Close it. An id is never used again.',
+    });
+    this.#setTrouble({ error, blocked: true });
+    this.#main.failed(error);
+    this.#rejectAll(error);
+  }
+
+  // From other tabs.
+
+  /** That it is open here, for the tab that leads. */
+  get hold(): Hold {
+    return { document: this.id, awaited: this.#madeOutbox?.heads ?? [] };
+  }
+
+  /** This tab leads now: what others have stored and how far they came is in storage. */
+  async lead(): Promise<void> {
+    const { environment, session, store } = this.#context;
+    // What is not loaded yet is subscribed when it is.
+    while (this.#local !== undefined && this.#context.session === session) {
+      try {
+        const before = this.tabs.beforeRead();
+        const stored = await store.load(this.id);
+        if (this.#local === undefined || this.#context.session !== session) return;
+        if (stored.incarnation === this.#incarnation) {
+          this.#local.merge(stored);
+          this.tabs.read(before, stored);
+          session.subscribe(this.id, stored.resume);
+          this.clockChanged();
+        } else await this.#reload(stored);
+        return;
+      } catch (error) {
+        const failure = asJoineryError(error, 'storage-failed');
+        if (failure.code === 'closed') return;
+        this.#context.storageFailed(failure);
+        await new Promise<void>((resolve) => environment.timer(resolve, readRetry_ms));
+      }
     }
+  }
+
+  #tabNews(): TabNews {
+    const [context, document] = [this.#context, this];
+    return new TabNews({
+      document: this.id,
+      tabs: context.tabs,
+      outbox: this.#outbox,
+      get epoch(): number {
+        return document.#epoch;
+      },
+      get incarnation(): number {
+        return document.#incarnation;
+      },
+      get local(): StoredReplica | undefined {
+        return document.#local;
+      },
+      afterStored: (run) => context.journal.step(() => Promise.resolve(run())),
+      adopt: () => this.adopt(),
+      joined: (updates) => {
+        this.#main.push(updates);
+        context.changed(this);
+        context.session.changed(this.id);
+        this.#compactIfDue();
+      },
+      takeUp: (envelope) => this.#takeUp(envelope),
+      synced: (acknowledged) => this.#synced(acknowledged),
+      reincarnated: () => this.tabs.look(),
+      maybeRelease: () => this.#maybeRelease(),
+      follow: () => {
+        // What only a session could end is the next leader's to find out.
+        this.#replacing?.stop();
+        this.#replacing = undefined;
+        if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
+        this.#maybeRelease();
+      },
+      failed: (error) => {
+        if (error instanceof WebAssembly.RuntimeError) context.broken(error);
+        else context.storageFailed(asJoineryError(error, 'storage-failed'));
+      },
+    });
   }
 
   // From the server.
@@ -189,10 +431,27 @@ export class EngineDocument {
   handle(effect: DocumentEffect): void {
     const local = this.#local;
     if (local === undefined) return;
+    this.#context.awake.used(this);
+    if (this.#replacing !== undefined) {
+      this.#replacing.handle(effect);
+      return;
+    }
     const { session } = this.#context;
     switch (effect.type) {
       case 'subscribed':
+        if (this.#epoch !== 0 && this.#epoch !== effect.epoch) {
+          // What is stored names what another epoch had, though its resume point was lost.
+          this.#replace();
+          break;
+        }
+        if (this.#epoch === 0) this.#enterEpoch(effect.epoch, local);
         this.#epoch = effect.epoch;
+        this.#safe(effect.epoch, effect.safe);
+        if (this.#outbox.isLost(effect.version.length > 0 ? decodeVersion(effect.version) : new Map())) {
+          // The server was restored from a backup.
+          this.#replace();
+          break;
+        }
         if (effect.version.length > 0) {
           const version = Array.from(decodeVersion(effect.version), ([agent, to]) => ({
             agent,
@@ -212,6 +471,7 @@ export class EngineDocument {
         this.#main.push([effect.bytes]);
         local.compact(effect.epoch, local.mark(effect.epoch, effect.position), () => {
           session.consumed(effect.credit_bytes);
+          this.tabs.changed();
           this.#maybeRelease();
         });
         break;
@@ -230,35 +490,208 @@ export class EngineDocument {
         this.#answer(effect).catch((error: unknown) => this.#context.broken(error));
         break;
       case 'caught-up':
+        if (this.#outbox.isTorn(decodeVersion(local.replica.version()))) this.#replace();
         if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
         break;
       case 'refused':
-        this.#outbox.breakAt(effect);
-        this.#setTrouble({ error: effect.error, blocked: true });
-        this.#main.rejected(effect.agent, effect.from, effect.to, effect.error, this.#context.status(this));
+        if (effect.error.code === 'clock') this.#clockRefused = true;
+        // Closed by another tab, or before a crash: nothing of it was refused.
+        else if (effect.error.code !== 'closed-agent') {
+          this.#refused ??= new Map();
+          this.#refused.set(keyOf(effect), effect.error);
+        }
+        this.#replace();
+        break;
+      case 'safe':
+        this.#safe(effect.epoch, effect.position);
         break;
       case 'blocked':
-        this.#setTrouble({ error: effect.error, blocked: false });
+        // What the server lacks can be brought from here, or it is lost: then what rests on it is brought without it.
+        if (this.#outbox.covers(effect.missing)) this.#setTrouble({ error: effect.error, blocked: false });
+        else this.#replace();
         break;
-      case 'epoch-changed': {
-        const error = new JoineryError('epoch-changed', {
-          expected: `epoch ${effect.from} at the server`,
-          got: `epoch ${effect.epoch}`,
-          remedy: 'What is stored on this device is kept; it is not sent.',
-        });
-        this.#setTrouble({ error, blocked: true });
+      case 'epoch-changed':
+        this.#replace();
         break;
-      }
       case 'document-failed':
         this.#setTrouble({ error: effect.error, blocked: !effect.error.retryable });
         break;
-      case 'presence':
+      default:
         break;
     }
   }
 
+  /** The server's time is known, or known better: what was written by a clock that was wrong is written anew. */
+  clockChanged(): void {
+    if (this.#isSynced || this.#local === undefined || this.#replacing !== undefined) return;
+    if (this.#clockState === undefined) return;
+    for (const { clockOffset_ms } of this.#outbox) {
+      if (correctionOf(clockOffset_ms, this.#clockState) === undefined) continue;
+      this.#replace();
+      return;
+    }
+  }
+
+  /** Storage doesn't know of any epoch: it has to, before something is sent that the server could take into this one. */
+  #enterEpoch(epoch: number, local: StoredReplica): void {
+    let done = (): void => {};
+    const entering = new Promise<void>((resolve) => {
+      done = () => {
+        if (this.#entering?.stored === entering) this.#entering = undefined;
+        resolve();
+      };
+    });
+    this.#entering = { stored: entering, done };
+    this.#context.journal.writeSoon({ ...this.#write(), epoch, resume: local.mark(epoch, 0) }, done);
+  }
+
+  get #clockState(): ClockState | undefined {
+    const offset_ms = this.#context.clockOffset_ms();
+    if (offset_ms === undefined) return undefined;
+    return { serverTime_ms: this.#context.now(), offset_ms, refused: this.#clockRefused };
+  }
+
+  /** What every write of this document says. */
+  #write() {
+    const { id: document } = this;
+    return { document, incarnation: this.#incarnation, epoch: this.#epoch, at_ms: this.#context.environment.now() };
+  }
+
+  #safe(epoch: number, position: number): void {
+    this.#context.journal.writeSoon({ ...this.#write(), safe: { epoch, position } });
+  }
+
+  /** This incarnation can't be synced as it is: see `replacing.ts`. */
+  #replace(): void {
+    const local = this.#local;
+    if (local === undefined || this.#replacing !== undefined) return;
+    const { environment, journal, session, store, tabs } = this.#context;
+    // Who leads finds the same.
+    if (!tabs.leads) return;
+    this.#damaged ??= [];
+    const replacing = new Replacing({
+      ...{ document: this.id, environment, store, journal, session, local },
+      ...{ incarnation: this.#incarnation, epoch: this.#epoch, agents: this.#appends.agents },
+      damaged: this.#damaged,
+      refused: (envelope) => this.#refused?.get(keyOf(envelope)),
+      clock: () => this.#clockState,
+      now: () => this.#context.now(),
+      overtaken: (stored) => this.#reload(stored),
+      replaced: async (bridges, later) => {
+        await this.#reload(await store.load(this.id), bridges);
+        if (this.#replacing !== replacing) return;
+        this.#replacing = undefined;
+        session.replaced(this.id);
+        for (const effect of later) this.handle(effect);
+        this.tabs.changed();
+        this.#maybeRelease();
+      },
+    });
+    this.#replacing = replacing;
+    this.#context.changed(this);
+  }
+
+  /** Nothing that is not yet synced will ever be. */
+  #rejectAll(error: JoineryError): void {
+    this.#replacing?.stop();
+    this.#replacing = undefined;
+    const { environment, journal, store } = this.#context;
+    journal.step(async () => {
+      const local = this.#local;
+      const incarnation = this.#incarnation;
+      if (
+        local === undefined ||
+        !(await rejectLog({ document: this.id, environment, store, local, incarnation, error }))
+      )
+        return;
+      await this.#reload(await store.load(this.id), []);
+      this.#setTrouble({ error, blocked: true });
+      this.tabs.changed();
+    });
+  }
+
+  /** Another incarnation is in storage: it takes the place of this one, here and in the main thread. */
+  async #reload(stored: StoredDocument, bridges?: readonly Bridge[]): Promise<void> {
+    const { journal, store } = this.#context;
+    const known = this.#incarnation;
+    const { lowest } = this.#main.behind(stored.incarnation);
+    const replacements = await store.replacements(this.id, Math.min(known, lowest));
+    const rejections = await this.#context.rejections();
+    const old = this.#local;
+    if (old === undefined || this.#incarnation !== known || stored.incarnation === known) return;
+    const isOwn = bridges !== undefined;
+    if (!isOwn) {
+      this.#replacing?.stop();
+      this.#replacing = undefined;
+    }
+    journal.discard(this.id, stored.incarnation);
+    old.free();
+    this.#outbox.clear();
+    this.#appends.clear();
+    this.#entering?.done();
+    this.#unstoredAcknowledgements = this.#refused = this.#damaged = undefined;
+    this.#unstoredReceived = 0;
+    this.#clockRefused = false;
+    this.#trouble = undefined;
+    this.#main.forgetAwaited();
+    const epochBefore = this.#epoch;
+    this.#take(stored);
+    const chain = replacements.filter(({ incarnation }) => incarnation <= stored.incarnation);
+    const epochChanged = epochBefore !== 0 && epochBefore !== this.#epoch;
+    this.#greet(chain, { epochChanged, bridges: bridges ?? [], rejections });
+    this.#context.rejectionsChanged(isOwn);
+    this.#context.changed(this);
+    this.#context.tabs.hold(this.hold);
+    if (!isOwn) this.#context.session.subscribe(this.id, stored.resume);
+  }
+
+  /** Tells every opening what it has to load, from nothing or in place of an older incarnation. */
+  #greet(chain?: readonly Replacement[], more: ReplacedMore = slept): void {
+    const { store } = this.#context;
+    const incarnation = this.#incarnation;
+    const { channels, lowest } = this.#main.behind(incarnation);
+    if (channels.length > 0 && chain === undefined) {
+      store.replacements(this.id, lowest).then(
+        (found) => {
+          this.#context.storageFailed(undefined);
+          if (this.#local !== undefined && this.#incarnation === incarnation) this.#greet(found);
+        },
+        (error: unknown) => this.#readFailed(error, () => this.#greet()),
+      );
+      return;
+    }
+    if (channels.length > 0) this.#main.replaced(channels, incarnation, chain ?? [], more, this.#context.status(this));
+    else if (chain === undefined) this.#main.loaded(incarnation, this.#context.status(this));
+  }
+
+  /** Reading storage failed for what has to be done all the same: it is tried again in a moment. */
+  #readFailed(error: unknown, again: () => void): void {
+    const failure = asJoineryError(error, 'storage-failed');
+    if (failure.code === 'closed') return;
+    if (error instanceof WebAssembly.RuntimeError) {
+      this.#context.broken(error);
+      return;
+    }
+    this.#context.storageFailed(failure);
+    this.#context.environment.timer(() => {
+      if (this.#local !== undefined) again();
+    }, readRetry_ms);
+  }
+
+  /** The main thread has followed: these are the names of what it waits for. */
+  followed(channel: number, awaited: readonly AgentSeq[]): void {
+    const local = this.#local;
+    this.#main.followed(channel);
+    if (local === undefined || !this.#main.has(channel)) return;
+    this.#main.await(awaited);
+    const version = decodeVersion(local.replica.version());
+    const isSynced = ([agent, to]: AgentSeq): boolean =>
+      to <= (version.get(agent) ?? 0) && !this.#outbox.lacks(agent, to);
+    this.#tellSynced(awaited.filter(isSynced));
+  }
+
   async #load(): Promise<void> {
-    const { environment, journal, session, store } = this.#context;
+    const { environment, store } = this.#context;
     let stored: StoredDocument | undefined;
     while (stored === undefined) {
       try {
@@ -271,39 +704,73 @@ export class EngineDocument {
       }
     }
     this.#context.storageFailed(undefined);
-    let loading = true;
-    const local = new StoredReplica(stored, {
+    const log = this.#take(stored);
+    this.#loading = false;
+    this.#greetLoaded(stored, log);
+    this.#context.changed(this);
+    this.#context.session.subscribe(this.id, stored.resume);
+    for (let next = this.#early?.shift(); next !== undefined; next = this.#early?.shift()) {
+      this.append(next.channel, next.incarnation, next.batch);
+    }
+    this.#madeTabs?.loaded();
+    this.clockChanged();
+    this.#maybeRelease();
+    this.#context.awake.used(this);
+  }
+
+  /** Makes a replica of what is stored; returns the log. */
+  #take(stored: StoredDocument): Uint8Array[] {
+    const local: StoredReplica = new StoredReplica(
+      stored,
+      this.#replicaContext(() => local),
+    );
+    this.#incarnation = stored.incarnation;
+    this.#epoch =
+      stored.resume?.epoch ?? stored.snapshot?.epoch ?? Math.max(0, ...stored.log.map(({ epoch }) => epoch));
+    const log = local.merge(stored);
+    this.#awake = local;
+    this.#appends.loaded(decodeVersion(local.replica.version()));
+    return log;
+  }
+
+  /** @param of gives the replica whose context it is, which may still be loading or have been replaced */
+  #replicaContext(of: () => StoredReplica | undefined): StoredReplicaContext {
+    const { journal, store } = this.#context;
+    const isPresent = (): boolean => this.#awake !== undefined && this.#awake === of();
+    return {
       document: this.id,
       store,
       journal,
       now: () => this.#context.now(),
       news: (updates) => {
-        if (loading) return;
+        if (!isPresent()) return;
         this.#main.push(updates);
         this.#context.changed(this);
-        session.changed(this.id);
+        this.#context.session.changed(this.id);
       },
+      acknowledged: ({ agent, to }) => this.#outbox.note({ agent, to, position: 0 }),
       unacknowledged: (envelope) => this.#takeUp(envelope),
+      freed: () => {
+        if (this.#withheld === 0 || !isPresent()) return;
+        this.#withheld = 0;
+        this.#context.environment.microtask(() => this.#main.reload());
+      },
+      overtaken: (now) => {
+        this.#reload(now).catch((error: unknown) => this.#readFailed(error, () => this.tabs.look()));
+      },
       damaged: (error) => {
         this.#main.damaged(error);
         this.#setTrouble({ error, blocked: false });
       },
-      refetch: () => session.subscribe(this.id, undefined),
+      refetch: () => this.#context.session.subscribe(this.id, undefined),
       holdsUnstored: () => this.#appends.holdsJoined,
-    });
-    this.#epoch = stored.resume?.epoch ?? stored.snapshot?.epoch ?? 0;
-    const log = local.merge(stored);
-    loading = false;
-    this.#loading = false;
-    this.#local = local;
-    this.#appends.loaded(decodeVersion(local.replica.version()));
-    this.#main.loaded(this.#context.status(this), stored, log);
-    this.#context.changed(this);
-    session.subscribe(this.id, stored.resume);
-    for (let next = this.#early.shift(); next !== undefined; next = this.#early.shift()) {
-      this.append(next.channel, next.batch);
-    }
-    this.#maybeRelease();
+    };
+  }
+
+  /** A main replica of an earlier engine may be of an older incarnation. */
+  #greetLoaded(stored: StoredDocument, log: readonly Uint8Array[]): void {
+    if (this.#main.behind(this.#incarnation).channels.length > 0) this.#greet();
+    else this.#main.loaded(this.#incarnation, this.#context.status(this), stored, log);
   }
 
   /** What is stored can't be used: the document stays closed, and everything in storage as it is. */
@@ -325,21 +792,27 @@ export class EngineDocument {
       return false;
     }
     // It was read before the acknowledgement was stored, or another tab wrote it and did not live to store one.
-    const { environment, journal } = this.#context;
-    if (this.#unstoredAcknowledgements.size === 0) {
+    const { environment, journal, tabs } = this.#context;
+    if (!tabs.leads) return true;
+    if (this.#unstoredAcknowledgements === undefined) {
+      this.#unstoredAcknowledgements = new Set();
       environment.microtask(() => {
-        const acknowledged = [...this.#unstoredAcknowledgements];
-        this.#unstoredAcknowledgements.clear();
-        journal.writeSoon({ document: this.id, epoch: this.#epoch, at_ms: environment.now(), acknowledged });
+        const acknowledged = [...(this.#unstoredAcknowledgements ?? [])];
+        this.#unstoredAcknowledgements = undefined;
+        journal.writeSoon({ ...this.#write(), acknowledged });
       });
     }
     this.#unstoredAcknowledgements.add(acknowledgement);
     return true;
   }
 
-  #encode(): Uint8Array {
-    if (this.#local === undefined) throw new Error('Expected a loaded document.');
-    return this.#local.replica.encodeSnapshot();
+  /** The state, for the main thread. */
+  encode(): Uint8Array {
+    const local = this.#local;
+    if (local === undefined) throw new Error('Expected a loaded document.');
+    // What waits for its causes is not in a state.
+    this.#withheld = local.replica.pendingCount;
+    return local.replica.encodeSnapshot();
   }
 
   #joinOwn(append: Append): void {
@@ -353,15 +826,18 @@ export class EngineDocument {
     this.#joinOwn(append);
     this.#appends.stored(append);
     for (const { length } of append.entries) this.#local?.appended(length, false);
+    this.tabs.stored(append.envelopes, append.entries[0]?.at_ms ?? 0, append.clockOffset_ms);
     const unsynced = append.asks ? this.#outbox.heads : [];
     this.#main.await(unsynced.filter(([agent]) => !this.#appends.isOwn(agent)));
     this.#main.durable(append, unsynced, this.#context.status(this));
+    if (this.#trouble?.error.code === 'document-deleted') this.#rejectAll(this.#trouble.error);
+    if (append.rejected.length > 0 || append.settled.length > 0) this.#context.rejectionsChanged(true);
     this.#context.session.changed(this.id);
     // Handed over again after the server had told that it has them: it will not tell so again.
     const waiting = append.entries.filter((entry) => this.#outbox.has(entry));
     const known = waiting.flatMap((entry) => this.#outbox.acknowledgementOf(entry) ?? []);
     if (known.length > 0) this.#acknowledge(known, undefined);
-    this.#local?.compactIfDue(this.#epoch);
+    this.#compactIfDue();
     this.#maybeRelease();
   }
 
@@ -384,40 +860,56 @@ export class EngineDocument {
     }
     const at_ms = environment.now();
     const remote = { firstPosition, envelopes };
-    journal.writeSoon({ document: this.id, epoch: resume.epoch, at_ms, remote, acknowledged: own, resume }, consumed);
+    const write = { ...this.#write(), epoch: resume.epoch, remote, acknowledged: own, resume };
+    const incarnation = this.#incarnation;
+    this.#unstoredReceived += 1;
+    journal.writeSoon(write, () => {
+      if (this.#incarnation === incarnation) this.#unstoredReceived -= 1;
+      consumed();
+    });
     for (const { length } of envelopes) this.#local?.appended(length, true);
     this.#local?.join(envelopes);
     this.#main.push(envelopes);
+    this.tabs.received(envelopes, at_ms);
     if (own.length > 0) this.#synced(own);
-    this.#local?.compactIfDue(this.#epoch);
+    this.tabs.acknowledged(own);
+    this.#compactIfDue();
   }
 
   /** The server has these. */
   #acknowledge(given: readonly Acknowledgement[], resume: ResumeMark | undefined): void {
-    const at_ms = this.#context.environment.now();
     const acknowledged = given.filter(({ agent }) => this.#outbox.holds(agent));
-    const write = { document: this.id, epoch: this.#epoch, at_ms, acknowledged };
+    const write = { ...this.#write(), acknowledged };
     if (resume !== undefined) this.#context.journal.writeSoon({ ...write, resume });
     else if (acknowledged.length > 0) this.#context.journal.writeSoon(write);
     this.#synced(given);
+    this.tabs.acknowledged(acknowledged);
   }
 
   #synced(given: readonly Acknowledgement[]): void {
     this.#local?.acknowledged(this.#outbox.acknowledge(given));
-    const seqs = given.map(({ agent, to }): AgentSeq => [agent, to]);
+    this.#tellSynced(given.map(({ agent, to }): AgentSeq => [agent, to]));
+    if (this.#isQuiet) this.#main.forgetEarlier();
+    this.#local?.compactIfDue(this.#epoch);
+    this.#maybeRelease();
+  }
+
+  #tellSynced(seqs: readonly AgentSeq[]): void {
     const isTold = this.#main.synced(
       seqs,
       (agent) => this.#appends.isOwn(agent),
       () => this.#context.status(this),
     );
     if (!isTold) this.#context.changed(this);
-    if (this.#isQuiet) this.#main.forgetEarlier();
-    this.#local?.compactIfDue(this.#epoch);
-    this.#maybeRelease();
   }
 
   async #answer(request: NeedEnvelopes): Promise<void> {
-    const { environment, session, store } = this.#context;
+    const { journal, session, store } = this.#context;
+    if (this.#entering !== undefined && journal.error === undefined) {
+      const { stored } = this.#entering;
+      journal.step(() => Promise.resolve());
+      await stored;
+    }
     const selected = this.#outbox.select(request);
     const missing = selected.filter(({ bytes }) => bytes === undefined);
     let read: (Uint8Array | undefined)[] = [];
@@ -425,11 +917,7 @@ export class EngineDocument {
       try {
         read = await store.read(this.id, missing);
       } catch (error) {
-        const failure = asJoineryError(error, 'storage-failed');
-        if (failure.code === 'closed') return;
-        this.#context.storageFailed(failure);
-        session.answer(this.id, request.request, []);
-        environment.timer(() => session.changed(this.id), readRetry_ms);
+        this.#answerLater(request, error);
         return;
       }
     }
@@ -440,13 +928,55 @@ export class EngineDocument {
       if (bytes !== undefined) envelopes.push(bytes);
       // Else the server has it by now, or it can't be read and what follows it must not be sent.
       else if (this.#outbox.has(entry)) {
-        this.#outbox.breakAt(entry);
-        const text = 'A write that was not yet synced is damaged in storage; later ones of its session wait for it.';
-        this.#setTrouble({ error: new JoineryError('storage-corrupt', text), blocked: true });
-        break;
+        if (!this.#doubted.has(entry)) {
+          await this.#askAnew(request, entry);
+          return;
+        }
+        this.#damaged ??= [];
+        this.#damaged.push({ agent: entry.agent, from: entry.from, to: entry.to });
+        this.#replace();
+        return;
       }
     }
     session.answer(this.id, request.request, envelopes);
+  }
+
+  /**
+   * Another tab may have compacted away what this one has not yet heard to be at the server: a new subscription tells how
+   * far each agent is there.
+   */
+  async #askAnew(request: NeedEnvelopes, entry: OutboxEntry): Promise<void> {
+    const { session, store } = this.#context;
+    let stored: StoredDocument;
+    try {
+      stored = await store.load(this.id);
+    } catch (error) {
+      this.#answerLater(request, error);
+      return;
+    }
+    if (this.#local === undefined || !this.#outbox.has(entry)) return;
+    if (stored.incarnation !== this.#incarnation) {
+      await this.#reload(stored);
+      return;
+    }
+    this.#doubted.add(entry);
+    this.#local.merge(stored);
+    session.subscribe(this.id, stored.resume);
+  }
+
+  /** Storage can't be read now: there is nothing to send, and it is tried again. */
+  #answerLater({ request }: NeedEnvelopes, error: unknown): void {
+    const { environment, session } = this.#context;
+    const failure = asJoineryError(error, 'storage-failed');
+    if (failure.code === 'closed') return;
+    this.#context.storageFailed(failure);
+    session.answer(this.id, request, []);
+    environment.timer(() => session.changed(this.id), readRetry_ms);
+  }
+
+  /** It is done once, and the leader has every document that any tab has. */
+  #compactIfDue(): void {
+    if (this.#context.tabs.leads) this.#local?.compactIfDue(this.#epoch);
   }
 
   #setTrouble(trouble: Trouble | undefined): void {
@@ -458,17 +988,23 @@ export class EngineDocument {
 
   /** Nobody has it open and the server has everything: it needs no memory here. */
   #maybeRelease(): void {
-    if (this.#released || this.#local === undefined || this.#main.isOpen) return;
-    if (this.#outbox.size > 0 || this.#appends.size > 0 || this.#local.busy || this.#adopting) return;
+    if (this.#released || this.#main.isOpen || this.#context.tabs.isHeld(this.id)) return;
+    if (!this.#isSynced || this.#adopting || this.#local === undefined || this.#local.busy) return;
+    if (this.#replacing !== undefined) return;
     // The rest of what was handed over comes now.
-    if (this.#early.length > 0) return;
+    if (this.#hasEarly) return;
     this.#released = true;
+    this.#context.tabs.release(this.id);
     this.#context.session.unsubscribe(this.id);
     this.#local.free();
-    this.#local = undefined;
+    this.#awake = undefined;
     this.#outbox.clear();
     this.#context.released(this);
   }
+}
+
+function keyOf({ agent, from }: { readonly agent: bigint; readonly from: number }): string {
+  return `${agent}:${from}`;
 }
 
 function unreadable(): JoineryError {

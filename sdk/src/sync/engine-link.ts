@@ -3,9 +3,13 @@
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import type { Cancel, Environment } from '../environment.ts';
-import { type EngineStatus, errorData, errorFrom, type FromEngine, type ToEngine } from './messages.ts';
-import { type ChannelMessage, OpenDocument } from './open-document.ts';
+import type { StoredRejection } from '../storage/storage.ts';
+import { CorrectedClock } from './corrected-clock.ts';
+import { type EngineStatus, errorData, errorFrom, type FromEngine, type SignOut, type ToEngine } from './messages.ts';
+import { type ChannelMessage, OpenDocument, type OpenDocumentContext } from './open-document.ts';
+import { SpaceLink } from './space-link.ts';
 import type { ClientEvent, ClientStatus } from './status.ts';
+import { UnsyncedWork } from './unsynced-work.ts';
 
 /** An engine that runs. */
 export interface RunningEngine {
@@ -29,6 +33,8 @@ export interface EngineLinkOptions {
   /** What the storage will be called until it is open. */
   readonly storageMode: string;
   readonly connect: boolean;
+  /** The token is another user's: the client is to be closed. */
+  userChanged(): void;
 }
 
 /** An engine that dies more often than this within the time is not started again. */
@@ -41,19 +47,26 @@ const startRetryBase_ms = 1_000;
 const startRetryCap_ms = 30_000;
 
 export class EngineLink {
+  readonly spaces: SpaceLink;
   readonly #options: EngineLinkOptions;
   readonly #documents = new Map<number, OpenDocument>();
+  /** One for all of them. */
+  readonly #documentContext: OpenDocumentContext;
   /** Without handles, but with writes on their way. */
   readonly #closing = new Set<OpenDocument>();
   readonly #statusListeners = new Set<() => void>();
   readonly #eventListeners = new Set<(event: ClientEvent) => void>();
+  readonly #rejectionListeners = new Set<() => void>();
   readonly #stopNetwork: Cancel;
+  #rejections: readonly StoredRejection[] = [];
+  /** Entries of that list which were discarded, with their documents, until the engine shows that they are gone. */
+  readonly #discarded = new Map<string, string>();
   #engine: RunningEngine | undefined;
   /** Counts engines: what a replaced one still says is not listened to. */
   #generation = 0;
   #channels = 0;
   #wanted: boolean;
-  #clockOffset_ms = 0;
+  readonly #clock: CorrectedClock;
   #deaths: number[] = [];
   #restart: Cancel | undefined;
   /** Why there will be no engine any more. */
@@ -69,11 +82,18 @@ export class EngineLink {
   #ending: { promise: Promise<void>; resolve(): void; reject(error: JoineryError): void } | undefined;
   /** Everything that was written is posted: the engine may end. */
   #flushed = false;
+  #signOut: SignOut | undefined;
   #closed = false;
 
   constructor(options: EngineLinkOptions) {
     this.#options = options;
     this.#wanted = options.connect;
+    this.#clock = new CorrectedClock(options.environment);
+    this.spaces = new SpaceLink({
+      environment: options.environment,
+      post: (message) => this.#post(message),
+      tell: (listener) => this.#tell(listener),
+    });
     this.#engineStatus = {
       connection: { state: 'offline' },
       sync: { blocked: false, counted: false, pending: 0 },
@@ -85,6 +105,21 @@ export class EngineLink {
       this.#post({ type: 'network', online });
       if (online && this.#startFailure !== undefined && this.#restart !== undefined) this.#start();
     });
+    const { environment } = options;
+    this.#documentContext = {
+      environment,
+      replicaOptions: {
+        now: () => this.#clock.now(),
+        random: (bytes) => environment.randomBytes(bytes),
+        // What comes from the engine was in storage or at the server: a clock that is behind must not hold it back.
+        trustStamps: true,
+      },
+      post: (message) => this.#post(message),
+      now: () => this.#clock.now(),
+      clockOffset_ms: () => this.#clock.offset_ms,
+      pendingChanged: () => this.#statusChanged(),
+      trapped: (error) => this.#emit({ type: 'engine-restarted', error }),
+    };
     this.#start();
   }
 
@@ -111,16 +146,25 @@ export class EngineLink {
     return () => this.#eventListeners.delete(own);
   }
 
+  /** The rejected list of all documents, oldest first. */
+  get rejections(): readonly StoredRejection[] {
+    return this.#rejections;
+  }
+
+  subscribeRejections(listener: () => void): Cancel {
+    const own = (): void => listener();
+    this.#rejectionListeners.add(own);
+    return () => this.#rejectionListeners.delete(own);
+  }
+
+  discard(document: string, id: string): void {
+    this.#discarded.set(id, document);
+    this.#post({ type: 'discard', document, id });
+  }
+
   open(id: string): OpenDocument {
     this.#channels += 1;
-    const { environment } = this.#options;
-    const document = new OpenDocument(id, this.#channels, {
-      environment,
-      post: (message) => this.#post(message),
-      now: () => environment.now() + this.#clockOffset_ms,
-      pendingChanged: () => this.#statusChanged(),
-      trapped: (error) => this.#emit({ type: 'engine-restarted', error }),
-    });
+    const document = new OpenDocument(id, this.#channels, this.#documentContext);
     this.#documents.set(document.channel, document);
     this.#post(document.opening());
     return document;
@@ -130,7 +174,7 @@ export class EngineLink {
   close(document: OpenDocument): void {
     document.close();
     if (this.#closed) return;
-    if (document.awaitsEngine) this.#closing.add(document);
+    if (document.awaitsEngine || !document.isClosed) this.#closing.add(document);
     else this.#documents.delete(document.channel);
   }
 
@@ -140,6 +184,39 @@ export class EngineLink {
     this.#wanted = wanted;
     this.#post({ type: wanted ? 'connect' : 'disconnect' });
     this.#statusChanged();
+  }
+
+  /**
+   * Forgets the user, and with `wipe` everything on this device, then ends. Rejects with `unsynced-work`, and goes on, when
+   * that would leave something behind or lose it, unless `force`.
+   */
+  async signOut(signOut: SignOut): Promise<void> {
+    if (this.#ending !== undefined) return await this.#ending.promise;
+    if (!signOut.force) {
+      await this.#untilCounted();
+      const { pending } = this.status.sync;
+      const rejected = signOut.wipe ? this.#rejections.length : 0;
+      if (pending + rejected > 0) throw new UnsyncedWork(pending, rejected);
+    }
+    this.#signOut = signOut;
+    await this.end();
+  }
+
+  /** Until it is known what earlier sessions have left. */
+  #untilCounted(): Promise<void> {
+    if (this.#engineStatus.sync.counted) return Promise.resolve();
+    return new Promise((resolve, reject) => {
+      const stop = this.subscribeStatus(() => {
+        if (!this.#engineStatus.sync.counted && !this.#closed) return;
+        stop();
+        cancel();
+        resolve();
+      });
+      const cancel = this.#options.environment.timer(() => {
+        stop();
+        reject(this.status.storage.lastError ?? notStored());
+      }, flushPatience_ms);
+    });
   }
 
   /** Stores what was written, then ends the engine. Rejects when something could not be stored. */
@@ -159,7 +236,7 @@ export class EngineLink {
       cancel();
       if (this.#closed || this.#flushed) return;
       this.#flushed = true;
-      this.#post({ type: 'end' });
+      this.#post(this.#endMessage);
     };
     // Early writes of a document that can't be read in time are lost; it is said so at the end.
     const cancel = this.#options.environment.timer(flush, flushPatience_ms);
@@ -217,11 +294,30 @@ export class EngineLink {
     }
     for (const document of this.#documents.values()) {
       engine.post(document.opening());
-      if (this.#closing.has(document)) engine.post({ type: 'close', channel: document.channel });
+      if (document.isClosed) engine.post({ type: 'close', channel: document.channel });
     }
+    for (const [id, document] of this.#discarded) engine.post({ type: 'discard', document, id });
+    this.spaces.started((message) => engine.post(message));
     if (!this.#options.environment.online()) engine.post({ type: 'network', online: false });
     if (this.#wanted) engine.post({ type: 'connect' });
-    if (this.#flushed) engine.post({ type: 'end' });
+    if (this.#flushed) engine.post(this.#endMessage);
+  }
+
+  get #endMessage(): ToEngine {
+    return { type: 'end', ...(this.#signOut === undefined ? {} : { signOut: this.#signOut }) };
+  }
+
+  /** False when there was nothing and is nothing. */
+  #takeRejections(entries: readonly StoredRejection[]): boolean {
+    if (entries.length + this.#rejections.length === 0) return false;
+    this.#rejections = entries;
+    const ids = new Set(entries.map(({ id }) => id));
+    for (const id of this.#discarded.keys()) if (!ids.has(id)) this.#discarded.delete(id);
+    return true;
+  }
+
+  #tellRejections(): void {
+    for (const listener of [...this.#rejectionListeners]) this.#tell(listener);
   }
 
   #post(message: ToEngine): void {
@@ -234,10 +330,37 @@ export class EngineLink {
         this.#setEngineStatus(message.status);
         break;
       case 'clock':
-        this.#clockOffset_ms = message.offset_ms;
+        for (const document of this.#documents.values()) document.clockChanges();
+        this.#clock.forgetRoundTrip();
+        this.#clock.take(message.offset_ms);
         break;
+      case 'rejections':
+        if (this.#takeRejections(message.entries)) this.#tellRejections();
+        break;
+      case 'replaced': {
+        // In the list before receipts tell of it; told when what is written on hearing of it goes into the new replica.
+        const changed = message.rejections !== undefined && this.#takeRejections(message.rejections);
+        this.#toDocument(message);
+        if (changed) this.#tellRejections();
+        break;
+      }
       case 'damaged':
         this.#emit({ type: 'record-damaged', document: message.document, error: errorFrom(message.error) });
+        break;
+      case 'user-changed': {
+        const error = errorFrom(message.error);
+        this.#emit({ type: 'user-changed', error });
+        this.#options.userChanged();
+        break;
+      }
+      case 'space':
+      case 'space-failed':
+      case 'space-page':
+        this.spaces.receive(message);
+        break;
+      case 'deletion':
+        this.spaces.receive(message);
+        if (message.state === 'done') this.#emit({ type: 'document-deleted', document: message.document });
         break;
       case 'ended':
         this.#finish(message.error && errorFrom(message.error));
@@ -254,7 +377,7 @@ export class EngineLink {
     const document = this.#documents.get(message.channel);
     if (document !== undefined) {
       document.receive(message);
-      if (this.#closing.has(document) && !document.awaitsEngine) {
+      if (this.#closing.has(document) && document.isClosed && !document.awaitsEngine) {
         this.#closing.delete(document);
         this.#documents.delete(document.channel);
       }
@@ -305,6 +428,7 @@ export class EngineLink {
     this.#documents.clear();
     this.#closing.clear();
     for (const document of documents) document.end();
+    this.spaces.end();
     if (failure === undefined) this.#ending.resolve();
     else this.#ending.reject(failure);
   }

@@ -3,21 +3,29 @@
 // port. It decides nothing that the session, the storage or the core decides.
 
 import { asJoineryError, type ConnectionStatus, JoineryError } from '@joinery/protocol';
-import type { Environment } from '../environment.ts';
+import type { Cancel, Environment } from '../environment.ts';
 import type { DocumentStore, Namespace, PendingDocument, Storage } from '../storage/storage.ts';
+import { type LeaderState, pendingLimit_count } from '../tabs/tab-message.ts';
 import type { Transport } from '../transport/transport.ts';
+import { AwakeDocuments } from './awake-documents.ts';
+import { CorrectedClock } from './corrected-clock.ts';
 import { type DocumentContext, EngineDocument } from './engine-document.ts';
+import { EngineSpaces } from './engine-spaces.ts';
 import { Journal } from './journal.ts';
+import { KnownUsers } from './known-users.ts';
 import {
   type EnginePort,
   type EngineStatus,
   type ErrorData,
   errorData,
   type FromEngine,
+  type SignOut,
   type ToEngine,
 } from './messages.ts';
 import { RetainedBytes } from './outbox.ts';
 import { type DocumentEffect, SessionDriver } from './session-driver.ts';
+import { TabSession } from './tab-session.ts';
+import { UnsyncedWork } from './unsynced-work.ts';
 
 export interface EngineOptions {
   readonly environment: Environment;
@@ -25,7 +33,10 @@ export interface EngineOptions {
   readonly url: string;
   /** In order of preference: the first one that is not `storage-unavailable` is used, as soon as it opens. */
   readonly storages: readonly Storage[];
+  /** Without a user where `asksUser`. */
   readonly namespace: Namespace;
+  /** Who the user is, only the server can tell from the token. */
+  readonly asksUser?: boolean;
   readonly token?: ((refused: boolean) => Promise<string>) | undefined;
 }
 
@@ -34,14 +45,17 @@ const pendingAtOnce = 8;
 /** How long ending waits for documents to be loaded, and for storage to be opened. */
 const endPatience_ms = 10_000;
 const countRetry_ms = 1_000;
+/** So long the other tabs have to stop writing before everything is removed. */
+const wipeNotice_ms = 200;
 const openRetryBase_ms = 250;
 const openRetryCap_ms = 15_000;
 
 export class Engine {
   readonly #options: EngineOptions;
   readonly #port: EnginePort<FromEngine>;
-  readonly #session: SessionDriver;
+  readonly #tabs: TabSession;
   readonly #documents = new Map<string, EngineDocument>();
+  readonly #awake = new AwakeDocuments();
   readonly #channels = new Map<number, EngineDocument>();
   /** Those with something to send. */
   readonly #pending = new Set<EngineDocument>();
@@ -51,32 +65,74 @@ export class Engine {
   /** Messages that came before the storage was open. */
   #early: ToEngine[] | undefined = [];
   #context: DocumentContext | undefined;
+  #spaces: EngineSpaces | undefined;
   #connection: ConnectionStatus = { state: 'offline', attempts: 0 };
   #sessionError: JoineryError | undefined;
+  /** What the leading tab shows, where that is another one. */
+  #leader: LeaderState | undefined;
+  /** The clock's correction as the leader told it last. */
+  #toldOffset_ms: number | undefined;
   #storage: EngineStatus['storage'];
+  /** Other tabs have the same data. */
+  #isShared = false;
   #readError: JoineryError | undefined;
   /** It is known what earlier sessions have left. */
   #counted = false;
-  #clock = { offset_ms: 0, roundTrip_ms: Number.POSITIVE_INFINITY };
+  readonly #clock: CorrectedClock;
+  #namespace: Namespace;
+  #users: KnownUsers | undefined;
+  /** Whose data this is; undefined where that was never said, or need not be. */
+  #user: string | undefined;
+  /** Asks the server whose the token is. */
+  #asking: SessionDriver | undefined;
+  #cancelCount: Cancel | undefined;
+  /** Wait for the main thread to have followed into another incarnation. */
+  readonly #followWaiters: (() => void)[] = [];
+  /** Everything was removed by another tab: nothing is stored any more. */
+  #isWiped = false;
+  #rejectionsDue = false;
+  #rejections: number | undefined;
   #statusDue = false;
   #ended = false;
 
   constructor(options: EngineOptions, port: EnginePort<FromEngine>) {
     this.#options = options;
     this.#port = port;
+    this.#namespace = options.namespace;
+    this.#clock = new CorrectedClock(options.environment);
     this.#storage = { mode: options.storages[0]?.mode ?? 'none', state: 'opening' };
     const { environment, transport, url, token } = options;
-    this.#session = new SessionDriver(
+    const engine = this;
+    this.#tabs = new TabSession(
       { environment, transport, url, token },
       {
         connection: (status) => this.#connectionChanged(status),
-        document: (effect: DocumentEffect) => this.#documents.get(effect.document)?.handle(effect),
+        authenticated: (user) => this.#authenticated(user),
+        document: (effect: DocumentEffect) => {
+          this.#documents.get(effect.document)?.handle(effect);
+          this.#spaces?.observe(effect);
+        },
+        space: (effect) => this.#spaces?.handle(effect),
         clock: (offset_ms, roundTrip_ms) => this.#clockSample(offset_ms, roundTrip_ms),
         failed: (error) => {
           this.#sessionError = error;
+          if (error?.code === 'user-changed') this.#userChanged(error, undefined);
           this.#statusSoon();
         },
         broken: (error) => this.#break(error),
+        documents: this.#documents,
+        get spaces() {
+          return engine.#spaces;
+        },
+        open: (document) => this.#open(document),
+        lead: () => this.#lead(),
+        follow: () => this.#follow(),
+        leaderState: (state) => this.#leaderState(state),
+        rejections: () => this.#rejectionsSoon(),
+        wiped: () => this.#wipedElsewhere(),
+        get state(): LeaderState {
+          return engine.#stateForTabs();
+        },
       },
     );
     this.#start().catch((error: unknown) => this.#break(error));
@@ -88,6 +144,7 @@ export class Engine {
       // Without a storage there is nothing to wait for; what was written stays with the main thread.
       if (message.type === 'end' && this.#storage.state === 'failed') this.#endNow(this.#storage.lastError);
       else this.#early.push(message);
+      if (this.#asking !== undefined) this.#steer(this.#asking, message);
       if (message.type === 'end') this.#endUnopened();
       return;
     }
@@ -109,13 +166,22 @@ export class Engine {
     switch (message.type) {
       case 'open': {
         const document = this.#open(message.document);
-        const { channel, unstored, awaited } = message;
-        this.#channels.set(channel, document);
-        document.open(channel, unstored, awaited);
+        this.#channels.set(message.channel, document);
+        document.open(message);
         break;
       }
       case 'append':
-        this.#channels.get(message.channel)?.append(message.channel, message);
+        this.#channels.get(message.channel)?.append(message.channel, message.incarnation, message);
+        break;
+      case 'followed':
+        this.#channels.get(message.channel)?.followed(message.channel, message.awaited);
+        for (const resolve of this.#followWaiters.splice(0)) resolve();
+        break;
+      case 'discard':
+        this.#context?.journal.step(async () => {
+          await this.#context?.store.removeRejected(message.document, [message.id]);
+          this.#rejectionsChanged(true);
+        });
         break;
       case 'taken':
         this.#channels.get(message.channel)?.taken(message.bytes);
@@ -127,19 +193,23 @@ export class Engine {
         this.#channels.get(message.channel)?.close(message.channel);
         this.#channels.delete(message.channel);
         break;
+      case 'open-space':
+      case 'close-space':
+      case 'list-space':
+      case 'delete':
+        this.#spaces?.request(message);
+        break;
       case 'connect':
-        this.#sessionError = undefined;
-        this.#session.connect();
-        this.#statusSoon();
+        this.#tabs.connect();
         break;
       case 'disconnect':
-        this.#session.disconnect();
+        this.#tabs.disconnect();
         break;
       case 'network':
-        this.#session.network(message.online);
+        this.#tabs.network(message.online);
         break;
       case 'end':
-        this.#end().catch((error: unknown) => this.#break(error));
+        this.#end(message.signOut).catch((error: unknown) => this.#break(error));
         break;
     }
   }
@@ -154,16 +224,29 @@ export class Engine {
     }
     const journal = new Journal(environment, store, {
       state: (error) => this.#journalState(error),
+      stale: (document) => this.#adopt(document),
       broken: (error) => this.#break(error),
     });
+    const tabs = this.#tabs;
     this.#context = {
       environment,
       port: this.#port,
       store,
       journal,
-      session: this.#session,
+      get session() {
+        return tabs.driver;
+      },
+      tabs,
       retained: new RetainedBytes(),
-      now: () => environment.now() + this.#clock.offset_ms,
+      awake: this.#awake,
+      now: () => this.#clock.now(),
+      clockOffset_ms: () => (this.#clock.isKnown ? this.#clock.offset_ms : undefined),
+      rejectionsChanged: (here) => this.#rejectionsChanged(here),
+      rejections: () =>
+        store.rejected().catch((error: unknown) => {
+          this.#adoptFailed(error);
+          return undefined;
+        }),
       changed: (document) => {
         this.#note(document);
         this.#statusSoon();
@@ -176,24 +259,58 @@ export class Engine {
       released: (document) => this.#released(document),
       broken: (error) => this.#break(error),
     };
+    this.#spaces = this.#engineSpaces(store, journal);
     const early = this.#early ?? [];
     this.#early = undefined;
+    tabs.start(store, this.#namespace, this.#isShared);
     this.#statusSoon();
     for (const message of early) this.receive(message);
-    await this.#openPending(store);
+    this.#rejectionsSoon();
+    // A leader has done so already.
+    if (!tabs.leads) await this.#openPending(store);
+  }
+
+  #engineSpaces(store: DocumentStore, journal: Journal): EngineSpaces {
+    const tabs = this.#tabs;
+    return new EngineSpaces({
+      environment: this.#options.environment,
+      port: this.#port,
+      store,
+      get session() {
+        return tabs.driver;
+      },
+      get leads() {
+        return tabs.leads;
+      },
+      get heldSpaces() {
+        return tabs.heldSpaces;
+      },
+      post: (body) => tabs.post(body),
+      isOpen: (document) => this.#documents.has(document),
+      fetch: (document) => {
+        this.#open(document);
+      },
+      release: (document) => this.#documents.get(document)?.tabs.released(),
+      deleted: (document) => this.#documents.get(document)?.deleted(),
+      afterStored: (run) => journal.step(() => Promise.resolve(run())),
+      failed: (error) => this.#readState(error),
+    });
   }
 
   async #openStore(): Promise<DocumentStore> {
-    const { storages, namespace } = this.#options;
+    const { storages } = this.#options;
     let failure: JoineryError | undefined;
     for (const storage of storages) {
       try {
+        const namespace = await this.#namespaceIn(storage);
+        this.#namespace = namespace;
         const store = await storage.open(namespace, {
           blocked: (error) => this.#storageState('opening', asJoineryError(error, 'storage-locked')),
           lost: (error) => this.#storageState('failed', asJoineryError(error, 'storage-locked')),
         });
         const lastError = failure === undefined ? {} : { lastError: errorData(failure) };
         this.#storage = { mode: storage.mode, state: 'ready', ...lastError };
+        this.#isShared = storage.shared ?? false;
         return store;
       } catch (error) {
         failure = asJoineryError(error, 'storage-failed');
@@ -202,6 +319,95 @@ export class Engine {
       }
     }
     throw failure ?? new Error('Expected a storage to open, got none to try.');
+  }
+
+  /** Whose data is to be opened; where that is known to nobody but the server, it is asked first. */
+  async #namespaceIn(storage: Storage): Promise<Namespace> {
+    const { namespace, asksUser = false } = this.#options;
+    if (!asksUser) return namespace;
+    this.#users = new KnownUsers(storage, namespace);
+    const guess = await this.#users.guess();
+    if (guess.kind === 'unknown') {
+      this.#user = await this.#askUser();
+      return await this.#users.signedIn(this.#user);
+    }
+    if (guess.kind === 'known') this.#user = guess.user;
+    return guess.namespace;
+  }
+
+  /** Connects for no more than to hear whose the token is. */
+  #askUser(): Promise<string> {
+    const { environment, transport, url, token } = this.#options;
+    return new Promise((resolve) => {
+      const probe: SessionDriver = new SessionDriver(
+        { environment, transport, url, token },
+        {
+          connection: (status) => this.#connectionChanged(status),
+          authenticated: (user) => {
+            probe.close();
+            this.#asking = undefined;
+            resolve(user);
+          },
+          document: () => {},
+          space: () => {},
+          clock: () => {},
+          failed: (error) => {
+            this.#sessionError = error;
+            this.#statusSoon();
+          },
+          broken: (error) => this.#break(error),
+        },
+      );
+      this.#asking = probe;
+      for (const message of this.#early ?? []) this.#steer(probe, message);
+    });
+  }
+
+  #steer(probe: SessionDriver, message: ToEngine): void {
+    if (message.type === 'connect') probe.connect();
+    else if (message.type === 'disconnect' || message.type === 'end') probe.disconnect();
+    else if (message.type === 'network') probe.network(message.online);
+  }
+
+  /** The server has accepted the token; nothing of any document was said before. */
+  #authenticated(user: string): void {
+    const users = this.#users;
+    if (users === undefined || this.#user === user) return;
+    if (this.#user !== undefined) {
+      this.#userChanged(userChanged(this.#user, user), user);
+      return;
+    }
+    this.#user = user;
+    users.signedIn(user).then(
+      ({ user: namespace }) => {
+        // Another tab was quicker, with another user.
+        if (namespace !== '') this.#userChanged(userChanged('', user), user);
+      },
+      (error: unknown) => this.#adoptFailed(error),
+    );
+  }
+
+  /** What is here is not this user's: it stays where it is, for the one whose it is. */
+  #userChanged(error: JoineryError, to: string | undefined): void {
+    // Nor may it lead the tabs of that one any more.
+    this.#tabs.close();
+    this.#sessionError = error;
+    const told = (): void => {
+      if (!this.#ended) this.#port.post({ type: 'user-changed', error: errorData(error) });
+    };
+    // Where the session doesn't say whose it is, the next client asks.
+    const noted = to === undefined ? this.#users?.signedOut() : this.#users?.signedIn(to);
+    (noted ?? Promise.resolve()).then(told, told);
+  }
+
+  /** The user has signed out in another tab: what is written from now on would be found by whoever comes next. */
+  #wipedElsewhere(): void {
+    if (this.#isWiped || this.#ended) return;
+    this.#isWiped = true;
+    this.#context?.journal.stop();
+    this.#spaces?.stop();
+    this.#context?.store.close().catch(() => {});
+    this.#userChanged(signedOutElsewhere(), undefined);
   }
 
   /** Opens a storage, however long it takes. */
@@ -224,28 +430,33 @@ export class Engine {
     try {
       pending = await store.pending();
       this.#counted = true;
+      this.#readState(undefined);
     } catch (error) {
       const failure = asJoineryError(error, 'storage-failed');
       if (this.#ended || failure.code === 'closed') return;
       this.#readState(failure);
-      if (!this.#counted) {
-        const again = (): Promise<void> => this.#openPending(store).catch((broken: unknown) => this.#break(broken));
-        this.#options.environment.timer(again, countRetry_ms);
-      }
+      // What others have left and what is to be counted: until it is known, it is asked again.
+      this.#cancelCount?.();
+      const again = (): Promise<void> => this.#openPending(store).catch((broken: unknown) => this.#break(broken));
+      this.#cancelCount = this.#options.environment.timer(() => {
+        this.#cancelCount = undefined;
+        if (!this.#ended) again();
+      }, countRetry_ms);
+      return;
     }
     if (this.#ended) return;
     for (const left of pending) {
       const open = this.#documents.get(left.document);
       if (open === undefined) this.#left.set(left.document, left);
-      else if (left.envelopes > open.pending) {
-        open.adopt().catch((error: unknown) => this.#adoptFailed(error));
-      }
+      else if (left.envelopes > open.pending) this.#adopt(left.document);
     }
     this.#openLeft();
     this.#statusSoon();
   }
 
   #openLeft(): void {
+    // They are opened where the session is.
+    if (!this.#tabs.leads) return;
     for (const document of [...this.#left.keys()]) {
       if ([...this.#documents.values()].filter((open) => open.loading).length >= pendingAtOnce) return;
       this.#open(document);
@@ -264,6 +475,7 @@ export class Engine {
 
   #released(document: EngineDocument): void {
     if (this.#documents.get(document.id) === document) this.#documents.delete(document.id);
+    this.#awake.released(document);
     this.#pending.delete(document);
     this.#troubled.delete(document);
     this.#statusSoon();
@@ -271,30 +483,93 @@ export class Engine {
 
   #note(document: EngineDocument): void {
     if (!document.loading && this.#left.delete(document.id)) this.#openLeft();
+    if (document.pending > 0) this.#spaces?.written(document.id);
     mark(this.#pending, document, document.pending > 0);
     mark(this.#troubled, document, document.trouble !== undefined);
   }
 
+  #lead(): void {
+    this.#leader = undefined;
+    this.#connection = { state: 'offline', attempts: 0 };
+    this.#sessionError = undefined;
+    if (this.#context) this.#openPending(this.#context.store).catch((error: unknown) => this.#break(error));
+    this.#statusSoon();
+  }
+
+  #follow(): void {
+    this.#leader = undefined;
+    this.#connection = { state: 'offline', attempts: 0 };
+    this.#sessionError = undefined;
+    this.#statusSoon();
+  }
+
+  #leaderState(state: LeaderState): void {
+    this.#leader = state;
+    this.#counted ||= state.counted;
+    this.#left.clear();
+    for (const pending of state.pending) {
+      if (!this.#documents.has(pending.document)) this.#left.set(pending.document, pending);
+    }
+    const { clockOffset_ms } = state;
+    if (clockOffset_ms !== undefined && clockOffset_ms !== this.#toldOffset_ms) {
+      this.#toldOffset_ms = clockOffset_ms;
+      this.#clock.forgetRoundTrip();
+      this.#clockSample(clockOffset_ms, 0);
+    }
+    this.#statusSoon();
+  }
+
   #connectionChanged(status: ConnectionStatus): void {
+    if (status.state !== 'online') this.#spaces?.offline();
     const back = status.state === 'online' && this.#connection.state !== 'online';
     this.#connection = status;
     if (back) {
       this.#sessionError = undefined;
-      this.#clock = { ...this.#clock, roundTrip_ms: Number.POSITIVE_INFINITY };
+      this.#clock.forgetRoundTrip();
       if (this.#context) this.#openPending(this.#context.store).catch((error: unknown) => this.#break(error));
     }
     this.#statusSoon();
   }
 
-  /** The sample with the shortest round trip of a connection is the best one. */
   #clockSample(offset_ms: number, roundTrip_ms: number): void {
-    if (roundTrip_ms >= this.#clock.roundTrip_ms) return;
-    this.#clock = { offset_ms, roundTrip_ms };
+    if (!this.#clock.take(offset_ms, roundTrip_ms)) return;
     this.#port.post({ type: 'clock', offset_ms });
+    for (const document of [...this.#documents.values()]) document.clockChanged();
+  }
+
+  #adopt(document: string): void {
+    this.#documents
+      .get(document)
+      ?.adopt()
+      .catch((error: unknown) => this.#adoptFailed(error));
+  }
+
+  /** `here`: this tab has changed it, so the others have to be told: they may not have the document open. */
+  #rejectionsChanged(here: boolean): void {
+    this.#rejectionsSoon();
+    if (here) this.#tabs.post({ type: 'rejections' });
+  }
+
+  /** Reads the rejected list, and tells it when there is or was one. */
+  #rejectionsSoon(): void {
+    if (this.#rejectionsDue || this.#ended) return;
+    this.#rejectionsDue = true;
+    this.#options.environment.microtask(() => {
+      this.#rejectionsDue = false;
+      this.#tellRejections().catch((error: unknown) => this.#adoptFailed(error));
+    });
+  }
+
+  async #tellRejections(): Promise<void> {
+    const entries = (await this.#context?.store.rejected()) ?? [];
+    // The first time always: the main thread may have a list of an earlier engine.
+    if (this.#ended || (entries.length === 0 && this.#rejections === 0)) return;
+    this.#rejections = entries.length;
+    this.#port.post({ type: 'rejections', entries });
   }
 
   #journalState(error: JoineryError | undefined): void {
-    this.#storageState(error === undefined ? 'ready' : 'failed', error);
+    this.#storageWorks(error ?? this.#readError);
     for (const document of this.#documents.values()) {
       if (error === undefined) document.storageWorks();
       else document.storageFailing();
@@ -304,6 +579,11 @@ export class Engine {
   #readState(error: JoineryError | undefined): void {
     if (error === undefined && this.#readError === undefined) return;
     this.#readError = error;
+    this.#storageWorks(error ?? this.#context?.journal.error);
+  }
+
+  /** Or doesn't: for as long as either reading or writing fails. */
+  #storageWorks(error: JoineryError | undefined): void {
     this.#storageState(error === undefined ? 'ready' : 'failed', error);
   }
 
@@ -314,8 +594,22 @@ export class Engine {
   }
 
   #adoptFailed(error: unknown): void {
+    if (this.#ended) return;
     if (error instanceof WebAssembly.RuntimeError) this.#break(error);
-    else this.#readState(asJoineryError(error, 'storage-failed'));
+    else {
+      this.#readState(asJoineryError(error, 'storage-failed'));
+      const { environment } = this.#options;
+      this.#cancelCount ??= environment.timer(() => this.#look(), countRetry_ms);
+    }
+  }
+
+  /** Something could not be read: all of it is looked at again. */
+  #look(): void {
+    this.#cancelCount = undefined;
+    if (this.#ended || this.#context === undefined) return;
+    for (const document of this.#documents.values()) document.tabs.look();
+    this.#rejectionsSoon();
+    this.#openPending(this.#context.store).catch((error: unknown) => this.#break(error));
   }
 
   #statusSoon(): void {
@@ -323,7 +617,9 @@ export class Engine {
     this.#statusDue = true;
     this.#options.environment.microtask(() => {
       this.#statusDue = false;
-      if (!this.#ended) this.#port.post({ type: 'status', status: this.#status() });
+      if (this.#ended) return;
+      this.#port.post({ type: 'status', status: this.#status() });
+      this.#tabs.stateChanged();
     });
   }
 
@@ -338,36 +634,117 @@ export class Engine {
       pending += left.envelopes;
       oldest = Math.min(oldest, left.oldestAt_ms);
     }
-    const troubles = Array.from(this.#troubled, ({ trouble }) => trouble);
-    const trouble = troubles.find((one) => one?.blocked) ?? troubles[0];
-    const error = this.#sessionError ?? this.#connection.error;
+    if (this.#leader !== undefined) {
+      pending += this.#leader.morePending.envelopes;
+      if (this.#leader.morePending.envelopes > 0) oldest = Math.min(oldest, this.#leader.morePending.oldestAt_ms);
+    }
+    const trouble = this.#troubleToShow();
     return {
-      connection: {
-        // Waiting for the next attempt is being offline.
-        state: this.#connection.retryAt === undefined ? this.#connection.state : 'offline',
-        ...(error === undefined ? {} : { lastError: errorData(error) }),
-      },
+      connection: this.#leader?.connection ?? this.#connectionToShow(),
       sync: {
         blocked: trouble?.blocked ?? false,
         counted: this.#counted,
         pending,
         ...(oldest === Number.POSITIVE_INFINITY ? {} : { oldestPendingAt: oldest }),
-        ...(trouble === undefined ? {} : { lastError: errorData(trouble.error) }),
+        ...(trouble === undefined ? {} : { lastError: trouble.error }),
       },
       storage: this.#storage,
     };
   }
 
-  async #end(): Promise<void> {
+  #connectionToShow(): EngineStatus['connection'] {
+    const error = this.#sessionError ?? this.#connection.error;
+    return {
+      // Waiting for the next attempt is being offline.
+      state: this.#connection.retryAt === undefined ? this.#connection.state : 'offline',
+      ...(error === undefined ? {} : { lastError: errorData(error) }),
+    };
+  }
+
+  #troubleToShow(): LeaderState['trouble'] {
+    const troubles = Array.from(this.#troubled, ({ trouble }) => trouble);
+    const own = troubles.find((one) => one?.blocked) ?? troubles[0];
+    const theirs = this.#leader?.trouble;
+    if (own === undefined || (theirs?.blocked && !own.blocked)) return theirs;
+    return { error: errorData(own.error), blocked: own.blocked };
+  }
+
+  #stateForTabs(): LeaderState {
+    const all: PendingDocument[] = [...this.#left.values()];
+    for (const { id, pending, oldestAt_ms } of this.#pending) {
+      all.push({ document: id, envelopes: pending, oldestAt_ms: oldestAt_ms ?? 0 });
+    }
+    const more = all.slice(pendingLimit_count);
+    return {
+      connection: this.#connectionToShow(),
+      clockOffset_ms: this.#clock.isKnown ? this.#clock.offset_ms : undefined,
+      counted: this.#counted,
+      pending: all.slice(0, pendingLimit_count),
+      morePending: {
+        envelopes: more.reduce((sum, { envelopes }) => sum + envelopes, 0),
+        oldestAt_ms: more.reduce((oldest, { oldestAt_ms }) => Math.min(oldest, oldestAt_ms), Number.MAX_SAFE_INTEGER),
+      },
+      trouble: this.#troubleToShow(),
+    };
+  }
+
+  async #end(signOut: SignOut | undefined): Promise<void> {
+    if (this.#isWiped) {
+      this.#endNow(undefined);
+      return;
+    }
     // What was handed over of a document goes to the journal when it is loaded.
     const early = [...this.#documents.values()].filter(({ holdsEarly }) => holdsEarly);
     if (early.length > 0) await this.#patiently(Promise.all(early.map(({ loaded }) => loaded)));
-    const failure = await this.#context?.journal.settled();
+    let failure = await this.#context?.journal.settled();
+    if (failure === undefined && this.#awaitsMain) {
+      await this.#patiently(this.#untilFollowed());
+      failure = await this.#context?.journal.settled();
+    }
     const left = early.find(({ holdsEarly }) => holdsEarly);
     const error = failure ?? (left && (left.trouble?.error ?? this.#readError ?? notStored()));
-    this.#session.close();
+    // The others are yet to hear of a wiping.
+    if (!signOut?.wipe) this.#tabs.close();
+    const unfinished = error ?? (signOut && (await this.#signOut(signOut)));
     await this.#context?.store.close().catch(() => {});
-    this.#endNow(error && errorData(error));
+    this.#endNow(unfinished && errorData(unfinished));
+  }
+
+  get #awaitsMain(): boolean {
+    return [...this.#documents.values()].some(({ awaitsMain }) => awaitsMain);
+  }
+
+  /** Until everything is stored that belonged to an incarnation which ended meanwhile, or storage fails. */
+  async #untilFollowed(): Promise<void> {
+    while (this.#awaitsMain && !this.#ended) {
+      await new Promise<void>((resolve) => this.#followWaiters.push(resolve));
+      if ((await this.#context?.journal.settled()) !== undefined) return;
+    }
+  }
+
+  /** Why not all of it was done, if so. */
+  async #signOut({ wipe, force }: SignOut): Promise<JoineryError | undefined> {
+    const store = this.#context?.store;
+    if (store === undefined) return undefined;
+    try {
+      if (wipe) {
+        const left = await store.pending();
+        const pending = left.reduce((sum, { envelopes }) => sum + envelopes, 0);
+        const { length: rejected } = await store.rejected();
+        if (pending + rejected > 0 && !force) return new UnsyncedWork(pending, rejected);
+      }
+      await this.#users?.signedOut();
+      if (wipe) {
+        this.#tabs.post({ type: 'wiped' });
+        this.#tabs.close();
+        this.#context?.journal.stop();
+        await new Promise<void>((resolve) => this.#options.environment.timer(resolve, wipeNotice_ms));
+        await store.wipe();
+      }
+      return undefined;
+    } catch (error) {
+      return asJoineryError(error, 'storage-failed');
+    }
   }
 
   /** Storage is being opened, which may be held up by others: it is not waited for without end. */
@@ -402,10 +779,29 @@ export class Engine {
   }
 
   #stop(): void {
-    this.#session.close();
+    this.#asking?.close();
+    this.#cancelCount?.();
+    this.#tabs.close();
     this.#ended = true;
+    this.#spaces?.stop();
     this.#context?.journal.stop();
   }
+}
+
+function userChanged(from: string, to: string): JoineryError {
+  return new JoineryError('user-changed', {
+    expected: `a token of the user ${JSON.stringify(from)}`,
+    got: `one of ${JSON.stringify(to)}`,
+    remedy: 'Create another client: it opens the data of the other user.',
+  });
+}
+
+function signedOutElsewhere(): JoineryError {
+  return new JoineryError('user-changed', {
+    expected: 'a user who is signed in',
+    got: 'a sign-out in another tab, which removed everything from this device',
+    remedy: 'Create another client when somebody has signed in.',
+  });
 }
 
 function notStored(): JoineryError {

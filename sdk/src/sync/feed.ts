@@ -10,37 +10,49 @@ const window_bytes = 256 * 1024;
 /** What may wait here before a snapshot takes its place. */
 const backlog_bytes = 1024 * 1024;
 
+const nothing: readonly Uint8Array[] = [];
+
+export interface StateSource {
+  /** Encodes the document as it is now. */
+  encode(): Uint8Array;
+}
+
 export class Feed {
   readonly channel: number;
   readonly #port: EnginePort<FromEngine>;
-  readonly #snapshot: () => Uint8Array;
-  #queue: Uint8Array[] = [];
+  readonly #source: StateSource;
+  /** Replaced, never changed. */
+  #queue: readonly Uint8Array[] = nothing;
   #queued_bytes = 0;
   #underway_bytes = 0;
   #wantsState = false;
 
-  /** @param snapshot encodes the document as it is when it is called. */
-  constructor(channel: number, port: EnginePort<FromEngine>, snapshot: () => Uint8Array) {
+  constructor(channel: number, port: EnginePort<FromEngine>, source: StateSource) {
     this.channel = channel;
     this.#port = port;
-    this.#snapshot = snapshot;
+    this.#source = source;
   }
 
   push(updates: readonly Uint8Array[]): void {
     // The state that is to be sent will include them.
     if (this.#wantsState) return;
-    for (const update of updates) {
-      this.#queue.push(update);
-      this.#queued_bytes += update.length;
-    }
+    this.#queue = [...this.#queue, ...updates];
+    for (const { length } of updates) this.#queued_bytes += length;
     if (this.#queued_bytes > backlog_bytes) this.pushState();
     else this.#pump();
+  }
+
+  /** Forgets what waits: the main thread is given another incarnation. */
+  reset(): void {
+    this.#queue = nothing;
+    this.#queued_bytes = 0;
+    this.#wantsState = false;
   }
 
   /** Sends the whole state, in place of everything that waits. */
   pushState(): void {
     this.#wantsState = true;
-    this.#queue = [];
+    this.#queue = nothing;
     this.#queued_bytes = 0;
     this.#pump();
   }
@@ -55,7 +67,7 @@ export class Feed {
       // Not while pieces are on their way: the state is as new as it can be when the main thread gets to it.
       if (this.#underway_bytes > 0) return;
       this.#wantsState = false;
-      const snapshot = this.#snapshot();
+      const snapshot = this.#source.encode();
       const bytes = snapshot.length;
       this.#underway_bytes += bytes;
       this.#port.post({ type: 'state', channel: this.channel, snapshot, bytes }, [snapshot.buffer as ArrayBuffer]);
@@ -69,7 +81,8 @@ export class Feed {
         count += 1;
         bytes += update.length;
       }
-      const updates = this.#queue.splice(0, count);
+      const updates = this.#queue.slice(0, count);
+      this.#queue = this.#queue.length === count ? nothing : this.#queue.slice(count);
       this.#queued_bytes -= bytes;
       this.#underway_bytes += bytes;
       this.#port.post({ type: 'updates', channel: this.channel, updates, bytes });

@@ -6,7 +6,7 @@
 
 import { asJoineryError, type JoineryError } from '@joinery/protocol';
 import type { Cancel, Environment } from '../environment.ts';
-import type { DocumentStore, DocumentWrite } from '../storage/storage.ts';
+import { type DocumentStore, type DocumentWrite, StaleIncarnation } from '../storage/storage.ts';
 
 /** A commit takes at most so much; what is above it goes into the next one. */
 const commitLimit_bytes = 4 * 1024 * 1024;
@@ -20,6 +20,8 @@ const retryCap_ms = 15_000;
 export interface JournalEvents {
   /** Storage began to fail, failed in another way, or (undefined) works again. */
   state(error: JoineryError | undefined): void;
+  /** A document has another incarnation in storage than was written: what was queued of the older one is dropped. */
+  stale(document: string): void;
   /** What a step or a `done` threw: nothing that storage could cure. */
   broken(error: unknown): void;
 }
@@ -97,6 +99,19 @@ export class Journal {
     return new Promise((resolve) => this.#idle.push(() => resolve(this.#error)));
   }
 
+  /**
+   * Forgets what waits of this document and of other incarnations than the stored one: it can't be stored any more. They
+   * are older ones, or, where everything was wiped meanwhile, later ones.
+   */
+  discard(document: string, incarnation: number): void {
+    this.#queue = this.#queue.filter((entry) => {
+      const isOther =
+        entry.kind === 'write' && entry.write.document === document && entry.write.incarnation !== incarnation;
+      if (isOther) this.#queued_bytes -= entry.bytes;
+      return !isOther;
+    });
+  }
+
   /** Begins nothing more. */
   stop(): void {
     this.#stopped = true;
@@ -146,10 +161,17 @@ export class Journal {
     } catch (error) {
       if (this.#stopped) return;
       if (error instanceof WebAssembly.RuntimeError) throw error;
+      if (error instanceof StaleIncarnation) {
+        this.discard(error.document, error.expected);
+        this.#events.stale(error.document);
+        return;
+      }
       this.#retryLater(asJoineryError(error, 'storage-failed'));
       return;
     }
-    this.#queue.splice(0, group.length);
+    // Some of it may be gone: what was discarded while it was under way.
+    const done = new Set<Entry>(group);
+    this.#queue = this.#queue.filter((entry) => !done.has(entry));
     this.#attempts = 0;
     if (this.#error !== undefined) {
       this.#error = undefined;
@@ -193,5 +215,6 @@ function sizeOf(write: DocumentWrite): number {
   let bytes = 64;
   for (const envelope of write.local ?? []) bytes += envelope.length;
   for (const envelope of write.remote?.envelopes ?? []) bytes += envelope.length;
+  for (const { changes, envelope } of write.rejected ?? []) bytes += changes.length + envelope.length;
   return bytes;
 }

@@ -2,56 +2,102 @@
 // ones, which wait only to hear what became of their writes. It decides nothing; it knows who has to be told what.
 
 import type { JoineryError } from '@joinery/protocol';
-import type { StoredDocument } from '../storage/storage.ts';
+import type { Bridge } from '../core/replay.ts';
+import type { Replacement, StoredDocument, StoredRejection } from '../storage/storage.ts';
 import type { Append } from './appends.ts';
-import { Feed } from './feed.ts';
+import { Feed, type StateSource } from './feed.ts';
 import { type AgentSeq, type EnginePort, type EngineStatus, errorData, type FromEngine } from './messages.ts';
 
 /** Stored documents with a log up to this size are passed on as they lie in storage; others as one encoded state. */
 const forwardedLog_bytes = 64 * 1024;
 
+/** What is told of a swap beside the chain of swaps. */
+export interface ReplacedMore {
+  readonly epochChanged: boolean;
+  readonly bridges: readonly Bridge[];
+  readonly rejections: readonly StoredRejection[] | undefined;
+}
+
+export interface MainThreadDocument extends StateSource {
+  readonly id: string;
+}
+
+const nobody: readonly AgentSeq[] = [];
+
 export class MainThread {
   readonly #port: EnginePort<FromEngine>;
-  readonly #document: string;
-  /** Encodes the document as it is. */
-  readonly #encode: () => Uint8Array;
-  readonly #channels = new Set<number>();
+  readonly #document: MainThreadDocument;
+  /** Told of another incarnation, and what they had not stored is yet to come. Made when there is one. */
+  #following: Set<number> | undefined;
   #feed: Feed | undefined;
+  /** Of the replica that the present opening has; undefined where it has none yet. */
+  #incarnation: number | undefined;
+  /** Earlier openings, with the same of theirs. */
+  #earlier: Map<number, number | undefined> | undefined;
   /** Seqs that the main thread waits for the server to have and that it would not be told of else. */
-  #awaited: readonly AgentSeq[] = [];
+  #awaited: readonly AgentSeq[] = nobody;
 
-  constructor(port: EnginePort<FromEngine>, document: string, encode: () => Uint8Array) {
+  constructor(port: EnginePort<FromEngine>, document: MainThreadDocument) {
     this.#port = port;
     this.#document = document;
-    this.#encode = encode;
   }
 
   get isOpen(): boolean {
     return this.#feed !== undefined;
   }
 
-  open(channel: number, awaited: readonly AgentSeq[]): void {
-    this.#feed = new Feed(channel, this.#port, this.#encode);
-    this.#channels.add(channel);
+  /** Whether an opening is yet to bring what it had not stored into the present incarnation. */
+  get isFollowing(): boolean {
+    return (this.#following?.size ?? 0) > 0;
+  }
+
+  followed(channel: number): void {
+    this.#following?.delete(channel);
+  }
+
+  open(channel: number, incarnation: number | undefined, awaited: readonly AgentSeq[]): void {
+    this.#leave();
+    this.#feed = new Feed(channel, this.#port, this.#document);
+    this.#incarnation = incarnation;
+    this.#earlier?.delete(channel);
     this.await(awaited);
+  }
+
+  has(channel: number): boolean {
+    return this.#feed?.channel === channel || (this.#earlier?.has(channel) ?? false);
   }
 
   /** These are to be told of as well, also to earlier openings. */
   await(seqs: readonly AgentSeq[]): void {
     const isKnown = ([agent, to]: AgentSeq): boolean => this.#awaited.some((seq) => seq[0] === agent && seq[1] === to);
-    this.#awaited = [...this.#awaited, ...seqs.filter((seq) => !isKnown(seq))];
+    const more = seqs.filter((seq) => !isKnown(seq));
+    if (more.length > 0) this.#awaited = [...this.#awaited, ...more];
   }
 
   /** False when a later opening has taken over already. */
   close(channel: number): boolean {
     if (this.#feed?.channel !== channel) return false;
-    this.#feed = undefined;
+    this.#leave();
     return true;
+  }
+
+  /** The present opening becomes an earlier one. */
+  #leave(): void {
+    if (this.#feed === undefined) return;
+    this.#earlier ??= new Map();
+    this.#earlier.set(this.#feed.channel, this.#incarnation);
+    this.#feed = undefined;
+  }
+
+  get #channels(): [channel: number, incarnation: number | undefined][] {
+    const present = this.#feed && ([this.#feed.channel, this.#incarnation] as [number, number | undefined]);
+    return [...(this.#earlier ?? []), ...(present === undefined ? [] : [present])];
   }
 
   /** Everything is synced: only the present opening waits for anything. */
   forgetEarlier(): void {
-    for (const channel of this.#channels) if (channel !== this.#feed?.channel) this.#channels.delete(channel);
+    for (const channel of this.#earlier?.keys() ?? []) this.#following?.delete(channel);
+    this.#earlier = undefined;
   }
 
   taken(bytes: number): void {
@@ -72,16 +118,19 @@ export class MainThread {
   }
 
   /** The document can be used; with what was read from storage, if that is all there is. */
-  loaded(status: EngineStatus, stored?: StoredDocument, log: readonly Uint8Array[] = []): void {
+  loaded(incarnation: number, status: EngineStatus, stored?: StoredDocument, log: readonly Uint8Array[] = []): void {
     const channel = this.#feed?.channel;
     if (channel === undefined) return;
+    this.#incarnation = incarnation;
     const bytes = log.reduce((sum, envelope) => sum + envelope.length, 0);
     if (stored !== undefined && bytes <= forwardedLog_bytes) {
-      this.#port.post({ type: 'loaded', channel, snapshot: stored.snapshot?.bytes, updates: log, status });
+      const snapshot = stored.snapshot?.bytes;
+      this.#port.post({ type: 'loaded', channel, incarnation, snapshot, updates: log, status });
       return;
     }
-    const snapshot = this.#encode();
-    this.#port.post({ type: 'loaded', channel, snapshot, updates: [], status }, [snapshot.buffer as ArrayBuffer]);
+    const snapshot = this.#document.encode();
+    const message = { type: 'loaded', channel, incarnation, snapshot, updates: [], status } as const;
+    this.#port.post(message, [snapshot.buffer as ArrayBuffer]);
   }
 
   failed(error: JoineryError): void {
@@ -104,20 +153,66 @@ export class MainThread {
     // What is waited for may be of own agents as well, and then lower.
     const told = [...new Map([...this.#awaited.filter(isReached), ...seqs.filter(([agent]) => isOwn(agent))])];
     this.#awaited = this.#awaited.filter((seq) => !isReached(seq));
-    if (told.length === 0 || this.#channels.size === 0) return false;
+    if (told.length === 0 || this.#channels.length === 0) return false;
     const now = status();
-    for (const channel of this.#channels) this.#port.post({ type: 'synced', channel, seqs: told, status: now });
+    for (const [channel] of this.#channels) this.#port.post({ type: 'synced', channel, seqs: told, status: now });
     return true;
   }
 
-  rejected(agent: bigint, from: number, to: number, error: JoineryError, status: EngineStatus): void {
-    const data = errorData(error);
-    for (const channel of this.#channels) {
-      this.#port.post({ type: 'rejected', channel, agent, from, to, error: data, status });
+  /** The openings that have a replica of another incarnation, with the lowest of these. */
+  behind(incarnation: number): { readonly channels: readonly number[]; readonly lowest: number } {
+    const behind = this.#channels.flatMap(([channel, known]) =>
+      known === undefined || known === incarnation ? [] : [{ channel, known }],
+    );
+    const lowest = behind.reduce((least, { known }) => Math.min(least, known), incarnation);
+    return { channels: behind.map(({ channel }) => channel), lowest };
+  }
+
+  /** Another incarnation has taken the place of theirs. */
+  replaced(
+    channels: readonly number[],
+    incarnation: number,
+    chain: readonly Replacement[],
+    more: ReplacedMore,
+    status: EngineStatus,
+  ): void {
+    for (const channel of channels) {
+      const isPresent = this.#feed?.channel === channel;
+      const known = isPresent ? this.#incarnation : this.#earlier?.get(channel);
+      if (known === undefined || known === incarnation) continue;
+      this.#following ??= new Set();
+      this.#following.add(channel);
+      if (isPresent) {
+        this.#incarnation = incarnation;
+        this.#feed?.reset();
+      } else this.#earlier?.set(channel, incarnation);
+      const replacements = chain.filter((one) => one.incarnation > known);
+      const complete = replacements.length >= incarnation - known;
+      const snapshot = this.#document.encode();
+      // What this engine was given just now, or else what whoever swapped has left for the others.
+      const left = replacements.flatMap(({ bridges }) => bridges);
+      const message = {
+        type: 'replaced',
+        channel,
+        incarnation,
+        snapshot,
+        replacements: replacements.map((one) => ({ ...one, bridges: [] })),
+        complete,
+        epochChanged: more.epochChanged,
+        bridges: more.bridges.length > 0 ? more.bridges : left,
+        rejections: more.rejections,
+        status,
+      } as const;
+      this.#port.post(message, [snapshot.buffer as ArrayBuffer]);
     }
   }
 
+  /** Nothing that was waited for has its name any more. */
+  forgetAwaited(): void {
+    this.#awaited = [];
+  }
+
   damaged(error: JoineryError): void {
-    this.#port.post({ type: 'damaged', document: this.#document, error: errorData(error) });
+    this.#port.post({ type: 'damaged', document: this.#document.id, error: errorData(error) });
   }
 }

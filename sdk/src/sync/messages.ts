@@ -3,6 +3,8 @@
 // opening is not mistaken for the next one's.
 
 import { JoineryError } from '@joinery/protocol';
+import type { Bridge } from '../core/replay.ts';
+import type { RejectedWrite, Replacement, StoredRejection } from '../storage/storage.ts';
 import type { ConnectionStatus, StorageStatus } from './status.ts';
 
 /** An error as data: class and code survive the way through a port. */
@@ -17,12 +19,20 @@ export interface EnvelopeBatch {
   readonly batch: number;
   /** May be empty, for its answer alone. */
   readonly envelopes: readonly Uint8Array[];
+  /** What was added to this device's clock when they were written. */
+  readonly clockOffset_ms: number;
+  /** Writes that came to nothing when they were brought into this incarnation. */
+  readonly rejected: readonly RejectedWrite[];
+  /** Entries of the rejected list that these envelopes write again. */
+  readonly settled: readonly string[];
   /** The answer is to say what of the document the server doesn't have. */
   readonly asks: boolean;
 }
 
 /** The highest seq of an agent. */
 export type AgentSeq = readonly [agent: bigint, to: number];
+
+// Spaces that are open are named by `handle`, as openings of documents are by `channel`.
 
 export type ToEngine =
   /**
@@ -33,20 +43,47 @@ export type ToEngine =
       readonly type: 'open';
       readonly channel: number;
       readonly document: string;
+      /** Of the replica that is there; undefined when there is none yet. */
+      readonly incarnation: number | undefined;
       readonly unstored: readonly EnvelopeBatch[];
       readonly awaited: readonly AgentSeq[];
     }
-  | ({ readonly type: 'append'; readonly channel: number } & EnvelopeBatch)
+  | ({ readonly type: 'append'; readonly channel: number; readonly incarnation: number } & EnvelopeBatch)
+  /** The replica follows a `replaced`: these are what is stored and waited for now. */
+  | { readonly type: 'followed'; readonly channel: number; readonly awaited: readonly AgentSeq[] }
+  /** Removes an entry of the rejected list. */
+  | { readonly type: 'discard'; readonly document: string; readonly id: string }
   /** So many bytes of `updates` and `state` were joined here: as many more may be sent. */
   | { readonly type: 'taken'; readonly channel: number; readonly bytes: number }
   /** The main replica is lost: send its content again. */
   | { readonly type: 'reload'; readonly channel: number }
   | { readonly type: 'close'; readonly channel: number }
+  /** Open a space's list. */
+  | { readonly type: 'open-space'; readonly handle: number; readonly space: string }
+  | { readonly type: 'close-space'; readonly handle: number }
+  /** Answered with `space-page`: up to so many documents behind `after` in the order of their ids. */
+  | {
+      readonly type: 'list-space';
+      readonly handle: number;
+      readonly request: number;
+      readonly after: string;
+      readonly limit: number;
+    }
+  /** Delete a document for ever; answered with `deletion`. */
+  | { readonly type: 'delete'; readonly document: string }
   | { readonly type: 'connect' }
   | { readonly type: 'disconnect' }
   | { readonly type: 'network'; readonly online: boolean }
-  /** Store what is under way, then end; answered with `ended`. */
-  | { readonly type: 'end' };
+  /**
+   * Store what is under way, then end; answered with `ended`. With `signOut` nobody is remembered, and with `wipe` nothing
+   * stays on the device (unless something is unsynced, without `force`).
+   */
+  | { readonly type: 'end'; readonly signOut?: SignOut };
+
+export interface SignOut {
+  readonly wipe: boolean;
+  readonly force: boolean;
+}
 
 export type FromEngine =
   // Some carry the status that they change, so that no write is counted twice or not at all in between.
@@ -54,6 +91,7 @@ export type FromEngine =
   | {
       readonly type: 'loaded';
       readonly channel: number;
+      readonly incarnation: number;
       readonly snapshot: Uint8Array | undefined;
       readonly updates: readonly Uint8Array[];
       readonly status: EngineStatus;
@@ -65,6 +103,24 @@ export type FromEngine =
       readonly channel: number;
       readonly updates: readonly Uint8Array[];
       readonly bytes: number;
+    }
+  /**
+   * Another incarnation has taken the place of the one that the main replica has: it is to be loaded as a new replica, and
+   * what is not yet stored to be brought into it. `replacements`: the swaps since the main replica's incarnation
+   * (`complete`: none is missing). `bridges`: of the last swap, where this engine made it.
+   */
+  | {
+      readonly type: 'replaced';
+      readonly channel: number;
+      readonly incarnation: number;
+      readonly snapshot: Uint8Array;
+      readonly replacements: readonly Replacement[];
+      readonly complete: boolean;
+      readonly epochChanged: boolean;
+      readonly bridges: readonly Bridge[];
+      /** The rejected list as it is now: what is told by a receipt has to be found there. Undefined: it can't be read. */
+      readonly rejections: readonly StoredRejection[] | undefined;
+      readonly status: EngineStatus;
     }
   /** The whole state, in place of many updates: to be loaded as a new replica. */
   | { readonly type: 'state'; readonly channel: number; readonly snapshot: Uint8Array; readonly bytes: number }
@@ -84,6 +140,8 @@ export type FromEngine =
       readonly seqs: readonly AgentSeq[];
       readonly status: EngineStatus;
     }
+  /** The rejected list, whole. */
+  | { readonly type: 'rejections'; readonly entries: readonly StoredRejection[] }
   | {
       readonly type: 'rejected';
       readonly channel: number;
@@ -93,10 +151,36 @@ export type FromEngine =
       readonly error: ErrorData;
       readonly status: EngineStatus;
     }
+  /** A space's list was read or has changed. `documents`: which of them; undefined: any. */
+  | {
+      readonly type: 'space';
+      readonly handle: number;
+      readonly size: number;
+      readonly complete: boolean;
+      readonly documents: readonly string[] | undefined;
+    }
+  | { readonly type: 'space-failed'; readonly handle: number; readonly error: ErrorData }
+  /** `next`: the `after` of the next page; undefined: it was the last one. */
+  | {
+      readonly type: 'space-page';
+      readonly handle: number;
+      readonly request: number;
+      readonly documents: readonly string[];
+      readonly next: string | undefined;
+    }
+  /** `kept`: in storage, until the server has it; the other two are final. */
+  | {
+      readonly type: 'deletion';
+      readonly document: string;
+      readonly state: 'kept' | 'done' | 'refused';
+      readonly error: ErrorData | undefined;
+    }
   | { readonly type: 'status'; readonly status: EngineStatus }
   | { readonly type: 'damaged'; readonly document: string; readonly error: ErrorData }
   /** What to add to this device's clock to get the server's, in milliseconds. */
   | { readonly type: 'clock'; readonly offset_ms: number }
+  /** The server says that the token is another user's: nothing is synced any more. */
+  | { readonly type: 'user-changed'; readonly error: ErrorData }
   | { readonly type: 'ended'; readonly error: ErrorData | undefined }
   /** The engine can't go on (its core has trapped): it must be replaced. */
   | { readonly type: 'fatal'; readonly error: ErrorData };

@@ -10,15 +10,20 @@ import type { DocumentAccess } from '../documents/access.ts';
 import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import { shareValue } from '../documents/shared-value.ts';
 import type { Environment } from '../environment.ts';
+import type { Replacement } from '../storage/storage.ts';
+import { followReplacement } from './follow-replacement.ts';
 import { errorFrom, type FromEngine, type ToEngine } from './messages.ts';
 import { OwnWrites } from './own-writes.ts';
 
 export interface OpenDocumentContext {
   readonly environment: Environment;
+  readonly replicaOptions: ReplicaOptions;
   /** Dropped while there is no engine: the next one is told everything when it opens the document. */
   post(message: ToEngine): void;
   /** This device's clock with the correction that is known. */
   now(): number;
+  /** That correction. */
+  clockOffset_ms(): number;
   /** What is pending here has changed. */
   pendingChanged(): void;
   /** The core trapped under the replica; another one takes its place. */
@@ -31,14 +36,26 @@ export type ChannelMessage = Extract<FromEngine, { readonly channel: number }>;
 /** Writes that may wait for the document to be loaded. */
 const earlyLimit = 10_000;
 
+interface EarlyWrite {
+  readonly write: (replica: Replica) => void;
+  readonly receipt: WriteReceipt;
+}
+
+const nobody: readonly (() => void)[] = [];
+const nothingPending: OwnWrites['pending'] = { count: 0, oldestAt_ms: undefined };
+
 export class OpenDocument implements DocumentAccess {
   readonly id: string;
   readonly channel: number;
   readonly loaded: Promise<void>;
   readonly #context: OpenDocumentContext;
-  readonly #writes: OwnWrites;
-  readonly #listeners = new Set<() => void>();
+  // What most of ten thousand open documents don't have at a moment is made when there is some.
+  #madeWrites: OwnWrites | undefined;
+  /** Replaced, never changed: whoever is being told goes through the ones of that moment. */
+  #listeners: readonly (() => void)[] = nobody;
   #replica: Replica | undefined;
+  /** Which of the document's incarnations the replica is of; undefined before there is one. */
+  #incarnation: number | undefined;
   /** Counts replicas. */
   #generation = 0;
   #settleLoaded: { resolve(): void; reject(error: JoineryError): void } | undefined;
@@ -46,8 +63,11 @@ export class OpenDocument implements DocumentAccess {
   /** Nothing more may be written. */
   #ended = false;
   #closed = false;
-  #early: { readonly write: (replica: Replica) => void; readonly receipt: WriteReceipt }[] = [];
-  readonly #earlyWaiters: (() => void)[] = [];
+  /** No handle is left: it is closed when all that was written is stored. */
+  #closing = false;
+  /** Writes that wait for the document to be loaded. */
+  #early: EarlyWrite[] | undefined;
+  #earlyWaiters: (() => void)[] | undefined;
   #notifyDue = false;
   #notifiedRevision = 0;
   #value: { readonly revision: number; readonly value: unknown } | undefined;
@@ -56,12 +76,6 @@ export class OpenDocument implements DocumentAccess {
     this.id = id;
     this.channel = channel;
     this.#context = context;
-    this.#writes = new OwnWrites({
-      environment: context.environment,
-      takeUpdate: () => this.#guard(() => this.#replica?.takeUpdate()),
-      post: (batch) => context.post({ type: 'append', channel, ...batch }),
-      pendingChanged: () => context.pendingChanged(),
-    });
     this.loaded = new Promise((resolve, reject) => {
       this.#settleLoaded = { resolve, reject };
     });
@@ -88,35 +102,64 @@ export class OpenDocument implements DocumentAccess {
     return this.#value.value;
   }
 
+  get #writes(): OwnWrites {
+    const context = this.#context;
+    this.#madeWrites ??= new OwnWrites({
+      environment: context.environment,
+      takeUpdate: () => this.#guard(() => this.#replica?.takeUpdate()),
+      clockOffset_ms: () => context.clockOffset_ms(),
+      post: (batch) =>
+        // Nothing is written before there is a replica.
+        context.post({ type: 'append', channel: this.channel, incarnation: this.#incarnation ?? 0, ...batch }),
+      pendingChanged: () => context.pendingChanged(),
+    });
+    return this.#madeWrites;
+  }
+
+  get #unstored(): readonly Uint8Array[] {
+    return this.#madeWrites?.unstored ?? [];
+  }
+
   /** See `OwnWrites.pending`. */
   get pending(): OwnWrites['pending'] {
-    return this.#writes.pending;
+    return this.#madeWrites?.pending ?? nothingPending;
   }
 
   /** Whether there are writes that wait for the document to be loaded. */
   get hasEarly(): boolean {
-    return this.#early.length > 0;
+    return this.#early !== undefined && this.#early.length > 0;
   }
 
   /** Resolves when no write waits any more for the document to be loaded. */
   async earlyMade(): Promise<void> {
-    while (this.hasEarly) await new Promise<void>((resolve) => this.#earlyWaiters.push(resolve));
+    while (this.hasEarly) {
+      await new Promise<void>((resolve) => {
+        this.#earlyWaiters ??= [];
+        this.#earlyWaiters.push(resolve);
+      });
+    }
   }
 
   /** Whether there are writes that may be nowhere but here. */
   get holdsUnstored(): boolean {
-    return this.hasEarly || this.#writes.unstored.length > 0;
+    return this.hasEarly || this.#unstored.length > 0;
+  }
+
+  /** The engine was told that it is closed. */
+  get isClosed(): boolean {
+    return this.#closed;
   }
 
   /** Whether a write that was made here may still be told of. */
   get awaitsEngine(): boolean {
-    return this.#writes.awaitsEngine;
+    return this.#madeWrites?.awaitsEngine ?? false;
   }
 
   write(write: (replica: Replica) => void): Receipt {
     if (this.#ended) throw closed();
     const replica = this.#replica;
-    if (replica === undefined) throw this.#failure ?? notLoaded(this.id);
+    if (this.#failure !== undefined) throw this.#failure;
+    if (replica === undefined) throw notLoaded(this.id);
     const before = replica.revision;
     let receipt: WriteReceipt | undefined;
     try {
@@ -131,6 +174,7 @@ export class OpenDocument implements DocumentAccess {
   writeKeyed(write: (replica: Replica) => void): Receipt {
     if (this.#replica !== undefined || this.#ended) return this.write(write);
     if (this.#failure) throw this.#failure;
+    this.#early ??= [];
     if (this.#early.length >= earlyLimit) {
       throw new JoineryError('limit-exceeded', {
         expected: `at most ${earlyLimit} writes before the document is loaded`,
@@ -147,26 +191,56 @@ export class OpenDocument implements DocumentAccess {
   subscribe(listener: () => void): () => void {
     // Wrapped, so that one function may listen twice.
     const own = (): void => listener();
-    this.#listeners.add(own);
-    return () => this.#listeners.delete(own);
+    this.#listeners = [...this.#listeners, own];
+    return () => {
+      this.#listeners = this.#listeners.filter((listener) => listener !== own);
+    };
   }
 
   /** What a new engine has to know of this document. */
   opening(): ToEngine {
-    return { type: 'open', channel: this.channel, document: this.id, ...this.#writes.handOver() };
+    const { channel, id: document } = this;
+    return {
+      type: 'open',
+      channel,
+      document,
+      incarnation: this.#incarnation,
+      ...(this.#madeWrites?.handOver() ?? { unstored: [], awaited: [] }),
+    };
   }
 
   /** Posts everything that was written, and takes no more; early writes are made when the document is loaded. */
   async flush(): Promise<void> {
     this.#ended = true;
     if (this.hasEarly) await this.earlyMade();
-    if (!this.#closed) this.#writes.takeAll();
+    if (!this.#closed) this.#madeWrites?.takeAll();
   }
 
-  /** No handle is left. What was written is posted and goes on its way, and its receipts with it. */
+  /**
+   * No handle is left. What was written is posted and goes on its way, and its receipts with it. The replica stays until
+   * all of it is stored: until then it may have to be brought into another incarnation.
+   */
   close(): void {
-    if (this.#closed) return;
-    this.#writes.takeAll();
+    if (this.#closing || this.#closed) return;
+    this.#closing = true;
+    this.#ended = true;
+    this.#listeners = nobody;
+    this.#madeWrites?.takeAll();
+    this.#closeWhenStored();
+  }
+
+  /** What was written until now was written by the clock as it is; what comes is written by another. */
+  clockChanges(): void {
+    if (!this.#closed) this.#madeWrites?.takeAll();
+  }
+
+  /** What is written next deals with this entry of the rejected list. */
+  settle(id: string): void {
+    this.#writes.settle(id);
+  }
+
+  #closeWhenStored(): void {
+    if (!this.#closing || this.#closed || this.holdsUnstored) return;
     this.#leave();
     this.#context.post({ type: 'close', channel: this.channel });
   }
@@ -175,9 +249,9 @@ export class OpenDocument implements DocumentAccess {
   end(): void {
     const error = closed();
     this.#leave();
-    const early = this.#early.splice(0);
+    const early = this.#early?.splice(0) ?? [];
     this.#settleLoaded?.reject(error);
-    this.#writes.end(error);
+    this.#madeWrites?.end(error);
     for (const { receipt } of early) receipt.markClosed(error);
     this.#earlyChanged();
   }
@@ -189,7 +263,7 @@ export class OpenDocument implements DocumentAccess {
     this.#replica = undefined;
     this.#value = undefined;
     free(replica);
-    this.#listeners.clear();
+    this.#listeners = nobody;
   }
 
   receive(message: ChannelMessage): void {
@@ -204,7 +278,11 @@ export class OpenDocument implements DocumentAccess {
   #handle(message: ChannelMessage): void {
     switch (message.type) {
       case 'loaded':
+        this.#incarnation = message.incarnation;
         if (!this.#closed) this.#load(message.snapshot, message.updates);
+        break;
+      case 'replaced':
+        this.#replaced(message);
         break;
       case 'failed':
         this.#fail(errorFrom(message.error));
@@ -218,18 +296,58 @@ export class OpenDocument implements DocumentAccess {
         if (!this.#closed) this.#replace(message.snapshot);
         break;
       case 'durable':
-        this.#writes.stored(message.batch, message.unsynced);
+        this.#madeWrites?.stored(message.batch, message.unsynced);
         break;
       case 'kept':
-        this.#writes.kept(message.batch);
+        this.#madeWrites?.kept(message.batch);
         break;
       case 'synced':
-        this.#writes.synced(message.seqs);
-        break;
-      case 'rejected':
-        this.#writes.rejected(message.agent, message.from, message.to, errorFrom(message.error));
+        this.#madeWrites?.synced(message.seqs);
         break;
     }
+    this.#closeWhenStored();
+  }
+
+  /**
+   * Another incarnation has taken the place of this one: what the old replica has written and nobody has stored is made
+   * again in the new one, and receipts follow their writes.
+   */
+  #replaced(message: Extract<ChannelMessage, { readonly type: 'replaced' }>): void {
+    const { incarnation, snapshot, replacements, complete, bridges, epochChanged } = message;
+    // Taken out of the old replica, and posted for an incarnation that takes nothing any more: `follow` has it back.
+    if (!this.#closed) this.#madeWrites?.takeAll();
+    this.#incarnation = incarnation;
+    if (this.#closed || this.#replica === undefined) this.#followWithout(snapshot, replacements, complete);
+    else {
+      const old = this.#replica;
+      const next = this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions));
+      this.#guard(() => {
+        const followed = followReplacement({
+          ...{ old, next, writes: this.#writes, replacements, complete, bridges, epochChanged },
+          clock: { serverTime_ms: this.#context.now(), offset_ms: this.#context.clockOffset_ms(), refused: false },
+          at_ms: this.#context.environment.now(),
+        });
+        this.#adopt(next);
+        free(old);
+        followed();
+      });
+    }
+    // Before it says so: an engine that is about to end waits for no more than that.
+    this.#madeWrites?.takeAll();
+    this.#context.post({ type: 'followed', channel: this.channel, awaited: this.#madeWrites?.awaited ?? [] });
+    if (!this.#closed) this.#ready();
+  }
+
+  /** The same without a replica: it was lost, or the document is closed and everything it wrote was stored. */
+  #followWithout(snapshot: Uint8Array, replacements: readonly Replacement[], complete: boolean): void {
+    const next = this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions));
+    const { writes } = { writes: this.#writes };
+    followReplacement({
+      ...{ old: undefined, next, writes, replacements, complete, bridges: [], epochChanged: false, clock: undefined },
+      at_ms: this.#context.environment.now(),
+    })();
+    if (this.#closed) free(next);
+    else this.#adopt(next);
   }
 
   #load(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): void {
@@ -239,13 +357,17 @@ export class OpenDocument implements DocumentAccess {
       return;
     }
     try {
-      this.#adopt(snapshot === undefined ? new Replica(this.#options()) : Replica.load(snapshot, this.#options()));
+      this.#adopt(
+        snapshot === undefined
+          ? new Replica(this.#context.replicaOptions)
+          : Replica.load(snapshot, this.#context.replicaOptions),
+      );
     } catch (error) {
       this.#fail(asJoineryError(error));
       return;
     }
     // Also after a trap, when the engine was replaced before it could send the state.
-    this.#applyAll([...updates, ...this.#writes.unstored]);
+    this.#applyAll([...updates, ...this.#unstored]);
     this.#ready();
   }
 
@@ -253,7 +375,7 @@ export class OpenDocument implements DocumentAccess {
   #ready(): void {
     while (this.#replica !== undefined) {
       const replica = this.#replica;
-      const early = this.#early.shift();
+      const early = this.#early?.shift();
       if (early === undefined) break;
       try {
         this.#guard(() => early.write(replica));
@@ -262,18 +384,26 @@ export class OpenDocument implements DocumentAccess {
         early.receipt.markRejected(asJoineryError(error));
       }
     }
-    this.#writes.takeSoon();
+    this.#madeWrites?.takeSoon();
     this.#settleLoaded?.resolve();
+    this.#settleLoaded = undefined;
     this.#earlyChanged();
     this.#notify();
   }
 
   #fail(error: JoineryError): void {
-    if (this.#replica !== undefined) return;
+    if (this.#replica !== undefined) {
+      if (error.code !== 'document-deleted') return;
+      // Nothing that is written to it will ever be anywhere else.
+      this.#failure = error;
+      this.#madeWrites?.end(error);
+      this.#notify();
+      return;
+    }
     this.#failure = error;
-    const early = this.#early.splice(0);
+    const early = this.#early?.splice(0) ?? [];
     this.#settleLoaded?.reject(error);
-    this.#writes.lose(error);
+    this.#madeWrites?.lose(error);
     for (const { receipt } of early) receipt.markRejected(error);
     this.#earlyChanged();
     this.#notify();
@@ -281,7 +411,7 @@ export class OpenDocument implements DocumentAccess {
 
   #earlyChanged(): void {
     if (this.hasEarly) return;
-    for (const resolve of this.#earlyWaiters.splice(0)) resolve();
+    for (const resolve of this.#earlyWaiters?.splice(0) ?? []) resolve();
   }
 
   #join(updates: readonly Uint8Array[]): void {
@@ -315,17 +445,11 @@ export class OpenDocument implements DocumentAccess {
   #replace(snapshot: Uint8Array): void {
     const old = this.#replica;
     // What is only in the old replica is taken out of it first.
-    this.#writes.takeAll();
-    this.#adopt(this.#guard(() => Replica.load(snapshot, this.#options())));
-    this.#applyAll(this.#writes.unstored);
+    this.#madeWrites?.takeAll();
+    this.#adopt(this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions)));
+    this.#applyAll(this.#unstored);
     free(old);
     this.#ready();
-  }
-
-  /** What comes from the engine was in storage or at the server: a clock that is behind must not hold it back. */
-  #options(): ReplicaOptions {
-    const { environment, now } = this.#context;
-    return { now, random: (bytes) => environment.randomBytes(bytes), trustStamps: true };
   }
 
   #adopt(replica: Replica): void {
@@ -342,7 +466,7 @@ export class OpenDocument implements DocumentAccess {
       const failure = new JoineryError('internal', `The core has trapped: ${error.message}`, { cause: error });
       this.#generation += 1;
       this.#replica = undefined;
-      this.#writes.lose(failure);
+      this.#madeWrites?.lose(failure);
       if (this.hasEarly) this.#writes.announce();
       this.#context.post({ type: 'reload', channel: this.channel });
       this.#context.trapped(failure);
@@ -369,7 +493,7 @@ export class OpenDocument implements DocumentAccess {
 
   #notify(): void {
     this.#notifiedRevision = this.revision;
-    for (const listener of [...this.#listeners]) {
+    for (const listener of this.#listeners) {
       try {
         listener();
       } catch (error) {

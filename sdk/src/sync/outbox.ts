@@ -2,6 +2,7 @@
 // from storage whenever the document is opened. Payloads stay in storage, but for those that are not there yet and a
 // few young ones that are about to be sent.
 
+import type { Dot } from '@joinery/protocol';
 import type { Acknowledgement } from '../storage/storage.ts';
 import type { AgentSeq } from './messages.ts';
 
@@ -11,6 +12,8 @@ export interface OutboxEntry {
   readonly to: number;
   readonly length: number;
   readonly at_ms: number;
+  /** What was added to this device's clock when it was written. */
+  readonly clockOffset_ms: number | undefined;
   /** It is in storage. What isn't is only sent when storage fails. */
   durable: boolean;
   bytes: Uint8Array | undefined;
@@ -49,8 +52,6 @@ export class Outbox {
   readonly #retained: RetainedBytes;
   /** Causal order; each agent's entries in the order of their seqs. */
   readonly #entries = new Map<string, OutboxEntry>();
-  /** Agents of which an envelope can't be sent: later ones would be gaps. */
-  readonly #broken = new Map<bigint, number>();
   /** Agent → what the server is known to have of it. What storage says may be older. */
   readonly #acknowledged = new Map<bigint, Acknowledgement>();
   /** Also those that are not durable may be sent. */
@@ -62,6 +63,11 @@ export class Outbox {
 
   get size(): number {
     return this.#entries.size;
+  }
+
+  /** What is known of what the server has: to be noted in the one that is made in place of this one. */
+  get notes(): readonly Acknowledgement[] | undefined {
+    return this.#acknowledged.size > 0 ? [...this.#acknowledged.values()] : undefined;
   }
 
   get oldestAt_ms(): number | undefined {
@@ -80,10 +86,25 @@ export class Outbox {
     return [...heads];
   }
 
+  [Symbol.iterator](): Iterator<OutboxEntry> {
+    return this.#entries.values();
+  }
+
   /** Whether there is anything of this agent. */
   holds(agent: bigint): boolean {
     for (const entry of this.#entries.values()) if (entry.agent === agent) return true;
     return false;
+  }
+
+  /** Whether the server lacks something of this agent up to `to`. */
+  lacks(agent: bigint, to: number): boolean {
+    for (const entry of this.#entries.values()) if (entry.agent === agent && entry.from < to) return true;
+    return false;
+  }
+
+  /** What is in storage. */
+  get durable(): OutboxEntry[] {
+    return [...this.#entries.values()].filter(({ durable }) => durable);
   }
 
   /** The acknowledgement that covers an envelope, if there was one. */
@@ -93,12 +114,18 @@ export class Outbox {
   }
 
   /** Entries of an agent are added in the order of their seqs; what is there already stays. */
-  add(range: Place & { readonly to: number }, bytes: Uint8Array, at_ms: number, durable: boolean): OutboxEntry {
+  add(
+    range: Place & { readonly to: number; readonly clockOffset_ms: number | undefined },
+    bytes: Uint8Array,
+    at_ms: number,
+    durable: boolean,
+  ): OutboxEntry {
     const key = keyOf(range);
     const known = this.#entries.get(key);
     if (known !== undefined) return known;
-    const { agent, from, to } = range;
-    const entry = { agent, from, to, length: bytes.length, at_ms, durable, bytes: durable ? undefined : bytes };
+    const { agent, from, to, clockOffset_ms } = range;
+    const held = durable ? undefined : bytes;
+    const entry = { agent, from, to, length: bytes.length, at_ms, clockOffset_ms, durable, bytes: held };
     this.#entries.set(key, entry);
     return entry;
   }
@@ -107,6 +134,28 @@ export class Outbox {
     entry.durable = true;
     const kept = this.#entries.has(keyOf(entry)) && this.#retained.take(entry.length);
     if (!kept) entry.bytes = undefined;
+  }
+
+  /** Whether the envelope of this dot is here to be sent. */
+  covers({ agent, seq }: Dot): boolean {
+    for (const entry of this.#entries.values()) {
+      if (entry.agent === agent && entry.from < seq && seq <= entry.to) return true;
+    }
+    return false;
+  }
+
+  /** Whether a server of this version lacks something that it once had. */
+  isLost(version: ReadonlyMap<bigint, number>): boolean {
+    for (const { agent, to } of this.#acknowledged.values()) if (to > (version.get(agent) ?? 0)) return true;
+    return false;
+  }
+
+  /** Whether something here rests on what a replica of this version, which has all that the server has, lacks. */
+  isTorn(version: ReadonlyMap<bigint, number>): boolean {
+    for (const { agent, to, durable } of this.#entries.values()) {
+      if (durable && to > (version.get(agent) ?? 0)) return true;
+    }
+    return false;
   }
 
   /** The server has these, whether or not there is an entry yet. */
@@ -128,11 +177,6 @@ export class Outbox {
     return { count, bytes };
   }
 
-  /** Nothing of this agent from this seq on is sent any more. */
-  breakAt({ agent, from }: Place): void {
-    this.#broken.set(agent, Math.min(from, this.#broken.get(agent) ?? from));
-  }
-
   /** What is to be sent next. */
   select({ sent, limit_bytes, limit_count }: OutboxRequest): OutboxEntry[] {
     const selected: OutboxEntry[] = [];
@@ -142,8 +186,7 @@ export class Outbox {
     for (const entry of this.#entries.values()) {
       if (selected.length >= limit_count) break;
       if (entry.to <= (sent.get(entry.agent) ?? 0) || held.has(entry.agent)) continue;
-      const sendable = entry.durable || this.sendAll;
-      if (!sendable || entry.from >= (this.#broken.get(entry.agent) ?? Infinity)) {
+      if (!entry.durable && !this.sendAll) {
         held.add(entry.agent);
         continue;
       }
@@ -154,10 +197,11 @@ export class Outbox {
     return selected;
   }
 
-  /** The document is closed. */
+  /** The document is closed, or another incarnation begins. */
   clear(): void {
     for (const entry of this.#entries.values()) this.#release(entry);
     this.#entries.clear();
+    this.#acknowledged.clear();
   }
 
   #release(entry: OutboxEntry): void {

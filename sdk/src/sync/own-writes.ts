@@ -7,12 +7,16 @@
 import { type JoineryError, readEnvelope } from '@joinery/protocol';
 import { WriteReceipt } from '../documents/receipt.ts';
 import type { Environment } from '../environment.ts';
+import type { RejectedWrite } from '../storage/storage.ts';
 import type { AgentSeq, EnvelopeBatch } from './messages.ts';
+import type { Fate } from './write-fates.ts';
 
 export interface OwnWritesContext {
   readonly environment: Environment;
   /** What was written since the last time, as one envelope; undefined when there is nothing more. */
   takeUpdate(): Uint8Array | undefined;
+  /** What is added to this device's clock now. */
+  clockOffset_ms(): number;
   post(batch: EnvelopeBatch): void;
   pendingChanged(): void;
 }
@@ -27,9 +31,10 @@ interface Question {
 }
 
 /** Own envelopes of one agent that were posted, and the receipts that they move. */
-interface Batch extends EnvelopeBatch {
+export interface Batch extends EnvelopeBatch {
   readonly agent: bigint;
   readonly from: number;
+  /** 0 where there are no envelopes. */
   readonly to: number;
   readonly at_ms: number;
   readonly receipts: readonly WriteReceipt[];
@@ -47,6 +52,11 @@ export class OwnWrites {
   #shared: WriteReceipt | undefined;
   /** What all writes share that change nothing, until the next batch. */
   #unchanged: WriteReceipt | undefined;
+  /** Such ones of earlier batches, which have to ask again. */
+  #asking: WriteReceipt[] = [];
+  /** For the next batch. */
+  #rejected: RejectedWrite[] = [];
+  #settled: string[] = [];
   #questions: Question[] = [];
   /** When the oldest write was made that is in no batch. */
   #dirtyAt_ms: number | undefined;
@@ -95,8 +105,7 @@ export class OwnWrites {
     // It answers all of them, in order.
     this.#inFlight = [...this.#unstored.keys()].at(-1);
     for (const batch of this.#unstored.values()) batch.taken = false;
-    const unstored = Array.from(this.#unstored.values(), ({ batch, envelopes, asks }) => ({ batch, envelopes, asks }));
-    return { unstored, awaited: [...awaited] };
+    return { unstored: Array.from(this.#unstored.values(), posted), awaited: [...awaited] };
   }
 
   /** Something was announced that is not in the replica yet: it is pending all the same. */
@@ -128,6 +137,12 @@ export class OwnWrites {
     return this.#unchanged;
   }
 
+  /** What is written next deals with this entry of the rejected list. */
+  settle(id: string): void {
+    this.#settled.push(id);
+    this.takeSoon();
+  }
+
   takeSoon(): void {
     if (this.#takeDue) return;
     this.#takeDue = true;
@@ -156,6 +171,7 @@ export class OwnWrites {
     const batches = [...this.#unstored.values(), ...this.#unsynced];
     const receipts = [...batches, ...this.#questions].flatMap((waiting) => waiting.receipts);
     receipts.push(...batches.flatMap(({ unchanged }) => unchanged), ...this.#receipts);
+    receipts.push(...this.#asking.splice(0));
     if (this.#unchanged !== undefined) receipts.push(this.#unchanged);
     this.#unstored.clear();
     this.#unsynced = [];
@@ -194,7 +210,7 @@ export class OwnWrites {
   synced(seqs: readonly AgentSeq[]): void {
     const reached = new Map(seqs);
     const done: { readonly receipts: readonly WriteReceipt[] }[] = this.#leave(
-      ({ agent, to, envelopes }) => envelopes.length > 0 && to <= (reached.get(agent) ?? 0),
+      ({ agent, to }) => to > 0 && to <= (reached.get(agent) ?? 0),
     );
     for (const question of this.#questions) {
       for (const [agent, to] of question.seqs) if (to <= (reached.get(agent) ?? 0)) question.seqs.delete(agent);
@@ -204,9 +220,76 @@ export class OwnWrites {
     for (const { receipts } of done) for (const receipt of receipts) receipt.markSynced();
   }
 
-  rejected(agent: bigint, from: number, to: number, error: JoineryError): void {
-    const hit = this.#leave((batch) => batch.agent === agent && batch.to > from && batch.from < to);
-    for (const { receipts } of hit) for (const receipt of receipts) receipt.markRejected(error);
+  /**
+   * The incarnation in which everything here was written is over. What became of each batch moves its receipts; `left` are
+   * those that are nowhere but here, and whose operations are to be made again, with their receipts (see `again`).
+   * `tell` is called when the new replica is there: whoever listens may write.
+   */
+  follow(fateOf: (agent: bigint, from: number, to: number) => Fate): { readonly left: readonly Batch[]; tell(): void } {
+    const left: Batch[] = [];
+    const told: (() => void)[] = [];
+    const unstored = [...this.#unstored.values()];
+    for (const batch of [...this.#unsynced.splice(0), ...unstored]) {
+      const { agent, from, to, receipts, unchanged } = batch;
+      if (unstored.includes(batch)) this.#asking.push(...unchanged);
+      const fate: Fate = to === 0 ? { kind: 'left' } : fateOf(agent, from, to);
+      if (fate.kind === 'left' || fate.kind === 'unknown') {
+        this.#rejected.push(...batch.rejected);
+        this.#settled.push(...batch.settled);
+      }
+      switch (fate.kind) {
+        case 'moved':
+          this.#unsynced.push({ ...batch, unchanged: [], agent: fate.agent, from: fate.seq - 1, to: fate.seq });
+          told.push(() => {
+            for (const receipt of receipts) receipt.markDurable();
+          });
+          break;
+        case 'done':
+          told.push(() => {
+            for (const receipt of receipts) receipt.markSynced();
+          });
+          break;
+        case 'rejected':
+          told.push(() => {
+            for (const receipt of receipts) {
+              // It was in storage, and is in the rejected list.
+              receipt.markDurable();
+              receipt.markRejected(fate.error);
+            }
+          });
+          break;
+        default:
+          if (to > 0) left.push(batch);
+      }
+    }
+    this.#unstored.clear();
+    this.#inFlight = undefined;
+    for (const { receipts } of this.#questions.splice(0)) this.#asking.push(...receipts);
+    return {
+      left,
+      tell: () => {
+        for (const tell of told) tell();
+      },
+    };
+  }
+
+  /** A batch that was left was replayed: its receipts wait for what it became. */
+  again({ receipts }: Pick<Batch, 'receipts'>): void {
+    this.#receipts.push(...receipts);
+    this.announce();
+    this.takeSoon();
+  }
+
+  /** These came to nothing in the replay: for the rejected list, and its receipts. */
+  reject(batch: Pick<Batch, 'receipts'>, writes: readonly RejectedWrite[], error: JoineryError): void {
+    this.#rejected.push(...writes);
+    for (const receipt of batch.receipts) receipt.markRejected(error);
+    this.takeSoon();
+  }
+
+  /** What is stored and waited for. */
+  get awaited(): AgentSeq[] {
+    return this.#unsynced.map(({ agent, to }) => [agent, to]);
   }
 
   /** The batches that this holds for; those that are stored are not waited for any more. */
@@ -238,32 +321,40 @@ export class OwnWrites {
     // The receipts go with the last part of what they stand for.
     const isLast = next === undefined;
     const receipts = isLast ? this.#receipts.splice(0) : [];
-    const unchanged = isLast && this.#unchanged !== undefined ? [this.#unchanged] : [];
+    const unchanged = isLast ? this.#asking.splice(0) : [];
+    if (isLast && this.#unchanged !== undefined) unchanged.push(this.#unchanged);
     const at_ms = this.#dirtyAt_ms ?? this.#context.environment.now();
     if (isLast) this.#shared = this.#unchanged = undefined;
     if (first === undefined || last === undefined) {
       this.#clean();
       // Nothing is to be stored, but something may be asked. What was announced and then changed nothing is told the same.
       unchanged.push(...receipts);
-      if (unchanged.length === 0) return false;
-      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, receipts: [], unchanged });
+      if (unchanged.length === 0 && this.#rejected.length === 0 && this.#settled.length === 0) return false;
+      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, receipts: [], unchanged }, isLast);
       return true;
     }
     if (isLast) this.#dirtyAt_ms = undefined;
     const { agent, from } = readEnvelope(first);
     const { to } = readEnvelope(last);
-    this.#post({ envelopes, agent, from, to, at_ms, receipts, unchanged });
+    this.#post({ envelopes, agent, from, to, at_ms, receipts, unchanged }, isLast);
     this.#context.pendingChanged();
     return true;
   }
 
-  #post(made: Omit<Batch, 'batch' | 'asks' | 'taken'>): void {
+  /** @param isLast nothing more was written: what is settled by it is so only with its last part */
+  #post(
+    made: Omit<Batch, 'batch' | 'asks' | 'taken' | 'clockOffset_ms' | 'rejected' | 'settled'>,
+    isLast: boolean,
+  ): void {
     this.#batches += 1;
     const batch = this.#batches;
     const asks = made.unchanged.length > 0;
-    this.#unstored.set(batch, { ...made, batch, asks, taken: false });
+    const [rejected, settled] = [this.#rejected.splice(0), isLast ? this.#settled.splice(0) : []];
+    const clockOffset_ms = this.#context.clockOffset_ms();
+    const full = { ...made, batch, asks, clockOffset_ms, rejected, settled, taken: false };
+    this.#unstored.set(batch, full);
     this.#inFlight = batch;
-    this.#context.post({ batch, envelopes: made.envelopes, asks });
+    this.#context.post(posted(full));
   }
 
   #clean(): void {
@@ -271,4 +362,9 @@ export class OwnWrites {
     this.#dirtyAt_ms = undefined;
     this.#context.pendingChanged();
   }
+}
+
+/** What the engine needs of it. */
+function posted({ batch, envelopes, clockOffset_ms, rejected, settled, asks }: Batch): EnvelopeBatch {
+  return { batch, envelopes, clockOffset_ms, rejected, settled, asks };
 }

@@ -15,13 +15,18 @@ import type { Link, Transport } from '../transport/transport.ts';
 /** The effects that are about a document. */
 export type DocumentEffect = Extract<ClientEffect, { readonly document: string }>;
 
+export type SpaceEffect = Extract<ClientEffect, { readonly type: 'space' | 'space-failed' }>;
+
 export interface SessionHost {
   connection(status: ConnectionStatus): void;
   document(effect: DocumentEffect): void;
+  /** The server has accepted a token of this user. */
+  authenticated(user: string): void;
+  space(effect: SpaceEffect): void;
   /** A sample of what to add to this device's clock to get the server's. */
   clock(offset_ms: number, roundTrip_ms: number): void;
-  /** The session has given up. */
-  failed(error: JoineryError): void;
+  /** The session has given up; undefined: it begins anew. */
+  failed(error: JoineryError | undefined): void;
   /** Carrying out an effect threw. */
   broken(error: unknown): void;
 }
@@ -85,6 +90,23 @@ export class SessionDriver {
     this.#input((session, now) => session.handleUnsubscribe(document, now));
   }
 
+  /** The document's agents are to be closed, and its state to come from nothing. */
+  replace(document: string, agents: readonly bigint[], epoch: number | undefined): void {
+    this.#input((session, now) => {
+      try {
+        return session.handleReplace(document, agents, epoch, now);
+      } catch (error) {
+        if (!(error instanceof JoineryError)) throw error;
+        return [{ type: 'document-failed', document, error }];
+      }
+    });
+  }
+
+  /** The log is that of the new incarnation. */
+  replaced(document: string): void {
+    this.#input((session, now) => session.handleReplaced(document, now));
+  }
+
   /** The document's log has more to send. */
   changed(document: string): void {
     this.#input((session, now) => session.handleChanged(document, now));
@@ -98,6 +120,32 @@ export class SessionDriver {
   /** So many bytes from the server are joined and stored. */
   consumed(bytes: number): void {
     this.#input((session, now) => session.handleConsumed(bytes, now));
+  }
+
+  followSpace(space: string, token: number): void {
+    this.#input((session, now) => {
+      try {
+        return session.handleFollowSpace(space, token, now);
+      } catch (error) {
+        if (!(error instanceof JoineryError)) throw error;
+        return [{ type: 'space-failed', space, error }];
+      }
+    });
+  }
+
+  unfollowSpace(space: string): void {
+    this.#input((session, now) => session.handleUnfollowSpace(space, now));
+  }
+
+  deleteDocument(document: string): void {
+    this.#input((session, now) => {
+      try {
+        return session.handleDeleteDocument(document, now);
+      } catch (error) {
+        if (!(error instanceof JoineryError)) throw error;
+        return [{ type: 'deletion-refused', document, error }];
+      }
+    });
   }
 
   close(): void {
@@ -151,6 +199,13 @@ export class SessionDriver {
       }
       case 'session-failed':
         this.#host.failed(effect.error);
+        break;
+      case 'authenticated':
+        this.#host.authenticated(effect.user);
+        break;
+      case 'space':
+      case 'space-failed':
+        this.#host.space(effect);
         break;
       default:
         this.#host.document(effect);

@@ -15,8 +15,9 @@ export interface ConnectionStatus {
 /** What of this client's own writes the server doesn't have yet, over all documents, open or not. */
 export interface SyncStatus {
   /**
-   * `blocked`: the server refused a write of some document; that document's later writes are kept, not sent. `pending` with
-   * nothing counted: storage was not yet asked what earlier sessions have left.
+   * `blocked`: some document can't be synced until something else is done (it was deleted, or what the server sends of it
+   * can't be read); its writes are kept. What the server refuses blocks nothing: it goes to the rejected list. `pending`
+   * with nothing counted: storage was not yet asked what earlier sessions have left.
    */
   readonly state: 'idle' | 'pending' | 'blocked';
   /** Batches of writes that are not yet committed by the server (one batch: what was written while one was stored). */
@@ -46,5 +47,9 @@ export interface ClientStatus {
 export type ClientEvent =
   /** The engine (worker) died and was replaced; open documents were opened again and nothing durable is lost. */
   | { readonly type: 'engine-restarted'; readonly error: JoineryError }
+  /** The token is another user's. The client closes: what is stored stays, for the user whose it is. */
+  | { readonly type: 'user-changed'; readonly error: JoineryError }
+  /** The server has deleted a document, for ever. What is still written to it comes to nothing. */
+  | { readonly type: 'document-deleted'; readonly document: string }
   /** A stored record could not be read. It was set aside in storage; what the server has is fetched again. */
   | { readonly type: 'record-damaged'; readonly document: string; readonly error: JoineryError };

@@ -20,19 +20,41 @@ export interface StoredReplicaContext {
   now(): number;
   /** Updates that came from storage, not from the owner: to be passed on. */
   news(updates: readonly Uint8Array[]): void;
+  /** An own envelope that the server has, as storage says. */
+  acknowledged(envelope: StoredEnvelope): void;
   /** An envelope of the log of which storage doesn't know that the server has it. True when it is known here. */
   unacknowledged(envelope: StoredEnvelope): boolean;
+  /** Updates that waited for their causes have joined. */
+  freed(): void;
   /** A record was set aside, or holds something that this core can't read. */
   damaged(error: JoineryError): void;
   /** The stored document was damaged since it was loaded: all of it is to be fetched again. */
   refetch(): void;
+  /** Another incarnation is in storage: this one is of no more use. */
+  overtaken(stored: StoredDocument): void;
   /** Whether a snapshot made now would hold own writes that are in no log. */
   holdsUnstored(): boolean;
 }
 
+/** A replica that nobody uses, as the bytes of its state, with what else has to be known of it. */
+export interface RestingReplica {
+  /** One character a byte: the smallest place that there is for a few hundred of them. */
+  readonly state: string;
+  readonly tag: string | undefined;
+  readonly repairs: number;
+  readonly snapshot_bytes: number;
+  readonly fresh_bytes: number;
+  readonly removable_bytes: number;
+  readonly unacknowledged_bytes: number;
+}
+
+/** What is larger is not sent to rest: waking would take too long. */
+const restLimit_bytes = 8 * 1024;
+
 export class StoredReplica {
   readonly replica: Replica;
   readonly #context: StoredReplicaContext;
+  readonly #incarnation: number;
   #tag: string | undefined;
   #repairs: number;
   #freed = false;
@@ -48,7 +70,7 @@ export class StoredReplica {
   /**
    * @throws JoineryError `invalid-snapshot` when the core can't read the stored snapshot.
    */
-  constructor(stored: StoredDocument, context: StoredReplicaContext) {
+  constructor(stored: Pick<StoredDocument, 'snapshot' | 'repairs' | 'incarnation'>, context: StoredReplicaContext) {
     this.#context = context;
     // What was stored or came from the server was checked; a clock that is behind must not hold it back.
     const options = { now: () => context.now(), trustStamps: true };
@@ -56,11 +78,48 @@ export class StoredReplica {
     this.#tag = stored.snapshot?.tag;
     this.#snapshot_bytes = stored.snapshot?.bytes.length ?? 0;
     this.#repairs = stored.repairs;
+    this.#incarnation = stored.incarnation;
+  }
+
+  static wake(resting: RestingReplica, incarnation: number, context: StoredReplicaContext): StoredReplica {
+    const { state, tag, repairs } = resting;
+    const bytes = Uint8Array.from(state, (unit) => unit.charCodeAt(0));
+    const snapshot = { bytes, tag: tag ?? '', epoch: 0 };
+    const local = new StoredReplica({ snapshot, repairs, incarnation }, context);
+    local.#tag = tag;
+    local.#snapshot_bytes = resting.snapshot_bytes;
+    local.#fresh_bytes = resting.fresh_bytes;
+    local.#removable_bytes = resting.removable_bytes;
+    local.#unacknowledged_bytes = resting.unacknowledged_bytes;
+    return local;
+  }
+
+  /** Gives the replica up, for `wake` to make it again. Undefined, and nothing has changed, where that can't be. */
+  rest(): RestingReplica | undefined {
+    if (this.#freed || this.#opaque || this.busy || this.replica.pendingCount > 0) return undefined;
+    if (this.#snapshot_bytes > restLimit_bytes) return undefined;
+    const bytes = this.replica.encodeSnapshot();
+    if (bytes.length > restLimit_bytes) return undefined;
+    this.free();
+    return {
+      state: String.fromCharCode(...bytes),
+      tag: this.#tag,
+      repairs: this.#repairs,
+      snapshot_bytes: this.#snapshot_bytes,
+      fresh_bytes: this.#fresh_bytes,
+      removable_bytes: this.#removable_bytes,
+      unacknowledged_bytes: this.#unacknowledged_bytes,
+    };
   }
 
   /** Whether something of it is still to be done in storage. */
   get busy(): boolean {
     return this.#compacting > 0;
+  }
+
+  /** See `StoredDocument.repairs`. */
+  get repairs(): number {
+    return this.#repairs;
   }
 
   /** A resume point for storage. */
@@ -70,6 +129,13 @@ export class StoredReplica {
 
   /** Joins updates. False when there was one that the core can't read. */
   join(updates: readonly Uint8Array[]): boolean {
+    const { pendingCount } = this.replica;
+    const joined = this.#join(updates);
+    if (this.replica.pendingCount < pendingCount) this.#context.freed();
+    return joined;
+  }
+
+  #join(updates: readonly Uint8Array[]): boolean {
     try {
       this.replica.applyUpdates(updates);
       return true;
@@ -100,10 +166,11 @@ export class StoredReplica {
       this.#context.refetch();
     }
     const news: Uint8Array[] = [];
-    if (stored.snapshot !== undefined && stored.snapshot.tag !== this.#tag) {
-      if (this.join([stored.snapshot.bytes])) news.push(stored.snapshot.bytes);
-      this.#tag = stored.snapshot.tag;
-      this.#snapshot_bytes = stored.snapshot.bytes.length;
+    if (stored.snapshot?.tag !== this.#tag) {
+      if (stored.snapshot !== undefined && this.join([stored.snapshot.bytes])) news.push(stored.snapshot.bytes);
+      // Also when it was set aside: the next one takes the place of none.
+      this.#tag = stored.snapshot?.tag;
+      this.#snapshot_bytes = stored.snapshot?.bytes.length ?? 0;
     }
     const version = decodeVersion(this.replica.version());
     const log = causalOrder(stored.log);
@@ -111,8 +178,10 @@ export class StoredReplica {
     if (this.join(missing)) news.push(...missing);
     this.#fresh_bytes = this.#removable_bytes = this.#unacknowledged_bytes = 0;
     for (const envelope of log) {
+      if (envelope.own && envelope.acknowledged) this.#context.acknowledged(envelope);
       const acknowledged = envelope.acknowledged || this.#context.unacknowledged(envelope);
-      this.appended(envelope.bytes.length, acknowledged);
+      // What the server has and its backup hasn't stays as well.
+      this.appended(envelope.bytes.length, acknowledged && (envelope.safe || !envelope.own));
     }
     this.#context.news(news);
     return log.map(({ bytes }) => bytes);
@@ -169,7 +238,9 @@ export class StoredReplica {
     const { store, document } = this.#context;
     for (let attempt = 0; attempt < compactionAttempts && !this.#freed; attempt += 1) {
       const bytes = this.replica.encodeSnapshot();
-      const compaction = { replaces: this.#tag, epoch, bytes, covers: decodeVersion(this.replica.version()) };
+      const incarnation = this.#incarnation;
+      const covers = decodeVersion(this.replica.version());
+      const compaction = { incarnation, replaces: this.#tag, epoch, bytes, covers };
       const tag = await store.compact(document, resume === undefined ? compaction : { ...compaction, resume });
       if (tag !== undefined) {
         this.#tag = tag;
@@ -180,7 +251,19 @@ export class StoredReplica {
       }
       // Another tab was quicker: include what it stored.
       const stored = await store.load(document);
-      if (!this.#freed) this.merge(stored);
+      if (this.#freed) return;
+      if (stored.incarnation !== incarnation) {
+        this.#context.overtaken(stored);
+        return;
+      }
+      this.merge(stored);
     }
+    if (resume === undefined || this.#freed) return;
+    // The position that the state stands for must not be stored without it: nothing behind this goes on before it is.
+    throw new JoineryError('storage-failed', {
+      expected: 'the state that the server sent to be stored',
+      got: `${compactionAttempts} attempts that others were quicker than`,
+      remedy: 'It is tried again.',
+    });
   }
 }

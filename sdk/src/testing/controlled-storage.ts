@@ -9,21 +9,25 @@ import type {
   Namespace,
   Storage,
   StoreEvents,
+  Swap,
 } from '../storage/storage.ts';
 
 export class ControlledStorage implements Storage {
   readonly mode: string;
+  readonly shared: boolean;
   readonly #storage: Storage;
   /** What commits and reads fail with, as long as it is set. */
   failure: Error | undefined;
   /** The number of writes in each commit that succeeded. */
   readonly commits: number[] = [];
   compactions = 0;
+  swaps = 0;
   #held: (() => void)[] | undefined;
 
   constructor(storage: Storage) {
     this.#storage = storage;
     this.mode = storage.mode;
+    this.shared = storage.shared ?? false;
   }
 
   /** From now on commits wait. */
@@ -60,13 +64,45 @@ export class ControlledStorage implements Storage {
         if (tag !== undefined) this.compactions += 1;
         return tag;
       },
+      swap: async (document: string, swap: Swap) => {
+        await this.#gate();
+        const swapped = await store.swap(document, swap);
+        if (swapped) this.swaps += 1;
+        return swapped;
+      },
+      replacements: async (document: string, after: number) => {
+        this.#check();
+        return await store.replacements(document, after);
+      },
+      rejected: async (document?: string) => {
+        this.#check();
+        return await store.rejected(document);
+      },
+      removeRejected: async (document: string, ids: readonly string[]) => {
+        await this.#gate();
+        await store.removeRejected(document, ids);
+      },
       documents: () => store.documents(),
-      pending: () => store.pending(),
+      pending: async () => {
+        this.#check();
+        return await store.pending();
+      },
       damaged: () => store.damaged(),
-      readValue: (key: string) => store.readValue(key),
+      readValue: async (key: string) => {
+        this.#check();
+        return await store.readValue(key);
+      },
       writeValue: async (key: string, value: Uint8Array | undefined) => {
         await this.#gate();
         await store.writeValue(key, value);
+      },
+      claimValue: async (key: string, value: Uint8Array) => {
+        await this.#gate();
+        return await store.claimValue(key, value);
+      },
+      wipe: async () => {
+        await this.#gate();
+        await store.wipe();
       },
       close: () => store.close(),
     };

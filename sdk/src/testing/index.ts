@@ -2,7 +2,7 @@
 // a server and a clock in memory for those who test an app.
 
 export { createClientIn } from '../client.ts';
-export type { Environment } from '../environment.ts';
+export type { Channel, Environment, LockEvents, Locks, TabsEnvironment } from '../environment.ts';
 export { MemoryStorage } from '../storage/memory.ts';
 export { MemoryNetwork } from '../transport/memory.ts';
 export { assert, assertEqual, assertRejects, type ContractCase } from './contract.ts';
@@ -12,5 +12,6 @@ export { MemoryServer, type MemoryServerOptions } from './memory-server.ts';
 export { seededRandom } from './random.ts';
 export { type StorageHarness, storageSuite } from './storage-suite.ts';
 export { type ServerEnd, type TransportHarness, transportSuite } from './transport-suite.ts';
+export { VirtualDevice, type VirtualTab } from './virtual-device.ts';
 export { VirtualEnvironment } from './virtual-environment.ts';
 export { World, type WorldOptions } from './world.ts';

@@ -9,12 +9,15 @@ import {
   JoineryError,
   type ServerEffect,
   ServerSession,
-  type Settlement,
+  type SpacePage,
   type SubmitEnvelopes,
+  spaceOf,
 } from '@joinery/protocol';
-import { encodeVersion, Replica } from '../core/index.ts';
 import type { Cancel, Environment } from '../environment.ts';
 import type { AcceptedLink, MemoryNetwork } from '../transport/memory.ts';
+import { MemoryDocument, type ServerEnvelope, type SettlementDraft } from './memory-document.ts';
+
+export type { ServerEnvelope } from './memory-document.ts';
 
 export interface MemoryServerOptions {
   readonly environment: Environment;
@@ -30,35 +33,22 @@ export interface MemoryServerOptions {
   readonly snapshotBehind?: number;
 }
 
-export interface ServerEnvelope {
-  readonly agent: bigint;
-  readonly from: number;
-  readonly to: number;
-  readonly bytes: Uint8Array;
-}
-
-interface ServedDocument {
-  epoch: number;
-  readonly log: ServerEnvelope[];
-  readonly last: Map<bigint, { seq: number; position: number }>;
-}
-
 interface Connection {
   readonly self: object;
   readonly session: ServerSession;
   readonly link: AcceptedLink;
   readonly followed: Set<string>;
+  readonly spaces: Set<string>;
 }
-
-type Draft<Part> = { -readonly [Key in keyof Part]: Part[Key] extends readonly (infer Item)[] ? Item[] : Part[Key] };
 
 export class MemoryServer {
   readonly #options: MemoryServerOptions;
-  readonly #documents = new Map<string, ServedDocument>();
+  #documents = new Map<string, MemoryDocument>();
   #connections = new Set<Connection>();
   #waiting: { readonly connection: Connection; readonly effect: SubmitEnvelopes }[] = [];
   #stopListening: Cancel | undefined;
   #names = 0;
+  #changes = 0;
 
   constructor(options: MemoryServerOptions) {
     this.#options = options;
@@ -72,7 +62,7 @@ export class MemoryServer {
 
   /** The content of what is committed. */
   value(document: string): Record<string, unknown> {
-    const replica = this.#replica(this.#document(document));
+    const replica = this.#document(document).replica(this.#now);
     const value = replica.toJSON();
     replica.free();
     return value;
@@ -82,9 +72,38 @@ export class MemoryServer {
     return this.#connections.size;
   }
 
-  /** Enters another epoch of a document, as after a restored backup. */
-  changeEpoch(document: string): void {
-    this.#document(document).epoch += 1;
+  /** Enters another epoch of a document: the same content with fresh ids. */
+  trim(id: string): void {
+    const document = this.#document(id);
+    const before = document.epoch;
+    this.#changes += 1;
+    document.trim(2n ** 63n + BigInt(this.#changes), this.#now);
+    this.#lose(document, epochChanged(before, document.epoch));
+  }
+
+  /** Everything that is committed now. From now on nothing above it counts as safe. */
+  backup(): MemoryBackup {
+    for (const document of this.#documents.values()) this.setSafe(document.id, document.head);
+    return { documents: new Map(Array.from(this.#documents, ([id, document]) => [id, document.backup()])) };
+  }
+
+  /** What a backup holds of a document from now on, as the clients are told. */
+  setSafe(id: string, position: number): void {
+    const document = this.#document(id);
+    document.safe = position;
+    for (const connection of [...this.#connections]) {
+      this.#carryOut(connection, connection.session.handleSafe(id, document.epoch, position));
+    }
+  }
+
+  /** Crashes, and has only what the backup has when it starts again: in epochs that nobody has seen. */
+  restore(backup: MemoryBackup): void {
+    this.crash();
+    const epochs = new Map(Array.from(this.#documents, ([id, { epoch }]) => [id, epoch]));
+    this.#documents = new Map(Array.from(backup.documents, ([id, document]) => [id, document.backup()]));
+    for (const document of this.#documents.values()) document.epoch = (epochs.get(document.id) ?? 0) + 1;
+    for (const [id, epoch] of epochs) if (!this.#documents.has(id)) this.#document(id).epoch = epoch + 1;
+    this.start();
   }
 
   /** Like SIGKILL: nothing is answered any more, and what was not committed is gone. */
@@ -110,7 +129,7 @@ export class MemoryServer {
       { self, name: `memory-${this.#names}`, knownTypes: ['map', 'list', 'text', 'counter', 'set'] },
       environment.monotonic(),
     );
-    const connection: Connection = { self, session, link, followed: new Set() };
+    const connection: Connection = { self, session, link, followed: new Set(), spaces: new Set() };
     this.#connections.add(connection);
     link.listen({
       opened: () => {},
@@ -124,19 +143,34 @@ export class MemoryServer {
     });
   }
 
-  #document(id: string): ServedDocument {
+  #document(id: string): MemoryDocument {
     let document = this.#documents.get(id);
     if (document === undefined) {
-      document = { epoch: 1, log: [], last: new Map() };
+      document = new MemoryDocument(id);
       this.#documents.set(id, document);
     }
     return document;
   }
 
-  #replica({ log }: ServedDocument): Replica {
-    const replica = new Replica({ now: () => this.#options.environment.now() });
-    replica.applyUpdates(log.map(({ bytes }) => bytes));
-    return replica;
+  readonly #now = (): number => this.#options.environment.now();
+
+  /** Nobody can follow it as it was. */
+  #lose(document: MemoryDocument, error: JoineryError): void {
+    for (const connection of [...this.#connections]) {
+      if (!connection.followed.delete(document.id)) continue;
+      this.#carryOut(connection, connection.session.handleDocumentLost(document.id, error, document.epoch));
+    }
+  }
+
+  /** After a moment, if the connection is still there. */
+  #soon(connection: Connection, run: () => void): void {
+    const { environment, commit_ms: [least, most] = [0, 5] } = this.#options;
+    environment.timer(
+      () => {
+        if (this.#connections.has(connection)) run();
+      },
+      least + environment.random() * (most - least),
+    );
   }
 
   #carryOut(connection: Connection, effects: readonly ServerEffect[]): void {
@@ -168,7 +202,7 @@ export class MemoryServer {
           const { document, request, after } = effect;
           const envelopes: Uint8Array[] = [];
           let bytes = 0;
-          for (const envelope of this.#document(document).log.slice(after, after + effect.limit_count)) {
+          for (const envelope of this.#document(document).after(after).slice(0, effect.limit_count)) {
             if (envelopes.length > 0 && bytes + envelope.bytes.length > effect.limit_bytes) break;
             envelopes.push(envelope.bytes);
             bytes += envelope.bytes.length;
@@ -176,6 +210,35 @@ export class MemoryServer {
           this.#options.environment.task(() => {
             if (!this.#connections.has(connection)) return;
             this.#carryOut(connection, connection.session.handleLog(document, request, after + 1, envelopes));
+          });
+          break;
+        }
+        case 'close-agents':
+          this.#soon(connection, () => {
+            const document = this.#document(effect.document);
+            const last = document.close(effect.agents);
+            this.#carryOut(connection, connection.session.handleAgentsClosed(document.id, document.epoch, last));
+          });
+          break;
+        case 'delete-document':
+          this.#soon(connection, () => {
+            const document = this.#document(effect.document);
+            document.deleted = true;
+            this.#lose(document, deleted());
+            this.#carryOut(connection, connection.session.handleDeleted(effect.document, undefined));
+            this.#spaceChanged(document);
+          });
+          break;
+        case 'follow-space':
+          connection.spaces.add(effect.space);
+          break;
+        case 'unfollow-space':
+          connection.spaces.delete(effect.space);
+          break;
+        case 'read-space': {
+          const page = this.#space(effect.space, effect.after, effect.limit_count);
+          this.#soon(connection, () => {
+            this.#carryOut(connection, connection.session.handleSpace(effect.space, effect.request, page));
           });
           break;
         }
@@ -203,24 +266,31 @@ export class MemoryServer {
     const { session } = connection;
     const { document: id, request, from } = effect;
     const document = this.#document(id);
+    if (document.deleted) {
+      this.#carryOut(connection, session.handleDocumentFailed(id, request, deleted()));
+      return;
+    }
     if (from !== undefined && from.epoch !== document.epoch) {
       const error = epochChanged(from.epoch, document.epoch);
       this.#carryOut(connection, session.handleDocumentFailed(id, request, error, document.epoch));
       return;
     }
     connection.followed.add(id);
-    const head = document.log.length;
+    const { head, epoch, safe } = document;
     const known = Math.min(from?.position ?? 0, head);
-    const isBehind = head - known > (this.#options.snapshotBehind ?? Number.POSITIVE_INFINITY);
+    const tooFar = head - known > (this.#options.snapshotBehind ?? Number.POSITIVE_INFINITY);
+    const isBehind = tooFar || document.lacksBase(known);
     let snapshot: Uint8Array | undefined;
     if (isBehind) {
-      const replica = this.#replica(document);
+      const replica = document.replica(this.#now);
       snapshot = replica.encodeSnapshot();
       replica.free();
     }
-    const version = encodeVersion(new Map(Array.from(document.last, ([agent, { seq }]) => [agent, seq])));
+    const version = document.version(this.#now);
     const position = isBehind ? head : known;
-    const state = { epoch: document.epoch, head, version, position, snapshot };
+    const { bridgeFrom } = effect;
+    const bridges = document.bridges.filter((bridge) => bridgeFrom > 0 && bridge.epoch >= bridgeFrom);
+    const state = { epoch, head, version, position, snapshot, safe, bridges };
     this.#carryOut(connection, session.handleDocument(id, request, state));
   }
 
@@ -229,11 +299,19 @@ export class MemoryServer {
     this.#waiting = [];
     for (const { connection, effect } of waiting) {
       const document = this.#document(effect.document);
-      const firstPosition = document.log.length + 1;
-      const settlement: Draft<Settlement> = { bytes: effect.bytes, duplicates: [], refusals: [] };
-      for (const envelope of effect.envelopes) this.#decide(effect.document, document, envelope, settlement);
-      const committed = document.log.slice(firstPosition - 1);
+      const before = document.head;
+      const settlement: SettlementDraft = { bytes: effect.bytes, duplicates: [], refusals: [] };
+      if (effect.epoch !== document.epoch) settlement.failed = epochChanged(effect.epoch, document.epoch);
+      else {
+        for (const envelope of effect.envelopes) {
+          const accept = (): string | undefined => this.#options.accept?.(envelope, effect.document);
+          document.decide(envelope, connection.session.user, this.#now(), accept, settlement);
+        }
+      }
+      const firstPosition = before + 1;
+      const committed = document.after(before);
       const isAlive = this.#connections.has(connection);
+      if (committed.length > 0) this.#spaceChanged(document);
       if (committed.length > 0) this.#tell(effect.document, document, firstPosition, committed, connection);
       if (!isAlive) continue;
       const { environment } = this.#options;
@@ -244,7 +322,7 @@ export class MemoryServer {
 
   #tell(
     id: string,
-    { epoch }: ServedDocument,
+    { epoch }: MemoryDocument,
     firstPosition: number,
     committed: readonly ServerEnvelope[],
     from: Connection,
@@ -263,21 +341,32 @@ export class MemoryServer {
     }
   }
 
-  #decide(id: string, document: ServedDocument, brought: BroughtEnvelope, settlement: Draft<Settlement>): void {
-    const { agent, from, to, deps } = brought.header;
-    const last = document.last.get(agent) ?? { seq: 0, position: 0 };
-    if (to <= last.seq) {
-      settlement.duplicates.push({ agent, to: last.seq, position: last.position, count: 0 });
-      return;
+  #spaceChanged(document: MemoryDocument): void {
+    this.#changes += 1;
+    document.changed = this.#changes;
+    const space = spaceOf(document.id);
+    for (const connection of [...this.#connections]) {
+      if (connection.spaces.has(space)) this.#carryOut(connection, connection.session.handleSpaceChanged(space));
     }
-    const lacking = deps.find((dep) => (document.last.get(dep.agent)?.seq ?? 0) < dep.seq);
-    const missing = from > last.seq ? { agent, seq: from } : lacking;
-    const code = missing === undefined ? this.#options.accept?.(brought, id) : 'gap';
-    if (code !== undefined) {
-      settlement.refusals.push({ agent, from, to, code, message: `refused: ${code}`, last: last.seq, missing });
-      return;
-    }
-    document.log.push({ agent, from, to, bytes: brought.bytes });
-    document.last.set(agent, { seq: to, position: document.log.length });
   }
+
+  #space(space: string, after: number, limit: number): SpacePage {
+    const restarted = after > this.#changes;
+    const changed = [...this.#documents.values()]
+      .filter(({ id, changed: token }) => spaceOf(id) === space && token > (restarted ? 0 : after))
+      .sort((a, b) => a.changed - b.changed);
+    const page = changed.slice(0, limit);
+    const entries = page.map(({ id, epoch, head, deleted: gone }) => ({ document: id, epoch, head, deleted: gone }));
+    const token = page.at(-1)?.changed ?? (restarted ? this.#changes : after);
+    return { token, entries, more: changed.length > page.length, restarted };
+  }
+}
+
+/** What a server in memory goes back to. */
+export interface MemoryBackup {
+  readonly documents: ReadonlyMap<string, MemoryDocument>;
+}
+
+function deleted(): JoineryError {
+  return new JoineryError('document-deleted', 'The document was deleted, for ever.');
 }

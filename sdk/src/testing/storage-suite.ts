@@ -5,6 +5,7 @@ import { writeEnvelope } from '@joinery/protocol';
 import type { DocumentStore, DocumentWrite, Namespace, Storage } from '../storage/storage.ts';
 import { assert, assertEqual, assertRejects, type ContractCase } from './contract.ts';
 import { seededRandom } from './random.ts';
+import { swapCases } from './storage-suite-swap.ts';
 
 export interface StorageHarness {
   readonly storage: Storage;
@@ -26,12 +27,12 @@ function envelope(agent: number, from: number, to: number): Uint8Array {
 }
 
 function local(document: string, ...envelopes: Uint8Array[]): DocumentWrite {
-  return { document, epoch: 0, at_ms: 1_000, local: envelopes };
+  return { document, incarnation: 0, epoch: 0, at_ms: 1_000, local: envelopes };
 }
 
 function remote(document: string, firstPosition: number, ...envelopes: Uint8Array[]): DocumentWrite {
   const resume = { epoch: 1, position: firstPosition + envelopes.length - 1, repairs: 0 };
-  return { document, epoch: 1, at_ms: 2_000, remote: { firstPosition, envelopes }, resume };
+  return { document, incarnation: 0, epoch: 1, at_ms: 2_000, remote: { firstPosition, envelopes }, resume };
 }
 
 /** The log in a form to compare: agent:from-to, with `+` where the server has it. */
@@ -40,14 +41,20 @@ async function logOf(store: DocumentStore, document: string): Promise<string[]> 
   return log.map(({ agent, from, to, acknowledged }) => `${agent}:${from}-${to}${acknowledged ? '+' : ''}`).sort();
 }
 
-const snapshot = { replaces: undefined, epoch: 1, bytes: Uint8Array.of(9, 9, 9), covers: new Map([[1n, 2]]) };
+const snapshot = {
+  incarnation: 0,
+  replaces: undefined,
+  epoch: 1,
+  bytes: Uint8Array.of(9, 9, 9),
+  covers: new Map([[1n, 2]]),
+};
 
 export const storageSuite: readonly ContractCase<StorageHarness>[] = [
   {
     name: 'an unknown document is an empty one',
     async run({ storage }) {
       const store = await storage.open(freshNamespace());
-      const expected = { snapshot: undefined, log: [], resume: undefined, repairs: 0, damaged: [] };
+      const expected = { snapshot: undefined, log: [], resume: undefined, repairs: 0, incarnation: 0, damaged: [] };
       assertEqual(await store.load('nothing'), expected);
       assertEqual(await store.documents(), []);
       assertEqual(await store.pending(), []);
@@ -67,7 +74,8 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
       const second = await storage.open(namespace);
       const { log, resume } = await second.load('a');
       const own = log.find(({ agent }) => agent === 1n);
-      assertEqual(own, { agent: 1n, from: 0, to: 2, bytes, epoch: 0, at_ms: 1_000, acknowledged: false });
+      const range = { agent: 1n, from: 0, to: 2 };
+      assertEqual(own, { ...range, bytes, epoch: 0, at_ms: 1_000, own: true, acknowledged: false, safe: false });
       assertEqual(log.find(({ agent }) => agent === 2n)?.acknowledged, true);
       assertEqual(resume, { epoch: 1, position: 1 });
       await second.close();
@@ -134,6 +142,7 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
       const store = await storage.open(freshNamespace());
       const at = (epoch: number, position: number): DocumentWrite => ({
         document: 'a',
+        incarnation: 0,
         epoch,
         at_ms: 0,
         resume: { epoch, position, repairs: 0 },
@@ -163,6 +172,7 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
       await store.append([local('b', envelope(1, 0, 1))]);
       const acknowledge = (to: number): DocumentWrite => ({
         document: 'a',
+        incarnation: 0,
         epoch: 1,
         at_ms: 0,
         acknowledged: [{ agent: 1n, to, position: 7 }],
@@ -207,7 +217,7 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
       assertEqual(await logOf(other, 'a'), ['1:0-1+', '1:1-2+', '1:2-3']);
       assertEqual(await other.pending(), [{ document: 'a', envelopes: 1, oldestAt_ms: 1_000 }]);
       const acknowledged = [{ agent: 1n, to: 3, position: 3 }];
-      await other.append([{ document: 'a', epoch: 1, at_ms: 0, acknowledged }]);
+      await other.append([{ document: 'a', incarnation: 0, epoch: 1, at_ms: 0, acknowledged }]);
       await tab.append([local('a', third)]);
       assertEqual(await other.pending(), [], 'what is pending after a local one that was acknowledged before');
       await Promise.all([tab.close(), other.close()]);
@@ -234,7 +244,8 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
       await store.append([
         local('a', envelope(1, 0, 1), envelope(1, 1, 2), envelope(1, 2, 3)),
         remote('a', 1, envelope(2, 0, 4), envelope(3, 0, 1)),
-        { document: 'a', epoch: 1, at_ms: 0, acknowledged: [{ agent: 1n, to: 1, position: 3 }] },
+        { document: 'a', incarnation: 0, epoch: 1, at_ms: 0, acknowledged: [{ agent: 1n, to: 1, position: 3 }] },
+        { document: 'a', incarnation: 0, epoch: 1, at_ms: 0, safe: { epoch: 1, position: 3 } },
       ]);
       const covers = new Map([
         [1n, 2],
@@ -344,7 +355,7 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
         const later = await store.load('a');
         assertEqual(later.resume, undefined, "the resume point after an unknowing tab's write");
         const repaired = { epoch: 1, position: 2, repairs: later.repairs };
-        await store.append([{ document: 'a', epoch: 1, at_ms: 0, resume: repaired }]);
+        await store.append([{ document: 'a', incarnation: 0, epoch: 1, at_ms: 0, resume: repaired }]);
         assertEqual((await store.load('a')).resume, { epoch: 1, position: 2 });
         await store.close();
       },
@@ -362,6 +373,7 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
       await assertRejects(store.documents(), 'closed');
     },
   },
+  ...swapCases(freshNamespace),
   {
     name: 'random commits from three tabs leave what a naive model says',
     async run({ storage }) {
@@ -392,12 +404,25 @@ async function runModel(storage: Storage, seed: number): Promise<void> {
       const to = below(top + 1);
       if (to === 0) continue;
       await tab.append([
-        { document: 'm', epoch: 1, at_ms: 0, acknowledged: [{ agent: BigInt(agent), to, position: 1 }] },
+        {
+          document: 'm',
+          incarnation: 0,
+          epoch: 1,
+          at_ms: 0,
+          acknowledged: [{ agent: BigInt(agent), to, position: 1 }],
+          safe: { epoch: 1, position: 1 },
+        },
       ]);
       acknowledged.set(agent, Math.max(to, acknowledged.get(agent) ?? 0));
     } else {
       const covers = new Map([...written].map(([name, to]) => [BigInt(name), below(to + 1)]));
-      const next = await tab.compact('m', { replaces: tag, epoch: 1, bytes: Uint8Array.of(step), covers });
+      const next = await tab.compact('m', {
+        incarnation: 0,
+        replaces: tag,
+        epoch: 1,
+        bytes: Uint8Array.of(step),
+        covers,
+      });
       assert(next !== undefined, `the compaction of step ${step}, seed ${seed} succeeds`);
       tag = next;
       for (const [name, to] of covers) {

@@ -2,6 +2,7 @@
 
 import { type Client, type ClientOptions, createClientIn } from '../client.ts';
 import { init } from '../core/index.ts';
+import type { Environment } from '../environment.ts';
 import { MemoryStorage } from '../storage/memory.ts';
 import type { Storage } from '../storage/storage.ts';
 import { MemoryNetwork } from '../transport/memory.ts';
@@ -47,14 +48,27 @@ export class World {
     return new World(options);
   }
 
-  /** A client on a device of its own, or on the one that has this storage. */
-  client(storage: Storage = new MemoryStorage(), options: Partial<ClientOptions> = {}): Client {
+  /**
+   * A client on a device of its own, or on the one that has this storage.
+   * `environment`: that of one tab of a `VirtualDevice` (the storage then is one with `shared`), or of a device with a clock
+   * of its own (see `clock`).
+   */
+  client(
+    storage: Storage = new MemoryStorage(),
+    options: Partial<ClientOptions> = {},
+    environment: Environment = this.time,
+  ): Client {
     const transport = this.network.transport();
     // Already loaded: loading takes real time, which virtual time doesn't wait for.
     const load = () => Promise.resolve({ inlineEngine });
-    const client = createClientIn(this.time, { url, storage, transport, ...options }, load);
+    const client = createClientIn(environment, { url, storage, transport, ...options }, load);
     this.#clients.push(client);
     return client;
+  }
+
+  /** The environment of a device (or one tab of it) whose clock is ahead of the server's by so much. */
+  clock(ahead_ms: number | (() => number), environment: Environment = this.time): Environment {
+    return withClock(environment, ahead_ms);
   }
 
   /** Lets time pass until every client says that the server has all it wrote. */
@@ -63,4 +77,20 @@ export class World {
     const isSynced = ({ status }: Client): boolean => status.sync.pending === 0 && status.sync.state === 'idle';
     await this.time.until(() => all.every(isSynced), 120_000, 'every client to be synced');
   }
+}
+
+/** The same environment on a device with a clock of its own. */
+function withClock(time: Environment, ahead_ms: number | (() => number)): Environment {
+  return {
+    now: () => time.now() + (typeof ahead_ms === 'number' ? ahead_ms : ahead_ms()),
+    monotonic: () => time.monotonic(),
+    random: () => time.random(),
+    randomBytes: (bytes) => time.randomBytes(bytes),
+    timer: (run, delay_ms) => time.timer(run, delay_ms),
+    task: (run) => time.task(run),
+    microtask: (run) => time.microtask(run),
+    online: () => time.online(),
+    subscribeOnline: (listener) => time.subscribeOnline(listener),
+    ...(time.tabs === undefined ? {} : { tabs: time.tabs }),
+  };
 }

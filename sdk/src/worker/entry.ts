@@ -18,7 +18,7 @@ declare const self: DedicatedWorkerGlobalScope;
 keepErrorsTyped();
 
 const entry: WorkerEntry = {
-  async start({ url, storage, namespace, core, lock }, port, token) {
+  async start({ url, storage, namespace, asksUser, core, lock }, port, token) {
     await init(core);
     if (self.navigator.locks) await holdLock(lock);
     const post = (message: FromEngine, transfer: readonly ArrayBuffer[] = []): void =>
@@ -30,6 +30,7 @@ const entry: WorkerEntry = {
         url,
         storages: storage.map((mode) => (mode === 'indexeddb' ? new IndexedDbStorage() : new MemoryStorage())),
         namespace,
+        asksUser,
         token,
       },
       { post },

@@ -18,13 +18,14 @@ export interface InlineConfig {
   /** Storages, or modes of storage, to try in order. */
   readonly storage: readonly ('indexeddb' | 'memory' | Storage)[];
   readonly namespace: Namespace;
+  readonly asksUser: boolean;
   readonly token: TokenSource;
   readonly WebSocket: WebSocketConstructor | undefined;
   readonly transport: Transport | undefined;
 }
 
 export function inlineEngine(environment: Environment, config: InlineConfig): StartEngine {
-  const { url, namespace, token } = config;
+  const { url, namespace, asksUser, token } = config;
   const transport = config.transport ?? new WebSocketTransport(config.WebSocket);
   // Made once: an engine that takes another's place finds what is in memory.
   const storages = config.storage.map((storage) => {
@@ -35,7 +36,7 @@ export function inlineEngine(environment: Environment, config: InlineConfig): St
     await init();
     let running = true;
     const engine = new Engine(
-      { environment, transport, url, storages, namespace, token },
+      { environment, transport, url, storages, namespace, asksUser, token },
       {
         post: (message) =>
           environment.task(() => {

@@ -7,6 +7,7 @@ export interface WorkerConfig {
   /** The modes of storage to try, in order. */
   readonly storage: readonly ('indexeddb' | 'memory')[];
   readonly namespace: Namespace;
+  readonly asksUser: boolean;
   /** Compiled by the main thread. */
   readonly core: WebAssembly.Module;
   /** Held by the worker as long as it lives: whoever gets this Web Lock knows that the worker is gone. */

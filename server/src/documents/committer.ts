@@ -1,34 +1,42 @@
 /**
  * Group commit: what arrived while the last transaction was written goes into the next one, of all documents together, so
  * that the disk is waited for once per group and not once per envelope. Followers are told after the commit: the authors
- * that it is done, the others what is new.
+ * that it is done, the others what is new. Where the host has a say about envelopes it is asked before, outside of every
+ * transaction.
  */
 
 import { asJoineryError, type Commit, type CommittedEnvelope, type FrameCodec, JoineryError } from '@joinery/protocol';
+import type { ServerEnvironment } from '../environment.ts';
 import type { Storage } from '../storage/storage.ts';
-import type { Follower, LiveDocument, Taken } from './live-document.ts';
-import { nextTurn } from './next-turn.ts';
+import { type Accept, askAcceptance } from './acceptance.ts';
+import { type Answer, DocumentMoved, type LiveDocument, type Question, type Taken } from './live-document.ts';
 
 export interface CommitterOptions {
   readonly storage: Storage;
   readonly codec: FrameCodec;
-  /** The wall clock, in milliseconds since 1970. */
-  readonly time: () => number;
+  readonly environment: ServerEnvironment;
+  /** The host's say about each envelope. */
+  readonly accept: Accept | undefined;
   /** Gives the document its replica. */
   readonly load: (document: LiveDocument) => Promise<void>;
+  /** Something was appended to these, and nobody is told yet. Never fails. */
+  readonly appended: (documents: readonly LiveDocument[]) => Promise<void>;
   /** The document has grown, and everyone knows. */
   readonly committed: (document: LiveDocument) => void;
-  /** The document in memory is not what is in storage: it must be given up. */
-  readonly lost: (document: LiveDocument, error: JoineryError) => void;
+  /** Another server has changed the document: brings it up to what is in storage, or ends it. Its lock is held. */
+  readonly refresh: (document: LiveDocument) => Promise<void>;
   /** Told about what nobody waits for. */
   readonly report: (error: unknown) => void;
 }
 
 type Outcome = 'committed' | 'stale' | JoineryError;
+type Deciding = Generator<Question, Taken, Answer>;
 
 /** One transaction takes up to so many bytes of envelopes, and a document so many of them. */
 const group_bytes = 16 * 1024 * 1024;
 const documentShare_bytes = 4 * 1024 * 1024;
+/** A document waits for its host so long at a time: then what is decided on is committed, and others get their turn. */
+const askingShare_ms = 1_000;
 /** A commit is told in pieces that fit a frame. */
 const piece_bytes = 256 * 1024;
 const piece_count = 2_048;
@@ -37,30 +45,59 @@ export class Committer {
   readonly #options: CommitterOptions;
   readonly #ready = new Set<LiveDocument>();
   readonly #loading = new Map<LiveDocument, Promise<void>>();
+  /** The host's hook is being asked about their envelopes; others don't wait for it. */
+  readonly #asking = new Set<Promise<void>>();
+  /** Decided on, to be committed. */
+  #decided: Taken[] = [];
+  /** What follows from a commit that was too late. */
+  readonly #refreshing = new Set<Promise<void>>();
   #running: Promise<void> | undefined;
 
   constructor(options: CommitterOptions) {
     this.#options = options;
   }
 
-  /** The document has submissions that wait. */
+  /** The document may have submissions that wait. */
   schedule(document: LiveDocument): void {
-    if (this.#loading.has(document)) return;
+    if (document.waiting.length === 0 || this.#loading.has(document)) return;
+    if (document.ended) {
+      this.fail(document, new JoineryError('storage-failed', `The document ${document.id} has to be read anew.`));
+      return;
+    }
     if (document.replica === undefined) {
       this.#load(document);
       return;
     }
     this.#ready.add(document);
-    this.#running ??= this.#run().finally(() => {
-      this.#running = undefined;
-    });
+    this.#run();
   }
 
   /** Resolves when nothing waits. */
   async idle(): Promise<void> {
-    while (this.#running !== undefined || this.#loading.size > 0) {
-      await this.#running;
-      await Promise.allSettled(this.#loading.values());
+    for (;;) {
+      const work = [this.#running, ...this.#loading.values(), ...this.#asking, ...this.#refreshing];
+      if (work.every((entry) => entry === undefined)) return;
+      await Promise.allSettled(work);
+    }
+  }
+
+  /** What waits for the document is told that it failed. */
+  fail(document: LiveDocument, error: JoineryError): void {
+    for (const { follower, bytes } of document.waiting.splice(0)) {
+      const settlement = { bytes, duplicates: [], refusals: [], failed: error };
+      this.#guard(() => follower.settled(document.id, document.epoch, settlement));
+    }
+  }
+
+  /** Tells the followers what stands behind `after` now. `origins`: who brought each; none of them: another server. */
+  tell(
+    { id, epoch, followers }: LiveDocument,
+    after: number,
+    envelopes: readonly Omit<CommittedEnvelope, 'origin'>[],
+    origins: readonly unknown[] = [],
+  ): void {
+    for (const commit of this.#pieces(id, epoch, after, envelopes, origins)) {
+      for (const follower of followers) this.#guard(() => follower.committed(commit));
     }
   }
 
@@ -72,45 +109,112 @@ export class Committer {
       },
       (error: unknown) => {
         this.#loading.delete(document);
-        this.#failWaiting(document, asJoineryError(error, 'storage-failed'));
+        if (!(error instanceof DocumentMoved)) this.fail(document, asJoineryError(error, 'storage-failed'));
+        // It is about to be brought up to date, or to end, and what waits with it.
+        else void this.#options.environment.turn().then(() => this.schedule(document));
       },
     );
     this.#loading.set(document, loading);
   }
 
-  async #run(): Promise<void> {
+  #run(): void {
+    this.#running ??= this.#commitAll().finally(() => {
+      this.#running = undefined;
+      // Something may have come between the last look and here.
+      if (this.#ready.size > 0 || this.#decided.length > 0) this.#run();
+    });
+  }
+
+  async #commitAll(): Promise<void> {
+    const { environment, report } = this.#options;
     // Frames that arrived in the same turn of the event loop are taken in first.
-    await nextTurn();
-    while (this.#ready.size > 0) {
+    await environment.turn();
+    while (this.#ready.size > 0 || this.#decided.length > 0) {
       try {
         await this.#commitGroup(this.#takeGroup());
       } catch (error) {
-        this.#options.report(error);
+        report(error);
       }
-      await nextTurn();
+      await environment.turn();
     }
   }
 
   #takeGroup(): Taken[] {
-    const group: Taken[] = [];
-    let bytes = 0;
+    const group = this.#decided;
+    this.#decided = [];
+    let bytes = group.reduce((sum, { append }) => sum + bytesOf(append.envelopes), 0);
     for (const document of this.#ready) {
       if (bytes >= group_bytes) break;
       this.#ready.delete(document);
-      if (document.replica === undefined) {
-        this.schedule(document);
+      // Whoever holds it schedules it again.
+      if (!document.lock.tryAcquire()) continue;
+      if (document.ended || document.replica === undefined) {
+        this.#unlock(document);
         continue;
       }
-      const taken = document.take(documentShare_bytes, this.#options.time(), this.#options.report);
-      bytes += taken.append.envelopes.reduce((sum, envelope) => sum + envelope.bytes.length, 0);
+      const taken = this.#decide(document);
+      if (taken === undefined) continue;
+      bytes += bytesOf(taken.append.envelopes);
       group.push(taken);
     }
     return group;
   }
 
+  /** Undefined when the host is asked first, or when it failed. */
+  #decide(document: LiveDocument): Taken | undefined {
+    const { accept, environment, report } = this.#options;
+    const deciding = document.decide(documentShare_bytes, environment.time(), accept !== undefined, report);
+    if (accept !== undefined) {
+      const asking = this.#ask(document, deciding, accept).finally(() => this.#asking.delete(asking));
+      this.#asking.add(asking);
+      return undefined;
+    }
+    try {
+      const { value, done } = deciding.next();
+      if (done === true) return value;
+      throw new Error('Nobody was to be asked.');
+    } catch (error) {
+      this.#giveUp(document, error);
+      return undefined;
+    }
+  }
+
+  /** Asks the host about one envelope after the other: the order of a document is kept. */
+  async #ask(document: LiveDocument, deciding: Deciding, accept: Accept): Promise<void> {
+    try {
+      const options = { ...this.#options, accept };
+      const { environment } = options;
+      const until = environment.monotonic() + askingShare_ms;
+      let step = deciding.next();
+      while (step.done !== true) {
+        const { user, envelope, replica } = step.value;
+        step = deciding.next(await askAcceptance(options, document.id, user, envelope, replica));
+        if (step.done !== true && environment.monotonic() >= until) step = deciding.next('later');
+      }
+      this.#decided.push(step.value);
+      this.#run();
+    } catch (error) {
+      this.#giveUp(document, error);
+    }
+  }
+
+  /** Deciding itself failed: nothing of it is committed. */
+  #giveUp(document: LiveDocument, error: unknown): void {
+    this.#options.report(error);
+    document.discard();
+    this.fail(document, asJoineryError(error));
+    this.#unlock(document);
+  }
+
+  #unlock(document: LiveDocument): void {
+    document.lock.release();
+    this.schedule(document);
+  }
+
   async #commitGroup(group: readonly Taken[]): Promise<void> {
     const writing = group.filter((taken) => taken.append.envelopes.length > 0);
     const outcomes = await this.#append(writing);
+    if (writing.length > 0) await this.#options.appended(writing.map(({ document }) => document));
     for (const taken of group) this.#conclude(taken, outcomes.get(taken) ?? 'committed');
   }
 
@@ -139,36 +243,35 @@ export class Committer {
     const { document } = taken;
     if (outcome === 'committed') {
       document.committed(taken);
-      this.#tell(taken);
-      if (document.waiting.length > 0) this.schedule(document);
+      this.#settle(taken);
+      this.#unlock(document);
       this.#options.committed(document);
       return;
     }
     document.discard();
-    const error =
-      outcome === 'stale'
-        ? new JoineryError('storage-failed', `The log of ${document.id} was written to by another server. Try again.`)
-        : outcome;
-    for (const { submission } of taken.settlements) document.waiting.unshift(submission);
-    this.#failWaiting(document, error);
-    if (outcome === 'stale') this.#options.lost(document, error);
-    else this.#options.report(error);
+    document.waitAgain(taken);
+    if (outcome === 'stale') {
+      // What the other server wrote is read, and everything that waits decided on again.
+      const refreshing = this.#options
+        .refresh(document)
+        .catch(this.#options.report)
+        .finally(() => {
+          this.#refreshing.delete(refreshing);
+          this.#unlock(document);
+        });
+      this.#refreshing.add(refreshing);
+      return;
+    }
+    this.fail(document, outcome);
+    this.#options.report(outcome);
+    this.#unlock(document);
   }
 
-  #failWaiting(document: LiveDocument, error: JoineryError): void {
-    for (const { follower, bytes } of document.waiting.splice(0)) {
-      const settlement = { bytes, duplicates: [], refusals: [], failed: error };
-      this.#guard(() => follower.settled(document.id, document.epoch, settlement));
-    }
-  }
-
-  #tell({ document, append, origins, settlements }: Taken): void {
-    const { id, epoch } = document;
-    for (const commit of this.#pieces(id, epoch, append.after, append.envelopes, origins)) {
-      for (const follower of document.followers) this.#guard(() => follower.committed(commit));
-    }
+  /** Followers learn what is new before the authors learn what became of the rest. */
+  #settle({ document, append, origins, settlements }: Taken): void {
+    this.tell(document, append.after, append.envelopes, origins);
     for (const { submission, settlement } of settlements) {
-      this.#guard(() => submission.follower.settled(id, epoch, settlement));
+      this.#guard(() => submission.follower.settled(document.id, document.epoch, settlement));
     }
   }
 
@@ -176,8 +279,8 @@ export class Committer {
     id: string,
     epoch: number,
     after: number,
-    envelopes: Taken['append']['envelopes'],
-    origins: readonly Follower[],
+    envelopes: readonly Omit<CommittedEnvelope, 'origin'>[],
+    origins: readonly unknown[],
   ): Generator<Commit> {
     let piece: CommittedEnvelope[] = [];
     let bytes = 0;
@@ -232,4 +335,8 @@ export class Committer {
       this.#options.report(error);
     }
   }
+}
+
+function bytesOf(envelopes: readonly { readonly bytes: Uint8Array }[]): number {
+  return envelopes.reduce((sum, { bytes }) => sum + bytes.length, 0);
 }

@@ -5,13 +5,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type Commit, JoineryError, readEnvelope, type Settlement } from '@joinery/protocol';
 import { init, Replica } from 'joinery/core';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createServerCodec } from '../codec.ts';
+import { nodeEnvironment as environment } from '../node-environment.ts';
 import { openSqliteStorage } from '../storage/sqlite.ts';
 import type { Append, Storage } from '../storage/storage.ts';
 import { Documents } from './documents.ts';
 import type { Follower } from './live-document.ts';
-import { nextTurn } from './next-turn.ts';
 
 beforeAll(() => init());
 
@@ -39,9 +39,17 @@ class Troubled implements Storage {
 
   head = (document: string) => this.inner.head(document);
   agents = (document: string) => this.inner.agents(document);
+  load = (document: string) => this.inner.load(document);
+  closeAgents: Storage['closeAgents'] = (...given) => this.inner.closeAgents(...given);
+  trim: Storage['trim'] = (trim) => this.inner.trim(trim);
+  bridges: Storage['bridges'] = (document, from) => this.inner.bridges(document, from);
+  delete = (document: string) => this.inner.delete(document);
+  changes: Storage['changes'] = (query) => this.inner.changes(query);
+  pulse: Storage['pulse'] = () => this.inner.pulse();
   read: Storage['read'] = (document, epoch, after, limit) => this.inner.read(document, epoch, after, limit);
   snapshot = (document: string) => this.inner.snapshot(document);
   putSnapshot: Storage['putSnapshot'] = (document, snapshot) => this.inner.putSnapshot(document, snapshot);
+  compact: Storage['compact'] = (...given) => this.inner.compact(...given);
   check = () => this.inner.check();
   close = () => this.inner.close();
 
@@ -66,7 +74,12 @@ class Listener implements Follower {
   lost(_document: string, error: JoineryError): void {
     this.errors.push(error);
   }
+  safe(): void {}
   presence(): void {}
+  readonly spaces: string[] = [];
+  spaceChanged(space: string): void {
+    this.spaces.push(space);
+  }
 }
 
 let folder: string;
@@ -78,7 +91,7 @@ beforeEach(() => {
   storage = new Troubled(openSqliteStorage(folder));
   reported = [];
   const report = (error: unknown): unknown => reported.push(error);
-  documents = new Documents({ storage, codec: createServerCodec(), time: Date.now, report, replicas: 8 });
+  documents = new Documents({ storage, codec: createServerCodec(), environment, report, replicas: 8 });
 });
 afterEach(async () => {
   storage.before = async () => {};
@@ -92,7 +105,8 @@ async function follow(document: string): Promise<Listener> {
   const refuse = (error: JoineryError): never => {
     throw error;
   };
-  await documents.open({ document, from: undefined, follower, wanted: () => true, start: () => {}, refuse });
+  const request = { document, from: undefined, bridgeFrom: 0, follower };
+  await documents.open({ ...request, wanted: () => true, start: () => {}, refuse });
   return follower;
 }
 
@@ -111,13 +125,14 @@ function submit(document: string, follower: Follower, ...envelopes: Uint8Array[]
   documents.submit(
     document,
     follower,
+    '',
     brought,
     envelopes.reduce((sum, bytes) => sum + bytes.length, 0),
   );
 }
 
 async function until(condition: () => boolean): Promise<void> {
-  for (let turn = 0; turn < 10_000 && !condition(); turn += 1) await nextTurn();
+  for (let turn = 0; turn < 10_000 && !condition(); turn += 1) await environment.turn();
   expect(condition()).toBe(true);
 }
 
@@ -128,7 +143,7 @@ describe('documents', () => {
     storage.hold();
     submit('a', author, increment(1n));
     await until(() => storage.held === 1);
-    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    for (let turn = 0; turn < 20; turn += 1) await environment.turn();
     expect([author.commits, author.settlements, reader.commits]).toEqual([[], [], []]);
     const json = documents.json('a');
     storage.release();
@@ -147,7 +162,7 @@ describe('documents', () => {
       submit('b', b, increment(agent));
       submit('c', c, increment(agent));
     }
-    for (let turn = 0; turn < 20; turn += 1) await nextTurn();
+    for (let turn = 0; turn < 20; turn += 1) await environment.turn();
     storage.before = async () => {};
     storage.release();
     await until(() => a.settlements.length === 11 && b.settlements.length === 10 && c.settlements.length === 10);
@@ -189,7 +204,7 @@ describe('documents', () => {
     expect(reported).toHaveLength(1);
   });
 
-  it('give up a document that another server wrote to: followers begin anew', async () => {
+  it('take in what another server wrote, and decide again: nobody begins anew', async () => {
     const author = await follow('a');
     const reader = await follow('a');
     submit('a', author, increment(1n));
@@ -197,14 +212,25 @@ describe('documents', () => {
     const { epoch } = await storage.head('a');
     const foreign = increment(9n);
     const { agent, from, to } = readEnvelope(foreign);
-    await storage.inner.append([{ document: 'a', epoch, after: 1, envelopes: [{ agent, from, to, bytes: foreign }] }]);
-    submit('a', author, increment(2n));
-    await until(() => reader.errors.length === 1);
-    expect(author.settlements[1]?.failed?.retryable).toBe(true);
-    const again = await follow('a');
-    submit('a', again, increment(2n));
-    await until(() => again.settlements.length === 1);
-    expect((await documents.json('a'))?.value).toEqual({ c: 3 });
+    const envelopes = [{ agent, from, to, bytes: foreign, user: '' }];
+    await storage.inner.append([{ document: 'a', epoch, after: 1, envelopes }]);
+    // What it wrote may come here too.
+    submit('a', author, increment(2n), foreign, increment(3n));
+    await until(() => author.settlements.length === 2);
+    expect(author.settlements[1]).toEqual({
+      bytes: expect.any(Number),
+      refusals: [],
+      duplicates: [{ agent: 9n, to: 2, position: 2, count: 0 }],
+    });
+    const told = (listener: Listener) =>
+      listener.commits.map(({ firstPosition, envelopes }) => [firstPosition, ...envelopes.map((entry) => entry.agent)]);
+    expect(told(reader)).toEqual([
+      [1, 1n],
+      [2, 9n],
+      [3, 2n, 3n],
+    ]);
+    expect([...author.errors, ...reader.errors]).toEqual([]);
+    expect((await documents.json('a'))?.value).toEqual({ c: 4 });
   });
 
   it('come up from the log when the snapshot is damaged', async () => {
@@ -215,7 +241,7 @@ describe('documents', () => {
     await documents.shutDown();
     await storage.putSnapshot('a', { epoch, position: 4, bytes: Uint8Array.of(1, 2, 3) });
     const report = (error: unknown): unknown => reported.push(error);
-    documents = new Documents({ storage, codec: createServerCodec(), time: Date.now, report, replicas: 8 });
+    documents = new Documents({ storage, codec: createServerCodec(), environment, report, replicas: 8 });
     expect((await documents.json('a'))?.value).toEqual({ c: 5 });
     expect(reported).toHaveLength(1);
   });
@@ -227,5 +253,43 @@ describe('documents', () => {
     expect(author.settlements).toHaveLength(1);
     expect((await storage.head('a')).head).toBe(1);
     await expect(documents.json('a')).rejects.toMatchObject({ code: 'server-closing' });
+  });
+});
+
+describe('what another server does', () => {
+  const another = async (document: string, bytes: Uint8Array): Promise<void> => {
+    const { epoch, head } = await storage.inner.head(document);
+    const { agent, from, to } = readEnvelope(bytes);
+    const envelopes = [{ agent, from, to, bytes, user: '' }];
+    expect(await storage.inner.append([{ document, epoch, after: head, envelopes }])).toEqual(['committed']);
+  };
+
+  it('is news from the first read of a space on, though no document was read yet', async () => {
+    const follower = new Listener();
+    documents.spaces.follow('team', follower);
+    expect((await documents.spaces.read('team', 0, 10)).entries).toEqual([]);
+    await another('team/a', increment(1n));
+    await documents.checkNews();
+    await vi.waitFor(() => expect(follower.spaces).toEqual(['team']));
+  });
+
+  it('is news for each document that was read, though others were read later', async () => {
+    const pulses: ((go: undefined) => void)[] = [];
+    storage.pulse = async () => {
+      if (pulses.push(() => {}) > 1) {
+        await new Promise((resolve) => {
+          pulses[1] = resolve;
+        });
+      }
+      return storage.inner.pulse();
+    };
+    const opening = [follow('a'), follow('b')];
+    const first = await opening[0];
+    await another('a', increment(1n));
+    pulses[1]?.(undefined);
+    storage.pulse = () => storage.inner.pulse();
+    await opening[1];
+    await documents.checkNews();
+    expect(first?.commits.map(({ firstPosition }) => firstPosition)).toEqual([1]);
   });
 });

@@ -1,12 +1,12 @@
 /**
  * Brings up a document's replica from storage: the snapshot, if it is good, and the log behind it. A snapshot that can't
- * be read costs only time, for the log is complete; a log that can't be read is an error.
+ * be read costs only time where the log is complete; else, and where the log can't be read, it is an error.
  */
 
 import { JoineryError } from '@joinery/protocol';
 import { Replica } from 'joinery/core';
+import type { ServerEnvironment } from '../environment.ts';
 import type { Storage } from '../storage/storage.ts';
-import { nextTurn } from './next-turn.ts';
 
 /** So much is read and joined at a time, and others get their turn between. */
 const page = { bytes: 1024 * 1024, count: 4_096 };
@@ -14,17 +14,17 @@ const page = { bytes: 1024 * 1024, count: 4_096 };
 /** @throws JoineryError `storage-corrupt` when the log can't be joined, or another storage error. */
 export async function loadReplica(
   storage: Storage,
-  document: { readonly id: string; readonly epoch: number; readonly head: number },
-  time: () => number,
+  document: { readonly id: string; readonly epoch: number; readonly head: number; readonly base: number },
+  environment: ServerEnvironment,
   report: (error: unknown) => void,
 ): Promise<Replica> {
-  const { id, epoch, head } = document;
+  const { id, epoch, head, base } = document;
   // Stamps were checked when the log took them; the clock may have gone back since.
-  const options = { now: time, trustStamps: true };
+  const options = { now: () => environment.time(), trustStamps: true };
   let replica: Replica | undefined;
   let position = 0;
   const snapshot = await storage.snapshot(id);
-  if (snapshot?.epoch === epoch && snapshot.position <= head) {
+  if (snapshot?.epoch === epoch && snapshot.position <= head && snapshot.position >= base) {
     try {
       replica = Replica.load(snapshot.bytes, options);
       position = snapshot.position;
@@ -34,13 +34,14 @@ export async function loadReplica(
   }
   replica ??= new Replica(options);
   try {
+    if (position < base) throw new Error(`The log begins behind ${base}, and there is no good snapshot.`);
     while (position < head) {
       const envelopes = await storage.read(id, epoch, position, page);
       if (envelopes.length === 0) throw new Error(`The log ends at ${position}, not at ${head}.`);
       const wanted = envelopes.slice(0, head - position);
       replica.applyUpdates(wanted);
       position += wanted.length;
-      if (position < head) await nextTurn();
+      if (position < head) await environment.turn();
     }
     if (replica.pendingCount > 0) throw new Error('The log lacks what some of its envelopes rest on.');
     return replica;

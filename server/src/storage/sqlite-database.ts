@@ -59,8 +59,26 @@ export class SqliteDatabase {
     }
   }
 
+  /**
+   * What was prepared holds the connection, and with it what it holds of the file, until it is garbage. A connection that
+   * is to be gone at once prepares nothing; one that can't do without leaves the write-ahead log first.
+   */
   close(): void {
     this.#guard(() => this.#database.close());
+  }
+
+  /**
+   * Brings everything into the one file and ends its write-ahead log, if nobody else uses the file; returns whether it
+   * did. A connection without one holds no lock between statements, and deletes nothing when it is garbage.
+   */
+  leaveWriteAheadLog(): boolean {
+    try {
+      this.execute('PRAGMA busy_timeout = 0; PRAGMA journal_mode = DELETE');
+      return true;
+    } catch (error) {
+      if (error instanceof JoineryError && error.code === 'storage-locked') return false;
+      throw error;
+    }
   }
 
   #guard<T>(run: () => T): T {

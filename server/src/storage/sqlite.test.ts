@@ -7,6 +7,7 @@ import { JoineryError } from '@joinery/protocol';
 import { afterEach, describe, expect, it } from 'vitest';
 import { storageSuite } from '../testing/storage-suite.ts';
 import { openSqliteStorage } from './sqlite.ts';
+import { backup, restore } from './sqlite-backup.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
 import type { Storage } from './storage.ts';
 
@@ -14,6 +15,7 @@ const newFolder = (): string => mkdtempSync(join(tmpdir(), 'joinery-sqlite-'));
 
 storageSuite('SQLite', () => {
   const folder = newFolder();
+  const file = join(folder, 'backup');
   let storage: Storage | undefined;
   return {
     async open() {
@@ -22,6 +24,16 @@ storageSuite('SQLite', () => {
     },
     async reopen() {
       await storage?.close();
+      storage = openSqliteStorage(folder);
+      return storage;
+    },
+    async backUp() {
+      rmSync(file, { force: true });
+      backup(folder, file);
+    },
+    async restore() {
+      await storage?.close();
+      restore(file, folder);
       storage = openSqliteStorage(folder);
       return storage;
     },

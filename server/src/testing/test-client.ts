@@ -108,6 +108,11 @@ export class TestClient {
     this.#run(this.#session.handleChanged(this.document, performance.now()));
   }
 
+  /** Closes agents and begins with nothing. */
+  replace(agents: readonly bigint[], epoch: number): void {
+    this.#run(this.#session.handleReplace(this.document, agents, epoch, performance.now()));
+  }
+
   until(what: string, condition: () => boolean): Promise<void> {
     return this.#waiting.until(what, condition);
   }
@@ -266,7 +271,7 @@ export class RawClient {
     version: Uint8Array = new Uint8Array(0),
   ): Promise<number> {
     const before = this.of('subscribed').length;
-    this.send({ type: 'subscribe', subscriptions: [{ document, epoch, position, version }] });
+    this.send({ type: 'subscribe', subscriptions: [{ document, epoch, position, version, bridgeFrom: 0 }] });
     await this.until('subscribed', () => this.of('subscribed').length > before);
     return this.of('subscribed').at(-1)?.epoch ?? 0;
   }

@@ -3,12 +3,16 @@
 //! Joining what comes from elsewhere is in `apply.rs` (envelopes) and `join.rs` (states). No clock, no entropy, no I/O:
 //! time comes in as `now_ms` (milliseconds since 1970), the agent as 64 random bits.
 
+use crate::apply::join_slot;
 use crate::container::{Container, Containers, Key, Kind, ROOT};
 use crate::error::Error;
 use crate::operation::check_plain;
 use crate::outbox::{Outbox, Who};
 use crate::pending::Pending;
+use crate::sequence::Place;
+use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
+use crate::stamps::Stamps;
 use joinery_codec::encode_units_as_wtf8;
 use joinery_history::{Agents, Clock, Dot, Frontier, Stamp, Version, MAX_SEQ};
 use std::rc::Rc;
@@ -18,11 +22,11 @@ pub const MAX_KEY_BYTES: usize = 1024;
 /// The deepest nesting of containers.
 pub const MAX_DEPTH: u32 = 128;
 /// How many characters one operation inserts at most; a longer insert becomes several, so that envelopes stay short.
-const MAX_UNITS_PER_OPERATION: usize = 16 * 1024;
+pub(crate) const MAX_UNITS_PER_OPERATION: usize = 16 * 1024;
 /// How many units one operation deletes at most: each may be a range of its own.
-const MAX_UNITS_PER_DELETION: u32 = 16 * 1024;
+pub(crate) const MAX_UNITS_PER_DELETION: u32 = 16 * 1024;
 /// How many elements one operation inserts at most.
-const MAX_ELEMENTS_PER_OPERATION: usize = 1024;
+pub(crate) const MAX_ELEMENTS_PER_OPERATION: usize = 1024;
 
 /// A slot as a reader sees it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,8 +58,9 @@ pub struct Document {
     pub(crate) containers: Containers,
     pub(crate) pending: Pending,
     pub(crate) revision: u64,
-    own: Option<u32>,
-    outbox: Outbox,
+    pub(crate) own: Option<u32>,
+    pub(crate) outbox: Outbox,
+    pub(crate) stamps: Stamps,
 }
 
 impl Document {
@@ -120,7 +125,7 @@ impl Document {
     // ---- writing -------------------------------------------------------------------------------------------------
 
     /// The dots of the next operation, `len` of them. Nothing has changed when this fails.
-    fn next_dot(&self, len: usize) -> Result<Dot, Error> {
+    pub(crate) fn next_dot(&self, len: usize) -> Result<Dot, Error> {
         let own = self.own.ok_or(Error::NoAgent)?;
         let seq = self.version.get(own);
         if len as u64 > u64::from(MAX_SEQ - seq) {
@@ -135,7 +140,7 @@ impl Document {
     }
 
     /// Books an operation that is going to happen: version, frontier, outbox. `content` is how many bytes it carries.
-    fn book(&mut self, container: u32, dot: Dot, len: u32, content: usize) {
+    pub(crate) fn book(&mut self, container: u32, dot: Dot, len: u32, content: usize) {
         let last = dot.plus(len - 1);
         let who = Who {
             own: dot.agent,
@@ -151,9 +156,12 @@ impl Document {
     }
 
     fn tick(&mut self, now_ms: u64) -> Result<Stamp, Error> {
-        self.clock
+        let stamp = self
+            .clock
             .tick(now_ms)
-            .map_err(|_| Error::LimitExceeded("no stamp is left above the highest one seen"))
+            .map_err(|_| Error::LimitExceeded("no stamp is left above the highest one seen"))?;
+        self.stamps.tick(stamp);
+        Ok(stamp)
     }
 
     // ---- children ------------------------------------------------------------------------------------------------
@@ -242,6 +250,23 @@ impl Document {
             self.check_depth(parent)?;
         }
         let stamp = self.tick(now_ms)?;
+        let all = &self.containers;
+        let seen: Vec<u32> = all
+            .at(parent, &key)
+            .filter(|&child| !all.get(child).ended.is_some())
+            .collect();
+        self.put_slot(parent, &key, write, (dot, stamp), &seen)
+    }
+
+    /// Writes a slot with this dot and stamp, and ends these containers there (but the one it names).
+    pub(crate) fn put_slot(
+        &mut self,
+        parent: u32,
+        key: &Key,
+        write: Write<'_>,
+        (dot, stamp): (Dot, Stamp),
+        seen: &[u32],
+    ) -> Result<u32, Error> {
         let content = if let Write::Plain(bytes) = write {
             bytes.len()
         } else {
@@ -252,7 +277,7 @@ impl Document {
             Write::Deleted => (SlotValue::Deleted, None),
             Write::Plain(bytes) => (SlotValue::Plain(bytes.into()), None),
             Write::Child(kind, generation) => {
-                let child = self.containers.find_or_create(parent, &key, kind, generation);
+                let child = self.containers.find_or_create(parent, key, kind, generation);
                 (SlotValue::Child(child), Some((kind, generation)))
             }
         };
@@ -261,29 +286,18 @@ impl Document {
         } else {
             ROOT
         };
-        let ended: Vec<u32> = self.containers.at(parent, &key).collect();
         let mut ends = Vec::new();
-        for other in ended {
+        for &other in seen.iter().filter(|&&other| other != child) {
             let container = self.containers.get(other);
-            if other != child && !container.ended.is_some() {
-                ends.push((container.body.kind(), container.generation));
-                self.containers.end(&self.agents, other, dot);
-            }
+            ends.push((container.body.kind(), container.generation));
+            self.containers.end(&self.agents, other, dot);
         }
         let who = Who {
             own: dot.agent,
             agents: &self.agents,
         };
-        self.outbox.write_slot(who, (dot, stamp), &key, (&value, named), &ends);
-        let slot = Slot { dot, stamp, value };
-        match &key {
-            Key::Name(name) => {
-                self.containers.map_mut(parent)?.join(&self.agents, name, slot);
-            }
-            Key::Element(element) => {
-                self.containers.list_mut(parent)?.join(&self.agents, *element, slot);
-            }
-        }
+        self.outbox.write_slot(who, (dot, stamp), key, (&value, named), &ends);
+        join_slot(self, parent, key, Slot { dot, stamp, value });
         Ok(child)
     }
 
@@ -430,6 +444,18 @@ impl Document {
     }
 
     fn insert_elements(&mut self, list: u32, at: u32, values: Vec<SlotValue>, kind: Option<Kind>) -> Result<(), Error> {
+        let left = self.containers.list_mut(list)?.sequence.behind_index(at);
+        self.insert_elements_behind(list, left, &values, kind)
+    }
+
+    /// Inserts elements behind a place that the list's sequence gave.
+    pub(crate) fn insert_elements_behind(
+        &mut self,
+        list: u32,
+        left: Option<Place>,
+        values: &[SlotValue],
+        kind: Option<Kind>,
+    ) -> Result<(), Error> {
         let dot = self.next_dot(values.len())?;
         let content = values.iter().map(|value| match value {
             SlotValue::Plain(bytes) => bytes.len(),
@@ -445,12 +471,12 @@ impl Document {
                 value: value.clone(),
             }));
         }
-        let anchor = state.sequence.insert(&self.agents, at, dot, &units);
+        let anchor = state.sequence.insert_behind(&self.agents, left, dot, &units);
         let who = Who {
             own: dot.agent,
             agents: &self.agents,
         };
-        self.outbox.insert_elements(who, dot, anchor, &values, kind);
+        self.outbox.insert_elements(who, dot, anchor, values, kind);
         Ok(())
     }
 
@@ -589,15 +615,21 @@ impl Document {
     /// Removes a value from a set. False, and nothing is written, where it isn't in.
     pub fn set_delete(&mut self, set: u32, value: &[u8]) -> Result<bool, Error> {
         check_plain(value).map_err(Error::InvalidValue)?;
-        let dot = self.next_dot(1)?;
-        let state = self.containers.set_mut(set)?;
-        let mut adds = state.member(value).map_or(Vec::new(), |member| member.adds.clone());
+        let state = self.containers.set(set)?;
+        let adds = state.member(value).map_or(Vec::new(), |member| member.adds.clone());
         if adds.is_empty() {
             return Ok(false);
         }
+        self.set_remove(set, value, adds).map(|_| true)
+    }
+
+    /// Removes these adds of a value, and each one's agent's earlier ones.
+    pub(crate) fn set_remove(&mut self, set: u32, value: &[u8], mut adds: Vec<Dot>) -> Result<Dot, Error> {
+        let dot = self.next_dot(1)?;
+        let state = self.containers.set_mut(set)?;
         adds.sort_unstable_by_key(|add| self.agents.id(add.agent));
         for &upto in &adds {
-            state.remove(&self.agents, value, crate::set::Removed { upto, by: dot });
+            state.remove(&self.agents, value, Removed { upto, by: dot });
         }
         self.book(set, dot, 1, value.len());
         self.outbox.remove(
@@ -609,7 +641,7 @@ impl Document {
             value,
             &adds,
         );
-        Ok(true)
+        Ok(dot)
     }
 
     /// Is the value in the set?
@@ -623,7 +655,7 @@ impl Document {
 }
 
 /// What a local write puts into a slot.
-enum Write<'a> {
+pub(crate) enum Write<'a> {
     Deleted,
     Plain(&'a [u8]),
     Child(Kind, Dot),

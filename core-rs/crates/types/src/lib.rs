@@ -5,6 +5,7 @@
 mod apply;
 mod container;
 mod counter;
+mod describe;
 mod document;
 mod error;
 mod join;
@@ -14,15 +15,23 @@ mod operation;
 mod outbox;
 mod pending;
 mod plain;
+mod replay;
 mod sequence;
 mod set;
 mod slot;
+mod stamps;
 mod state;
 mod state_reader;
 mod text;
+mod trim;
 
 pub use apply::Applied;
 pub use container::{Kind, ROOT};
+pub use describe::MAX_DESCRIPTION_BYTES;
 pub use document::{Document, Entry, MAX_DEPTH, MAX_KEY_BYTES};
 pub use error::Error;
 pub use pending::{MAX_PENDING, MAX_PENDING_BYTES};
+pub use replay::{
+    Bridge, ClockRule, Options as ReplayOptions, Outcome as ReplayOutcome, Reason, Rejected, Replay, MAX_BRIDGES,
+    MAX_MAPPED_RANGES,
+};

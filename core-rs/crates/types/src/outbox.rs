@@ -143,6 +143,11 @@ impl Outbox {
         }
     }
 
+    /// The last stamp in the envelope under way: stamps rise within one.
+    pub fn last_stamp(&self) -> Option<Stamp> {
+        self.stamps.last().copied()
+    }
+
     /// Closes the envelope under way, if there is one.
     pub fn close_open(&mut self, who: Who<'_>) {
         if self.to > self.from {

@@ -12,6 +12,8 @@ use joinery_codec::{skip_value, Reader, Writer};
 use joinery_types::{Applied, Document, Entry, Error, Kind};
 use wasm_bindgen::prelude::wasm_bindgen;
 
+mod replaying;
+
 /// There is nothing there.
 const ABSENT: i32 = -1;
 /// The call was refused and changed nothing.
@@ -385,6 +387,22 @@ impl Core {
     /// Puts the whole state into the output.
     pub fn encode_snapshot(&mut self) {
         self.output = self.document.encode_snapshot();
+    }
+
+    /// Puts a snapshot with the same content, fresh ids and no removal records into the output.
+    pub fn trim(&mut self, agent: u64) -> i32 {
+        let done = self.document.trim(agent).map(|snapshot| self.output = snapshot);
+        self.nothing(done)
+    }
+
+    /// Puts what the envelope in the input does into the output, as a packed value.
+    pub fn describe(&mut self) -> i32 {
+        self.output.clear();
+        give_back(&mut self.output);
+        let done = self.document.describe(&self.input, &mut self.output);
+        self.input.clear();
+        give_back(&mut self.input);
+        self.nothing(done)
     }
 }
 

@@ -1,7 +1,7 @@
 // One pane's model: a client of its own and what the pane keeps beside it. It lives as long as the page, outside React,
 // so that no remount ever opens a client twice.
 
-import { type Client, createClient, JoineryError, type Receipt } from 'joinery';
+import { type Client, type ClientEvent, createClient, JoineryError, type Receipt } from 'joinery';
 import { Observable } from '../observable.ts';
 import { type WriteDescription, WriteLog } from '../writes/write-log.ts';
 import type { PaneDescription } from './location.ts';
@@ -29,13 +29,7 @@ export function openPane(description: PaneDescription, room: string, url: string
   const client = createClient({ url, name: description.clientName, connect: !offline });
   const problem = new Observable<string | undefined>(undefined);
   const writes = new WriteLog();
-  client.subscribeEvents((event) => {
-    problem.set(
-      event.type === 'record-damaged'
-        ? `A stored record of “${event.document}” was damaged and set aside; the rest was read. ${event.error.message}`
-        : `The sync engine was restarted; everything stored is still there. ${event.error.message}`,
-    );
-  });
+  client.subscribeEvents((event) => problem.set(describe(event)));
   return {
     ...description,
     client,
@@ -61,4 +55,17 @@ export function openPane(description: PaneDescription, room: string, url: string
       else client.connect();
     },
   };
+}
+
+function describe(event: ClientEvent): string {
+  switch (event.type) {
+    case 'record-damaged':
+      return `A stored record of “${event.document}” was damaged and set aside; the rest was read. ${event.error.message}`;
+    case 'document-deleted':
+      return `“${event.document}” was deleted, for everybody.`;
+    case 'user-changed':
+      return event.error.message;
+    case 'engine-restarted':
+      return `The sync engine was restarted; everything stored is still there. ${event.error.message}`;
+  }
 }

@@ -18,9 +18,18 @@ export interface Faults {
   halfOpen: number;
   /** No link can be opened. */
   down: boolean;
+  /** So many frames, both ways together, until the link breaks once; infinite for never. */
+  cutIn: number;
 }
 
-export const noFaults = (): Faults => ({ drop: 0, duplicate: 0, cut: 0, halfOpen: 0, down: false });
+export const noFaults = (): Faults => ({
+  drop: 0,
+  duplicate: 0,
+  cut: 0,
+  halfOpen: 0,
+  down: false,
+  cutIn: Number.POSITIVE_INFINITY,
+});
 
 export function openLink(
   time: VirtualTime,
@@ -41,6 +50,12 @@ export function openLink(
   };
   const carry = (way: 'up' | 'down', frame: Uint8Array): void => {
     if (state !== 'open') return;
+    faults.cutIn -= 1;
+    if (faults.cutIn < 0) {
+      faults.cutIn = Number.POSITIVE_INFINITY;
+      close(true);
+      return;
+    }
     if (random() < faults.cut) {
       close(true);
       return;

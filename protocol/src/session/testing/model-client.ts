@@ -39,9 +39,9 @@ export interface LogRecord {
 }
 
 export class ModelClient {
-  readonly log: LogRecord[] = [];
+  log: LogRecord[] = [];
   /** Agent → highest seq that is joined; a hole in a row is an error at once. */
-  readonly received = new Map<bigint, number>();
+  received = new Map<bigint, number>();
   readonly effects: ClientEffect[] = [];
   resume: ResumePoint | undefined;
   agent: bigint;
@@ -55,7 +55,7 @@ export class ModelClient {
   /** Grows with each reload: what the old page's timers and links bring is dropped. */
   #page = 0;
   /** What was received by deps since the last own envelope. */
-  readonly #written = new Map<bigint, number>();
+  protected readonly written = new Map<bigint, number>();
 
   constructor(options: ModelClientOptions) {
     this.#options = options;
@@ -63,12 +63,12 @@ export class ModelClient {
     this.session = this.#start();
   }
 
-  get #now(): number {
+  protected get now(): number {
     return this.#options.time.now;
   }
 
   connect(): void {
-    this.run(this.session.handleConnect(this.#now));
+    this.run(this.session.handleConnect(this.now));
   }
 
   /** The page is loaded again: a new session and a new agent on the same disk. */
@@ -77,32 +77,32 @@ export class ModelClient {
     this.#links.clear();
     this.#page += 1;
     this.#wake = Number.POSITIVE_INFINITY;
-    this.#written.clear();
+    this.written.clear();
     this.agent = agent;
     this.session = this.#start();
     this.connect();
   }
 
-  /** One local transaction of so many operations. */
-  write(count: number, size = 8): void {
+  /** One local transaction of so many operations; the payload is its size, or itself. */
+  write(count: number, content: number | Uint8Array = 8): void {
     const from = this.received.get(this.agent) ?? 0;
     const deps = [...this.received]
-      .filter(([agent, seq]) => agent !== this.agent && seq > (this.#written.get(agent) ?? 0))
+      .filter(([agent, seq]) => agent !== this.agent && seq > (this.written.get(agent) ?? 0))
       .map(([agent, seq]) => ({ agent, seq }))
       .sort((left, right) => (left.agent < right.agent ? -1 : 1));
-    for (const dep of deps) this.#written.set(dep.agent, dep.seq);
-    const payload = new Uint8Array(size);
+    for (const dep of deps) this.written.set(dep.agent, dep.seq);
+    const payload = typeof content === 'number' ? new Uint8Array(content) : content;
     const bytes = writeEnvelope({ agent: this.agent, from, to: from + count, deps, payload });
     this.received.set(this.agent, from + count);
     this.log.push({ agent: this.agent, from, to: from + count, bytes, acknowledged: false });
-    this.run(this.session.handleChanged(this.#options.document, this.#now));
+    this.run(this.session.handleChanged(this.#options.document, this.now));
   }
 
   run(effects: ClientEffect[]): void {
     const page = this.#page;
     for (const effect of effects) {
       this.effects.push(effect);
-      if (page === this.#page) this.#carryOut(effect);
+      if (page === this.#page) this.carryOut(effect);
     }
     this.#arm();
   }
@@ -115,19 +115,19 @@ export class ModelClient {
       ...(limits === undefined ? {} : { limits }),
       ...(authenticate === undefined ? {} : { authenticate }),
     });
-    session.handleSubscribe(this.#options.document, this.resume, this.#now);
+    session.handleSubscribe(this.#options.document, this.resume, this.now);
     return session;
   }
 
   /** Inputs that follow from an effect come in a later event, as a real client's I/O would. */
-  #later(run: () => ClientEffect[]): void {
+  protected later(run: () => ClientEffect[]): void {
     const page = this.#page;
     this.#options.time.after(this.#options.random() * 3, () => {
       if (page === this.#page) this.run(run());
     });
   }
 
-  #carryOut(effect: ClientEffect): void {
+  protected carryOut(effect: ClientEffect): void {
     switch (effect.type) {
       case 'open-link': {
         const page = this.#page;
@@ -135,9 +135,9 @@ export class ModelClient {
           if (page === this.#page) this.run(run());
         };
         const link = this.#options.connect({
-          opened: only(() => this.session.handleOpened(effect.link, this.#now)),
-          frame: (frame) => only(() => this.session.handleFrame(effect.link, frame, this.#now))(),
-          closed: only(() => this.session.handleClosed(effect.link, undefined, this.#now)),
+          opened: only(() => this.session.handleOpened(effect.link, this.now)),
+          frame: (frame) => only(() => this.session.handleFrame(effect.link, frame, this.now))(),
+          closed: only(() => this.session.handleClosed(effect.link, undefined, this.now)),
         });
         this.#links.set(effect.link, link);
         break;
@@ -150,7 +150,7 @@ export class ModelClient {
         this.#links.get(effect.link)?.send(effect.frame);
         break;
       case 'need-token':
-        if (this.token !== undefined) this.#later(() => this.session.handleToken(this.token, this.#now));
+        if (this.token !== undefined) this.later(() => this.session.handleToken(this.token, this.now));
         break;
       case 'subscribed': {
         const version = decodeModelVersion(effect.version);
@@ -163,12 +163,12 @@ export class ModelClient {
           this.received.set(agent, Math.max(seq, this.received.get(agent) ?? 0));
         }
         this.resume = { epoch: effect.epoch, position: effect.position };
-        this.#later(() => this.session.handleConsumed(effect.credit_bytes, this.#now));
+        this.later(() => this.session.handleConsumed(effect.credit_bytes, this.now));
         break;
       case 'envelopes':
-        for (const bytes of effect.envelopes) this.#join(bytes);
+        for (const bytes of effect.envelopes) joinHeader(bytes, this.received);
         this.resume = { epoch: effect.epoch, position: effect.position };
-        this.#later(() => this.session.handleConsumed(effect.credit_bytes, this.#now));
+        this.later(() => this.session.handleConsumed(effect.credit_bytes, this.now));
         break;
       case 'acknowledged':
         this.onAcknowledged(effect.agent, effect.to, effect.position);
@@ -187,7 +187,7 @@ export class ModelClient {
           answer.push(record.bytes);
           bytes += record.bytes.length;
         }
-        this.#later(() => this.session.handleEnvelopes(this.#options.document, request, answer, this.#now));
+        this.later(() => this.session.handleEnvelopes(this.#options.document, request, answer, this.now));
         break;
       }
       default:
@@ -195,26 +195,27 @@ export class ModelClient {
     }
   }
 
-  #join(bytes: Uint8Array): void {
-    const { agent, from, to, deps } = readEnvelope(bytes);
-    const known = this.received.get(agent) ?? 0;
-    if (to <= known) return;
-    if (from > known) throw new Error(`a hole: ${agent} has ${known}, got (${from}, ${to}]`);
-    for (const dep of deps) {
-      if ((this.received.get(dep.agent) ?? 0) < dep.seq) throw new Error('an effect before its cause');
-    }
-    this.received.set(agent, to);
-  }
-
   #arm(): void {
     const at = this.session.nextTimeout;
     if (at === undefined || at >= this.#wake) return;
     const page = this.#page;
     this.#wake = at;
-    this.#options.time.after(Math.max(0, at - this.#now), () => {
+    this.#options.time.after(Math.max(0, at - this.now), () => {
       if (page !== this.#page) return;
       this.#wake = Number.POSITIVE_INFINITY;
-      this.run(this.session.handleTimeout(this.#now));
+      this.run(this.session.handleTimeout(this.now));
     });
   }
+}
+
+/** Takes note of an envelope; a hole, or an effect before its cause, is an error at once. */
+export function joinHeader(bytes: Uint8Array, received: Map<bigint, number>): void {
+  const { agent, from, to, deps } = readEnvelope(bytes);
+  const known = received.get(agent) ?? 0;
+  if (to <= known) return;
+  if (from > known) throw new Error(`a hole: ${agent} has ${known}, got (${from}, ${to}]`);
+  for (const dep of deps) {
+    if ((received.get(dep.agent) ?? 0) < dep.seq) throw new Error('an effect before its cause');
+  }
+  received.set(agent, to);
 }

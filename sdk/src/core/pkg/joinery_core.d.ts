@@ -12,6 +12,11 @@ export class Core {
      */
     apply(now_ms: number): number;
     /**
+     * Begins a replay into this replica. The input: the mapping's length (8 bytes, LE; 0 for none) and bytes, then per bridge
+     * the trim's agent, the snapshot's length (8 bytes each) and bytes. Absent when it was refused.
+     */
+    begin_replay(from: Core, epoch: boolean, clock: boolean, server_time_ms: number, correction_ms: number): Replaying | undefined;
+    /**
      * The container of this kind that a reader sees at a map's key.
      */
     child(parent: number, kind: number): number;
@@ -35,6 +40,10 @@ export class Core {
      * A fresh one; ends what was there.
      */
     create_child(parent: number, kind: number, now_ms: number): number;
+    /**
+     * Puts what the envelope in the input does into the output, as a packed value.
+     */
+    describe(): number;
     /**
      * Puts the whole state into the output.
      */
@@ -124,6 +133,19 @@ export class Core {
      */
     pending_count(): number;
     /**
+     * Replays the envelope in the input, or takes note that it was refused. The output: words of 4 bytes, LE: how many
+     * operations came through, then per rejected range the seqs before its first and of its last, and the reason.
+     */
+    replay(replaying: Replaying, from: Core, refused: boolean): number;
+    /**
+     * Puts the mapping into the output.
+     */
+    replay_mapping(replaying: Replaying): void;
+    /**
+     * The seq of the last new operation that one became, its agent (8 bytes, LE) in the output; absent where there is none.
+     */
+    replay_translate(replaying: Replaying, agent: bigint, seq: number): number;
+    /**
      * Tries again what waits.
      */
     retry_pending(now_ms: number): void;
@@ -176,6 +198,10 @@ export class Core {
      */
     to_plain(container: number): number;
     /**
+     * Puts a snapshot with the same content, fresh ids and no removal records into the output.
+     */
+    trim(agent: bigint): number;
+    /**
      * Room for `length` UTF-16 units; its address (even).
      */
     units(length: number): number;
@@ -185,18 +211,30 @@ export class Core {
     version(): void;
 }
 
+/**
+ * A replay under way.
+ */
+export class Replaying {
+    private constructor();
+    free(): void;
+    [Symbol.dispose](): void;
+}
+
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
 
 export interface InitOutput {
     readonly memory: WebAssembly.Memory;
     readonly __wbg_core_free: (a: number, b: number) => void;
+    readonly __wbg_replaying_free: (a: number, b: number) => void;
     readonly core_apply: (a: number, b: number) => number;
+    readonly core_begin_replay: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
     readonly core_child: (a: number, b: number, c: number) => number;
     readonly core_container_revision: (a: number, b: number) => number;
     readonly core_counter_add: (a: number, b: number, c: number) => number;
     readonly core_counter_value: (a: number, b: number) => number;
     readonly core_covers: (a: number) => number;
     readonly core_create_child: (a: number, b: number, c: number, d: number) => number;
+    readonly core_describe: (a: number) => number;
     readonly core_encode_snapshot: (a: number) => void;
     readonly core_ensure_child: (a: number, b: number, c: number, d: number) => number;
     readonly core_error_code: (a: number) => [number, number];
@@ -219,6 +257,9 @@ export interface InitOutput {
     readonly core_output_length: (a: number) => number;
     readonly core_output_pointer: (a: number) => number;
     readonly core_pending_count: (a: number) => number;
+    readonly core_replay: (a: number, b: number, c: number, d: number) => number;
+    readonly core_replay_mapping: (a: number, b: number) => void;
+    readonly core_replay_translate: (a: number, b: number, c: bigint, d: number) => number;
     readonly core_retry_pending: (a: number, b: number) => void;
     readonly core_revision: (a: number) => number;
     readonly core_set_add: (a: number, b: number) => number;
@@ -232,6 +273,7 @@ export interface InitOutput {
     readonly core_text_length: (a: number, b: number) => number;
     readonly core_text_read: (a: number, b: number) => number;
     readonly core_to_plain: (a: number, b: number) => number;
+    readonly core_trim: (a: number, b: bigint) => number;
     readonly core_units: (a: number, b: number) => number;
     readonly core_version: (a: number) => void;
     readonly __wbindgen_externrefs: WebAssembly.Table;

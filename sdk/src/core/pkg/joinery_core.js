@@ -24,6 +24,21 @@ export class Core {
         return ret;
     }
     /**
+     * Begins a replay into this replica. The input: the mapping's length (8 bytes, LE; 0 for none) and bytes, then per bridge
+     * the trim's agent, the snapshot's length (8 bytes each) and bytes. Absent when it was refused.
+     * @param {Core} from
+     * @param {boolean} epoch
+     * @param {boolean} clock
+     * @param {number} server_time_ms
+     * @param {number} correction_ms
+     * @returns {Replaying | undefined}
+     */
+    begin_replay(from, epoch, clock, server_time_ms, correction_ms) {
+        _assertClass(from, Core);
+        const ret = wasm.core_begin_replay(this.__wbg_ptr, from.__wbg_ptr, epoch, clock, server_time_ms, correction_ms);
+        return ret === 0 ? undefined : Replaying.__wrap(ret);
+    }
+    /**
      * The container of this kind that a reader sees at a map's key.
      * @param {number} parent
      * @param {number} kind
@@ -78,6 +93,14 @@ export class Core {
      */
     create_child(parent, kind, now_ms) {
         const ret = wasm.core_create_child(this.__wbg_ptr, parent, kind, now_ms);
+        return ret;
+    }
+    /**
+     * Puts what the envelope in the input does into the output, as a packed value.
+     * @returns {number}
+     */
+    describe() {
+        const ret = wasm.core_describe(this.__wbg_ptr);
         return ret;
     }
     /**
@@ -302,6 +325,40 @@ export class Core {
         return ret >>> 0;
     }
     /**
+     * Replays the envelope in the input, or takes note that it was refused. The output: words of 4 bytes, LE: how many
+     * operations came through, then per rejected range the seqs before its first and of its last, and the reason.
+     * @param {Replaying} replaying
+     * @param {Core} from
+     * @param {boolean} refused
+     * @returns {number}
+     */
+    replay(replaying, from, refused) {
+        _assertClass(replaying, Replaying);
+        _assertClass(from, Core);
+        const ret = wasm.core_replay(this.__wbg_ptr, replaying.__wbg_ptr, from.__wbg_ptr, refused);
+        return ret;
+    }
+    /**
+     * Puts the mapping into the output.
+     * @param {Replaying} replaying
+     */
+    replay_mapping(replaying) {
+        _assertClass(replaying, Replaying);
+        wasm.core_replay_mapping(this.__wbg_ptr, replaying.__wbg_ptr);
+    }
+    /**
+     * The seq of the last new operation that one became, its agent (8 bytes, LE) in the output; absent where there is none.
+     * @param {Replaying} replaying
+     * @param {bigint} agent
+     * @param {number} seq
+     * @returns {number}
+     */
+    replay_translate(replaying, agent, seq) {
+        _assertClass(replaying, Replaying);
+        const ret = wasm.core_replay_translate(this.__wbg_ptr, replaying.__wbg_ptr, agent, seq);
+        return ret;
+    }
+    /**
      * Tries again what waits.
      * @param {number} now_ms
      */
@@ -418,6 +475,15 @@ export class Core {
         return ret;
     }
     /**
+     * Puts a snapshot with the same content, fresh ids and no removal records into the output.
+     * @param {bigint} agent
+     * @returns {number}
+     */
+    trim(agent) {
+        const ret = wasm.core_trim(this.__wbg_ptr, agent);
+        return ret;
+    }
+    /**
      * Room for `length` UTF-16 units; its address (even).
      * @param {number} length
      * @returns {number}
@@ -434,6 +500,29 @@ export class Core {
     }
 }
 if (Symbol.dispose) Core.prototype[Symbol.dispose] = Core.prototype.free;
+
+/**
+ * A replay under way.
+ */
+export class Replaying {
+    static __wrap(ptr) {
+        const obj = Object.create(Replaying.prototype);
+        obj.__wbg_ptr = ptr;
+        ReplayingFinalization.register(obj, obj.__wbg_ptr, obj);
+        return obj;
+    }
+    __destroy_into_raw() {
+        const ptr = this.__wbg_ptr;
+        this.__wbg_ptr = 0;
+        ReplayingFinalization.unregister(this);
+        return ptr;
+    }
+    free() {
+        const ptr = this.__destroy_into_raw();
+        wasm.__wbg_replaying_free(ptr, 0);
+    }
+}
+if (Symbol.dispose) Replaying.prototype[Symbol.dispose] = Replaying.prototype.free;
 function __wbg_get_imports() {
     const import0 = {
         __proto__: null,
@@ -458,6 +547,15 @@ function __wbg_get_imports() {
 const CoreFinalization = (typeof FinalizationRegistry === 'undefined')
     ? { register: () => {}, unregister: () => {} }
     : new FinalizationRegistry(ptr => wasm.__wbg_core_free(ptr, 1));
+const ReplayingFinalization = (typeof FinalizationRegistry === 'undefined')
+    ? { register: () => {}, unregister: () => {} }
+    : new FinalizationRegistry(ptr => wasm.__wbg_replaying_free(ptr, 1));
+
+function _assertClass(instance, klass) {
+    if (!(instance instanceof klass)) {
+        throw new Error(`expected instance of ${klass.name}`);
+    }
+}
 
 function getStringFromWasm0(ptr, len) {
     ptr = ptr >>> 0;

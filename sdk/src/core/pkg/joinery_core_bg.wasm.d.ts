@@ -2,13 +2,16 @@
 /* eslint-disable */
 export const memory: WebAssembly.Memory;
 export const __wbg_core_free: (a: number, b: number) => void;
+export const __wbg_replaying_free: (a: number, b: number) => void;
 export const core_apply: (a: number, b: number) => number;
+export const core_begin_replay: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
 export const core_child: (a: number, b: number, c: number) => number;
 export const core_container_revision: (a: number, b: number) => number;
 export const core_counter_add: (a: number, b: number, c: number) => number;
 export const core_counter_value: (a: number, b: number) => number;
 export const core_covers: (a: number) => number;
 export const core_create_child: (a: number, b: number, c: number, d: number) => number;
+export const core_describe: (a: number) => number;
 export const core_encode_snapshot: (a: number) => void;
 export const core_ensure_child: (a: number, b: number, c: number, d: number) => number;
 export const core_error_code: (a: number) => [number, number];
@@ -31,6 +34,9 @@ export const core_new: () => number;
 export const core_output_length: (a: number) => number;
 export const core_output_pointer: (a: number) => number;
 export const core_pending_count: (a: number) => number;
+export const core_replay: (a: number, b: number, c: number, d: number) => number;
+export const core_replay_mapping: (a: number, b: number) => void;
+export const core_replay_translate: (a: number, b: number, c: bigint, d: number) => number;
 export const core_retry_pending: (a: number, b: number) => void;
 export const core_revision: (a: number) => number;
 export const core_set_add: (a: number, b: number) => number;
@@ -44,6 +50,7 @@ export const core_text_insert_unit: (a: number, b: number, c: number, d: number)
 export const core_text_length: (a: number, b: number) => number;
 export const core_text_read: (a: number, b: number) => number;
 export const core_to_plain: (a: number, b: number) => number;
+export const core_trim: (a: number, b: bigint) => number;
 export const core_units: (a: number, b: number) => number;
 export const core_version: (a: number) => void;
 export const __wbindgen_externrefs: WebAssembly.Table;

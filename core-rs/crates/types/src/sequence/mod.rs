@@ -21,7 +21,8 @@ pub use run::{is_continuation, Removal, Run, Side};
 
 use children::{rank, Children};
 use joinery_history::{Agents, Dot};
-use tree::{Place, Tree};
+pub use tree::Place;
+use tree::Tree;
 
 /// Where a new unit hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,7 +119,22 @@ impl<U: Copy> Sequence<U> {
     /// Inserts new units before the visible unit at `index` (at most [`Sequence::len`]); the first has the id `dot`, the
     /// others the dots after it. Returns where they hang.
     pub fn insert(&mut self, agents: &Agents, index: u32, dot: Dot, units: &[U]) -> Anchor {
-        let left = (index > 0).then(|| self.tree.find(index - 1));
+        let left = self.behind_index(index);
+        self.insert_behind(agents, left, dot, units)
+    }
+
+    /// The place behind which a unit inserted at `index` stands; none for the start.
+    pub fn behind_index(&mut self, index: u32) -> Option<Place> {
+        (index > 0).then(|| self.tree.find(index - 1))
+    }
+
+    /// The place of the unit `dot`, visible or not.
+    pub fn place_of(&self, dot: Dot) -> Option<Place> {
+        self.tree.locate(dot)
+    }
+
+    /// Inserts new units right behind the unit at `left`, visible or not; at the start where there is none.
+    pub fn insert_behind(&mut self, agents: &Agents, left: Option<Place>, dot: Dot, units: &[U]) -> Anchor {
         let (anchor, at) = match left {
             Some(left) => {
                 let run = self.tree.run(left);
@@ -391,6 +407,27 @@ impl<U: Copy> Sequence<U> {
         if let Some(step) = first.removal.continues(first.len, second.removal, second.len) {
             self.tree.fuse(place, step);
         }
+    }
+
+    /// The stretch of units right before `dot`: the first one's dot and how many, all of one run.
+    pub fn before(&self, dot: Dot) -> Option<(Dot, u32)> {
+        let place = self.tree.locate(dot)?;
+        if place.offset > 0 {
+            return Some((self.tree.run(place).dot, place.offset));
+        }
+        let run = self.tree.run(self.tree.previous_run(place)?);
+        Some((run.dot, run.len))
+    }
+
+    /// The lowest unit of the same agent from `dot` on, how many stand in its run from there on, and whether they are visible.
+    pub fn at_or_after(&self, dot: Dot) -> Option<(Dot, u32, bool)> {
+        let place = self.tree.locate_at_or_after(dot)?;
+        let run = self.tree.run(place);
+        Some((
+            run.dot.plus(place.offset),
+            run.len - place.offset,
+            !run.removal.is_some(),
+        ))
     }
 
     /// Replaces the visible unit with id `dot`.

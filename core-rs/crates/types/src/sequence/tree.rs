@@ -197,6 +197,43 @@ impl<U: Copy> Tree<U> {
         })
     }
 
+    /// The run before the one at `place`.
+    pub fn previous_run(&self, place: Place) -> Option<Place> {
+        if place.run > 0 {
+            return Some(Place {
+                run: place.run - 1,
+                offset: 0,
+                ..place
+            });
+        }
+        let leaf = self.leaves.get(self.leaves[place.leaf as usize].prev as usize)?;
+        Some(Place {
+            leaf: self.leaves[place.leaf as usize].prev,
+            run: leaf.runs.len().checked_sub(1)?,
+            offset: 0,
+        })
+    }
+
+    /// The place of the agent's lowest unit from `dot` on.
+    pub fn locate_at_or_after(&self, dot: Dot) -> Option<Place> {
+        let lookup = self.lookup.get(dot.agent as usize)?;
+        let before = lookup.range(..=dot.seq).next_back();
+        // A leaf may stand for a gap; the next one that doesn't has the unit.
+        before
+            .into_iter()
+            .chain(lookup.range(dot.seq.saturating_add(1)..))
+            .find_map(|(_, &leaf)| {
+                let runs = self.leaves[leaf as usize].runs.iter().enumerate();
+                let later = runs.filter(|(_, run)| run.dot.agent == dot.agent && run.tail().seq >= dot.seq);
+                let (at, run) = later.min_by_key(|(_, run)| run.dot.seq)?;
+                Some(Place {
+                    leaf,
+                    run: at,
+                    offset: dot.seq.saturating_sub(run.dot.seq),
+                })
+            })
+    }
+
     /// Where `dot` stands, if it is in this sequence.
     pub fn locate(&self, dot: Dot) -> Option<Place> {
         let (_, &leaf) = self.lookup.get(dot.agent as usize)?.range(..=dot.seq).next_back()?;

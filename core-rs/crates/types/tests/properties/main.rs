@@ -18,5 +18,7 @@ mod laws;
 mod mutation;
 mod peer;
 mod random;
+mod refusal;
 mod regressions;
+mod replay;
 mod splits;

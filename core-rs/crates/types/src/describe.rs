@@ -1,0 +1,288 @@
+//! What an envelope does, in an app's words: which keys, elements and characters, and with what values. For rules about who
+//! may write what, before the envelope joins.
+//!
+//! It changes nothing and merges nothing: indices are told by what the replica shows now, and by what the envelope itself
+//! inserted before; whether a write wins is another matter.
+
+use crate::container::{Key, Kind, ROOT};
+use crate::document::Document;
+use crate::error::Error;
+use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
+use crate::sequence::{Anchor, Side};
+use joinery_codec::{write_zigzag, Reader, Writer};
+use joinery_history::{Dot, EnvelopeHeader, KIND_PLAIN};
+use std::rc::Rc;
+
+/// How long a description gets at most: each operation tells its whole path, so a short envelope could ask for a long one.
+pub const MAX_DESCRIPTION_BYTES: usize = 16 << 20;
+
+impl Document {
+    /// Appends what an envelope does, as a packed array of objects with `container` (the kind of what is written in), `kind`
+    /// (of the change), `path` (keys and indices; −1 where an element is not to be found) and, but for deletions, `value`.
+    ///
+    /// | container | kind | path ends with | value |
+    /// |---|---|---|---|
+    /// | map, list | `set` | key or index | the plain value |
+    /// | map, list | `create` | key or index | the kind of the container, by name |
+    /// | map | `delete` | key | |
+    /// | text | `insert` | index | the characters |
+    /// | list | `insert` | index | an array of the values |
+    /// | text, list | `remove` | index | how many |
+    /// | counter | `increment` | the counter | the difference |
+    /// | set | `add`, `remove` | the set | the value |
+    pub fn describe(&self, envelope: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        let mut reader = Reader::new(envelope);
+        let header = EnvelopeHeader::decode(&mut reader).map_err(Error::InvalidUpdate)?;
+        if header.kind != KIND_PLAIN {
+            return Err(Error::InvalidUpdate(reader.error("a plain envelope", "a sealed one")));
+        }
+        let own = self.agents.find(header.agent).unwrap_or(self.agents.len() as u32);
+        let operations = read_payload(reader, &header, &self.agents, own).map_err(Error::InvalidUpdate)?;
+        let mut describing = Describing {
+            document: self,
+            own,
+            named: vec![Named {
+                container: Some(ROOT),
+                kind: Kind::Map,
+                path: Vec::new(),
+                steps: 0,
+                new: Vec::new(),
+            }],
+            at: 0,
+            changes: Vec::new(),
+            count: 0,
+        };
+        for operation in &operations {
+            describing.operation(operation)?;
+            if describing.changes.len() > MAX_DESCRIPTION_BYTES {
+                return Err(Error::LimitExceeded("a description has at most 16 MiB"));
+            }
+        }
+        out.push(7);
+        out.varint(describing.count);
+        out.extend_from_slice(&describing.changes);
+        Ok(())
+    }
+}
+
+/// A container that the envelope names.
+struct Named {
+    /// Where it is in the document, if it is there.
+    container: Option<u32>,
+    kind: Kind,
+    /// Packed keys and indices, and how many.
+    path: Vec<u8>,
+    steps: u64,
+    /// The units that the envelope inserts in it: first seq, how many, at which index.
+    new: Vec<(u32, u32, u32)>,
+}
+
+struct Describing<'d> {
+    document: &'d Document,
+    own: u32,
+    named: Vec<Named>,
+    at: usize,
+    changes: Vec<u8>,
+    count: u64,
+}
+
+/// What a path ends with, below the container.
+enum Last<'a> {
+    Nothing,
+    Key(&'a str),
+    Index(i64),
+}
+
+impl Describing<'_> {
+    fn operation(&mut self, operation: &Operation<'_>) -> Result<(), Error> {
+        let at = self.at;
+        match &operation.action {
+            Action::Name {
+                parent,
+                key,
+                kind,
+                generation,
+            } => {
+                let named = self.name(*parent as usize, *key, *kind, *generation)?;
+                self.named.push(named);
+                self.at = self.named.len() - 1;
+            }
+            Action::Select(number) => self.at = *number as usize,
+            Action::InsertText { anchor, text } => {
+                let index = self.inserted(*anchor, operation);
+                let mut value = vec![5];
+                value.blob(text);
+                self.change("insert", &Last::Index(i64::from(index)), &value);
+            }
+            Action::InsertElements { anchor, values } => {
+                let first = self.inserted(*anchor, operation);
+                for (value, i) in values.iter().zip(0..) {
+                    let index = Last::Index(i64::from(first) + i);
+                    match value {
+                        ValueRef::Child(kind, _) => self.create(*kind, &index),
+                        ValueRef::Plain(bytes) => self.change("insert", &index, &[&[7, 1], *bytes].concat()),
+                        ValueRef::Deleted => {}
+                    }
+                }
+            }
+            Action::DeleteRange { first, len, .. } => self.removed(*first, *len),
+            Action::DeleteRanges(ranges) => {
+                for &(first, len) in ranges {
+                    self.removed(first, len);
+                    self.check_length()?;
+                }
+            }
+            Action::Write { key, value, .. } => {
+                let last = match key {
+                    KeyRef::Name(name) => Last::Key(name),
+                    KeyRef::Element(element) => Last::Index(self.index(at, *element)),
+                };
+                match value {
+                    ValueRef::Deleted => self.change("delete", &last, &[]),
+                    ValueRef::Plain(bytes) => self.change("set", &last, bytes),
+                    ValueRef::Child(kind, _) => self.create(*kind, &last),
+                }
+            }
+            Action::Count(amount) => {
+                let mut value = Vec::new();
+                number(&mut value, *amount);
+                self.change("increment", &Last::Nothing, &value);
+            }
+            Action::Add(value) => self.change("add", &Last::Nothing, value),
+            Action::Remove(value, _) => self.change("remove", &Last::Nothing, value),
+        }
+        self.check_length()
+    }
+
+    fn check_length(&self) -> Result<(), Error> {
+        let paths = self.named.last().map_or(0, |named| named.path.len());
+        if self.changes.len() + paths > MAX_DESCRIPTION_BYTES {
+            return Err(Error::LimitExceeded("a description has at most 16 MiB"));
+        }
+        Ok(())
+    }
+
+    fn name(&self, parent: usize, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Result<Named, Error> {
+        let above = &self.named[parent];
+        if above.steps >= u64::from(crate::MAX_DEPTH) {
+            return Err(Error::LimitExceeded("containers nest at most 128 deep"));
+        }
+        let mut path = above.path.clone();
+        let key = match key {
+            KeyRef::Name(name) => {
+                string(&mut path, name);
+                Key::Name(Rc::from(name))
+            }
+            KeyRef::Element(element) => {
+                number(&mut path, self.index(parent, element));
+                Key::Element(element)
+            }
+        };
+        let all = &self.document.containers;
+        Ok(Named {
+            container: above
+                .container
+                .and_then(|parent| all.find(parent, &key, kind, generation)),
+            kind,
+            path,
+            steps: above.steps + 1,
+            new: Vec::new(),
+        })
+    }
+
+    /// The index at which an insert stands; its units are known from now on.
+    fn inserted(&mut self, anchor: Anchor, operation: &Operation<'_>) -> u32 {
+        let index = match (anchor.parent.is_some(), anchor.side) {
+            (false, _) => 0,
+            (true, Side::Left) => self.index(self.at, anchor.parent),
+            (true, Side::Right) => self.index(self.at, anchor.parent) + i64::from(self.shows(anchor.parent)),
+        };
+        let index = u32::try_from(index).unwrap_or(0);
+        self.named[self.at].new.push((operation.seq, operation.len, index));
+        index
+    }
+
+    fn removed(&mut self, first: Dot, len: u32) {
+        let index = Last::Index(self.index(self.at, first));
+        let mut value = Vec::new();
+        number(&mut value, i64::from(len));
+        self.change("remove", &index, &value);
+    }
+
+    /// How far into what the envelope has inserted a unit is.
+    fn new_index(&self, named: &Named, unit: Dot) -> Option<u32> {
+        let at = named
+            .new
+            .partition_point(|&(first, ..)| first <= unit.seq)
+            .checked_sub(1)?;
+        let (first, len, index) = named.new[at];
+        (unit.agent == self.own && unit.seq - first < len).then(|| index.saturating_add(unit.seq - first))
+    }
+
+    /// The index of a unit in the container with this number; −1 where it isn't.
+    fn index(&self, number: usize, unit: Dot) -> i64 {
+        let named = &self.named[number];
+        let all = &self.document.containers;
+        let found = self.new_index(named, unit).or_else(|| match named.kind {
+            Kind::Text => all.text(named.container?).ok()?.sequence.index_of(unit),
+            Kind::List => all.list(named.container?).ok()?.sequence.index_of(unit),
+            _ => None,
+        });
+        found.map_or(-1, i64::from)
+    }
+
+    fn shows(&self, unit: Dot) -> bool {
+        let named = &self.named[self.at];
+        let all = &self.document.containers;
+        let in_document = || match named.kind {
+            Kind::Text => all.text(named.container?).ok()?.sequence.unit(unit).map(|_| ()),
+            _ => all.list(named.container?).ok()?.sequence.unit(unit).map(|_| ()),
+        };
+        self.new_index(named, unit).is_some() || in_document().is_some()
+    }
+
+    fn create(&mut self, kind: Kind, last: &Last<'_>) {
+        let mut value = Vec::new();
+        string(&mut value, kind.name());
+        self.change("create", last, &value);
+    }
+
+    #[inline(never)]
+    fn change(&mut self, kind: &str, last: &Last<'_>, value: &[u8]) {
+        let named = &self.named[self.at];
+        let out = &mut self.changes;
+        // Keys ascend, as in every packed object.
+        out.push(8);
+        out.varint(if kind == "delete" { 3 } else { 4 });
+        out.blob(b"container");
+        string(out, named.kind.name());
+        out.blob(b"kind");
+        string(out, kind);
+        out.blob(b"path");
+        out.push(7);
+        out.varint(named.steps + u64::from(!matches!(last, Last::Nothing)));
+        out.extend_from_slice(&named.path);
+        match last {
+            Last::Nothing => {}
+            Last::Key(key) => string(out, key),
+            Last::Index(index) => number(out, *index),
+        }
+        if kind != "delete" {
+            out.blob(b"value");
+            out.extend_from_slice(value);
+        }
+        self.count += 1;
+    }
+}
+
+#[inline(never)]
+fn string(out: &mut Vec<u8>, text: &str) {
+    out.push(5);
+    out.blob(text.as_bytes());
+}
+
+#[inline(never)]
+fn number(out: &mut Vec<u8>, n: i64) {
+    out.push(3);
+    write_zigzag(out, n);
+}

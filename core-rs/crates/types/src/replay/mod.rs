@@ -1,0 +1,573 @@
+//! Replay: brings one replica's unsynced operations into a newer state of the document, as new operations of another agent.
+//!
+//! `from` is the replica as its author had it, with the operations in it; `into` is the server's state with an agent of its
+//! own. Each operation of each envelope is translated: containers by what created them, units of texts and lists by their
+//! neighbours in `from` (`places.rs`), slots with their stamps (`slots.rs`), and so on; then it is written as a local edit.
+//! What became of what is kept in a [`Mapping`], so that a later replay goes on where this one ended.
+//!
+//! What rests on an operation that did not come through (it is about a container or an element that this one made) doesn't
+//! come through either; what only follows it does. Across a trim, names go through the final snapshots of the epochs between
+//! (`passage.rs`).
+//!
+//! What it is not: a merge. Two replicas that replay the same envelopes make them twice.
+
+mod elements;
+mod mapping;
+mod passage;
+mod places;
+mod slots;
+
+pub use mapping::{Mapping, Name, Ranges, Reason, Said, MAX_MAPPED_RANGES};
+pub use passage::{Bridge, MAX_BRIDGES};
+pub use slots::ClockRule;
+
+use crate::container::{Key, Kind, ROOT};
+use crate::document::{Document, MAX_KEY_BYTES};
+use crate::error::Error;
+use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef, UNKNOWN_AGENT};
+use joinery_codec::{decode_utf8_to_units, Reader};
+use joinery_history::{Dot, EnvelopeHeader, KIND_PLAIN, MAX_SEQ};
+use mapping::NOTHING;
+use passage::Passage;
+use slots::Slots;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// How a replay is to be done.
+#[derive(Debug, Default)]
+pub struct Options<'a> {
+    /// The mapping of an earlier replay into the same document.
+    pub mapping: Option<&'a [u8]>,
+    /// The epochs that were trimmed since `from`'s, oldest first.
+    pub bridges: &'a [Bridge<'a>],
+    /// How stamps are put right; none keeps them.
+    pub clock: Option<ClockRule>,
+    /// `into` is in another epoch: a write to a key that `from`'s synced state had and `into` lacks is rejected.
+    pub epoch: bool,
+}
+
+/// Operations of one agent, `from < seq <= to`, that did not come through.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rejected {
+    /// The seq before the first.
+    pub from: u32,
+    /// The seq of the last.
+    pub to: u32,
+    /// Why.
+    pub reason: Reason,
+}
+
+/// What became of one envelope.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Outcome {
+    /// How many of its operations are in the new state, or have nothing left to do there.
+    pub applied: u32,
+    /// The others.
+    pub rejected: Vec<Rejected>,
+}
+
+/// A name for "none": the generation of a container that was created where nothing had been.
+const NONE: Name = (0, 0);
+
+/// A container's key by the names that its author used.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+enum OldKey {
+    Name(Rc<str>),
+    Element(Name),
+}
+
+/// A container's id as its author named it, below a parent in `into`.
+type OldId = (u32, OldKey, Kind, Name);
+
+/// A set in `into`, and a packed value.
+type SetValue = (u32, Box<[u8]>);
+
+/// A container that an envelope names.
+struct Named {
+    /// Where it is in `from`, unless it is gone there.
+    from: Option<u32>,
+    /// Where it is in `into`, or why it isn't.
+    into: Result<u32, Reason>,
+}
+
+/// The replica it is replayed from, the one it is replayed into, and the envelope at hand.
+struct Scene<'a> {
+    from: &'a Document,
+    into: &'a mut Document,
+    /// The envelope's agent.
+    agent: u64,
+    refused: bool,
+    named: Vec<Named>,
+    at: usize,
+}
+
+/// A replay under way. See the top of this file.
+#[derive(Debug)]
+pub struct Replay {
+    mapping: Mapping,
+    /// What `into` (or the first bridge) had seen at the start: those operations have the same names there.
+    base: Ranges,
+    passage: Option<Passage>,
+    /// Containers whose names alone don't tell where they are.
+    containers: HashMap<OldId, Known>,
+    epoch: bool,
+    /// An earlier replay has made adds that `adds` doesn't know.
+    goes_on: bool,
+    slots: Slots,
+    /// Per set and value: the adds that were replayed and not removed since, with their new seqs.
+    adds: HashMap<SetValue, Vec<(Name, u32)>>,
+    /// Where units hung that did not come through on the left of something, and on the right: what the first of a row hung on.
+    lost_units: [Ranges; 2],
+    /// Sequences of `from`, and containers of `into`, where many units stand beside each other that are still to come.
+    orders: HashMap<(u32, u32), places::Order>,
+}
+
+/// What is known of a container by its author's id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// Its creation did not come through.
+    Lost,
+    /// It was ended or deleted before a trim.
+    Gone,
+    /// Across a trim: its number in `into`.
+    At(u32),
+}
+
+/// What a document has seen.
+#[inline(never)]
+fn seen_by(document: &Document) -> Ranges {
+    let mut seen = Ranges::default();
+    for last in document.version.iter() {
+        seen.add((document.agents.id(last.agent), 1), last.seq, NOTHING);
+    }
+    seen
+}
+
+impl Replay {
+    /// Begins. `from` and `into` stay the caller's; both have to be the same ones at each call.
+    pub fn new(from: &Document, into: &Document, options: &Options<'_>) -> Result<Replay, Error> {
+        let mapping = options.mapping.map_or(Ok(Mapping::default()), Mapping::decode)?;
+        let mut slots = Slots::new(options.clock);
+        let mut containers = HashMap::new();
+        let passage = Passage::new((from, into), options.bridges, &mut containers, &mut slots)?;
+        let base = passage
+            .as_ref()
+            .map_or_else(|| seen_by(into), |passage| passage.base.clone());
+        Ok(Replay {
+            mapping,
+            base,
+            passage,
+            containers,
+            epoch: options.epoch,
+            goes_on: options.mapping.is_some(),
+            slots,
+            adds: HashMap::new(),
+            lost_units: Default::default(),
+            orders: HashMap::new(),
+        })
+    }
+
+    /// Makes an envelope's operations anew in `into`. On an error nothing has changed.
+    pub fn add(&mut self, from: &Document, into: &mut Document, envelope: &[u8]) -> Result<Outcome, Error> {
+        self.take(from, into, envelope, false)
+    }
+
+    /// Takes note that an envelope was refused. On an error nothing has changed.
+    pub fn refuse(&mut self, from: &Document, into: &mut Document, envelope: &[u8]) -> Result<Outcome, Error> {
+        self.take(from, into, envelope, true)
+    }
+
+    /// The last new operation that one became.
+    pub fn translate(&self, agent: u64, seq: u32) -> Option<Name> {
+        self.mapping.made.get((agent, seq))
+    }
+
+    /// The mapping's bytes.
+    pub fn mapping(&self) -> Vec<u8> {
+        self.mapping.encode()
+    }
+
+    fn take(&mut self, from: &Document, into: &mut Document, bytes: &[u8], refused: bool) -> Result<Outcome, Error> {
+        let own = into.own.ok_or(Error::NoAgent)?;
+        let mut reader = Reader::new(bytes);
+        let header = EnvelopeHeader::decode(&mut reader).map_err(Error::InvalidUpdate)?;
+        if header.kind != KIND_PLAIN {
+            return Err(Error::InvalidUpdate(reader.error("a plain envelope", "a sealed one")));
+        }
+        // Where a record of its agent was lost, `from` could not join it: then it is placed by what it names itself.
+        let mut heard;
+        let from = match from.agents.find(header.agent) {
+            Some(_) => from,
+            None => {
+                heard = from.clone();
+                heard.agents.intern(header.agent);
+                &heard
+            }
+        };
+        let agent = from.agents.find(header.agent).ok_or(Error::NoAgent)?;
+        let operations = read_payload(reader, &header, &from.agents, agent).map_err(Error::InvalidUpdate)?;
+        operations.iter().try_for_each(check)?;
+        if self.mapping.len() >= MAX_MAPPED_RANGES {
+            return Err(Error::LimitExceeded("a replay's mapping names at most 2^20 ranges"));
+        }
+        // Each operation becomes one, or a few: adds that a removal must spare, long deletions in pieces.
+        let most = 2 * u64::from(header.to - header.from) + bytes.len() as u64;
+        if most > u64::from(MAX_SEQ - into.version.get(own)) {
+            return Err(Error::LimitExceeded(
+                "an agent writes at most 2^32 − 2 operations; open the document anew",
+            ));
+        }
+
+        // One envelope becomes one (or several), so that a later refusal hits no more than it has to.
+        into.close_envelope();
+        self.slots.follows(&header);
+        let root = Named {
+            from: Some(ROOT),
+            into: Ok(ROOT),
+        };
+        let mut scene = Scene {
+            from,
+            into,
+            agent: header.agent,
+            refused,
+            named: vec![root],
+            at: 0,
+        };
+        for operation in &operations {
+            self.operation(&mut scene, operation);
+        }
+        let (first, count) = ((header.agent, header.from + 1), header.to - header.from);
+        self.mapping.done.add(first, count, NOTHING);
+        into.close_envelope();
+        Ok(self.outcome(first, count))
+    }
+
+    fn outcome(&self, first: Name, count: u32) -> Outcome {
+        let mut rejected: Vec<Rejected> = Vec::new();
+        let mut applied = count;
+        for (skip, n, reason) in self.mapping.reasons(first, count) {
+            applied -= n;
+            let from = first.1 - 1 + skip;
+            match rejected.last_mut() {
+                Some(last) if last.to == from && last.reason == reason => last.to += n,
+                _ => rejected.push(Rejected {
+                    from,
+                    to: from + n,
+                    reason,
+                }),
+            }
+        }
+        Outcome { applied, rejected }
+    }
+
+    /// How many of `len` operations from `first` on were given to a replay before, or are in `into` as they are.
+    #[inline(never)]
+    fn known(&self, first: Name, len: u32) -> u32 {
+        let found = self.base.find(first).or_else(|| self.mapping.done.find(first));
+        found.map_or(0, |(_, left)| left.min(len))
+    }
+
+    fn operation(&mut self, scene: &mut Scene<'_>, operation: &Operation<'_>) {
+        let Operation { seq, len, action } = operation;
+        match action {
+            Action::Name {
+                parent,
+                key,
+                kind,
+                generation,
+            } => {
+                let named = self.name(scene, *parent as usize, *key, *kind, *generation);
+                scene.named.push(named);
+                scene.at = scene.named.len() - 1;
+                return;
+            }
+            Action::Select(number) => {
+                scene.at = *number as usize;
+                return;
+            }
+            _ => {}
+        }
+        let first = (scene.agent, *seq);
+        let skip = self.known(first, *len);
+        if skip == *len {
+            return;
+        }
+        let rest = (first.0, first.1 + skip);
+        let reason = if scene.refused {
+            Some(Reason::Refused)
+        } else {
+            let live = scene.named[scene.at]
+                .into
+                .and_then(|container| match scene.into.containers.live(container) {
+                    Ok(_) => Ok(container),
+                    Err(_) => Err(Reason::ParentMissing),
+                });
+            live.err()
+        };
+        let takes_away = matches!(
+            action,
+            Action::DeleteRange { .. } | Action::DeleteRanges(_) | Action::Remove(..)
+        );
+        match reason {
+            // What is gone needs no deletion any more.
+            Some(Reason::ParentMissing) if takes_away => {}
+            Some(reason) => self.lose(scene, rest, len - skip, action, skip, reason),
+            None => {
+                let done = self.act(scene, first, *len, skip, action);
+                if let Err(reason) = done {
+                    self.lose(scene, rest, len - skip, action, skip, reason);
+                }
+            }
+        }
+    }
+
+    fn act(
+        &mut self,
+        scene: &mut Scene<'_>,
+        first: Name,
+        len: u32,
+        skip: u32,
+        action: &Action<'_>,
+    ) -> Result<(), Reason> {
+        let container = scene.named[scene.at].into?;
+        match action {
+            Action::InsertText { anchor, text } => {
+                let mut units = Vec::new();
+                decode_utf8_to_units(text, &mut units).map_err(|_| Reason::ParentMissing)?;
+                self.insert_text(scene, container, first, skip, *anchor, &units)
+            }
+            Action::InsertElements { anchor, values } => {
+                self.insert_elements(scene, container, first, skip, *anchor, values)
+            }
+            Action::DeleteRange {
+                first: unit,
+                len: n,
+                step,
+            } => self.delete(scene, container, first, len, &[(*unit, *n)], *step),
+            Action::DeleteRanges(ranges) => self.delete(scene, container, first, len, ranges, 0),
+            Action::Write {
+                key,
+                stamp,
+                value,
+                ends,
+            } => self.write(scene, container, first, *key, *stamp, *value, ends),
+            Action::Count(0) => Ok(()),
+            Action::Count(amount) => {
+                let done = scene.into.counter_add(container, *amount);
+                self.made(scene, first, done)
+            }
+            Action::Add(value) => {
+                let done = scene.into.set_add(container, value);
+                self.made(scene, first, done)?;
+                if let Some(last) = scene.into.last_dot() {
+                    let adds = self.adds.entry((container, Box::from(*value))).or_default();
+                    adds.push((first, last.seq));
+                }
+                Ok(())
+            }
+            Action::Remove(value, adds) => self.remove_value(scene, container, first, value, adds),
+            Action::Name { .. } | Action::Select(_) => Ok(()),
+        }
+    }
+
+    /// Notes the operation that was just written as what `old` became.
+    #[inline(never)]
+    fn made(&mut self, scene: &Scene<'_>, old: Name, done: Result<(), Error>) -> Result<(), Reason> {
+        // A limit of the new state, a kind that doesn't fit: it has no place there.
+        done.map_err(|_| Reason::ParentMissing)?;
+        if let Some(last) = scene.into.last_dot() {
+            self.mapping.made.add(old, 1, Said::running(name(scene.into, last)));
+        }
+        Ok(())
+    }
+
+    /// Notes that operations did not come through, and what they would have made.
+    fn lose(&mut self, scene: &Scene<'_>, first: Name, len: u32, action: &Action<'_>, skip: u32, reason: Reason) {
+        self.mapping.lose(first, len, reason);
+        let named = &scene.named[scene.at];
+        match action {
+            Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => {
+                let hung_on = if skip > 0 {
+                    Some((first.0, first.1 - 1))
+                } else {
+                    anchor.parent.is_some().then(|| name(scene.from, anchor.parent))
+                };
+                self.lose_units(first, len, hung_on, anchor.side);
+            }
+            Action::Write {
+                key,
+                value: ValueRef::Child(kind, generation),
+                ..
+            } => {
+                if let Ok(container) = named.into {
+                    let key = old_key(scene.from, *key);
+                    let id = (container, key, *kind, name_or_none(scene.from, *generation));
+                    self.containers.entry(id).or_insert(Known::Lost);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// The container that an envelope names.
+    fn name(&self, scene: &Scene<'_>, parent: usize, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Named {
+        let above = &scene.named[parent];
+        let from_key = match key {
+            KeyRef::Name(name) => Key::Name(Rc::from(name)),
+            KeyRef::Element(element) => Key::Element(element),
+        };
+        let from = above
+            .from
+            .and_then(|parent| scene.from.containers.find(parent, &from_key, kind, generation));
+        let into = above.into.map_err(|reason| match reason {
+            Reason::Refused => Reason::RestsOnRefused,
+            other => other,
+        });
+        let into = into.and_then(|parent| {
+            let into_key = self.key(scene.into, scene.from, parent, key)?;
+            let id = (
+                parent,
+                old_key(scene.from, key),
+                kind,
+                name_or_none(scene.from, generation),
+            );
+            self.find(scene.into, &id, &into_key)
+        });
+        Named { from, into }
+    }
+
+    /// A key in `into`.
+    #[inline(never)]
+    fn key(&self, into: &Document, from: &Document, parent: u32, key: KeyRef<'_>) -> Result<Key, Reason> {
+        match key {
+            KeyRef::Name(name) => Ok(Key::Name(Rc::from(name))),
+            KeyRef::Element(element) => {
+                let old = name(from, element);
+                let found = self.image(old).and_then(|new| dot(into, new));
+                let list = into.containers.list(parent).map_err(|_| Reason::ParentMissing)?;
+                match found.filter(|&element| list.slot_of(element).is_some()) {
+                    Some(element) => Ok(Key::Element(element)),
+                    None if self.mapping.lost.get(old).is_some() => Err(Reason::RestsOnRefused),
+                    None => Err(Reason::ParentMissing),
+                }
+            }
+        }
+    }
+
+    /// The container in `into` that its author knew by this id.
+    #[inline(never)]
+    fn find(&self, into: &Document, id: &OldId, key: &Key) -> Result<u32, Reason> {
+        let live = |container: u32| match into.containers.live(container) {
+            Ok(_) => Ok(container),
+            Err(_) => Err(Reason::ParentMissing),
+        };
+        let known = self.containers.get(id);
+        match known {
+            Some(Known::At(container)) => return live(*container),
+            Some(Known::Gone) => return Err(Reason::ParentMissing),
+            _ => {}
+        }
+        let (parent, _, kind, generation) = id;
+        let found = self
+            .generation(into, *generation)
+            .and_then(|generation| into.containers.find(*parent, key, *kind, generation));
+        match found {
+            Some(found) => live(found),
+            None if known.is_some() => Err(Reason::RestsOnRefused),
+            None => Err(Reason::ParentMissing),
+        }
+    }
+
+    /// What an operation is called in `into`.
+    #[inline(never)]
+    fn image(&self, old: Name) -> Option<Name> {
+        self.mapping.made.get(old).or_else(|| match &self.passage {
+            Some(passage) => passage.names.get(old),
+            None => (old.1 <= self.base_of(old.0)).then_some(old),
+        })
+    }
+
+    /// What a generation is called in `into`.
+    #[inline(never)]
+    fn generation(&self, into: &Document, old: Name) -> Option<Dot> {
+        if old == NONE {
+            return Some(Dot::NONE);
+        }
+        let new = self.image(old).or_else(|| self.mapping.generations.get(old))?;
+        if new.1 == 0 {
+            return Some(Dot::NONE);
+        }
+        dot(into, new)
+    }
+
+    /// The agent's last seq whose name is the same in `into`.
+    #[inline(never)]
+    fn base_of(&self, agent: u64) -> u32 {
+        self.base.find((agent, 1)).map_or(0, |(_, left)| left)
+    }
+}
+
+#[inline(never)]
+fn name(document: &Document, dot: Dot) -> Name {
+    (document.agents.id(dot.agent), dot.seq)
+}
+
+#[inline(never)]
+fn name_or_none(document: &Document, dot: Dot) -> Name {
+    if dot.is_some() {
+        name(document, dot)
+    } else {
+        NONE
+    }
+}
+
+/// A name's dot, where the document has seen it: a damaged mapping may name what nobody has done yet.
+#[inline(never)]
+fn dot(document: &Document, name: Name) -> Option<Dot> {
+    let agent = document.agents.find(name.0)?;
+    Some(Dot { agent, seq: name.1 }).filter(|&dot| document.version.covers(dot))
+}
+
+#[inline(never)]
+fn old_key(from: &Document, key: KeyRef<'_>) -> OldKey {
+    match key {
+        KeyRef::Name(name) => OldKey::Name(Rc::from(name)),
+        KeyRef::Element(element) => OldKey::Element(name(from, element)),
+    }
+}
+
+/// Refuses keys that are too long and agents that nobody has heard of, before anything is looked up.
+fn check(operation: &Operation<'_>) -> Result<(), Error> {
+    let heard_of = |dot: Dot| {
+        if dot.is_some() && dot.agent == UNKNOWN_AGENT {
+            return Err(Error::Contradiction("an operation that nobody has done is named"));
+        }
+        Ok(())
+    };
+    let key = |key: &KeyRef<'_>| match key {
+        KeyRef::Name(name) if name.len() > MAX_KEY_BYTES => {
+            Err(Error::LimitExceeded("a key has at most 1024 bytes of UTF-8"))
+        }
+        KeyRef::Name(_) => Ok(()),
+        KeyRef::Element(element) => heard_of(*element),
+    };
+    match &operation.action {
+        Action::Name {
+            key: at, generation, ..
+        } => key(at).and(heard_of(*generation)),
+        Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => heard_of(anchor.parent),
+        Action::DeleteRange { first, .. } => heard_of(*first),
+        Action::DeleteRanges(ranges) => ranges.iter().try_for_each(|&(first, _)| heard_of(first)),
+        Action::Write {
+            key: at, value, ends, ..
+        } => {
+            key(at)?;
+            if let ValueRef::Child(_, generation) = value {
+                heard_of(*generation)?;
+            }
+            ends.iter().try_for_each(|&(_, generation)| heard_of(generation))
+        }
+        Action::Remove(_, adds) => adds.iter().try_for_each(|&add| heard_of(add)),
+        Action::Select(_) | Action::Count(_) | Action::Add(_) => Ok(()),
+    }
+}

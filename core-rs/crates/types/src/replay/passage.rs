@@ -1,0 +1,251 @@
+//! The way across trims: what operations and containers of `from`'s epoch are called in `into`'s, found by trimming the final
+//! snapshot of each epoch between once more. A trim is deterministic, so this gives the names that it gave then.
+
+use super::slots::Slots;
+use super::{dot, name, name_or_none, seen_by, Known, Name, OldId, OldKey, Ranges};
+use crate::apply::Applied;
+use crate::container::Key;
+use crate::document::Document;
+use crate::error::Error;
+use crate::slot::SlotValue;
+use crate::state::MAGIC;
+use crate::trim::GONE;
+use crate::ROOT;
+use joinery_codec::DecodeError;
+use std::collections::HashMap;
+use std::rc::Rc;
+
+/// How many trims a replay crosses at most.
+pub const MAX_BRIDGES: usize = 64;
+
+/// The last snapshot of an epoch, and the agent of the trim that ended it.
+#[derive(Debug, Clone, Copy)]
+pub struct Bridge<'a> {
+    /// The trim's agent.
+    pub agent: u64,
+    /// The snapshot before it.
+    pub snapshot: &'a [u8],
+}
+
+/// See the top of this file.
+#[derive(Debug)]
+pub(super) struct Passage {
+    /// What the first epoch's last state had seen.
+    pub base: Ranges,
+    /// Units, slots and adds.
+    pub names: Ranges,
+    /// The adds in `into`, each with those it stands for, ascending.
+    adds: Vec<(Name, Name)>,
+}
+
+impl Passage {
+    /// Tells `containers` where those of the first epoch's last state are in `into`, and `slots` which keys were removed in one
+    /// of the epochs by someone whom `from` hadn't heard.
+    pub(super) fn new(
+        (from, into): (&Document, &Document),
+        bridges: &[Bridge<'_>],
+        containers: &mut HashMap<OldId, Known>,
+        slots: &mut Slots,
+    ) -> Result<Option<Passage>, Error> {
+        if bridges.len() > MAX_BRIDGES {
+            return Err(Error::LimitExceeded("a replay crosses at most 64 trims"));
+        }
+        // What the states so far have become: names, adds, and the first state's containers in the one that was reached.
+        let mut first: Option<Document> = None;
+        let mut names = Ranges::default();
+        let mut adds: Vec<(Name, Name)> = Vec::new();
+        let mut numbers: Vec<u32> = Vec::new();
+        let mut removed: Vec<(u32, Rc<str>)> = Vec::new();
+        let mut reached: Option<Document> = None;
+        for bridge in bridges {
+            let state = load(bridge.snapshot)?;
+            let next = state.trimmed(bridge.agent)?;
+            let next_adds = adds_of(&state, &next.names);
+            match &reached {
+                None => {
+                    numbers = (0..state.containers.len()).collect();
+                    (names, adds) = (next.names, next_adds);
+                }
+                Some(reached) => {
+                    follow(&mut numbers, &numbers_in(reached, &state));
+                    names = compose(&names, &next.names);
+                    adds = compose_adds(&adds, next_adds);
+                }
+            }
+            let unless = reached.is_none().then_some(from);
+            let mut back = vec![GONE; state.containers.len() as usize];
+            for (old, &number) in numbers.iter().enumerate().filter(|&(_, &number)| number != GONE) {
+                back[number as usize] = old as u32;
+            }
+            let keys = removed_keys(&state, unless).into_iter();
+            removed.extend(
+                keys.map(|(map, key)| (back[map as usize], key))
+                    .filter(|&(map, _)| map != GONE),
+            );
+            follow(&mut numbers, &next.containers);
+            reached = Some(next.document);
+            first.get_or_insert(state);
+        }
+        let (Some(first), Some(reached)) = (first, reached) else {
+            return Ok(None);
+        };
+        follow(&mut numbers, &numbers_in(&reached, into));
+        for (map, key) in removed {
+            let map = numbers[map as usize];
+            if map != GONE {
+                slots.notes.entry((map, Key::Name(key))).or_default().removed = true;
+            }
+        }
+        name_containers(&first, &numbers, containers);
+        Ok(Some(Passage {
+            base: seen_by(&first),
+            names,
+            adds,
+        }))
+    }
+
+    /// The adds that one in `into` stands for.
+    pub(super) fn adds_behind(&self, new: Name) -> &[(Name, Name)] {
+        let from = self.adds.partition_point(|&(add, _)| add < new);
+        let to = self.adds.partition_point(|&(add, _)| add <= new);
+        &self.adds[from..to]
+    }
+}
+
+/// Numbers lead to numbers.
+fn follow(numbers: &mut [u32], next: &[u32]) {
+    for number in numbers {
+        *number = next.get(*number as usize).copied().unwrap_or(GONE);
+    }
+}
+
+fn load(snapshot: &[u8]) -> Result<Document, Error> {
+    if !snapshot.starts_with(MAGIC) {
+        return Err(Error::InvalidSnapshot(DecodeError {
+            offset: 0,
+            expected: "a snapshot",
+            found: "other bytes",
+        }));
+    }
+    let mut document = Document::default();
+    match document.apply(snapshot, u64::MAX)? {
+        Applied::Waiting => Err(Error::Contradiction("a snapshot that rests on something")),
+        Applied::Joined | Applied::Duplicate => Ok(document),
+    }
+}
+
+/// What `first` and then `second` make of names.
+fn compose(first: &Ranges, second: &Ranges) -> Ranges {
+    let mut composed = Ranges::default();
+    for (old, len, between) in first.iter() {
+        for (skip, n, new) in second.within(between.name, len) {
+            composed.add((old.0, old.1 + skip), n, super::Said::running(new));
+        }
+    }
+    composed
+}
+
+/// Which adds each trimmed add stands for, ascending.
+fn adds_of(old: &Document, names: &Ranges) -> Vec<(Name, Name)> {
+    let mut adds = Vec::new();
+    for number in 0..old.containers.len() {
+        let Ok(set) = old.containers.set(number) else { continue };
+        for (_, member) in set.members() {
+            for &add in &member.adds {
+                let add = name(old, add);
+                if let Some(new) = names.get(add) {
+                    adds.push((new, add));
+                }
+            }
+        }
+    }
+    adds.sort_unstable();
+    adds
+}
+
+fn compose_adds(first: &[(Name, Name)], second: Vec<(Name, Name)>) -> Vec<(Name, Name)> {
+    let mut composed = Vec::new();
+    for (new, between) in second {
+        let from = first.partition_point(|&(add, _)| add < between);
+        let olds = first[from..].iter().take_while(|&&(add, _)| add == between);
+        let before = composed.len();
+        composed.extend(olds.map(|&(_, old)| (new, old)));
+        if composed.len() == before {
+            // What came in a later epoch no author of the first one has seen: it stands for itself.
+            composed.push((new, between));
+        }
+    }
+    composed
+}
+
+/// Where the live containers of `a` are in `b`, a later state of the same epoch.
+fn numbers_in(a: &Document, b: &Document) -> Vec<u32> {
+    let mut numbers = vec![GONE; a.containers.len() as usize];
+    numbers[ROOT as usize] = ROOT;
+    // A parent's number is below its children's.
+    for number in 1..a.containers.len() {
+        let container = a.container(number);
+        let parent = numbers[container.parent as usize];
+        if container.gone || parent == GONE {
+            continue;
+        }
+        let find = || {
+            let key = match &container.key {
+                Key::Name(key) => Key::Name(key.clone()),
+                Key::Element(element) => Key::Element(dot(b, name(a, *element))?),
+            };
+            let generation = match name_or_none(a, container.generation) {
+                super::NONE => joinery_history::Dot::NONE,
+                generation => dot(b, generation)?,
+            };
+            b.containers.find(parent, &key, container.body.kind(), generation)
+        };
+        if let Some(found) = find().filter(|&found| !b.container(found).gone) {
+            numbers[number as usize] = found;
+        }
+    }
+    numbers
+}
+
+/// Keys of live maps that show nothing. With `unless`: whose last write that replica hasn't heard of.
+fn removed_keys(state: &Document, unless: Option<&Document>) -> Vec<(u32, Rc<str>)> {
+    let mut removed = Vec::new();
+    for number in 0..state.containers.len() {
+        let Ok(map) = state.containers.map(number) else {
+            continue;
+        };
+        for (key, slot) in map.slots() {
+            let by = match slot.value {
+                SlotValue::Child(child) => state.container(child).ended,
+                _ => slot.dot,
+            };
+            let heard = unless.is_some_and(|replica| by.is_some() && dot(replica, name(state, by)).is_some());
+            if state.entry(slot).is_none() && by.is_some() && !heard {
+                removed.push((number, key.clone()));
+            }
+        }
+    }
+    removed
+}
+
+/// Tells where the containers of the first state are, by the ids that its authors used.
+fn name_containers(old: &Document, numbers: &[u32], containers: &mut HashMap<OldId, Known>) {
+    for (number, &new) in numbers.iter().enumerate().skip(1) {
+        let container = old.container(number as u32);
+        let parent = numbers[container.parent as usize];
+        if parent == GONE {
+            continue;
+        }
+        let key = match &container.key {
+            Key::Name(key) => OldKey::Name(key.clone()),
+            Key::Element(element) => OldKey::Element(name(old, *element)),
+        };
+        let id = (
+            parent,
+            key,
+            container.body.kind(),
+            name_or_none(old, container.generation),
+        );
+        containers.insert(id, if new == GONE { Known::Gone } else { Known::At(new) });
+    }
+}

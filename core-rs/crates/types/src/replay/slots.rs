@@ -1,0 +1,246 @@
+//! Writes to map keys and list elements: which stamp they get, which containers they end, and when the key is gone.
+//!
+//! A stamp is kept, so a write wins and loses as it would have. Only where its author's clock was wrong is it put right: never
+//! above the server's time but for what it takes to stay in order and above what its author had overwritten.
+
+use super::{name, name_or_none, old_key, Known, Name, Ranges, Reason, Replay, Said, Scene, NONE, NOTHING};
+use crate::container::{Key, Kind};
+use crate::document::{Document, Write};
+use crate::operation::{KeyRef, ValueRef};
+use crate::slot::{Slot, SlotValue};
+use joinery_history::{Dot, EnvelopeHeader, Stamp};
+use std::collections::HashMap;
+
+/// How the stamps of a clock that was wrong are put right.
+#[derive(Debug, Clone, Copy)]
+pub struct ClockRule {
+    /// The server's time, in milliseconds since 1970: no stamp gets above it without need.
+    pub server_time_ms: u64,
+    /// How far the clock was ahead, in milliseconds: taken off each stamp.
+    pub correction_ms: i64,
+}
+
+/// What is known of a slot.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Note {
+    /// The highest write that was replayed there, by its author's stamp and agent, and the stamp it got.
+    written: Option<((Stamp, u64), Stamp)>,
+    /// The author deleted the key knowingly, and may write it again.
+    cleared: bool,
+    /// The key was removed before a trim by someone whom the author hadn't heard.
+    pub removed: bool,
+}
+
+/// What stamps and slots need to remember.
+#[derive(Debug)]
+pub(super) struct Slots {
+    clock: Option<ClockRule>,
+    pub notes: HashMap<(u32, Key), Note>,
+    /// The last stamp that a write of the agent got, where there is a clock to put right: one an agent of the author.
+    last: Vec<(u64, Stamp)>,
+    /// For each of those agents: what it says it was written on.
+    seen: Vec<Ranges>,
+}
+
+impl Slots {
+    pub(super) fn new(clock: Option<ClockRule>) -> Slots {
+        Slots {
+            clock,
+            notes: HashMap::new(),
+            last: Vec::new(),
+            seen: Vec::new(),
+        }
+    }
+
+    /// Takes note of what an envelope says it was written on.
+    pub(super) fn follows(&mut self, header: &EnvelopeHeader) {
+        if self.clock.is_none() {
+            return;
+        }
+        let at = self.number(header.agent).unwrap_or_else(|| {
+            self.last.push((header.agent, 0));
+            self.seen.push(Ranges::default());
+            self.seen.len() - 1
+        });
+        for dep in &header.deps {
+            self.seen[at].add((dep.agent, 1), dep.seq, NOTHING);
+        }
+    }
+
+    /// One user has few agents.
+    fn number(&self, agent: u64) -> Option<usize> {
+        self.last.iter().position(|&(known, _)| known == agent)
+    }
+
+    /// The stamp that a write gets; none where no stamp is left.
+    fn stamp(&self, into: &Document, at: &(u32, Key), old: (Stamp, u64)) -> Option<Stamp> {
+        let mut wanted = old.0;
+        if let Some(clock) = self.clock {
+            let corrected = i128::from(old.0) - (i128::from(clock.correction_ms) << 16);
+            let server = i128::from(clock.server_time_ms.min((1 << 48) - 1)) << 16;
+            wanted = u64::try_from(corrected.min(server).max(1)).ok()?;
+            if let Some(at) = self.number(old.1) {
+                wanted = wanted.max(self.last[at].1.checked_add(1)?);
+            }
+            if let Some(slot) = slot(into, at).filter(|slot| self.has_seen(into, old.1, slot.dot)) {
+                wanted = wanted.max(slot.stamp.checked_add(1)?);
+            }
+        }
+        // A tie with another agent's write is decided as it would have been, though the agent is another now.
+        let mut below = None;
+        let tie = slot(into, at).filter(|slot| slot.stamp == wanted && Some(slot.dot.agent) != into.own);
+        if let Some(theirs) = tie.map(|slot| into.agents.id(slot.dot.agent)) {
+            match (old.1 > theirs, into.agent() > Some(theirs)) {
+                (true, false) => wanted = wanted.checked_add(1)?,
+                (false, true) => below = Some(wanted),
+                _ => {}
+            }
+        }
+        match self.notes.get(at).and_then(|note| note.written) {
+            Some((highest, got)) if old < highest => below = Some(below.unwrap_or(got).min(got)),
+            Some((_, got)) => wanted = wanted.max(got.checked_add(1)?),
+            None => {}
+        }
+        match below {
+            Some(below) => into.stamps.free_up_to(wanted.min(below.checked_sub(1)?)),
+            None => into.stamps.free_from(wanted),
+        }
+    }
+
+    /// Had the agent seen this write? Known of what its envelopes name, and of what earlier replays made.
+    fn has_seen(&self, into: &Document, agent: u64, dot: Dot) -> bool {
+        let (writer, seq) = name(into, dot);
+        let named = self.number(agent).and_then(|at| self.seen[at].get((writer, seq)));
+        Some(dot.agent) == into.own || agent == writer || named.is_some()
+    }
+}
+
+fn slot<'d>(into: &'d Document, (container, key): &(u32, Key)) -> Option<&'d Slot> {
+    match key {
+        Key::Name(name) => into.containers.map(*container).ok()?.slot(name),
+        Key::Element(element) => into.containers.list(*container).ok()?.slot_of(*element),
+    }
+}
+
+impl Replay {
+    #[allow(clippy::too_many_arguments)]
+    pub(super) fn write(
+        &mut self,
+        scene: &mut Scene<'_>,
+        container: u32,
+        old: Name,
+        key: KeyRef<'_>,
+        stamp: Stamp,
+        value: ValueRef<'_>,
+        ends: &[(Kind, Dot)],
+    ) -> Result<(), Reason> {
+        let new_key = self.key(scene.into, scene.from, container, key)?;
+        let at = (container, new_key.clone());
+        let found = slot(scene.into, &at);
+        if value == ValueRef::Deleted && found.is_none() {
+            self.slots.notes.entry(at).or_default().cleared = true;
+            return Ok(());
+        }
+        let shows = found.is_some_and(|slot| scene.into.entry(slot).is_some());
+        if self.epoch && !shows && self.is_removed(scene, &at, key, ends) {
+            return Err(Reason::KeyRemoved);
+        }
+        let by = (stamp, old.0);
+        let stamp = self.slots.stamp(scene.into, &at, by).ok_or(Reason::ParentMissing)?;
+        let write = match value {
+            ValueRef::Deleted => Write::Deleted,
+            ValueRef::Plain(bytes) => Write::Plain(bytes),
+            ValueRef::Child(kind, generation) => {
+                if scene.into.check_depth(container).is_err() {
+                    return Err(Reason::ParentMissing);
+                }
+                Write::Child(kind, self.new_generation(scene, &at, key, kind, generation))
+            }
+        };
+        let seen: Vec<u32> = ends
+            .iter()
+            .filter_map(|&(kind, generation)| {
+                let id = (
+                    container,
+                    old_key(scene.from, key),
+                    kind,
+                    name_or_none(scene.from, generation),
+                );
+                self.find(scene.into, &id, &new_key).ok()
+            })
+            .collect();
+        let new = scene.into.next_dot(1).map_err(|_| Reason::ParentMissing)?;
+        // Stamps rise within an envelope.
+        if scene.into.outbox.last_stamp().is_some_and(|last| last >= stamp) {
+            scene.into.close_envelope();
+        }
+        let done = scene.into.put_slot(container, &new_key, write, (new, stamp), &seen);
+        let child = done.map_err(|_| Reason::ParentMissing)?;
+        scene.into.stamps.choose(stamp);
+        scene.into.clock.see(stamp);
+        self.mapping.made.add(old, 1, Said::running(name(scene.into, new)));
+        if let ValueRef::Child(kind, generation) = value {
+            let generation = name_or_none(scene.from, generation);
+            let id = (container, old_key(scene.from, key), kind, generation);
+            // What was lost or gone is there now.
+            if let Some(known) = self.containers.get_mut(&id) {
+                *known = Known::At(child);
+            }
+        }
+        if let Some(at) = self.slots.number(old.0) {
+            let last = &mut self.slots.last[at].1;
+            *last = stamp.max(*last);
+        }
+        let note = self.slots.notes.entry(at).or_default();
+        if note.written.is_none_or(|(highest, _)| by > highest) {
+            note.written = Some((by, stamp));
+        }
+        Ok(())
+    }
+
+    /// The generation under which a container is created: what its author found at the key. Where that was lost or
+    /// overwritten, what is found there now; and later operations are told.
+    fn new_generation(
+        &mut self,
+        scene: &Scene<'_>,
+        at: &(u32, Key),
+        key: KeyRef<'_>,
+        kind: Kind,
+        generation: Dot,
+    ) -> Dot {
+        let old = name_or_none(scene.from, generation);
+        let here = slot(scene.into, at).map_or(Dot::NONE, |slot| slot.dot);
+        let id = (at.0, old_key(scene.from, key), kind, old);
+        match (self.containers.get(&id), self.generation(scene.into, old)) {
+            // A container that was ended before a trim: it does not come back under its own id.
+            (Some(Known::Gone), _) => here,
+            (Some(Known::At(child)), _) => scene.into.container(*child).generation,
+            (_, Some(known)) => known,
+            (_, None) => {
+                let new = name_or_none(scene.into, here);
+                self.mapping.generations.add(old, 1, Said::still(new));
+                here
+            }
+        }
+    }
+
+    /// Was this key removed before the epoch began, by someone whom the author hadn't heard?
+    fn is_removed(&self, scene: &Scene<'_>, at: &(u32, Key), key: KeyRef<'_>, ends: &[(Kind, Dot)]) -> bool {
+        let note = self.slots.notes.get(at).copied().unwrap_or_default();
+        if note.written.is_some() || note.cleared {
+            return false;
+        }
+        let KeyRef::Name(key) = key else { return false };
+        if self.passage.is_some() {
+            return note.removed;
+        }
+        // Without the old epoch's state only a synced container that the write ends tells that the key was there.
+        let synced = |&(kind, generation): &(Kind, Dot)| {
+            let old = name_or_none(scene.from, generation);
+            let id = (at.0, super::OldKey::Name(key.into()), kind, old);
+            let was_made = self.mapping.made.get(old).is_some() || self.mapping.lost.get(old).is_some();
+            old != NONE && !was_made && !self.containers.contains_key(&id) && old.0 != scene.agent
+        };
+        slot(scene.into, at).is_none_or(|slot| slot.value == SlotValue::Deleted) && ends.iter().any(synced)
+    }
+}

@@ -1,0 +1,60 @@
+// Many open documents: those that nobody uses rest in the engine, and nobody notices.
+
+import { afterEach, describe, expect, test, vi } from 'vitest';
+import { Replica } from './core/index.ts';
+import { World } from './testing/world.ts';
+
+interface Fields {
+  readonly own?: number;
+  readonly other?: string;
+}
+
+const ids = Array.from({ length: 90 }, (_, index) => `many/${index}`);
+/** See `AwakeDocuments`. */
+const awakeLimit = 64;
+
+afterEach(() => {
+  vi.restoreAllMocks();
+});
+
+describe('many open documents', () => {
+  test('rest in the engine, and take in what comes for them', async () => {
+    const world = await World.create();
+    const other = world.client();
+    const theirs = ids.map((id) => other.document<Fields>(id));
+    await Promise.all(theirs.map((document) => world.time.settled(document.update({ other: 'before' }).synced)));
+
+    const free = vi.spyOn(Replica.prototype, 'free');
+    const client = world.client();
+    const ours = ids.map((id) => client.document<Fields>(id));
+    await Promise.all(ours.map((document) => world.time.settled(document.loaded)));
+    await world.time.advance(1_000);
+    expect(ours.every(({ value }) => value?.other === 'before')).toBe(true);
+    expect(free.mock.calls.length).toBeGreaterThanOrEqual(ids.length - awakeLimit);
+
+    for (const document of theirs) document.update({ other: 'after' });
+    await world.time.advance(1_000);
+    expect(ours.map(({ value }) => value?.other)).toEqual(ids.map(() => 'after'));
+  });
+
+  test('write and sync from rest, also what was written offline', async () => {
+    const world = await World.create();
+    const client = world.client();
+    const ours = ids.map((id) => client.document<Fields>(id));
+    await Promise.all(ours.map((document) => world.time.settled(document.loaded)));
+    await world.untilSynced();
+    client.disconnect();
+    const receipts = ours.map((document, own) => document.update({ own }));
+    await world.time.advance(100);
+    expect(client.status.sync.pending).toBe(ids.length);
+    client.connect();
+    await Promise.all(receipts.map((receipt) => world.time.settled(receipt.synced)));
+    expect(client.status.sync.pending).toBe(0);
+
+    const other = world.client();
+    const theirs = ids.map((id) => other.document<Fields>(id));
+    await Promise.all(theirs.map((document) => world.time.settled(document.loaded)));
+    await world.time.advance(1_000);
+    expect(theirs.map(({ value }) => value?.own)).toEqual(ids.map((_, own) => own));
+  });
+});

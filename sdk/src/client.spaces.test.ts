@@ -1,0 +1,208 @@
+// Spaces on virtual time: lists that are kept up and stored, what is fetched, several tabs, and deletions.
+
+import { describe, expect, test } from 'vitest';
+import type { Client } from './client.ts';
+import type { Space } from './spaces/space.ts';
+import { MemoryStorage } from './storage/memory.ts';
+import { VirtualDevice } from './testing/virtual-device.ts';
+import { World } from './testing/world.ts';
+import type { Transport } from './transport/transport.ts';
+
+async function all(world: World, documents: AsyncIterable<string>): Promise<string[]> {
+  const ids: string[] = [];
+  const read = async (): Promise<void> => {
+    for await (const id of documents) ids.push(id);
+  };
+  await world.time.settled(read());
+  return ids;
+}
+
+/** Writes counters into documents of a space, and waits until the server has them. */
+async function fill(world: World, client: Client, ids: readonly string[]): Promise<void> {
+  const counters = ids.map((id) => client.counter(id));
+  await Promise.all(counters.map((counter) => world.time.settled(counter.increment().synced)));
+  for (const counter of counters) counter.close();
+  await world.time.advance(50);
+}
+
+/** Tells of each frame that a client sends. */
+function counted(world: World, tell: () => void): Transport {
+  const transport = world.network.transport();
+  return {
+    connect: (url, events) => {
+      const link = transport.connect(url, events);
+      return {
+        send: (frame) => {
+          tell();
+          link.send(frame);
+        },
+        close: () => link.close(),
+        get buffered_bytes() {
+          return link.buffered_bytes;
+        },
+      };
+    },
+  };
+}
+
+const names = (count: number, from = 0) =>
+  Array.from({ length: count }, (_, index) => `todo/${String(from + index).padStart(3, '0')}`);
+
+function until(world: World, space: Space, size: number): Promise<void> {
+  return world.time.until(() => space.complete && space.size === size, 10_000, `a list of ${size}`);
+}
+
+describe('a space', () => {
+  test('lists what others made, in order and by pages, and goes on doing so', async () => {
+    const world = await World.create();
+    await fill(world, world.client(), names(40));
+    const reader = world.client();
+    const space = reader.space('todo');
+    await until(world, space, 40);
+    expect(await all(world, space.documents())).toEqual(names(40));
+    const first = await world.time.settled(space.page({ limit: 30 }));
+    expect([first.documents.length, first.next]).toEqual([30, 'todo/029']);
+    const second = await world.time.settled(space.page({ limit: 30, after: first.next ?? '' }));
+    expect([second.documents.length, second.next]).toEqual([10, undefined]);
+    await expect(space.page({ limit: 0 })).rejects.toMatchObject({ code: 'invalid-option' });
+    const told: (readonly string[] | undefined)[] = [];
+    space.subscribe((documents) => told.push(documents));
+    await fill(world, world.client(), names(1, 40));
+    await until(world, space, 41);
+    expect(told.flat()).toContain('todo/040');
+    expect(await all(world, reader.documents('other'))).toEqual([]);
+  });
+
+  test('lists offline what this device knows, and what it made itself', async () => {
+    const world = await World.create();
+    await fill(world, world.client(), names(20));
+    const storage = new MemoryStorage();
+    const online = world.client(storage);
+    await until(world, online.space('todo'), 20);
+    await world.time.advance(2_000);
+    await world.time.settled(online.close());
+    const offline = world.client(storage, { connect: false });
+    const counter = offline.counter('todo/mine');
+    counter.increment();
+    await world.time.advance(100);
+    const ids = await all(world, offline.documents('todo'));
+    expect(ids).toEqual([...names(20), 'todo/mine']);
+  });
+
+  test('fetches each document once, and later only those that moved', async () => {
+    const world = await World.create();
+    const writer = world.client();
+    await fill(world, writer, names(50));
+    const storage = new MemoryStorage();
+    const first = world.client(storage);
+    await until(world, first.space('todo'), 50);
+    await world.time.advance(3_000);
+    await world.time.settled(first.close());
+    await fill(world, writer, names(3));
+    let sent = 0;
+    const transport = counted(world, () => {
+      sent += 1;
+    });
+    const second = world.client(storage, { transport });
+    const space = second.space('todo');
+    await until(world, space, 50);
+    await world.time.advance(3_000);
+    // Hello, the space, three subscriptions, and credit: not something for each of the fifty.
+    expect(sent).toBeLessThan(12);
+    await world.time.settled(second.close());
+    const offline = world.client(storage, { connect: false });
+    const counters = names(50).map((id) => offline.counter(id));
+    await world.time.settled(Promise.all(counters.map(({ loaded }) => loaded)));
+    expect(counters.map(({ value }) => value)).toEqual(names(50).map((_, index) => (index < 3 ? 2 : 1)));
+  });
+
+  test('is shown alike by all tabs, one of which follows it', async () => {
+    const world = await World.create();
+    const writer = world.client();
+    await fill(world, writer, names(10));
+    const device = new VirtualDevice(world.time);
+    const storage = new MemoryStorage({ shared: true });
+    const tabs = [0, 1, 2].map(() => {
+      const environment = device.tab();
+      return { environment, client: world.client(storage, {}, environment) };
+    });
+    const spaces = tabs.map(({ client }) => client.space('todo'));
+    for (const space of spaces) await until(world, space, 10);
+    await fill(world, writer, names(1, 10));
+    for (const space of spaces) await until(world, space, 11);
+    const [lock = ''] = device.locks;
+    const leader = tabs.findIndex(({ environment }) => environment === device.holder(lock));
+    tabs[leader]?.environment.crash();
+    spaces.splice(leader, 1);
+    await world.time.advance(1_000);
+    await fill(world, writer, names(1, 11));
+    for (const space of spaces) await until(world, space, 12);
+  });
+
+  test('that is closed answers nothing any more', async () => {
+    const world = await World.create();
+    const client = world.client();
+    expect(() => client.space('a/b')).toThrow(expect.objectContaining({ code: 'invalid-space' }));
+    const space = client.space('todo');
+    const question = space.page();
+    space.close();
+    await expect(question).rejects.toMatchObject({ code: 'closed' });
+    await expect(space.page()).rejects.toMatchObject({ code: 'closed' });
+  });
+});
+
+describe('a deletion', () => {
+  test('is kept offline, leaves the list at once, and is told to whoever has the document open', async () => {
+    const world = await World.create();
+    const writer = world.client();
+    await fill(world, writer, names(3));
+    const storage = new MemoryStorage();
+    const first = world.client(storage);
+    await until(world, first.space('todo'), 3);
+    await world.time.advance(2_000);
+    first.disconnect();
+    const deletion = first.deleteDocument('todo/001');
+    await world.time.settled(deletion.durable);
+    expect(await all(world, first.documents('todo'))).toEqual(['todo/000', 'todo/002']);
+    await world.time.settled(first.close());
+    await expect(deletion.synced).rejects.toMatchObject({ code: 'closed' });
+
+    const reader = world.client();
+    const events: string[] = [];
+    reader.subscribeEvents((event) => {
+      if (event.type === 'document-deleted') events.push(event.document);
+    });
+    const space = reader.space('todo');
+    const open = reader.counter('todo/001');
+    await world.time.settled(open.loaded);
+    await until(world, space, 3);
+    await world.time.until(() => open.value === 1);
+    reader.disconnect();
+    const unsynced = open.increment();
+    await world.time.settled(unsynced.durable);
+    const again = world.client(storage);
+    await world.time.settled(again.deleteDocument('todo/001').synced);
+    reader.connect();
+    await world.time.until(() => events.length === 1, 10_000);
+    await until(world, space, 2);
+    expect(events).toEqual(['todo/001']);
+    expect(() => open.increment()).toThrow(expect.objectContaining({ code: 'document-deleted' }));
+    await expect(world.time.settled(unsynced.synced)).rejects.toMatchObject({ code: 'document-deleted' });
+    await world.time.until(() => reader.rejected.entries.length === 1, 5_000);
+    expect(open.value).toBe(0);
+  });
+
+  test('asked for by a tab that doesn’t lead is kept by the one that does', async () => {
+    const world = await World.create();
+    await fill(world, world.client(), names(2));
+    const device = new VirtualDevice(world.time);
+    const storage = new MemoryStorage({ shared: true });
+    const tabs = [0, 1].map(() => world.client(storage, {}, device.tab()));
+    await world.time.advance(500);
+    for (const [index, tab] of tabs.entries()) {
+      const deletion = tab.deleteDocument(`todo/00${index}`);
+      await world.time.settled(deletion.durable, 1_000);
+      await world.time.settled(deletion.synced, 1_000);
+    }
+  });
+});

@@ -1,0 +1,30 @@
+/** What an envelope does, in an app's words: the shape that `Replica.describe` gives. */
+
+import type { Kind } from './bridge.ts';
+import type { Plain } from './value.ts';
+
+/**
+ * One change of an envelope.
+ *
+ * | container | kind | path ends with | value |
+ * |---|---|---|---|
+ * | map, list | `set` | key or index | the value |
+ * | map, list | `create` | key or index | the kind of the new container |
+ * | map | `delete` | key | |
+ * | text | `insert` | index | the characters, as a string |
+ * | list | `insert` | index | an array of one value |
+ * | text, list | `remove` | index | how many units or elements |
+ * | counter | `increment` | the counter | the difference |
+ * | set | `add`, `remove` | the set | the value |
+ *
+ * Indices are told by what the replica shows now and by what the envelope itself inserted before; an element that is not to be
+ * found (it was deleted, or hangs in a container that was) has the index −1.
+ */
+export interface Change {
+  /** Keys and indices from the root map on. */
+  readonly path: readonly (string | number)[];
+  /** What kind of container it is done to. */
+  readonly container: Kind;
+  readonly kind: 'set' | 'create' | 'delete' | 'insert' | 'remove' | 'increment' | 'add';
+  readonly value?: Plain;
+}

@@ -1,0 +1,91 @@
+import { describe, expect, test } from 'vitest';
+import { MemoryStorage } from '../storage/memory.ts';
+import type { DocumentStore } from '../storage/storage.ts';
+import { SpaceList } from './space-list.ts';
+
+const namespace = { server: 'ws://server', user: '', name: 'default' };
+
+function open(storage = new MemoryStorage()): Promise<DocumentStore> {
+  return storage.open(namespace);
+}
+
+function heads(count: number, head = 1, from = 0) {
+  return Array.from({ length: count }, (_, index) => ({
+    document: `todo/${String(from + index).padStart(5, '0')}`,
+    epoch: 1,
+    head,
+    deleted: false,
+  }));
+}
+
+describe('a space’s list', () => {
+  test('is stored with its token, and comes back as it was', async () => {
+    const store = await open();
+    const list = await SpaceList.load('todo', store);
+    expect(list.take(heads(10_000), 17)).toHaveLength(10_000);
+    list.fetched('todo/00003', 1, 1);
+    await list.store();
+    const again = await SpaceList.load('todo', store);
+    expect([again.token, again.size]).toEqual([17, 10_000]);
+    expect([...again.moved()]).toHaveLength(9_999);
+    expect(again.take(heads(10_000), 18)).toEqual([]);
+    expect((await SpaceList.load('other', store)).size).toBe(0);
+  });
+
+  test('goes page by page in the order of ids, without what is deleted', async () => {
+    const list = await SpaceList.load('todo', await open());
+    list.take(heads(10), 1);
+    list.take([{ document: 'todo/00004', epoch: 1, head: 2, deleted: true }], 2);
+    const pages: string[][] = [];
+    for (let after = '', more = true; more; ) {
+      const page = list.page(after, 4);
+      pages.push(page.documents.map((id) => id.slice(-1)));
+      after = page.documents.at(-1) ?? '';
+      more = page.more;
+    }
+    expect(pages).toEqual([['0', '1', '2', '3'], ['5', '6', '7', '8'], ['9']]);
+  });
+
+  test('is asked for again from the start when a part of it is damaged', async () => {
+    const storage = new MemoryStorage();
+    const store = await open(storage);
+    const list = await SpaceList.load('todo', store);
+    list.take(heads(500), 9);
+    await list.store();
+    const { values } = storage.area(namespace);
+    const key = [...values.keys()].find((name) => name.includes('space') && !name.includes('token')) ?? '';
+    const record = values.get(key) as Uint8Array;
+    values.set(
+      key,
+      record.map((byte, index) => (index === record.length - 3 ? byte ^ 1 : byte)),
+    );
+    const again = await SpaceList.load('todo', store);
+    expect(again.token).toBe(0);
+    expect(again.size).toBeGreaterThan(400);
+  });
+
+  test('stores its token after the entries, and neither when storage fails in between', async () => {
+    const store = await open();
+    const written: string[] = [];
+    let failure: Error | undefined;
+    const list = await SpaceList.load('todo', {
+      readValue: (key) => store.readValue(key),
+      writeValue: async (key, value) => {
+        if (failure !== undefined && key.includes('token')) throw failure;
+        written.push(key);
+        await store.writeValue(key, value);
+      },
+    });
+    list.take(heads(3), 5);
+    await list.store();
+    expect(written.at(-1)).toContain('token');
+    failure = new Error('full');
+    list.take(heads(3, 2), 6);
+    await expect(list.store()).rejects.toMatchObject({ code: 'storage-failed' });
+    expect((await SpaceList.load('todo', store)).token).toBe(5);
+    failure = undefined;
+    await list.store();
+    const again = await SpaceList.load('todo', store);
+    expect([again.token, again.get('todo/00001')?.head]).toEqual([6, 2]);
+  });
+});

@@ -1,0 +1,109 @@
+// Writes what an envelope had changed once more, as new operations: for a write that was rejected and is tried again. It
+// goes by paths and indices, as far as the document still has what they name; what it hasn't is left out.
+
+import { JoineryError } from '@joinery/protocol';
+import type { Kind } from '../core/bridge.ts';
+import type { Change } from '../core/change.ts';
+import { type Handle, ListHandle, MapHandle } from '../core/handles.ts';
+import type { Replica } from '../core/replica.ts';
+import type { Plain } from '../core/value.ts';
+
+/** Returns how many of the changes could be made. */
+export function applyChanges(replica: Replica, changes: readonly Change[]): number {
+  let made = 0;
+  for (const change of changes) {
+    try {
+      if (apply(replica, change)) made += 1;
+    } catch (error) {
+      // A value of another type is in the way, say: the other changes are made all the same.
+      if (!(error instanceof JoineryError)) throw error;
+    }
+  }
+  return made;
+}
+
+function apply(replica: Replica, { path, container, kind, value = null }: Change): boolean {
+  const last = path.at(-1);
+  // A counter and a set are named by the whole path, everything else by what stands before its key or index.
+  const isWhole = container === 'counter' || container === 'set';
+  const handle = find(replica, isWhole ? path : path.slice(0, -1), container);
+  if (handle === undefined) return false;
+  switch (handle.kind) {
+    case 'map':
+      if (typeof last !== 'string') return false;
+      if (kind === 'set') handle.set(last, value);
+      else if (kind === 'create') create(handle, last, value as Kind);
+      else handle.delete(last);
+      return true;
+    case 'list': {
+      if (typeof last !== 'number' || last < 0) return false;
+      const index = Math.min(last, handle.length);
+      if (kind === 'insert') handle.insert(index, (value as Plain[])[0] ?? null);
+      else if (kind === 'remove') handle.delete(index, Math.min(Number(value), handle.length - index));
+      else if (index >= handle.length) return false;
+      else if (kind === 'create') handle.setContainer(index, value as Kind);
+      else handle.set(index, value);
+      return true;
+    }
+    case 'text': {
+      if (typeof last !== 'number' || last < 0) return false;
+      const index = Math.min(last, handle.length);
+      if (kind === 'insert') handle.insert(index, String(value));
+      else handle.delete(index, Math.min(Number(value), handle.length - index));
+      return true;
+    }
+    case 'counter':
+      handle.increment(Number(value));
+      return true;
+    case 'set':
+      if (kind === 'add') handle.add(value);
+      else handle.delete(value);
+      return true;
+  }
+}
+
+/** A text, counter or set that others have made meanwhile is written on: a new one would take away what is in it. */
+function create(map: MapHandle, key: string, kind: Kind): void {
+  const present: unknown = map.get(key);
+  const isShared = kind === 'text' || kind === 'counter' || kind === 'set';
+  if (isShared && isHandle(present) && present.kind === kind) return;
+  map.create(key, kind);
+}
+
+/** The container at a path; the last one is made by its first write where a map has none. */
+function find(replica: Replica, path: readonly (string | number)[], kind: Kind): Handle | undefined {
+  let handle: Handle = replica.root;
+  for (const [depth, part] of path.entries()) {
+    const isLast = depth === path.length - 1;
+    if (handle instanceof MapHandle && typeof part === 'string') {
+      const next: unknown = handle.get(part);
+      if (isHandle(next)) handle = next;
+      else if (isLast) handle = named(handle, part, kind);
+      else return undefined;
+    } else if (handle instanceof ListHandle && typeof part === 'number') {
+      const next: unknown = handle.get(part);
+      if (!isHandle(next)) return undefined;
+      handle = next;
+    } else return undefined;
+  }
+  return handle.kind === kind ? handle : undefined;
+}
+
+function named(map: MapHandle, key: string, kind: Kind): Handle {
+  switch (kind) {
+    case 'map':
+      return map.map(key);
+    case 'list':
+      return map.list(key);
+    case 'text':
+      return map.text(key);
+    case 'counter':
+      return map.counter(key);
+    case 'set':
+      return map.setOf(key);
+  }
+}
+
+function isHandle(value: unknown): value is Handle {
+  return typeof value === 'object' && value !== null && 'resolve' in value;
+}

@@ -1,0 +1,134 @@
+// Deletions of documents on their way to the server: kept in storage by the tab that leads, asked for again by each leader
+// until the server has answered, and told to every tab.
+
+import { asJoineryError, JoineryError } from '@joinery/protocol';
+import type { DocumentStore } from '../storage/storage.ts';
+import type { DeletionState, TabBody, TabError } from '../tabs/tab-message.ts';
+import { type EnginePort, errorData, type FromEngine } from './messages.ts';
+import type { SessionDriver } from './session-driver.ts';
+
+/** Deletions that the server doesn't have yet. */
+const deletionsLimit_count = 1_024;
+const deletionsKey = 'deletions';
+
+export interface DeletionsContext {
+  readonly store: DocumentStore;
+  readonly session: SessionDriver;
+  readonly leads: boolean;
+  readonly port: EnginePort<FromEngine>;
+  /** To the other tabs. */
+  post(body: TabBody): void;
+  /** The document is to be shown no more, or again; `isGone`: the server has deleted it. */
+  changed(document: string, isGone: boolean): void;
+  failed(error: unknown): void;
+}
+
+export class EngineDeletions {
+  readonly #context: DeletionsContext;
+  /** Asked for by this device, and not known to be at the server. */
+  #deletions = new Set<string>();
+  /** Asked for in this tab, of which the leader has not yet said that it keeps them. */
+  readonly #unkept = new Set<string>();
+
+  constructor(context: DeletionsContext) {
+    this.#context = context;
+  }
+
+  has(document: string): boolean {
+    return this.#deletions.has(document);
+  }
+
+  /** This tab's app wants it. */
+  ask(document: string): void {
+    this.#unkept.add(document);
+    if (this.#context.leads) this.#delete(document).catch((error: unknown) => this.#context.failed(error));
+    else this.#context.post({ type: 'delete', document });
+  }
+
+  /** A leader is there that doesn't know what this tab has asked for. */
+  introduce(): void {
+    for (const document of this.#unkept) this.#context.post({ type: 'delete', document });
+  }
+
+  /** This tab leads now. */
+  lead(): void {
+    this.#lead().catch((error: unknown) => this.#context.failed(error));
+  }
+
+  receive(message: Extract<TabBody, { readonly type: 'delete' | 'deletion' }>): void {
+    if (message.type === 'deletion') this.#told(message.document, message.state, message.error);
+    else if (this.#context.leads) {
+      this.#delete(message.document).catch((error: unknown) => this.#context.failed(error));
+    }
+  }
+
+  /** The server has answered. */
+  settle(document: string, state: DeletionState, error: TabError | undefined): void {
+    if (this.#deletions.delete(document)) this.#store().catch((failure: unknown) => this.#context.failed(failure));
+    this.#announce(document, state, error);
+  }
+
+  async #lead(): Promise<void> {
+    const { session, store } = this.#context;
+    const bytes = await store.readValue(deletionsKey);
+    if (this.#context.session !== session) return;
+    this.#deletions = new Set(bytes === undefined ? [] : readNames(bytes));
+    for (const document of this.#deletions) session.deleteDocument(document);
+    for (const document of this.#unkept) this.ask(document);
+  }
+
+  /** Keeps it in storage, then asks the server. */
+  async #delete(document: string): Promise<void> {
+    if (!this.#deletions.has(document)) {
+      if (this.#deletions.size >= deletionsLimit_count) {
+        this.#announce(document, 'refused', errorData(tooMany()));
+        return;
+      }
+      this.#deletions.add(document);
+      try {
+        await this.#store();
+      } catch (error) {
+        this.#deletions.delete(document);
+        this.#announce(document, 'refused', errorData(asJoineryError(error, 'storage-failed')));
+        return;
+      }
+    }
+    this.#announce(document, 'kept', undefined);
+    this.#context.session.deleteDocument(document);
+  }
+
+  #announce(document: string, state: DeletionState, error: TabError | undefined): void {
+    this.#context.post({ type: 'deletion', document, state, error });
+    this.#told(document, state, error);
+  }
+
+  #told(document: string, state: DeletionState, error: TabError | undefined): void {
+    this.#unkept.delete(document);
+    if (state === 'kept') this.#deletions.add(document);
+    else this.#deletions.delete(document);
+    this.#context.port.post({ type: 'deletion', document, state, error });
+    this.#context.changed(document, state === 'done');
+  }
+
+  #store(): Promise<void> {
+    const bytes = new TextEncoder().encode(JSON.stringify([...this.#deletions]));
+    return this.#context.store.writeValue(deletionsKey, bytes);
+  }
+}
+
+function readNames(bytes: Uint8Array): string[] {
+  try {
+    const names: unknown = JSON.parse(new TextDecoder().decode(bytes));
+    return Array.isArray(names) ? names.filter((name) => typeof name === 'string') : [];
+  } catch {
+    return [];
+  }
+}
+
+function tooMany(): JoineryError {
+  return new JoineryError('limit-exceeded', {
+    expected: `at most ${deletionsLimit_count} deletions that the server doesn't have yet`,
+    got: 'one more',
+    remedy: 'Go online, or wait until some are done.',
+  });
+}

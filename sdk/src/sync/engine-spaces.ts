@@ -1,0 +1,401 @@
+// The spaces that some tab has open, in the engine: their lists, kept up by the session of the tab that leads, and the
+// documents that moved since they were last fetched, brought to this device a few at a time. Deletions are in
+// `engine-deletions.ts`.
+//
+// Only a leader stores. The others read what is stored when they open a space, and are told what changes.
+
+import { asJoineryError, type JoineryError, spaceOf } from '@joinery/protocol';
+import type { Cancel, Environment } from '../environment.ts';
+import { hasMoved, type SpaceHead, SpaceList } from '../spaces/space-list.ts';
+import type { DocumentStore } from '../storage/storage.ts';
+import type { TabBody } from '../tabs/tab-message.ts';
+import { EngineDeletions } from './engine-deletions.ts';
+import { type EnginePort, errorData, type FromEngine, type ToEngine } from './messages.ts';
+import type { DocumentEffect, SessionDriver, SpaceEffect } from './session-driver.ts';
+
+/** Documents that are fetched at a time. */
+const fetchAtOnce = 16;
+/** What is learned of the lists is stored at most so often. */
+const storeDelay_ms = 500;
+/** A change that names more documents than this is told as "anything may have changed". */
+const toldLimit_count = 256;
+
+export type SpaceRequest = Extract<ToEngine, { readonly type: 'open-space' | 'close-space' | 'list-space' | 'delete' }>;
+export type SpaceMessage = Extract<TabBody, { readonly type: 'space' | 'delete' | 'deletion' }>;
+
+export interface SpacesContext {
+  readonly environment: Environment;
+  readonly port: EnginePort<FromEngine>;
+  readonly store: DocumentStore;
+  readonly session: SessionDriver;
+  readonly leads: boolean;
+  /** Spaces that other tabs have open. */
+  readonly heldSpaces: Iterable<string>;
+  /** To the other tabs. */
+  post(body: TabBody): void;
+  isOpen(document: string): boolean;
+  /** Loads it and syncs it, until `release` at least. */
+  fetch(document: string): void;
+  release(document: string): void;
+  /** The server has deleted it. */
+  deleted(document: string): void;
+  /** Runs when everything is stored that was handed to the journal until now. */
+  afterStored(run: () => void): void;
+  failed(error: JoineryError): void;
+}
+
+interface OpenSpace {
+  readonly handles: Set<number>;
+  list: SpaceList | undefined;
+  loaded: Promise<SpaceList>;
+  /** The session follows it. */
+  follows: boolean;
+  /** The list has everything that the server knows, as far as this is known. */
+  complete: boolean;
+  /** Moved, and not looked at yet. */
+  readonly queue: Set<string>;
+}
+
+export class EngineSpaces {
+  readonly #context: SpacesContext;
+  readonly #spaces = new Map<string, OpenSpace>();
+  readonly #handles = new Map<number, string>();
+  /** Documents that are open to be fetched. */
+  readonly #fetching = new Set<string>();
+  /** Positions that documents have reached and that the lists don't know yet. */
+  readonly #reached = new Map<string, { readonly epoch: number; readonly position: number }>();
+  readonly #deletions: EngineDeletions;
+  #storeLater: Cancel | undefined;
+  #stopped = false;
+
+  constructor(context: SpacesContext) {
+    this.#context = context;
+    this.#deletions = new EngineDeletions({
+      store: context.store,
+      get session() {
+        return context.session;
+      },
+      get leads() {
+        return context.leads;
+      },
+      port: context.port,
+      post: (body) => context.post(body),
+      changed: (document, isGone) => {
+        if (isGone) this.#gone(document);
+        const entry = this.#spaces.get(spaceOf(document));
+        if (entry !== undefined) this.#tell(entry, [document]);
+      },
+      failed: (error) => this.#failed(error),
+    });
+  }
+
+  get open(): string[] {
+    return [...this.#spaces].flatMap(([space, { handles }]) => (handles.size > 0 ? [space] : []));
+  }
+
+  isFetching(document: string): boolean {
+    return this.#fetching.has(document);
+  }
+
+  // From the main thread.
+
+  request(message: SpaceRequest): void {
+    switch (message.type) {
+      case 'open-space':
+        this.#handles.set(message.handle, message.space);
+        this.#enter(message.space).handles.add(message.handle);
+        this.#context.post({ type: 'spaces', spaces: this.open });
+        this.refollow();
+        this.#tellWhenLoaded(message.handle, message.space);
+        break;
+      case 'close-space': {
+        const space = this.#handles.get(message.handle);
+        this.#handles.delete(message.handle);
+        if (space === undefined) break;
+        this.#spaces.get(space)?.handles.delete(message.handle);
+        this.#context.post({ type: 'spaces', spaces: this.open });
+        this.refollow();
+        break;
+      }
+      case 'list-space':
+        this.#list(message).catch((error: unknown) => this.#failed(error));
+        break;
+      case 'delete':
+        this.#deletions.ask(message.document);
+        break;
+    }
+  }
+
+  // From the engine.
+
+  /** This tab leads now. */
+  lead(): void {
+    this.#fetching.clear();
+    this.#deletions.lead();
+    // Another tab has stored what this one was only told, if at all.
+    for (const [space, entry] of this.#spaces) {
+      entry.follows = false;
+      entry.list = undefined;
+      entry.loaded = this.#load(space, entry);
+    }
+    this.refollow();
+  }
+
+  follow(): void {
+    for (const space of this.#spaces.values()) {
+      space.follows = false;
+      space.queue.clear();
+    }
+    for (const document of [...this.#fetching]) this.#fetched(document);
+  }
+
+  /** A leader is there that doesn't know what this tab has open and wants. */
+  introduce(): void {
+    if (this.#spaces.size > 0) this.#context.post({ type: 'spaces', spaces: this.open });
+    this.#deletions.introduce();
+  }
+
+  /** Follows what is open anywhere, and nothing else. */
+  refollow(): void {
+    const { session } = this.#context;
+    const wanted = new Set([...this.open, ...this.#context.heldSpaces]);
+    for (const space of wanted) this.#enter(space);
+    for (const [space, entry] of this.#spaces) {
+      if (!wanted.has(space)) {
+        if (entry.follows) session.unfollowSpace(space);
+        this.#spaces.delete(space);
+      } else if (this.#context.leads && !entry.follows && entry.list !== undefined) {
+        entry.follows = true;
+        session.followSpace(space, entry.list.token);
+        for (const { document } of entry.list.moved()) entry.queue.add(document);
+      }
+    }
+    this.#pump();
+  }
+
+  /** A document was written here, or in another tab: the server may not know it yet. */
+  written(document: string): void {
+    const entry = this.#spaces.get(spaceOf(document));
+    if (entry?.list?.add(document)) this.#tell(entry, [document]);
+  }
+
+  /** The connection is gone: what the server knows may have changed. */
+  offline(): void {
+    for (const entry of this.#spaces.values()) {
+      if (!entry.complete) continue;
+      entry.complete = false;
+      this.#tell(entry, []);
+    }
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#storeLater?.();
+  }
+
+  // From the server.
+
+  handle(effect: SpaceEffect): void {
+    const entry = this.#spaces.get(effect.space);
+    if (entry?.list === undefined) return;
+    if (effect.type === 'space-failed') {
+      entry.complete = false;
+      for (const handle of entry.handles) {
+        this.#context.port.post({ type: 'space-failed', handle, error: errorData(effect.error) });
+      }
+      return;
+    }
+    entry.complete = !effect.more;
+    this.#take(entry, effect.entries, effect.token);
+    const { space, token, entries } = effect;
+    this.#context.post({ type: 'space', space, token, complete: entry.complete, heads: entries });
+    for (const { document, deleted } of effect.entries) if (deleted) this.#gone(document);
+    this.#storeSoon();
+    this.#pump();
+  }
+
+  /** What a document has reached, and what became of its deletion. */
+  observe(effect: DocumentEffect): void {
+    const { document } = effect;
+    switch (effect.type) {
+      case 'snapshot':
+      case 'envelopes':
+        this.#reach(document, effect.epoch, effect.position);
+        break;
+      case 'acknowledged':
+        this.#reach(document, effect.epoch, effect.resume);
+        break;
+      case 'caught-up': {
+        const head = this.#spaces.get(spaceOf(document))?.list?.get(document);
+        if (head !== undefined) this.#reach(document, head.epoch, effect.position);
+        this.#fetched(document);
+        break;
+      }
+      case 'document-failed':
+      case 'epoch-changed':
+        this.#fetched(document);
+        break;
+      case 'document-deleted':
+        this.#gone(document);
+        this.#deletions.settle(document, 'done', undefined);
+        break;
+      case 'deletion-refused':
+        this.#deletions.settle(document, 'refused', errorData(effect.error));
+        break;
+    }
+  }
+
+  // From other tabs.
+
+  receive(message: SpaceMessage): void {
+    switch (message.type) {
+      case 'space': {
+        const entry = this.#spaces.get(message.space);
+        if (entry?.list === undefined || this.#context.leads) break;
+        entry.complete = message.complete;
+        this.#take(entry, message.heads, message.token);
+        break;
+      }
+      case 'delete':
+      case 'deletion':
+        this.#deletions.receive(message);
+    }
+  }
+
+  #enter(space: string): OpenSpace {
+    const known = this.#spaces.get(space);
+    if (known !== undefined) return known;
+    const entry: OpenSpace = {
+      handles: new Set(),
+      list: undefined,
+      loaded: new Promise(() => {}),
+      follows: false,
+      complete: false,
+      queue: new Set(),
+    };
+    this.#spaces.set(space, entry);
+    entry.loaded = this.#load(space, entry);
+    return entry;
+  }
+
+  async #load(space: string, entry: OpenSpace): Promise<SpaceList> {
+    const { store } = this.#context;
+    try {
+      const [list, documents] = await Promise.all([SpaceList.load(space, store), store.documents()]);
+      for (const document of documents) if (spaceOf(document) === space) list.add(document);
+      // A later load has its own.
+      if (this.#spaces.get(space) === entry) entry.list = list;
+      this.refollow();
+      return list;
+    } catch (error) {
+      this.#failed(error);
+      throw asJoineryError(error, 'storage-failed');
+    }
+  }
+
+  #tellWhenLoaded(handle: number, space: string): void {
+    const entry = this.#enter(space);
+    entry.loaded.then(
+      () => this.#tell(entry, undefined),
+      (error: unknown) =>
+        this.#context.port.post({ type: 'space-failed', handle, error: errorData(asJoineryError(error)) }),
+    );
+  }
+
+  async #list({ handle, request, after, limit }: SpaceRequest & { readonly type: 'list-space' }): Promise<void> {
+    const space = this.#handles.get(handle);
+    if (space === undefined) return;
+    await this.#enter(space).loaded;
+    const page = this.#spaces.get(space)?.list?.page(after, limit) ?? { documents: [], more: false };
+    const documents = page.documents.filter((document) => !this.#deletions.has(document));
+    const next = page.more ? page.documents.at(-1) : undefined;
+    this.#context.port.post({ type: 'space-page', handle, request, documents, next });
+  }
+
+  #take(entry: OpenSpace, heads: readonly SpaceHead[], token: number): void {
+    const changed = entry.list?.take(heads, token) ?? [];
+    if (this.#context.leads) for (const one of changed) if (hasMoved(one)) entry.queue.add(one.document);
+    this.#tell(entry, changed.length > toldLimit_count ? undefined : changed.map(({ document }) => document));
+  }
+
+  /** @param documents undefined: any */
+  #tell({ list, handles, complete }: OpenSpace, documents: readonly string[] | undefined): void {
+    if (list === undefined) return;
+    const { size } = list;
+    for (const handle of handles) this.#context.port.post({ type: 'space', handle, size, complete, documents });
+  }
+
+  // Fetching.
+
+  #pump(): void {
+    if (!this.#context.leads || this.#stopped) return;
+    for (const { queue, list, follows } of this.#spaces.values()) {
+      if (!follows) continue;
+      for (const document of queue) {
+        if (this.#fetching.size >= fetchAtOnce) return;
+        queue.delete(document);
+        const entry = list?.get(document);
+        // What is open is kept up anyway.
+        if (entry === undefined || !hasMoved(entry) || this.#context.isOpen(document)) continue;
+        this.#fetching.add(document);
+        this.#context.fetch(document);
+      }
+    }
+  }
+
+  /** There is nothing more to wait for. */
+  #fetched(document: string): void {
+    if (!this.#fetching.delete(document)) return;
+    this.#context.release(document);
+    this.#context.environment.microtask(() => this.#pump());
+  }
+
+  #reach(document: string, epoch: number, position: number): void {
+    if (!this.#spaces.has(spaceOf(document))) return;
+    this.#reached.set(document, { epoch, position });
+    this.#storeSoon();
+  }
+
+  #storeSoon(): void {
+    if (!this.#context.leads || this.#stopped) return;
+    this.#storeLater ??= this.#context.environment.timer(() => {
+      this.#storeLater = undefined;
+      const reached = [...this.#reached];
+      this.#reached.clear();
+      this.#context.afterStored(() => {
+        for (const [document, { epoch, position }] of reached) {
+          this.#spaces.get(spaceOf(document))?.list?.fetched(document, epoch, position);
+        }
+        this.#store();
+      });
+    }, storeDelay_ms);
+  }
+
+  #store(): void {
+    if (!this.#context.leads || this.#stopped) return;
+    for (const { list } of this.#spaces.values()) {
+      list?.store().catch((error: unknown) => {
+        this.#failed(error);
+        this.#storeSoon();
+      });
+    }
+  }
+
+  /** It is deleted, for ever. */
+  #gone(document: string): void {
+    const entry = this.#spaces.get(spaceOf(document));
+    const { list } = entry ?? {};
+    if (entry !== undefined && list !== undefined) {
+      const { epoch, head } = list.get(document) ?? { epoch: 0, head: 0 };
+      this.#take(entry, [{ document, epoch, head, deleted: true }], list.token);
+      this.#storeSoon();
+    }
+    this.#fetched(document);
+    this.#context.deleted(document);
+  }
+
+  #failed(error: unknown): void {
+    const failure = asJoineryError(error, 'storage-failed');
+    if (!this.#stopped && failure.code !== 'closed') this.#context.failed(failure);
+  }
+}

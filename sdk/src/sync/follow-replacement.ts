@@ -1,0 +1,79 @@
+// The main thread's part of a replaced incarnation: receipts follow their writes, and what only the old replica has is made
+// again in the new one. It posts nothing and tells nobody before it is asked to.
+
+import { JoineryError, readEnvelope } from '@joinery/protocol';
+import type { Bridge, Replay } from '../core/replay.ts';
+import { Replica } from '../core/replica.ts';
+import { type RejectedWrite, type Replacement, rejectedId } from '../storage/storage.ts';
+
+import { composeMappings } from './compose-mappings.ts';
+import type { Batch, OwnWrites } from './own-writes.ts';
+import { type ClockState, packedChanges, Replays, rejectionsOf, replayOne } from './replay-log.ts';
+import { WriteFates } from './write-fates.ts';
+
+export interface FollowInput {
+  /** What the writes were made in; undefined when it was lost. */
+  readonly old: Replica | undefined;
+  readonly next: Replica;
+  readonly writes: Pick<OwnWrites, 'follow' | 'again' | 'reject'>;
+  readonly replacements: readonly Replacement[];
+  readonly complete: boolean;
+  readonly bridges: readonly Bridge[];
+  readonly epochChanged: boolean;
+  readonly clock: ClockState | undefined;
+  readonly at_ms: number;
+}
+
+/** Returns what tells the receipts, to be called when the new replica is in its place. */
+export function followReplacement(input: FollowInput): () => void {
+  const { old, next, writes, replacements, complete } = input;
+  // For names alone anything does.
+  const nothing = new Replica();
+  const translator = (mapping: Uint8Array): Replay => next.beginReplay(nothing, { mapping });
+  const fates = new WriteFates(replacements, complete, translator);
+  const { left, tell } = writes.follow((agent, from, to) => fates.of(agent, from, to));
+  const unknown = new Set(left.filter(({ agent, from, to }) => fates.of(agent, from, to).kind === 'unknown'));
+  fates.free();
+  nothing.free();
+  const told: (() => void)[] = [];
+  const mapping = composeMappings(replacements.map((one) => one.mapping));
+  const { bridges, epochChanged: epoch, clock, at_ms } = input;
+  const replays = old && new Replays(next, old, clock, { mapping, bridges, epoch });
+  for (const batch of left) {
+    const lost = old === undefined || replays === undefined || unknown.has(batch);
+    const rejected = lost ? lostWrites(batch, old, at_ms) : replayBatch(batch, replays, old, at_ms);
+    const [first] = rejected;
+    if (first === undefined) writes.again(batch);
+    else told.push(() => writes.reject(batch, rejected, new JoineryError(first.code, first.message)));
+  }
+  replays?.free();
+  return () => {
+    tell();
+    for (const run of told) run();
+  };
+}
+
+/** Makes a batch's operations again; returns what came to nothing. */
+function replayBatch(batch: Batch, replays: Replays, old: Replica, at_ms: number): RejectedWrite[] {
+  const replay = replays.at(batch.clockOffset_ms);
+  return batch.envelopes.flatMap((bytes) => {
+    const { agent, from, to } = readEnvelope(bytes);
+    const outcome = replayOne(replay, { from, to, bytes }, undefined);
+    return rejectionsOf(old, { agent, bytes }, outcome, undefined, at_ms);
+  });
+}
+
+/** It can't be told whether they were replayed, or there is nothing left to replay them from. */
+function lostWrites(batch: Batch, old: Replica | undefined, at_ms: number): RejectedWrite[] {
+  return batch.envelopes.map((envelope) => {
+    const { agent, from, to } = readEnvelope(envelope);
+    const { code, message } = new JoineryError('stale-incarnation', {
+      expected: 'this tab to be awake when its document was replaced',
+      got: 'a write that was not yet stored then',
+      remedy: 'Look whether the document has it; if not, try it again from the rejected list.',
+    });
+    const range = { agent, from, to };
+    const changes = packedChanges(old, envelope);
+    return { id: rejectedId(range), ...range, code, message, at_ms, reason: 'unknown', changes, envelope };
+  });
+}

@@ -1,0 +1,301 @@
+// Replaces a document's local incarnation by the server's state and what is left of the unsynced writes: the one path out
+// of a refusal, a wrong clock, another epoch, a closed agent and a corrupt own record. Its order matters, and each step is
+// there because without it something was lost or doubled in a model:
+//
+//   1. The server closes every agent of the log and says how far it has each: what was on its way is decided by then.
+//   2. Its state comes, at or after the closing.
+//   3. What it lacks is replayed into that state, from the log as it is then.
+//   4. One compare-and-set commit puts all of it in the old one's place; it is void if anything else was written meanwhile.
+//   5. Everybody loads what is stored.
+//
+// A crash between any two of them leaves the old incarnation as it was, or the new one. It knows nothing of main threads.
+
+import type { JoineryError } from '@joinery/protocol';
+import type { Bridge } from '../core/replay.ts';
+import { Replica } from '../core/replica.ts';
+import type { Environment } from '../environment.ts';
+import { ownAgents } from '../storage/assemble.ts';
+import type { DocumentStore, StoredDocument } from '../storage/storage.ts';
+import type { Journal } from './journal.ts';
+import { type ClockState, rejectionsOf, replayLog } from './replay-log.ts';
+import type { DocumentEffect, SessionDriver } from './session-driver.ts';
+import type { StoredReplica } from './stored-replica.ts';
+
+/** An own envelope of which only the name is left. */
+export interface Damaged {
+  readonly agent: bigint;
+  readonly from: number;
+  readonly to: number;
+}
+
+export interface ReplacingContext {
+  readonly document: string;
+  readonly environment: Environment;
+  readonly store: DocumentStore;
+  readonly journal: Journal;
+  readonly session: Pick<SessionDriver, 'replace' | 'consumed'>;
+  /** What is replaced. */
+  readonly local: StoredReplica;
+  readonly incarnation: number;
+  readonly epoch: number;
+  /** Agents of this tab that may have sent something that is not in storage. */
+  readonly agents: Iterable<bigint>;
+  /** What the server said of an envelope that it refused. */
+  readonly refused: (envelope: { readonly agent: bigint; readonly from: number }) => JoineryError | undefined;
+  /** Own envelopes that storage has lost. */
+  readonly damaged: readonly Damaged[];
+  /** Undefined while no sample of the server's clock is known. */
+  clock(): ClockState | undefined;
+  now(): number;
+  /** Another tab was quicker: there is another incarnation in storage. */
+  overtaken(stored: StoredDocument): Promise<void>;
+  /** It is done; resolves when the new incarnation is loaded. `later`: what came from the server since. */
+  replaced(bridges: readonly Bridge[], later: readonly DocumentEffect[]): Promise<void>;
+}
+
+/** After so many swaps that were void because of what other tabs wrote, it begins again from the closing. */
+const swapAttempts = 8;
+
+/** What the server has told since the agents were closed. */
+interface ServerState {
+  readonly into: Replica;
+  readonly last: ReadonlyMap<bigint, number>;
+  readonly bridges: Bridge[];
+  epoch: number;
+  position: number;
+  safe: number | undefined;
+}
+
+/** Gives everything up that is not synced, for good: no incarnation of the document will be. False when there was nothing. */
+export async function rejectLog({
+  document,
+  environment,
+  store,
+  local,
+  incarnation,
+  error,
+}: Pick<ReplacingContext, 'document' | 'environment' | 'store' | 'local' | 'incarnation'> & {
+  readonly error: JoineryError;
+}): Promise<boolean> {
+  for (let attempt = 0; attempt < swapAttempts; attempt += 1) {
+    const stored = await store.load(document);
+    if (stored.incarnation !== incarnation) return false;
+    const own = stored.log.filter((envelope) => envelope.own);
+    const unsynced = own.filter(({ acknowledged }) => !acknowledged);
+    if (unsynced.length === 0) return false;
+    const expectAgents = ownAgents(own);
+    const last = ownAgents(own.filter(({ acknowledged }) => acknowledged));
+    const at_ms = environment.now();
+    const rejected = unsynced.flatMap((envelope) => {
+      const { from, to } = envelope;
+      return rejectionsOf(local.replica, envelope, { rejected: [{ from, to, reason: 'refused' }] }, error, at_ms);
+    });
+    const nothing = new Replica();
+    const snapshot = nothing.encodeSnapshot();
+    nothing.free();
+    const swapped = await store.swap(document, {
+      ...{ incarnation, expectAgents, snapshot, safe: undefined, at_ms, rejected },
+      resume: stored.resume ?? { epoch: stored.snapshot?.epoch ?? 0, position: 0 },
+      ...{ local: [], clockOffset_ms: undefined, mapping: new Uint8Array() },
+      agents: Array.from(expectAgents, ([agent, covered]) => ({ agent, covered, last: last.get(agent) ?? 0 })),
+    });
+    if (swapped) return true;
+  }
+  return false;
+}
+
+export class Replacing {
+  readonly #context: ReplacingContext;
+  #state: ServerState | undefined;
+  /** The state is complete; what comes now comes on top of it. */
+  #later: DocumentEffect[] | undefined;
+  #committed = false;
+  #stopped = false;
+  #round = 0;
+
+  constructor(context: ReplacingContext) {
+    this.#context = context;
+    this.begin();
+  }
+
+  /** From the closing on; also again, when the server has entered another epoch meanwhile. */
+  begin(): void {
+    const { document, incarnation, journal, session, store } = this.#context;
+    this.#forget();
+    this.#round += 1;
+    const round = this.#round;
+    journal.step(async () => {
+      if (this.#stopped || round !== this.#round) return;
+      const stored = await store.load(document);
+      if (this.#stopped) return;
+      if (stored.incarnation !== incarnation) {
+        await this.#overtaken(stored);
+        return;
+      }
+      const damaged = this.#context.damaged.map(({ agent }) => agent);
+      const agents = new Set([...ownAgents(stored.log).keys(), ...this.#context.agents, ...damaged]);
+      session.replace(document, [...agents], this.#context.epoch || undefined);
+    });
+  }
+
+  /** Nothing more is done; what is stored is as it was, unless the swap is under way. */
+  stop(): void {
+    this.#stopped = true;
+    this.#forget();
+  }
+
+  handle(effect: DocumentEffect): void {
+    if (this.#stopped) return;
+    if (effect.type === 'epoch-changed') {
+      this.begin();
+      return;
+    }
+    if (this.#later !== undefined && effect.type !== 'agents-closed') {
+      this.#later.push(effect);
+      return;
+    }
+    const state = this.#state;
+    switch (effect.type) {
+      case 'agents-closed':
+        this.#forget();
+        this.#state = {
+          into: new Replica(this.#options()),
+          last: effect.last,
+          bridges: [],
+          epoch: effect.epoch,
+          position: 0,
+          safe: undefined,
+        };
+        break;
+      case 'bridge':
+        state?.bridges.push({ agent: effect.agent, bytes: effect.bytes });
+        this.#context.session.consumed(effect.credit_bytes);
+        break;
+      case 'subscribed':
+        if (state === undefined) break;
+        state.epoch = effect.epoch;
+        state.safe = effect.safe;
+        break;
+      case 'safe':
+        if (state !== undefined && effect.epoch === state.epoch) state.safe = effect.position;
+        break;
+      case 'snapshot':
+        if (state !== undefined) {
+          state.into.applyUpdate(effect.bytes);
+          state.position = effect.position;
+        }
+        this.#context.session.consumed(effect.credit_bytes);
+        break;
+      case 'envelopes':
+        if (state !== undefined) {
+          state.into.applyUpdates(effect.envelopes);
+          state.position = effect.position;
+        }
+        this.#context.session.consumed(effect.credit_bytes);
+        break;
+      case 'caught-up':
+        if (state !== undefined) this.#finish(state);
+        break;
+      default:
+        break;
+    }
+  }
+
+  #finish(state: ServerState): void {
+    this.#later = [];
+    const round = this.#round;
+    const snapshot = state.into.encodeSnapshot();
+    const resume = { epoch: state.epoch, position: state.position };
+    this.#context.journal.step(async () => {
+      // Begun again meanwhile: what is swapped in is what came since.
+      if (this.#stopped || round !== this.#round || state !== this.#state) return;
+      await this.#swap(state, snapshot, resume);
+    });
+  }
+
+  async #swap(
+    state: ServerState,
+    snapshot: Uint8Array,
+    resume: { readonly epoch: number; readonly position: number },
+  ): Promise<void> {
+    const { document, environment, incarnation, local, store } = this.#context;
+    for (let attempt = 0; attempt < swapAttempts && !this.#committed; attempt += 1) {
+      const stored = await store.load(document);
+      if (this.#stopped || state !== this.#state) return;
+      if (stored.incarnation !== incarnation) {
+        await this.#overtaken(stored);
+        return;
+      }
+      // What other tabs have written is replayed too.
+      local.merge(stored);
+      const expectAgents = ownAgents(stored.log);
+      if ([...expectAgents.keys()].some((agent) => !state.last.has(agent))) break;
+      const at_ms = environment.now();
+      const into = Replica.load(snapshot, this.#options());
+      const { refused, epoch, damaged } = this.#context;
+      const own = stored.log.filter((envelope) => envelope.own);
+      // A trim keeps what was acknowledged; after a restored backup nobody has removed what is not there.
+      const isRestored = own.some(({ acknowledged, agent, to }) => acknowledged && to > (state.last.get(agent) ?? 0));
+      const clock = this.#context.clock();
+      const { local: replayed, ...rest } = replayLog({
+        from: local.replica,
+        into,
+        log: own,
+        last: state.last,
+        damaged,
+        refused,
+        bridges: state.bridges,
+        epochChanged: epoch !== 0 && epoch !== state.epoch && !isRestored,
+        clock,
+        at_ms,
+      });
+      into.free();
+      this.#committed = await store.swap(document, {
+        ...rest,
+        incarnation,
+        expectAgents,
+        snapshot,
+        resume,
+        safe: state.safe === undefined ? undefined : { epoch: state.epoch, position: state.safe },
+        at_ms,
+        local: replayed,
+        clockOffset_ms: clock?.offset_ms,
+        bridges: state.bridges,
+        agents: Array.from(state.last, ([agent, last]) => {
+          const lost = damaged.reduce((to, one) => (one.agent === agent ? Math.max(to, one.to) : to), 0);
+          return { agent, last, covered: Math.max(last, lost, expectAgents.get(agent) ?? 0) };
+        }),
+      });
+    }
+    if (this.#stopped) return;
+    if (!this.#committed) {
+      this.begin();
+      return;
+    }
+    const later = this.#later ?? [];
+    // Before it is awaited: what comes from now on is the new incarnation's.
+    await this.#context.replaced(state.bridges, later);
+    this.stop();
+  }
+
+  async #overtaken(stored: StoredDocument): Promise<void> {
+    await this.#context.overtaken(stored);
+    this.stop();
+  }
+
+  /** What has come until now is of no use any more, but the server may send as much again. */
+  #forget(): void {
+    let bytes = 0;
+    for (const effect of this.#later ?? []) if ('credit_bytes' in effect) bytes += effect.credit_bytes;
+    if (bytes > 0 && !this.#committed) this.#context.session.consumed(bytes);
+    this.#later = undefined;
+    this.#state?.into.free();
+    this.#state = undefined;
+  }
+
+  #options() {
+    const { environment } = this.#context;
+    const random = (bytes: Uint8Array): void => environment.randomBytes(bytes);
+    return { now: () => this.#context.now(), random, trustStamps: true };
+  }
+}

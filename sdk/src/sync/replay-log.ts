@@ -1,0 +1,229 @@
+// Replays the own envelopes of a log that the server doesn't have into the server's state, and says what came of each. It
+// reads no storage and sends nothing; what it made is stored by a swap, or it never happened.
+
+import { JoineryError } from '@joinery/protocol';
+import type { Bridge, RejectReason, Replay, ReplayOptions, ReplayOutcome } from '../core/replay.ts';
+import type { Replica } from '../core/replica.ts';
+import { packValue } from '../core/value.ts';
+import { type RejectedWrite, rejectedId, type StoredEnvelope } from '../storage/storage.ts';
+import { causalOrder } from './causal-order.ts';
+
+/** A clock may be off by so much before what it wrote is corrected: the same as the server allows. */
+export const clockTolerance_ms = 5 * 60 * 1000;
+/** Offsets are measured over a network: within this they are one. */
+const sameOffset_ms = 1_000;
+
+/** What of a clock's error is known: see `correctionOf`. */
+export interface ClockState {
+  /** The server's time. */
+  readonly serverTime_ms: number;
+  /** What to add to this device's clock to get the server's, now. */
+  readonly offset_ms: number;
+  /** The server has refused a stamp: whatever is known of the clock, no stamp may be ahead of the server's time. */
+  readonly refused: boolean;
+}
+
+export interface ReplayLogInput {
+  /** The document as its author had it, with everything that is replayed in it. */
+  readonly from: Replica;
+  /** The server's state; what is made is taken out of it here. */
+  readonly into: Replica;
+  /** Own envelopes, in any order. */
+  readonly log: readonly Pick<StoredEnvelope, 'agent' | 'from' | 'to' | 'bytes' | 'clockOffset_ms'>[];
+  /** What the server has of each agent: what is above is replayed. */
+  readonly last: ReadonlyMap<bigint, number>;
+  /** Own envelopes that are known to be lost; holes in the log are found without. */
+  readonly damaged: readonly { readonly agent: bigint; readonly from: number; readonly to: number }[];
+  readonly refused: (envelope: { readonly agent: bigint; readonly from: number }) => JoineryError | undefined;
+  readonly bridges: readonly Bridge[];
+  readonly epochChanged: boolean;
+  readonly clock: ClockState | undefined;
+  readonly at_ms: number;
+}
+
+export interface ReplayedLog {
+  /** One for each old one of which something is left, so that each is refused alone. */
+  readonly local: readonly Uint8Array[];
+  readonly rejected: readonly RejectedWrite[];
+  readonly mapping: Uint8Array;
+}
+
+export function replayLog(input: ReplayLogInput): ReplayedLog {
+  const { from, into, last, bridges, epochChanged: epoch, clock, at_ms } = input;
+  const local: Uint8Array[] = [];
+  const rejected: RejectedWrite[] = [];
+  const unsynced = input.log.filter(({ agent, to }) => to > (last.get(agent) ?? 0));
+  const replays = new Replays(into, from, clock, { bridges, epoch });
+  try {
+    for (const envelope of causalOrder(unsynced)) {
+      const error = input.refused(envelope);
+      const outcome = replayOne(replays.at(envelope.clockOffset_ms), envelope, error);
+      rejected.push(...rejectionsOf(from, envelope, outcome, error, at_ms));
+      for (let made = into.takeUpdate(); made !== undefined; made = into.takeUpdate()) local.push(made);
+    }
+    for (const range of holesOf(unsynced, input.damaged, last)) {
+      const { code, message } = rejection('damaged');
+      const empty = { changes: packedChanges(undefined, new Uint8Array()), envelope: new Uint8Array() };
+      rejected.push({ id: rejectedId(range), ...range, code, message, at_ms, reason: 'damaged', ...empty });
+    }
+    return { local, rejected, mapping: replays.current.mapping() };
+  } finally {
+    replays.free();
+  }
+}
+
+type Range = Pick<StoredEnvelope, 'agent' | 'from' | 'to'>;
+
+/** What of each agent is above what the server has and in no envelope: it was there once, and is lost. */
+function holesOf(log: readonly Range[], damaged: readonly Range[], last: ReadonlyMap<bigint, number>): Range[] {
+  const present = new Set(log.map(({ agent, from }) => `${agent}:${from}`));
+  const lost = damaged.filter(({ agent, from }) => !present.has(`${agent}:${from}`));
+  const isLost = new Set<Range>(lost);
+  const reached = new Map(last);
+  const holes: Range[] = [];
+  for (const range of [...log, ...lost].sort((a, b) => a.from - b.from)) {
+    const { agent, from, to } = range;
+    const before = reached.get(agent) ?? 0;
+    if (to <= before) continue;
+    if (from > before) holes.push({ agent, from: before, to: from });
+    if (isLost.has(range)) holes.push({ agent, from: Math.max(from, before), to });
+    reached.set(agent, to);
+  }
+  return holes;
+}
+
+/** One replay after another, as the correction of the clock changes from envelope to envelope. */
+export class Replays {
+  readonly #into: Replica;
+  readonly #from: Replica;
+  readonly #clock: ClockState | undefined;
+  readonly #options: ReplayOptions;
+  #correction_ms: number | undefined;
+  #current: Replay;
+
+  constructor(into: Replica, from: Replica, clock: ClockState | undefined, options: ReplayOptions) {
+    this.#into = into;
+    this.#from = from;
+    this.#clock = clock;
+    this.#options = options;
+    this.#current = into.beginReplay(from, options);
+  }
+
+  get current(): Replay {
+    return this.#current;
+  }
+
+  /** For an envelope that was written when so much was added to the clock. */
+  at(written_ms: number | undefined): Replay {
+    const clock = this.#clock;
+    const next = correctionOf(written_ms, clock);
+    if (clock === undefined || isSame(this.#correction_ms, next)) return this.#current;
+    this.#correction_ms = next;
+    const mapping = this.#current.mapping();
+    this.#current.free();
+    const given = next === undefined ? undefined : { serverTime_ms: clock.serverTime_ms, correction_ms: next };
+    this.#current = this.#into.beginReplay(this.#from, { ...this.#options, mapping, clock: given });
+    return this.#current;
+  }
+
+  free(): void {
+    this.#current.free();
+  }
+}
+
+/** A reason of our own: the operations can't be read, or rest on some that can't. */
+export type Reason = RejectReason | 'damaged';
+
+export interface Outcome {
+  readonly rejected: readonly { readonly from: number; readonly to: number; readonly reason: Reason }[];
+}
+
+/** Replays one envelope; one that the author's own replica could not join is lost, and said to be. */
+export function replayOne(
+  replay: Replay,
+  { from, to, bytes }: Pick<StoredEnvelope, 'from' | 'to' | 'bytes'>,
+  refused: JoineryError | undefined,
+): Outcome {
+  try {
+    const outcome: ReplayOutcome = refused === undefined ? replay.add(bytes) : replay.refuse(bytes);
+    return outcome;
+  } catch (error) {
+    if (!(error instanceof JoineryError)) throw error;
+    return { rejected: [{ from, to, reason: refused === undefined ? 'damaged' : 'refused' }] };
+  }
+}
+
+/** What came to nothing, for the rejected list. */
+export function rejectionsOf(
+  from: Replica,
+  envelope: Pick<StoredEnvelope, 'agent' | 'bytes'>,
+  { rejected }: Outcome,
+  refused: JoineryError | undefined,
+  at_ms: number,
+): RejectedWrite[] {
+  if (rejected.length === 0) return [];
+  return rejected.map(({ from: before, to, reason }) => {
+    const range = { agent: envelope.agent, from: before, to };
+    const { code, message } = reason === 'refused' && refused !== undefined ? refused : rejection(reason);
+    const changes = packedChanges(from, envelope.bytes);
+    return { id: rejectedId(range), ...range, code, message, at_ms, reason, changes, envelope: envelope.bytes };
+  });
+}
+
+/**
+ * How much further ahead the clock is now than when it wrote an envelope, where that is more than the server allows.
+ * Undefined: its stamps are kept.
+ */
+export function correctionOf(written_ms: number | undefined, clock: ClockState | undefined): number | undefined {
+  if (clock === undefined) return undefined;
+  // Both are what to add to the device's clock: the more had to be added then, the less far ahead it was.
+  const correction_ms = Math.round((written_ms ?? 0) - clock.offset_ms);
+  return clock.refused || Math.abs(correction_ms) > clockTolerance_ms ? correction_ms : undefined;
+}
+
+function isSame(a: number | undefined, b: number | undefined): boolean {
+  if (a === undefined || b === undefined) return a === b;
+  return Math.abs(a - b) < sameOffset_ms;
+}
+
+/** What an envelope would have changed, as far as it can be read: nothing says more than the envelope itself. */
+export function packedChanges(from: Replica | undefined, envelope: Uint8Array): Uint8Array {
+  try {
+    return packValue(from?.describe(envelope) ?? []).slice();
+  } catch (error) {
+    // It can't be read, or is too long to be told.
+    if (error instanceof JoineryError) return packValue([]).slice();
+    throw error;
+  }
+}
+
+function rejection(reason: Reason): JoineryError {
+  switch (reason) {
+    case 'refused':
+      return new JoineryError('forbidden', 'The server has refused this write.');
+    case 'rests-on-refused':
+      return new JoineryError('rests-on-refused', {
+        expected: 'everything that this write is about to be at the server',
+        got: 'a write before it that was refused',
+        remedy: 'Look at the rejected list: try the earlier one again first.',
+      });
+    case 'parent-missing':
+      return new JoineryError('parent-missing', {
+        expected: 'what this write is about to be in the document',
+        got: 'a document in which somebody has removed it',
+        remedy: 'It is kept in the rejected list.',
+      });
+    case 'key-removed':
+      return new JoineryError('key-removed', {
+        expected: 'the key that this write changes to be in the document',
+        got: 'a document in which somebody has removed it',
+        remedy: 'Try it again from the rejected list, if it is to be there.',
+      });
+    case 'damaged':
+      return new JoineryError('storage-corrupt', {
+        expected: 'everything that this write rests on to be in storage',
+        got: 'a damaged record that was set aside',
+        remedy: 'It is kept in the rejected list.',
+      });
+  }
+}

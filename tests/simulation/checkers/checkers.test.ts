@@ -1,0 +1,163 @@
+// Each checker on logs made by hand: one that it has nothing to say about, and those that it must not let pass.
+
+import { expect, test } from 'vitest';
+import type { Content, LogRecord, Operation } from '../log.ts';
+import { Log } from '../log.ts';
+import { Model } from '../model.ts';
+import { type CheckerName, Watch } from './all.ts';
+
+const agent = 7n;
+const empty: Content = { text: '', counter: 0, fields: {}, items: [] };
+
+const write = (id: number, from: number, to: number, changes: Operation['changes'], by = agent): LogRecord => ({
+  type: 'write',
+  operation: {
+    id,
+    tab: 'a1',
+    document: 'notes',
+    agent: by,
+    from,
+    to,
+    before: from === 0 ? new Map() : new Map([[by, from]]),
+    changes,
+  },
+});
+const state = (seq: number, content: Partial<Content>, digest = `${seq}`, by = agent): LogRecord => ({
+  type: 'state',
+  replica: 1,
+  version: seq === 0 ? new Map() : new Map([[by, seq]]),
+  before: new Map(),
+  content: { ...empty, ...content },
+  digest,
+  waiting: 0,
+});
+const range = { document: 'notes', agent, from: 0, to: 1 };
+const stored: LogRecord = { type: 'stored', device: 'a', ...range };
+const committed: LogRecord = { type: 'committed', epoch: 1, position: 1, user: 'eve', ...range };
+const receipt = (promise: 'durable' | 'synced' | 'rejected'): LogRecord => ({
+  type: 'receipt',
+  operation: 1,
+  state: promise,
+});
+const final = (where: string, content: Partial<Content>, seq = 1): LogRecord => ({
+  type: 'final',
+  where,
+  document: 'notes',
+  version: new Map([[agent, seq]]),
+  content: { ...empty, ...content },
+});
+const settled = (pending: number): LogRecord => ({
+  type: 'settled',
+  tab: 'a1',
+  connection: 'online',
+  sync: pending > 0 ? 'pending' : 'idle',
+  pending,
+  storage: 'ready',
+  errors: [],
+});
+
+const insert = write(1, 0, 1, [{ type: 'insert', token: '<1>' }]);
+const erase = write(2, 1, 2, [{ type: 'erase', token: '<1>' }]);
+
+function failureOf(records: readonly LogRecord[]): CheckerName | undefined {
+  const log = new Log({ now_ms: 0, events: 0 });
+  const watch = new Watch(log, new Model());
+  for (const record of records) log.add(record);
+  watch.end();
+  return watch.failure?.property;
+}
+
+test('a log without a fault has none', () => {
+  const good = [insert, state(1, { text: '<1>' }), stored, receipt('durable'), committed, receipt('synced')];
+  const end = [{ type: 'healed' } as const, settled(0), final('server', { text: '<1>' }), final('a1', { text: '<1>' })];
+  expect(failureOf([...good, ...end])).toBeUndefined();
+});
+
+const rest: LogRecord[] = [{ type: 'healed' }, settled(0)];
+
+test.each<[CheckerName, string, LogRecord[]]>([
+  ['sameVersionSameState', 'two digests', [insert, state(1, { text: '<1>' }, 'x'), state(1, { text: '<1>' }, 'y')]],
+  ['effectExactlyOnce', 'an effect twice', [insert, state(1, { text: '<1><1>' })]],
+  ['effectExactlyOnce', 'an effect that is missing', [insert, state(1, {})]],
+  ['effectExactlyOnce', 'half a token', [insert, state(1, { text: '<1' })]],
+  ['effectExactlyOnce', 'half an operation', [write(1, 0, 2, [{ type: 'count', amount: 5 }]), state(1, {})]],
+  [
+    'effectExactlyOnce',
+    'an increment twice',
+    [write(1, 0, 1, [{ type: 'count', amount: 5 }]), state(1, { counter: 10 })],
+  ],
+  [
+    'effectExactlyOnce',
+    'a token on the wrong side of its neighbour',
+    [insert, write(2, 1, 2, [{ type: 'insert', token: '<2>', left: '<1>' }]), state(2, { text: '<2><1>' })],
+  ],
+  [
+    'effectExactlyOnce',
+    'an overwritten value',
+    [
+      write(1, 0, 1, [{ type: 'set', key: 'k', token: 'v1' }]),
+      write(2, 1, 2, [{ type: 'set', key: 'k', token: 'v2' }]),
+      state(2, { fields: { k: 'v1' } }),
+    ],
+  ],
+  ['causeBeforeEffect', 'an effect whose write is not there', [insert, erase, state(0, { text: '<1>' })]],
+  [
+    'causeBeforeEffect',
+    'a write without what its author had seen',
+    [
+      insert,
+      {
+        type: 'write',
+        operation: { ...range, id: 2, tab: 'b1', agent: 9n, before: new Map([[agent, 1]]), changes: [] },
+      },
+      state(1, {}, 'x', 9n),
+    ],
+  ],
+  ['deletedStaysDeleted', 'a deleted token', [insert, erase, state(2, { text: '<1>' })]],
+  [
+    'deletedStaysDeleted',
+    'a deleted field',
+    [
+      write(1, 0, 1, [{ type: 'set', key: 'k', token: 'v1' }]),
+      write(2, 1, 2, [{ type: 'set', key: 'k', token: undefined }]),
+      state(2, { fields: { k: 'v1' } }),
+    ],
+  ],
+  [
+    'deletedStaysDeleted',
+    'a removed element',
+    [
+      write(1, 0, 1, [{ type: 'add', element: 'e1' }]),
+      write(2, 1, 2, [{ type: 'remove', element: 'e1' }]),
+      state(2, { items: ['e1'] }),
+    ],
+  ],
+  ['receiptsNeverEarly', 'durable before it is stored', [insert, receipt('durable'), stored]],
+  ['receiptsNeverEarly', 'synced before it is committed', [insert, stored, receipt('synced'), committed]],
+  ['nothingPromisedLost', 'a durable write', [insert, stored, receipt('durable'), ...rest, final('server', {}, 0)]],
+  ['nothingPromisedLost', 'a synced write', [insert, committed, receipt('synced'), ...rest, final('server', {}, 0)]],
+  ['noWriteWithoutRight', 'a commit', [{ type: 'asked', taken: false, ...range }, committed]],
+  ['refusalSurfaces', 'a silent refusal', [insert, stored, { type: 'refused', code: 'forbidden', ...range }, ...rest]],
+  ['quietAfterHealing', 'something pending', [{ type: 'healed' }, settled(1)]],
+  ['quietAfterHealing', 'tabs that differ', [...rest, final('server', {}), final('a1', { counter: 1 })]],
+  ['quietAfterHealing', 'no end', [insert]],
+  ['boundsHold', 'a frame that is too large', [{ type: 'frame', tab: 'a1', way: 'up', bytes: 1e9 }]],
+  ['boundsHold', 'a queue that is too long', [{ ...state(0, {}), waiting: 1e6 } as LogRecord]],
+  [
+    'boundsHold',
+    'a storm of attempts',
+    Array.from({ length: 200 }, (): LogRecord => ({ type: 'connecting', tab: 'a1' })),
+  ],
+  ['boundsHold', 'an error that nobody foresaw', [{ type: 'fault', where: 'server', message: 'internal' }]],
+])('%s finds %s', (property, _, records) => {
+  expect(failureOf(records)).toBe(property);
+});
+
+test('what the harness destroyed, and what was refused and told of, is no loss', () => {
+  const lost = [...rest, final('server', {}, 0)];
+  expect(failureOf([insert, stored, receipt('durable'), { type: 'destroyed', device: 'a', ...range }, ...lost])).toBe(
+    undefined,
+  );
+  const refused: LogRecord = { type: 'refused', code: 'forbidden', ...range };
+  expect(failureOf([insert, stored, receipt('durable'), refused, receipt('rejected'), ...lost])).toBeUndefined();
+});

@@ -1,0 +1,401 @@
+// What documents should hold, worked out the naive way: from the list of all writes and nothing else. It shares no code with
+// the core, merges nothing and keeps no state of a document: given a version, it looks through every write that the version
+// covers and says what is wrong with a content.
+//
+// Every inserted or set value is a token that is used once in a run, so an effect can be told from any other. Where several
+// outcomes are right (two tabs set one key) it accepts each of them: that all replicas choose the same one is for the
+// checker that compares states of one version.
+
+import type { Content, LogRecord, Operation, Version } from './log.ts';
+
+/** One effect of a write. Tokens are unique; `left` and `right` are the neighbours that the author saw. */
+export type Change =
+  | { readonly type: 'insert'; readonly token: string; readonly left?: string; readonly right?: string }
+  | { readonly type: 'erase'; readonly token: string }
+  | { readonly type: 'count'; readonly amount: number }
+  | { readonly type: 'set'; readonly key: string; readonly token: string | undefined }
+  /** `element` is the token that the list's element was made with. */
+  | { readonly type: 'add'; readonly element: string; readonly left?: string; readonly right?: string }
+  | { readonly type: 'change'; readonly element: string; readonly token: string }
+  | { readonly type: 'remove'; readonly element: string };
+
+export type Property = 'effectExactlyOnce' | 'causeBeforeEffect' | 'deletedStaysDeleted';
+export interface Violation {
+  readonly property: Property;
+  readonly message: string;
+}
+
+interface Write {
+  readonly operation: Operation;
+  readonly token: string | undefined;
+  /** It may not have come through. */
+  readonly isPart: boolean;
+}
+
+interface Inserted {
+  readonly token: string;
+  readonly left?: string;
+  readonly right?: string;
+  /** It may not have come through. */
+  readonly isPart: boolean;
+}
+
+/** What was deleted for sure, and what may have been. */
+class Removals {
+  readonly sure = new Set<string>();
+  readonly possible = new Set<string>();
+
+  add(token: string, isPart: boolean): void {
+    if (!isPart) this.sure.add(token);
+    this.possible.add(token);
+  }
+}
+
+/** Whether the author of the one had seen the other. */
+type Follows = (other: Operation, write: Operation) => boolean;
+
+/** What became of an operation when its envelope was made again. */
+interface Alias {
+  readonly agent: bigint;
+  readonly from: number;
+  readonly to: number;
+  /** Not all of it came through. */
+  readonly isPart: boolean;
+}
+
+type Replayed = Extract<LogRecord, { readonly type: 'replayed' }>;
+type Trimmed = Extract<LogRecord, { readonly type: 'trimmed' }>;
+
+/** An operation that a version covers, under whatever name. */
+interface Covered {
+  readonly operation: Operation;
+  /** Under the name that its author gave it: then its place is the author's too. */
+  readonly isOriginal: boolean;
+  readonly isPart: boolean;
+}
+
+/** Every version covers it. */
+const nothingLeft = { agent: 0n, from: 0, to: 0 };
+
+export const covers = (version: Version, { agent, to }: { readonly agent: bigint; readonly to: number }): boolean =>
+  (version.get(agent) ?? 0) >= to;
+
+/** Characters of a text that hold tokens: `<1f>`. */
+const tokenPattern = /<[0-9a-z]+>/y;
+
+/** The tokens of a text, or undefined when it is not made of whole tokens. */
+export function tokensOf(text: string): string[] | undefined {
+  const tokens: string[] = [];
+  let index = 0;
+  while (index < text.length) {
+    tokenPattern.lastIndex = index;
+    const match = tokenPattern.exec(text);
+    if (match === null) return undefined;
+    tokens.push(match[0]);
+    index += match[0].length;
+  }
+  return tokens;
+}
+
+export class Model {
+  readonly #documents = new Map<string, Operation[]>();
+  readonly #documentOf = new Map<bigint, string>();
+  readonly #aliases = new Map<Operation, readonly Alias[]>();
+  readonly #trims = new Map<bigint, { readonly seq: number; readonly version: Version }>();
+  readonly #expanded = new WeakMap<Version, Version>();
+  /** The value of a list's element → the token that the element was made with. */
+  readonly #elementOf = new Map<string, string>();
+
+  add(operation: Operation): void {
+    const operations = this.#documents.get(operation.document);
+    if (operations === undefined) this.#documents.set(operation.document, [operation]);
+    else operations.push(operation);
+    this.#documentOf.set(operation.agent, operation.document);
+    for (const change of operation.changes) {
+      if (change.type === 'add') this.#elementOf.set(change.element, change.element);
+      if (change.type === 'change') this.#elementOf.set(change.token, change.element);
+    }
+  }
+
+  /** Takes note that operations have other names as well. */
+  replay({ agent, from, to, into, rejected }: Replayed): void {
+    const document = this.#documentOf.get(agent);
+    if (document === undefined) return;
+    const isMade = into.to > into.from;
+    if (isMade) this.#documentOf.set(into.agent, document);
+    else if (rejected > 0) return;
+    const name = isMade ? into : nothingLeft;
+    const within = (range: { readonly agent: bigint; readonly from: number; readonly to: number }): boolean =>
+      range.agent === agent && range.from >= from && range.to <= to;
+    for (const operation of this.operations(document)) {
+      const known = this.#aliases.get(operation) ?? [];
+      if (!within(operation) && !known.some(within)) continue;
+      const isPart = rejected > 0 || known.some((alias) => within(alias) && alias.isPart);
+      this.#aliases.set(operation, [...known, { ...name, isPart }]);
+    }
+  }
+
+  /** Takes note that one agent stands for a whole version from here on. */
+  trim({ document, agent, seq, version }: Trimmed): void {
+    this.#documentOf.set(agent, document);
+    this.#trims.set(agent, { seq, version });
+  }
+
+  /** All names of an operation: its own, and what it became. One without seqs had nothing left to do. */
+  namesOf(operation: Operation): readonly { readonly agent: bigint; readonly from: number; readonly to: number }[] {
+    return [operation, ...(this.#aliases.get(operation) ?? [])];
+  }
+
+  /** Whether a version has the operation, under whatever name. */
+  has(version: Version, operation: Operation): boolean {
+    const all = this.#expand(version);
+    return this.namesOf(operation).some((name) => covers(all, name));
+  }
+
+  operations(document: string): readonly Operation[] {
+    return this.#documents.get(document) ?? [];
+  }
+
+  /** The token that the element was made with that shows this value now. */
+  elementOf(value: string): string | undefined {
+    return this.#elementOf.get(value);
+  }
+
+  /** The document of which a replica with this version is; undefined when nobody has written to it. */
+  documentOf(version: Version): string | undefined {
+    for (const agent of version.keys()) {
+      const document = this.#documentOf.get(agent);
+      if (document !== undefined) return document;
+    }
+    return undefined;
+  }
+
+  /** What is wrong with a replica's version: parts of writes, unknown ones, effects without their causes. */
+  checkVersion(given: Version, before: Version): Violation | undefined {
+    const document = this.documentOf(given);
+    for (const [agent, seq] of given) {
+      const trim = this.#trims.get(agent);
+      if (trim !== undefined && seq !== trim.seq) {
+        return { property: 'effectExactlyOnce', message: `a part of a trimmed state is there: ${seq} of ${trim.seq}` };
+      }
+    }
+    const version = this.#expand(given);
+    for (const agent of version.keys()) {
+      if (this.#documentOf.get(agent) !== document) {
+        return { property: 'causeBeforeEffect', message: `agent ${agent.toString(16)} never wrote to ${document}` };
+      }
+    }
+    for (const operation of this.operations(document ?? '')) {
+      const { agent, from, to, id } = operation;
+      const seq = version.get(agent) ?? 0;
+      if (seq > from && seq < to) {
+        return {
+          property: 'effectExactlyOnce',
+          message: `a part of operation ${id} (${from} to ${to}) is there: up to ${seq}`,
+        };
+      }
+      if (seq < to || covers(before, operation)) continue;
+      for (const [cause, needed] of operation.before) {
+        if ((version.get(cause) ?? 0) >= needed) continue;
+        return {
+          property: 'causeBeforeEffect',
+          message: `operation ${id} is there without what its author had seen: ${cause.toString(16)} up to ${needed}`,
+        };
+      }
+    }
+    return undefined;
+  }
+
+  /** What is wrong with a content at a version. */
+  checkContent(document: string, given: Version, content: Content): Violation | undefined {
+    const version = this.#expand(given);
+    const covered: Covered[] = [];
+    for (const operation of this.operations(document)) {
+      const isOriginal = covers(version, operation);
+      if (isOriginal) covered.push({ operation, isOriginal, isPart: false });
+      else {
+        const alias = this.#aliases.get(operation)?.find((name) => name.to > name.from && covers(version, name));
+        if (alias !== undefined) covered.push({ operation, isOriginal, isPart: alias.isPart });
+      }
+    }
+    const follows: Follows = (other, write) =>
+      this.namesOf(write).some((name) => name.to > name.from && covers(this.#expand(other.before), name));
+    return (
+      this.#checkText(covered, content.text) ??
+      checkCounter(covered, content.counter) ??
+      checkFields(covered, content.fields, follows) ??
+      this.#checkItems(covered, content.items, follows)
+    );
+  }
+
+  /** With what the trimmed states in it stand for. */
+  #expand(version: Version): Version {
+    if (this.#trims.size === 0) return version;
+    const known = this.#expanded.get(version);
+    if (known !== undefined) return known;
+    const all = new Map<bigint, number>();
+    const left = [version];
+    for (let next = left.pop(); next !== undefined; next = left.pop()) {
+      for (const [agent, seq] of next) {
+        const trim = this.#trims.get(agent);
+        if (trim !== undefined && !all.has(agent)) left.push(trim.version);
+        all.set(agent, Math.max(seq, all.get(agent) ?? 0));
+      }
+    }
+    this.#expanded.set(version, all);
+    return all;
+  }
+
+  #checkText(covered: readonly Covered[], text: string): Violation | undefined {
+    const tokens = tokensOf(text);
+    if (tokens === undefined) {
+      return { property: 'effectExactlyOnce', message: `the text is not made of whole tokens: ${text}` };
+    }
+    const inserted: Inserted[] = [];
+    const erased = new Removals();
+    for (const { operation, isOriginal, isPart } of covered) {
+      for (const change of operation.changes) {
+        if (change.type === 'insert') inserted.push({ ...(isOriginal ? change : { token: change.token }), isPart });
+        else if (change.type === 'erase') erased.add(change.token, isPart);
+      }
+    }
+    return checkSequence('the text', tokens, inserted, erased);
+  }
+
+  #checkItems(covered: readonly Covered[], items: readonly unknown[], follows: Follows): Violation | undefined {
+    const added: Inserted[] = [];
+    const removed = new Removals();
+    const writes = new Map<string, Write[]>();
+    for (const { operation, isOriginal, isPart } of covered) {
+      for (const change of operation.changes) {
+        if (change.type === 'add') {
+          const token = change.element;
+          added.push({ ...(isOriginal ? { ...change, token } : { token }), isPart });
+          append(writes, token, { operation, token, isPart: false });
+        } else if (change.type === 'remove') removed.add(change.element, isPart);
+        else if (change.type === 'change') append(writes, change.element, { operation, token: change.token, isPart });
+      }
+    }
+    const elements: string[] = [];
+    for (const value of items) {
+      const element = this.elementOf(String(value));
+      if (element === undefined) {
+        return { property: 'effectExactlyOnce', message: `an element of the list that nobody wrote: ${String(value)}` };
+      }
+      elements.push(element);
+    }
+    const wrong = checkSequence('the list', elements, added, removed);
+    if (wrong !== undefined) return wrong;
+    for (const [index, element] of elements.entries()) {
+      const wrongValue = checkRegister(`element ${element}`, items[index], writes.get(element) ?? [], follows);
+      if (wrongValue !== undefined) return wrongValue;
+    }
+    return undefined;
+  }
+}
+
+function append(map: Map<string, Write[]>, key: string, write: Write): void {
+  const list = map.get(key);
+  if (list === undefined) map.set(key, [write]);
+  else list.push(write);
+}
+
+/** Each inserted one is there once unless it was removed, no other is, and all are between the neighbours they were put. */
+function checkSequence(
+  what: string,
+  shown: readonly string[],
+  inserted: readonly Inserted[],
+  removed: Removals,
+): Violation | undefined {
+  const place = new Map<string, number>();
+  for (const [index, token] of shown.entries()) {
+    if (place.has(token)) return { property: 'effectExactlyOnce', message: `${what} shows ${token} twice` };
+    place.set(token, index);
+    if (removed.sure.has(token))
+      return { property: 'deletedStaysDeleted', message: `${what} shows ${token}, which was deleted` };
+  }
+  let expected = 0;
+  for (const { token, left, right, isPart } of inserted) {
+    const index = place.get(token);
+    if (index === undefined) {
+      if (isPart || removed.possible.has(token)) continue;
+      return { property: 'effectExactlyOnce', message: `${what} lacks ${token}` };
+    }
+    expected += 1;
+    const before = left === undefined ? undefined : place.get(left);
+    const after = right === undefined ? undefined : place.get(right);
+    if ((before !== undefined && before >= index) || (after !== undefined && after <= index)) {
+      return { property: 'effectExactlyOnce', message: `${what} has ${token} outside of ${left} and ${right}` };
+    }
+  }
+  if (expected === shown.length) return undefined;
+  const known = new Set(inserted.map(({ token }) => token));
+  const stranger = shown.find((token) => !known.has(token));
+  return { property: 'causeBeforeEffect', message: `${what} shows ${stranger}, whose write isn't there` };
+}
+
+function checkCounter(covered: readonly Covered[], value: number): Violation | undefined {
+  let sum = 0;
+  let uncertain = false;
+  for (const { operation, isPart } of covered) {
+    for (const change of operation.changes) {
+      if (change.type !== 'count') continue;
+      sum += change.amount;
+      uncertain ||= isPart;
+    }
+  }
+  if (sum === value || (uncertain && value < sum)) return undefined;
+  return { property: 'effectExactlyOnce', message: `the counter is ${value}, its increments sum up to ${sum}` };
+}
+
+function checkFields(
+  covered: readonly Covered[],
+  fields: Readonly<Record<string, unknown>>,
+  follows: Follows,
+): Violation | undefined {
+  const writes = new Map<string, Write[]>();
+  for (const { operation, isPart } of covered) {
+    for (const change of operation.changes) {
+      if (change.type === 'set') append(writes, change.key, { operation, token: change.token, isPart });
+    }
+  }
+  for (const [key, list] of writes) {
+    const wrong = checkRegister(`field ${key}`, fields[key], list, follows);
+    if (wrong !== undefined) return wrong;
+  }
+  const stranger = Object.keys(fields).find((key) => !writes.has(key));
+  if (stranger === undefined) return undefined;
+  return { property: 'causeBeforeEffect', message: `field ${stranger} is there and its write isn't` };
+}
+
+/** The value is that of a write that no other write was made on. */
+function checkRegister(
+  what: string,
+  value: unknown,
+  writes: readonly Write[],
+  follows: Follows,
+): Violation | undefined {
+  // Of those that may not have come through each may be there or not.
+  if (value === undefined && writes.every(({ isPart }) => isPart)) return undefined;
+  const last = writes.filter(
+    (write) =>
+      !writes.some(
+        (other) =>
+          !other.isPart &&
+          other !== write &&
+          other.operation !== write.operation &&
+          follows(other.operation, write.operation),
+      ),
+  );
+  if (last.some(({ token }) => token === value)) return undefined;
+  const isOld = writes.some(({ token }) => token === value);
+  const wasDeleted = isOld && last.every(({ token }) => token === undefined);
+  return {
+    property: wasDeleted
+      ? 'deletedStaysDeleted'
+      : isOld || value === undefined
+        ? 'effectExactlyOnce'
+        : 'causeBeforeEffect',
+    message: `${what} is ${String(value)}, expected one of ${last.map(({ token }) => String(token)).join(', ')}`,
+  };
+}

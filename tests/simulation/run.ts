@@ -1,0 +1,165 @@
+// One run: a world, its choices in the order of their times, then healing, then a look at everything. It decides nothing: all
+// that happens follows from the run's seed and choices.
+
+import { decodeVersion, Replica } from 'joinery/core';
+import { type Failure, Watch } from './checkers/all.ts';
+import { documents, type Run, tabsOf } from './choices.ts';
+import { type Content, Log, type LogEntry } from './log.ts';
+import { Model } from './model.ts';
+import { Timeline } from './timeline.ts';
+import { contentOf, lookAround, resetReplicas } from './world/replicas.ts';
+import { World } from './world/world.ts';
+
+export interface Outcome {
+  /** The same for the same run, always. */
+  readonly hash: string;
+  readonly events: number;
+  /** Writes that were made. */
+  readonly operations: number;
+  readonly simulated_ms: number;
+  readonly failure: Failure | undefined;
+}
+
+/** After healing everything must be at rest within so much virtual time: longer than any back-off and time-out together. */
+const restLimit_ms = 240_000;
+/** Being at rest once could be a moment between two waves. */
+const restLasts_ms = 3_000;
+/** More events than this in one run are a storm. */
+const eventsMost = 60_000;
+
+export async function carryOut(run: Run, listen?: (entry: LogEntry) => void): Promise<Outcome> {
+  const timeline = new Timeline();
+  const log = new Log(timeline);
+  resetReplicas((record) => log.add(record));
+  const model = new Model();
+  const watch = new Watch(log, model);
+  if (listen !== undefined) log.listen(listen);
+  const world = new World(run, timeline, log, model);
+  let operations = 0;
+  log.listen(({ record }) => {
+    if (record.type === 'write') operations += 1;
+  });
+  const outcome = (): Outcome => {
+    const { events, now_ms } = timeline;
+    return { hash: log.hash, events, operations, simulated_ms: now_ms, failure: watch.failure };
+  };
+
+  let end_ms = 0;
+  for (const choice of run.choices) {
+    timeline.after(choice.at_ms, () => world.carryOut(choice));
+    end_ms = Math.max(end_ms, choice.at_ms);
+  }
+  const stop = (): boolean => {
+    lookAround((state) => log.add({ type: 'state', ...state }));
+    if (timeline.events > eventsMost) {
+      log.add({ type: 'fault', where: 'run', message: `more than ${eventsMost} events` });
+    }
+    return watch.failure !== undefined;
+  };
+  while (await timeline.step(end_ms)) if (stop()) return outcome();
+  world.heal();
+  const limit_ms = timeline.now_ms + restLimit_ms;
+  let restingSince_ms: number | undefined;
+  while (await timeline.step(limit_ms)) {
+    if (stop()) return outcome();
+    // To compare all content takes longer than most events do.
+    if (timeline.events % 16 !== 0) continue;
+    if (!isAtRest(world)) restingSince_ms = undefined;
+    else restingSince_ms ??= timeline.now_ms;
+    if (restingSince_ms !== undefined && timeline.now_ms - restingSince_ms > restLasts_ms) break;
+  }
+  await lookAtAll(world, log);
+  if (watch.failure === undefined) await readDisks(world, log, timeline, stop);
+  if (watch.failure === undefined) watch.end();
+  return outcome();
+}
+
+function usedTabs(world: World) {
+  return world.used.flatMap((device) => tabsOf(device)).flatMap((name) => world.tabs.get(name) ?? []);
+}
+
+function isAtRest(world: World): boolean {
+  const tabs = usedTabs(world);
+  const isIdle = tabs.every(({ client }) => {
+    if (client === undefined) return false;
+    const { connection, sync, storage } = client.status;
+    return connection.state === 'online' && sync.state === 'idle' && sync.pending === 0 && storage.state === 'ready';
+  });
+  if (!isIdle) return false;
+  return documents.every((document) => {
+    const texts = tabs.map((tab) => JSON.stringify(tab.content(document)));
+    return texts.every((text) => text !== undefined && text === texts[0]);
+  });
+}
+
+async function lookAtAll(world: World, log: Log): Promise<void> {
+  for (const tab of usedTabs(world)) {
+    const status = tab.client?.status;
+    log.add({
+      type: 'settled',
+      tab: tab.name,
+      connection: status?.connection.state ?? 'closed',
+      sync: status?.sync.state ?? 'closed',
+      pending: status?.sync.pending ?? 0,
+      storage: status?.storage.state ?? 'closed',
+      errors: [status?.connection, status?.sync, status?.storage].flatMap((part) => part?.lastError?.code ?? []),
+    });
+  }
+  for (const tab of usedTabs(world)) for (const entry of tab.rejections()) log.add({ ...entry, tab: tab.name });
+  for (const document of documents) {
+    const { content, version } = await atServer(world, document);
+    log.add({ type: 'final', where: 'server', document, version, content });
+    for (const tab of usedTabs(world)) {
+      const shown = tab.content(document);
+      if (shown !== undefined)
+        log.add({ type: 'final', where: tab.name, document, version: undefined, content: shown });
+    }
+  }
+}
+
+/** What the server has stored, joined by a replica of its own. */
+async function atServer(
+  world: World,
+  document: string,
+): Promise<{ readonly content: Content; readonly version: ReadonlyMap<bigint, number> }> {
+  const updates = await world.database.contents(document);
+  const replica = new Replica({ now: () => 0, trustStamps: true });
+  try {
+    replica.applyUpdates(updates);
+    return { content: contentOf(replica.toJSON()), version: decodeVersion(replica.version()) };
+  } finally {
+    replica.free();
+  }
+}
+
+/** Every device is switched off and started without a network: its disk holds everything as well. */
+async function readDisks(world: World, log: Log, timeline: Timeline, stop: () => boolean): Promise<void> {
+  for (const tab of usedTabs(world)) tab.close();
+  const closed_ms = timeline.now_ms + 20_000;
+  while (usedTabs(world).some(({ isOpen }) => isOpen) && (await timeline.step(closed_ms))) if (stop()) return;
+  for (const device of world.used) {
+    const tab = world.tabs.get(`${device}1`);
+    if (tab === undefined) continue;
+    const { damaged } = tab.device.disk;
+    // What bits were flipped in is to be had from the server again, and nowhere else.
+    tab.start(damaged);
+    for (const document of documents) tab.openDocument(document);
+    const read_ms = timeline.now_ms + 60_000;
+    const expected = new Map<string, Content>();
+    for (const document of documents) expected.set(document, (await atServer(world, document)).content);
+    const isRead = (document: string): boolean => {
+      const shown = tab.content(document);
+      return shown !== undefined && (!damaged || isSame(shown, expected.get(document)));
+    };
+    while (!documents.every(isRead) && (await timeline.step(read_ms))) if (stop()) return;
+    for (const document of documents) {
+      const content = tab.content(document);
+      if (content === undefined) log.add({ type: 'fault', where: device, message: `${document} can't be read` });
+      else log.add({ type: 'final', where: `disk ${device}`, document, version: undefined, content });
+    }
+  }
+}
+
+function isSame(a: Content, b: Content | undefined): boolean {
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,297 @@
+// Changes to the sources that only a bundled simulation has: knobs that make rare things common, and planted bugs that the
+// checkers have to find. None of them is in the sources themselves, so no build of the packages can contain one. A text to be
+// replaced occurs exactly once in its file; tests/tidy/simulation.test.ts holds that.
+
+/**
+ * @typedef {{ readonly file: string, readonly find: string, readonly replace: string }} Transform `file` from the root.
+ * @typedef {{ readonly name: string, readonly why: string, readonly transforms: readonly Transform[] }} PlantedBug
+ */
+
+/**
+ * Thresholds that small documents would never reach.
+ * @type {readonly Transform[]}
+ */
+export const knobs = [
+  {
+    file: 'sdk/src/sync/stored-replica.ts',
+    find: 'const compactionLeast_bytes = 256 * 1024;',
+    replace: 'const compactionLeast_bytes = 1024;',
+  },
+  {
+    file: 'sdk/src/sync/feed.ts',
+    find: 'const backlog_bytes = 1024 * 1024;',
+    replace: 'const backlog_bytes = 256;',
+  },
+  {
+    file: 'sdk/src/sync/feed.ts',
+    find: 'const window_bytes = 256 * 1024;',
+    replace: 'const window_bytes = 512;',
+  },
+  {
+    file: 'sdk/src/sync/main-thread.ts',
+    find: 'const forwardedLog_bytes = 64 * 1024;',
+    replace: 'const forwardedLog_bytes = 2 * 1024;',
+  },
+  {
+    file: 'server/src/documents/replicas.ts',
+    find: 'const snapshotMin_bytes = 32 * 1024;',
+    replace: 'const snapshotMin_bytes = 1024;',
+  },
+  {
+    file: 'server/src/documents/replicas.ts',
+    find: 'const leavingSnapshotMin_bytes = 8 * 1024;',
+    replace: 'const leavingSnapshotMin_bytes = 256;',
+  },
+];
+
+/** @type {readonly PlantedBug[]} */
+export const planted = [
+  {
+    name: 'acknowledge-before-commit',
+    why: 'the server tells authors and followers before the transaction',
+    transforms: [
+      {
+        file: 'server/src/documents/committer.ts',
+        find: "    const outcomes = await this.#append(writing);\n    if (writing.length > 0) await this.#options.appended(writing.map(({ document }) => document));\n    for (const taken of group) this.#conclude(taken, outcomes.get(taken) ?? 'committed');",
+        replace: "    for (const taken of group) this.#conclude(taken, 'committed');\n    await this.#append(writing);",
+      },
+    ],
+  },
+  {
+    name: 'no-deduplication',
+    why: 'the server takes an envelope that it has for a new one',
+    transforms: [
+      {
+        file: 'server/src/documents/decide.ts',
+        find: "if (last !== undefined && to <= lastSeq) return { type: 'duplicate', last };",
+        replace: "if (last !== undefined && to <= lastSeq) return { type: 'take' };",
+      },
+    ],
+  },
+  {
+    name: 'gap-accepted-by-server',
+    why: 'the server takes an envelope whose predecessor it lacks',
+    transforms: [
+      {
+        file: 'server/src/documents/decide.ts',
+        find: '  if (from > lastSeq) {',
+        replace: '  if (from > lastSeq && from < 0) {',
+      },
+    ],
+  },
+  {
+    name: 'gap-accepted-by-client',
+    why: 'the client goes on after a position that never came',
+    transforms: [
+      {
+        file: 'protocol/src/session/client-document.ts',
+        find: 'if (message.firstPosition < 1 || message.firstPosition > next) {',
+        replace: 'if (message.firstPosition < 1) {',
+      },
+      {
+        file: 'protocol/src/session/client-document.ts',
+        find: 'const envelopes = message.envelopes.slice(next - message.firstPosition);\n    if (envelopes.length === 0) return 0;\n    this.#position += envelopes.length;',
+        replace:
+          'const envelopes = message.envelopes.slice(Math.max(0, next - message.firstPosition));\n    if (envelopes.length === 0) return 0;\n    this.#position = Math.max(this.#position, message.firstPosition + message.envelopes.length - 1);',
+      },
+    ],
+  },
+  {
+    name: 'acknowledgement-moves-too-far',
+    why: 'an acknowledgement moves the resume point over positions of others that did not come',
+    transforms: [
+      {
+        file: 'protocol/src/session/client-document.ts',
+        find: 'range.count > 0 && before <= this.#position && range.position > this.#position',
+        replace: 'range.count > 0 && before < range.position && range.position > this.#position',
+      },
+    ],
+  },
+  {
+    name: 'sent-is-forgotten',
+    why: 'what was on its way when a link broke is taken for sent',
+    transforms: [
+      {
+        file: 'protocol/src/session/client-document.ts',
+        find: '  #forgetLink(): void {\n    this.#forgetOnTheirWay();',
+        replace: '  #forgetLink(): void {',
+      },
+    ],
+  },
+  {
+    name: 'compaction-ignores-the-server',
+    why: 'compaction removes own envelopes that the server lacks',
+    transforms: [
+      {
+        file: 'sdk/src/storage/assemble.ts',
+        find: 'return record.to <= (covers.get(record.agent) ?? 0) && isSafe(record, state);',
+        replace: 'return record.to <= (covers.get(record.agent) ?? 0) && (isSafe(record, state) || record.to > 0);',
+      },
+    ],
+  },
+  {
+    name: 'compaction-replaces-any-snapshot',
+    why: "a tab's compaction replaces a snapshot that it has not read",
+    transforms: [
+      {
+        file: 'sdk/src/storage/memory.ts',
+        find: 'if (stored !== compaction.replaces || before.incarnation !== compaction.incarnation) return undefined;',
+        replace: 'if (before.incarnation !== compaction.incarnation) return undefined;',
+      },
+    ],
+  },
+  {
+    name: 'durable-before-stored',
+    why: 'a write is called durable when it is handed to storage',
+    transforms: [
+      {
+        file: 'sdk/src/sync/engine-document.ts',
+        find: '    journal.write(write, () => {\n      // Another incarnation has begun since it was handed over: the main thread has it again.\n      if (this.#appends.has(append)) this.#stored(append);\n    });',
+        replace: '    journal.write(write, () => {});\n    this.#stored(append);',
+      },
+    ],
+  },
+  {
+    name: 'kept-is-durable',
+    why: 'what only memory holds while the disk fails is called durable',
+    transforms: [
+      {
+        file: 'sdk/src/sync/own-writes.ts',
+        find: 'if (batch !== undefined) batch.taken = true;',
+        replace:
+          'if (batch !== undefined) for (const receipt of batch.receipts) receipt.markDurable();\n    if (batch !== undefined) batch.taken = true;',
+      },
+    ],
+  },
+  {
+    name: 'synced-by-agent',
+    why: 'an acknowledgement is taken for all of its agent',
+    transforms: [
+      {
+        file: 'sdk/src/sync/own-writes.ts',
+        find: '({ agent, to }) => to > 0 && to <= (reached.get(agent) ?? 0),',
+        replace: '({ agent, to }) => to > 0 && reached.has(agent),',
+      },
+    ],
+  },
+  {
+    name: 'resume-ahead-of-envelopes',
+    why: 'the resume point is stored, the envelopes before it are not',
+    transforms: [
+      {
+        file: 'sdk/src/sync/engine-document.ts',
+        find: '    journal.writeSoon(write, () => {\n      if (this.#incarnation === incarnation) this.#unstoredReceived -= 1;\n      consumed();\n    });',
+        replace:
+          '    const { remote: later, ...now } = write;\n    journal.writeSoon(now);\n    environment.timer(() => journal.writeSoon({ ...now, remote: later, acknowledged: [], resume: undefined }, () => {\n      if (this.#incarnation === incarnation) this.#unstoredReceived -= 1;\n      consumed();\n    }), 500);',
+      },
+    ],
+  },
+  {
+    name: 'state-drops-unstored',
+    why: 'a whole state replaces the main replica, and writes that are not yet stored are not joined again',
+    transforms: [
+      {
+        file: 'sdk/src/sync/open-document.ts',
+        find: '    this.#applyAll(this.#unstored);\n    free(old);',
+        replace: '    free(old);',
+      },
+    ],
+  },
+  {
+    name: 'journal-drops-failures',
+    why: 'what storage refuses once is not tried again',
+    transforms: [
+      {
+        file: 'sdk/src/sync/journal.ts',
+        find: "      this.#retryLater(asJoineryError(error, 'storage-failed'));\n      return;",
+        replace: '      this.#queue.splice(0, group.length);\n      return;',
+      },
+    ],
+  },
+  {
+    name: 'checksum-ignored',
+    why: 'a record with a wrong checksum is read all the same',
+    transforms: [
+      {
+        file: 'sdk/src/storage/record.ts',
+        find: "if (view.getUint32(end, true) !== checksum) throw corrupt('a matching checksum', 'another one');",
+        replace:
+          "if (view.getUint32(end, true) !== checksum && record.length < 0) throw corrupt('a matching checksum', 'another one');",
+      },
+    ],
+  },
+  {
+    name: 'damage-keeps-the-resume-point',
+    why: 'a damaged record is set aside, and what it held is not fetched again',
+    transforms: [
+      {
+        file: 'sdk/src/storage/assemble.ts',
+        find: 'repairs: state.repairs + 1, resume: undefined };',
+        replace: 'repairs: state.repairs + 1, resume: state.resume };',
+      },
+    ],
+  },
+  {
+    name: 'replaced-tag-is-kept',
+    why: 'after a damaged snapshot nothing is compacted, and the resume point goes on',
+    transforms: [
+      {
+        file: 'sdk/src/sync/stored-replica.ts',
+        find: '      // Also when it was set aside: the next one takes the place of none.\n      this.#tag = stored.snapshot?.tag;',
+        replace: '      if (stored.snapshot !== undefined) this.#tag = stored.snapshot.tag;',
+      },
+      {
+        file: 'sdk/src/sync/stored-replica.ts',
+        find: '    if (resume === undefined || this.#freed) return;',
+        replace: '    if (document.length > 0) return;',
+      },
+    ],
+  },
+  {
+    name: 'snapshot-claims-too-much',
+    why: "the server's snapshot is stored with a position that it doesn't reach",
+    transforms: [
+      {
+        file: 'server/src/documents/replicas.ts',
+        find: 'await this.#options.storage.putSnapshot(document.id, { epoch, position, bytes });',
+        replace: 'await this.#options.storage.putSnapshot(document.id, { epoch, position: position + 1, bytes });',
+      },
+    ],
+  },
+  {
+    name: 'follower-misses-commits',
+    why: 'a follower is entered before the state that it starts from is read',
+    transforms: [
+      {
+        file: 'server/src/documents/documents.ts',
+        find: 'start({ epoch, head, version, position: at, snapshot: bytes, delta, safe, bridges });',
+        replace:
+          'start({ epoch, head, version, position: Math.max(at, head - 1), snapshot: bytes, delta, safe, bridges });',
+      },
+    ],
+  },
+  {
+    name: 'failed-commit-stays-in-memory',
+    why: "what a failed transaction had is kept in the server's replica and numbers",
+    transforms: [
+      {
+        file: 'server/src/documents/committer.ts',
+        find: '    document.discard();\n    document.waitAgain(taken);',
+        replace: '    document.committed(taken);\n    document.waitAgain(taken);',
+      },
+    ],
+  },
+];
+
+/**
+ * The transforms of a bundle.
+ * @param {string | undefined} name of a planted bug
+ * @returns {readonly Transform[]}
+ */
+export function transformsOf(name) {
+  if (name === undefined) return knobs;
+  const bug = planted.find((candidate) => candidate.name === name);
+  if (bug === undefined)
+    throw new Error(`No planted bug is called "${name}". There are: ${planted.map((one) => one.name).join(', ')}`);
+  return [...knobs, ...bug.transforms];
+}

@@ -74,6 +74,11 @@ impl Document {
         self.own.map(|own| self.agents.id(own))
     }
 
+    /// The seq of the last operation written here; 0 before the first.
+    pub fn own_seq(&self) -> u32 {
+        self.own.map_or(0, |own| self.version.get(own))
+    }
+
     /// Grows with every change, from here or elsewhere.
     pub fn revision(&self) -> u64 {
         self.revision

@@ -81,6 +81,11 @@ impl Core {
         self.document.set_agent(agent);
     }
 
+    /// The seq of the last operation written here; 0 before the first.
+    pub fn own_seq(&self) -> u32 {
+        self.document.own_seq()
+    }
+
     /// Grows with every change.
     pub fn revision(&self) -> f64 {
         self.document.revision() as f64

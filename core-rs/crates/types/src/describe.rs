@@ -44,7 +44,8 @@ impl Document {
             named: vec![Named {
                 container: Some(ROOT),
                 kind: Kind::Map,
-                path: Vec::new(),
+                parent: 0,
+                step: Vec::new(),
                 steps: 0,
                 new: Vec::new(),
             }],
@@ -54,9 +55,6 @@ impl Document {
         };
         for operation in &operations {
             describing.operation(operation)?;
-            if describing.changes.len() > MAX_DESCRIPTION_BYTES {
-                return Err(Error::LimitExceeded("a description has at most 16 MiB"));
-            }
         }
         out.push(7);
         out.varint(describing.count);
@@ -70,8 +68,12 @@ struct Named {
     /// Where it is in the document, if it is there.
     container: Option<u32>,
     kind: Kind,
-    /// Packed keys and indices, and how many.
-    path: Vec<u8>,
+    /// The one that it is in: a number below its own, but for the root's.
+    parent: usize,
+    /// The last step of its path, a packed key or index. An envelope may name a container at the end of a long path a hundred
+    /// thousand times: none has a copy of the whole.
+    step: Vec<u8>,
+    /// How many steps its path has.
     steps: u64,
     /// The units that the envelope inserts in it: first seq, how many, at which index.
     new: Vec<(u32, u32, u32)>,
@@ -112,24 +114,23 @@ impl Describing<'_> {
                 let index = self.inserted(*anchor, operation);
                 let mut value = vec![5];
                 value.blob(text);
-                self.change("insert", &Last::Index(i64::from(index)), &value);
+                self.change("insert", &Last::Index(i64::from(index)), &value)?;
             }
             Action::InsertElements { anchor, values } => {
                 let first = self.inserted(*anchor, operation);
                 for (value, i) in values.iter().zip(0..) {
                     let index = Last::Index(i64::from(first) + i);
                     match value {
-                        ValueRef::Child(kind, _) => self.create(*kind, &index),
-                        ValueRef::Plain(bytes) => self.change("insert", &index, &[&[7, 1], *bytes].concat()),
+                        ValueRef::Child(kind, _) => self.create(*kind, &index)?,
+                        ValueRef::Plain(bytes) => self.change("insert", &index, &[&[7, 1], *bytes].concat())?,
                         ValueRef::Deleted => {}
                     }
                 }
             }
-            Action::DeleteRange { first, len, .. } => self.removed(*first, *len),
+            Action::DeleteRange { first, len, .. } => self.removed(*first, *len)?,
             Action::DeleteRanges(ranges) => {
                 for &(first, len) in ranges {
-                    self.removed(first, len);
-                    self.check_length()?;
+                    self.removed(first, len)?;
                 }
             }
             Action::Write { key, value, .. } => {
@@ -138,26 +139,18 @@ impl Describing<'_> {
                     KeyRef::Element(element) => Last::Index(self.index(at, *element)),
                 };
                 match value {
-                    ValueRef::Deleted => self.change("delete", &last, &[]),
-                    ValueRef::Plain(bytes) => self.change("set", &last, bytes),
-                    ValueRef::Child(kind, _) => self.create(*kind, &last),
+                    ValueRef::Deleted => self.change("delete", &last, &[])?,
+                    ValueRef::Plain(bytes) => self.change("set", &last, bytes)?,
+                    ValueRef::Child(kind, _) => self.create(*kind, &last)?,
                 }
             }
             Action::Count(amount) => {
                 let mut value = Vec::new();
                 number(&mut value, *amount);
-                self.change("increment", &Last::Nothing, &value);
+                self.change("increment", &Last::Nothing, &value)?;
             }
-            Action::Add(value) => self.change("add", &Last::Nothing, value),
-            Action::Remove(value, _) => self.change("remove", &Last::Nothing, value),
-        }
-        self.check_length()
-    }
-
-    fn check_length(&self) -> Result<(), Error> {
-        let paths = self.named.last().map_or(0, |named| named.path.len());
-        if self.changes.len() + paths > MAX_DESCRIPTION_BYTES {
-            return Err(Error::LimitExceeded("a description has at most 16 MiB"));
+            Action::Add(value) => self.change("add", &Last::Nothing, value)?,
+            Action::Remove(value, _) => self.change("remove", &Last::Nothing, value)?,
         }
         Ok(())
     }
@@ -167,14 +160,14 @@ impl Describing<'_> {
         if above.steps >= u64::from(crate::MAX_DEPTH) {
             return Err(Error::LimitExceeded("containers nest at most 128 deep"));
         }
-        let mut path = above.path.clone();
+        let mut step = Vec::new();
         let key = match key {
             KeyRef::Name(name) => {
-                string(&mut path, name);
+                string(&mut step, name);
                 Key::Name(Rc::from(name))
             }
             KeyRef::Element(element) => {
-                number(&mut path, self.index(parent, element));
+                number(&mut step, self.index(parent, element));
                 Key::Element(element)
             }
         };
@@ -184,7 +177,8 @@ impl Describing<'_> {
                 .container
                 .and_then(|parent| all.find(parent, &key, kind, generation)),
             kind,
-            path,
+            parent,
+            step,
             steps: above.steps + 1,
             new: Vec::new(),
         })
@@ -202,11 +196,11 @@ impl Describing<'_> {
         index
     }
 
-    fn removed(&mut self, first: Dot, len: u32) {
+    fn removed(&mut self, first: Dot, len: u32) -> Result<(), Error> {
         let index = Last::Index(self.index(self.at, first));
         let mut value = Vec::new();
         number(&mut value, i64::from(len));
-        self.change("remove", &index, &value);
+        self.change("remove", &index, &value)
     }
 
     /// How far into what the envelope has inserted a unit is.
@@ -241,14 +235,21 @@ impl Describing<'_> {
         self.new_index(named, unit).is_some() || in_document().is_some()
     }
 
-    fn create(&mut self, kind: Kind, last: &Last<'_>) {
+    fn create(&mut self, kind: Kind, last: &Last<'_>) -> Result<(), Error> {
         let mut value = Vec::new();
         string(&mut value, kind.name());
-        self.change("create", last, &value);
+        self.change("create", last, &value)
     }
 
+    /// Tells one change. The bound is looked at with each: one operation may be a hundred thousand of them.
     #[inline(never)]
-    fn change(&mut self, kind: &str, last: &Last<'_>, value: &[u8]) {
+    fn change(&mut self, kind: &str, last: &Last<'_>, value: &[u8]) -> Result<(), Error> {
+        let mut steps = Vec::new();
+        let mut at = self.at;
+        while at > 0 {
+            steps.push(&self.named[at].step[..]);
+            at = self.named[at].parent;
+        }
         let named = &self.named[self.at];
         let out = &mut self.changes;
         // Keys ascend, as in every packed object.
@@ -261,7 +262,7 @@ impl Describing<'_> {
         out.blob(b"path");
         out.push(7);
         out.varint(named.steps + u64::from(!matches!(last, Last::Nothing)));
-        out.extend_from_slice(&named.path);
+        steps.iter().rev().for_each(|step| out.extend_from_slice(step));
         match last {
             Last::Nothing => {}
             Last::Key(key) => string(out, key),
@@ -272,6 +273,10 @@ impl Describing<'_> {
             out.extend_from_slice(value);
         }
         self.count += 1;
+        if out.len() > MAX_DESCRIPTION_BYTES {
+            return Err(Error::LimitExceeded("a description has at most 16 MiB"));
+        }
+        Ok(())
     }
 }
 

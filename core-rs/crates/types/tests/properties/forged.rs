@@ -629,3 +629,35 @@ fn long_ways_down_the_tree_are_not_walked_again_and_again() {
         }
     }
 }
+
+/// Whatever an envelope names and inserts below a long key: the key is told once for each change, or not at all, but never kept
+/// for each. (A copy for each would be thirty gigabytes here.)
+#[test]
+fn a_description_costs_no_more_than_it_may_be_long() {
+    const MANY_NAMES: u32 = 100_000;
+    let document = Document::default();
+    let long = "k".repeat(300_000);
+    let describe = |payload: &[u8], count: u32, stamp: Option<u64>| {
+        let mut out = Vec::new();
+        let done = document.describe(&envelope(1, 0, count, stamp, payload), &mut out);
+        done.map(|()| out.len())
+    };
+
+    let mut payload = vec![0x01];
+    blob(&mut payload, long.as_bytes());
+    for _ in 0..MANY_NAMES {
+        // A map in the first one.
+        payload.extend([0x81, 2, 1, 1, b'm']);
+    }
+    payload.extend([0x04, 1, b'd']);
+    let length = describe(&payload, 1, Some(1)).unwrap();
+    assert!((long.len()..long.len() + 100).contains(&length), "{length}");
+
+    let mut payload = vec![0x11];
+    blob(&mut payload, long.as_bytes());
+    payload.push(0x02);
+    varint(&mut payload, u64::from(MANY_NAMES));
+    payload.resize(payload.len() + MANY_NAMES as usize, 0);
+    let error = describe(&payload, MANY_NAMES, None).unwrap_err();
+    assert_eq!(error.code(), "limit-exceeded");
+}

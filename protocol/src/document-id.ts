@@ -12,7 +12,8 @@ const unwanted = /[\u0000-\u001f\u007f-\u009f\ufeff]|\p{Surrogate}/u;
 
 /** Whether the text may be a document's id. */
 export function isDocumentId(id: string): boolean {
-  if (id.length === 0 || id.length > maxDocumentIdBytes || unwanted.test(id)) return false;
+  // Without types anything may come: a number has no length that is too long.
+  if (typeof id !== 'string' || id.length === 0 || id.length > maxDocumentIdBytes || unwanted.test(id)) return false;
   return utf8Length(id) <= maxDocumentIdBytes;
 }
 

@@ -196,6 +196,33 @@ describe('/documents/:id', () => {
       expect(await bad.json()).toMatchObject({ error: { code: 'invalid-document-id' } });
     }
   });
+
+  it('takes no document for another because of how its id is encoded', async () => {
+    await world.start();
+    // What is no encoding at all could be read as these.
+    const ids = ['%ff', '%ED%A0%80', '%C0%AF', 'a%zz', '%', '%2', '%E2%82', '%C3x'];
+    for (const id of ids) {
+      const client = world.client({ document: id });
+      client.write((replica) => replica.root.set('is', id));
+      await client.synced();
+    }
+    for (const id of ids) {
+      for (const method of ['GET', 'HEAD', 'DELETE']) {
+        const answer = await sendRaw(`${method} /documents/${id} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+        expect(answer, `${method} ${id}`).toMatch(/^HTTP\/1\.1 400/);
+        if (method !== 'HEAD') expect(answer).toContain('"code":"invalid-document-id"');
+      }
+    }
+    for (const id of ids) {
+      expect(await (await get(`/documents/${encodeURIComponent(id)}`)).json()).toEqual({ is: id });
+    }
+    // A path that leads elsewhere is that path's matter: there is no document `..` over HTTP.
+    for (const path of ['/documents/..', '/documents/%2e%2e', '/documents/a/..', '/documents/', '/documents/a/']) {
+      const answer = await sendRaw(`DELETE ${path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n`);
+      expect(answer, path).toMatch(/^HTTP\/1\.1 40[45]/);
+    }
+    expect(world.reported).toEqual([]);
+  });
 });
 
 describe('a deletion', () => {
@@ -252,6 +279,22 @@ describe('other addresses and methods', () => {
     expect(noHttp).toContain('"code":"invalid-request"');
     const long = await sendRaw(`GET / HTTP/1.1\r\nhost: x\r\nx: ${'y'.repeat(20_000)}\r\n\r\n`);
     expect(long).toMatch(/^HTTP\/1\.1 431/);
+    for (const [target, host] of [
+      ['/health', 'a b'],
+      ['/health', ''],
+      ['/health', 'x:99999999'],
+      ['/health', '['],
+      ['/health', 'user@x'],
+      ['/documents/a\\b', 'x'],
+      ['http://[/', 'x'],
+      ['*', 'x'],
+    ]) {
+      const answer = await sendRaw(`GET ${target} HTTP/1.1\r\nhost: ${host}\r\nconnection: close\r\n\r\n`);
+      expect(answer, `${target} of ${host}`).toMatch(/^HTTP\/1\.1 400/);
+      expect(answer, `${target} of ${host}`).toContain('"code":"invalid-request"');
+    }
+    expect(await sendRaw('GET /health HTTP/1.0\r\n\r\n')).toContain('"code":"invalid-request"');
+    expect(world.reported).toEqual([]);
     const plain = await get('/sync');
     expect(plain.status).toBe(404);
   });

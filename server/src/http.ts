@@ -83,7 +83,7 @@ export function createHttp(options: HttpOptions): Hono {
 
   app.get('/documents/:id', async (context) => {
     await userOf(context, authenticate);
-    const id = checkDocumentId(context.req.param('id'));
+    const id = documentOf(context);
     const document = await documents.json(id);
     if (document === undefined) {
       throw new JoineryError('not-found', `Nothing was written to the document ${JSON.stringify(id)} yet.`);
@@ -102,7 +102,7 @@ export function createHttp(options: HttpOptions): Hono {
       throw new JoineryError('forbidden', 'Pages of this origin may not delete documents.');
     }
     const user = await userOf(context, authenticate);
-    await documents.delete(checkDocumentId(context.req.param('id')), user);
+    await documents.delete(documentOf(context), user);
     return context.body(null, 204);
   });
 
@@ -184,6 +184,28 @@ function answerError(context: Context, error: JoineryError): Response {
   context.header('cache-control', 'no-store');
   context.header('content-type', 'application/json; charset=utf-8');
   return context.body(errorBody(error), statusOf[error.code] ?? 500);
+}
+
+/**
+ * The document that the address names.
+ *
+ * @throws JoineryError `invalid-document-id`, also for percent-encodings that give no text: the framework would leave them as
+ *   they are, and what is said of one document (that it be deleted) would be done to another.
+ */
+function documentOf(context: Context): string {
+  const [, , encoded = ''] = new URL(context.req.url).pathname.split('/');
+  let id: string;
+  try {
+    id = decodeURIComponent(encoded);
+  } catch (error) {
+    const parts = {
+      expected: 'a document id as `encodeURIComponent` writes it',
+      got: JSON.stringify(encoded.slice(0, 64)),
+      remedy: 'Encode the id.',
+    };
+    throw new JoineryError('invalid-document-id', parts, { cause: error });
+  }
+  return checkDocumentId(id);
 }
 
 /** An address within the web app, which the app itself looks at: not the name of a file. */

@@ -5,8 +5,8 @@
 import { createServer as createHttpServer, type Server as HttpServer, type IncomingMessage } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { getRequestListener } from '@hono/node-server';
-import { checkDocumentId, JoineryError } from '@joinery/protocol';
+import { getRequestListener, RequestError } from '@hono/node-server';
+import { asJoineryError, checkDocumentId, JoineryError } from '@joinery/protocol';
 import { init } from 'joinery/core';
 import { WebSocketServer } from 'ws';
 import { createServerCodec } from './codec.ts';
@@ -74,7 +74,9 @@ export async function createServer(options: ServerOptions): Promise<Server> {
   const documents = new Documents({ storage, codec, environment, report, replicas, accept, acceptDeletion });
   const origins = options.origins ?? (authenticate === undefined ? 'all' : 'own');
   const http = createHttp({ documents, storage, files, origins, authenticate, report });
-  const server = createHttpServer({ maxHeaderSize: maxHeaderBytes }, getRequestListener(http.fetch));
+  const errorHandler = (error: unknown): Response => answerUnread(error, report);
+  const listener = getRequestListener(http.fetch, { errorHandler });
+  const server = createHttpServer({ maxHeaderSize: maxHeaderBytes }, listener);
   server.on('clientError', refuseRequest);
   server.headersTimeout = 10_000;
   server.requestTimeout = 30_000;
@@ -233,6 +235,17 @@ function refuseRequest(cause: NodeJS.ErrnoException, socket: Duplex): void {
     remedy: 'Correct the request.',
   });
   answerAndClose(socket, status, error);
+}
+
+/** The answer to a request that doesn't get as far as the routes. */
+function answerUnread(error: unknown, report: (error: unknown) => void): Response {
+  const isBad = error instanceof RequestError;
+  if (!isBad) report(error);
+  const expected = 'a request with a host and an address';
+  const parts = { expected, got: isBad ? error.message : '', remedy: 'Correct the request.' };
+  const typed = isBad ? new JoineryError('invalid-request', parts, { cause: error }) : asJoineryError(error);
+  const headers = { 'cache-control': 'no-store', 'content-type': 'application/json; charset=utf-8' };
+  return new Response(errorBody(typed), { status: isBad ? 400 : 500, headers });
 }
 
 function answerAndClose(socket: Duplex, status: string, error: JoineryError): void {

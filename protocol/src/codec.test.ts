@@ -148,6 +148,30 @@ describe('limits', () => {
     expect(codeOf(() => pbfCodec.encode(subscribe(maxSubscriptionsPerFrame + 1)))).toBe('invalid-frame');
   });
 
+  it('takes no page of a space that tells of other documents', () => {
+    const page = (space: string, document: string): Message => {
+      const entries = [{ document, epoch: 1, head: 1, deleted: true }];
+      return { type: 'space-heads', space, token: 1, entries, more: false, restarted: false, code: '', message: '' };
+    };
+    for (const [space, id] of [
+      ['notes', 'todo/a'],
+      ['notes', 'notes'],
+      ['', 'notes/a'],
+      ['a', '/a'],
+      ['notes', 'notes2/a'],
+    ] as const) {
+      expect(codeOf(() => pbfCodec.decode(pbfCodec.encode(page(space, id))))).toBe('invalid-space');
+    }
+    for (const [space, id] of [
+      ['notes', 'notes/a/b'],
+      ['notes', 'notes/'],
+      ['', 'notes'],
+      ['', '/a'],
+    ] as const) {
+      expect(pbfCodec.decode(pbfCodec.encode(page(space, id)))).toEqual(page(space, id));
+    }
+  });
+
   it('refuses a frame that is too large before it reads anything', () => {
     expect(codeOf(() => pbfCodec.decode(new Uint8Array(maxFrameBytes + 1)))).toBe('frame-too-large');
     const half = new Uint8Array(1024 * 1024);
@@ -162,7 +186,32 @@ describe('limits', () => {
   });
 });
 
+/** How many times as much as usual is to be done. */
+const rounds = Number(process.env.JOINERY_ROUNDS ?? 1);
+
 describe('damaged frames', () => {
+  // One seed for each, so that none hides behind the others.
+  for (const [index, [name, sample]] of Object.entries(sampleMessages).entries()) {
+    it(`${name}: gives a message or a typed error for 3,000 of them`, { timeout: 60_000 * rounds }, () => {
+      const frame = pbfCodec.encode(sample);
+      const others = Object.values(sampleMessages).map((message) => pbfCodec.encode(message));
+      const codes = ['no error', 'invalid-frame', 'invalid-document-id', 'invalid-space'];
+      let same = 0;
+      // Spliced with itself, and now and then with another one.
+      for (const samples of [[frame], [frame, ...others]]) {
+        damage(samples, 1_500 * rounds, seededRandom(100 + index), (input) => {
+          const code = codeOf(() => {
+            const message = pbfCodec.decode(input);
+            if (message.type === sample.type) same += 1;
+            pbfCodec.encode(message);
+          });
+          if (!codes.includes(code)) throw new Error(`${code}: ${toHex(input)}`);
+        });
+      }
+      expect(same).toBeGreaterThan(0);
+    });
+  }
+
   it('gives a message or a typed error for 100,000 of them', () => {
     const samples = Object.values(sampleMessages).map((message) => pbfCodec.encode(message));
     const codes = new Map<string, number>();

@@ -6,7 +6,7 @@
  */
 
 import { PbfReader, PbfWriter } from 'pbf';
-import { checkDocumentId, checkSpace } from './document-id.ts';
+import { checkDocumentId, checkSpace, spaceOf } from './document-id.ts';
 import { JoineryError } from './error.ts';
 import { type Frame, readFrame, writeFrame } from './gen/frame.generated.ts';
 import type { Message } from './messages.ts';
@@ -55,7 +55,8 @@ export function createCodec(library: ProtobufLibrary): FrameCodec {
         for (const subscription of message.subscriptions) checkDocumentId(subscription.document);
       } else if ('space' in message) {
         checkSpace(message.space);
-        if (message.type === 'space-heads') for (const entry of message.entries) checkDocumentId(entry.document);
+        if (message.type === 'space-heads')
+          for (const { document } of message.entries) checkOf(message.space, document);
       }
       return message;
     },
@@ -251,6 +252,16 @@ function fromFrame(frame: Frame): Message {
   throw new JoineryError('invalid-frame', {
     expected: 'a message that this version knows',
     got: 'none',
+    remedy: 'The frame was not used.',
+  });
+}
+
+/** A space's page tells of its own documents only. */
+function checkOf(space: string, document: string): void {
+  if (spaceOf(checkDocumentId(document)) === space) return;
+  throw new JoineryError('invalid-space', {
+    expected: `documents of the space ${JSON.stringify(space)}`,
+    got: JSON.stringify(document.slice(0, 64)),
     remedy: 'The frame was not used.',
   });
 }

@@ -11,9 +11,26 @@ export function seededRandom(seed: number): () => number {
   };
 }
 
+/** Varints at which a count or a length could overflow. */
+const edges: readonly (readonly number[])[] = [
+  [0],
+  [1],
+  [0x7f],
+  [0x80, 1],
+  [0xff, 0x7f],
+  [0xff, 0xff, 0xff, 0xff, 0x07],
+  [0xff, 0xff, 0xff, 0xff, 0x0f],
+  [0x80, 0x80, 0x80, 0x80, 0x10],
+  [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x0f],
+  [0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x80, 0x10],
+  [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 1],
+  // In a longer form than it needs.
+  [0x80, 0],
+];
+
 /**
- * Calls `use` with so many damaged inputs: the samples truncated, with flipped bits, with bytes put in or cut out, two
- * of them spliced, and random bytes.
+ * Calls `use` with so many damaged inputs: the samples truncated, with flipped bits, with bytes put in or cut out, with
+ * numbers at some edge in the place of what was there, two of them spliced, and random bytes.
  */
 export function damage(
   samples: readonly Uint8Array[],
@@ -25,7 +42,7 @@ export function damage(
   const pick = (): Uint8Array => samples[below(samples.length)] ?? new Uint8Array(0);
   for (let index = 0; index < count; index += 1) {
     const sample = pick();
-    switch (index % 5) {
+    switch (index % 6) {
       case 0:
         use(sample.slice(0, below(sample.length + 1)));
         break;
@@ -47,6 +64,12 @@ export function damage(
       case 3: {
         const other = pick();
         use(Uint8Array.of(...sample.slice(0, below(sample.length + 1)), ...other.slice(below(other.length + 1))));
+        break;
+      }
+      case 4: {
+        const at = below(sample.length + 1);
+        const edge = edges[below(edges.length)] ?? [];
+        use(Uint8Array.of(...sample.slice(0, at), ...edge, ...sample.slice(at + 1 + below(3))));
         break;
       }
       default:

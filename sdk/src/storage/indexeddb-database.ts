@@ -62,7 +62,9 @@ export async function openDatabase(namespace: Namespace, events: StoreEvents, cl
   }
   try {
     const database = await openDB<Schema>(databaseName(namespace), databaseVersion, {
-      upgrade(db, oldVersion) {
+      upgrade(db, oldVersion, _newVersion, transaction) {
+        // Opening fails where it is aborted; this promise must not do so as an unhandled rejection.
+        transaction.done.catch(() => {});
         if (oldVersion < 1) {
           db.createObjectStore('log');
           db.createObjectStore('snapshots');

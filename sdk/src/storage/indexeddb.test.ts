@@ -137,6 +137,49 @@ describe('IndexedDB alone', () => {
     await store.close();
   });
 
+  test('an upgrade that is killed half-way leaves the first version as it was, and is done anew', async () => {
+    const upgrades = ['rejected', 'replaced'];
+    for (const at of [...upgrades, 'the end']) {
+      const namespace = freshNamespace();
+      const bytes = writeEnvelope({ agent: 1n, from: 0, to: 1, payload: Uint8Array.of(1) });
+      const key = ['a', '0000000000000001', 0];
+      const older = await openDB(databaseName(namespace), 1, { upgrade: firstVersion });
+      await older.put('log', firstFormat('a', 1, [0, 0, 0, 5, ...bytes]), key);
+      await older.put('states', firstFormat('a', 3, [0, 1, 4, 0]), 'a');
+      await older.put('outbox', 5, key);
+      older.close();
+
+      const create = IDBDatabase.prototype.createObjectStore;
+      vi.spyOn(IDBDatabase.prototype, 'createObjectStore').mockImplementation(function (
+        this: IDBDatabase,
+        name,
+        options,
+      ) {
+        const store = create.call(this, name, options);
+        // A process that dies has not committed: its transaction never was.
+        if (name === at) store.transaction.abort();
+        if (name === upgrades.at(-1) && at === 'the end') {
+          // After everything that the upgrade asks for, and before its commit.
+          store.put(new Uint8Array(), 'x').onsuccess = () => store.transaction.abort();
+        }
+        return store;
+      });
+      await assertRejects(new IndexedDbStorage().open(namespace), 'storage-failed');
+      vi.restoreAllMocks();
+
+      const before = await openDB(databaseName(namespace));
+      expect([before.version, [...before.objectStoreNames].includes('rejected')]).toEqual([1, false]);
+      expect(await before.count('log')).toBe(1);
+      before.close();
+      const store = await new IndexedDbStorage().open(namespace);
+      expect(await store.load('a')).toMatchObject({ resume: { epoch: 1, position: 4 }, incarnation: 0, damaged: [] });
+      expect(await store.pending()).toEqual([{ document: 'a', envelopes: 1, oldestAt_ms: 5 }]);
+      expect(await store.rejected()).toEqual([]);
+      await store.append([write]);
+      await store.close();
+    }
+  });
+
   test('a full disk is a typed error, changes nothing, and the same write succeeds later', async () => {
     const store = await new IndexedDbStorage().open(freshNamespace());
     const put = vi.spyOn(IDBObjectStore.prototype, 'put').mockImplementationOnce(() => {

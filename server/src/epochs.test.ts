@@ -341,4 +341,35 @@ describe('a restored backup', () => {
       expect(client.replica.toJSON()).toEqual({ c: 93, m: { a: '1' } });
     }
   });
+
+  it('that is restored twice, at whatever moment of the first recovery, gives back everything once', async () => {
+    for (const [index, between_ms] of [0, 20, 45, 70, 100, 150, 250, 500, 2_000, 10_000].entries()) {
+      world = new VirtualWorld(40 + index);
+      storage = new MemoryStorage({ epoch: world.environment().epoch() });
+      let node = world.node(storage);
+      const clients = [0, 1, 2].map(() => world.client(node).connect());
+      for (const client of clients) client.write(add(1));
+      await world.run(1_000);
+      const backup = storage.backup();
+      await world.run(2_000);
+      for (const client of clients) for (let count = 0; count < 3; count += 1) client.write(add(10));
+      await world.run(2_000);
+      for (const back_ms of [between_ms, 60_000]) {
+        node.crash();
+        node = world.node(MemoryStorage.restore(backup, { epoch: world.environment().epoch() }));
+        for (const client of clients) client.node = node;
+        // One is not there the first time, and one writes meanwhile.
+        if (back_ms === between_ms) clients[2]?.disconnect();
+        else clients[2]?.connect();
+        clients[0]?.write(add(100));
+        await world.run(back_ms);
+      }
+      expect(await value(node), `${between_ms} ms between`).toEqual({ c: 293 });
+      for (const client of clients) {
+        expect([client.pending, client.rejected.length]).toEqual([0, 0]);
+        expect(client.replica.toJSON()).toEqual({ c: 293 });
+      }
+      expect(world.reported).toEqual([]);
+    }
+  });
 });

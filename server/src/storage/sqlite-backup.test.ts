@@ -1,10 +1,20 @@
 /** Backups as files, and data of an earlier version: what is refused, what is kept, what a restored server is. */
 
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { everythingSafe, JoineryError } from '@joinery/protocol';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { openSqliteStorage } from './sqlite.ts';
 import { backup, restore } from './sqlite-backup.ts';
 import { SqliteDatabase } from './sqlite-database.ts';
@@ -203,6 +213,53 @@ describe('data of format 1', () => {
     expect(database.prepare(`SELECT value FROM meta WHERE key = 'format'`).all()).toEqual([[1]]);
     expect(database.prepare(`SELECT count(*) FROM pragma_table_info('documents')`).all()).toEqual([[4]]);
     database.close();
+  });
+
+  it('comes through a kill at any moment of that', async () => {
+    // Enough that half of it is on the disk before the commit.
+    make(`
+      WITH RECURSIVE n(i) AS (SELECT 10 UNION ALL SELECT i + 1 FROM n WHERE i < 3000)
+        INSERT INTO documents SELECT i, 's/' || i, 5000, 1 FROM n;
+      INSERT INTO log SELECT number, 5000, 1, x'0100000000000000', 0, 1, x'09' FROM documents WHERE number >= 10;
+      INSERT INTO agents SELECT number, x'0100000000000000', 1, 1 FROM documents WHERE number >= 10;
+    `);
+    const source = join(data, 'joinery.sqlite');
+    const kills: string[] = [];
+    const execute = SqliteDatabase.prototype.execute;
+    const spy = vi.spyOn(SqliteDatabase.prototype, 'execute').mockImplementation(function (this: SqliteDatabase, sql) {
+      if (!sql.includes('ALTER TABLE')) {
+        execute.call(this, sql);
+        return;
+      }
+      // What isn't committed goes to the disk as soon as it can.
+      execute.call(this, 'PRAGMA cache_size = 2; PRAGMA cache_spill = 1');
+      for (const statement of sql.split(';')) {
+        execute.call(this, statement);
+        const killed = join(folder, `killed-${kills.length}`);
+        kills.push(killed);
+        mkdirSync(killed);
+        for (const suffix of ['', '-wal']) {
+          if (existsSync(source + suffix)) copyFileSync(source + suffix, join(killed, `joinery.sqlite${suffix}`));
+        }
+      }
+    });
+    await openSqliteStorage(data).close();
+    spy.mockRestore();
+    expect(kills.length).toBeGreaterThan(10);
+    // The later ones have the more on the disk of what was never committed.
+    const sizes = kills.map((path) => statSync(join(path, 'joinery.sqlite-wal')).size);
+    expect(sizes.at(-1)).toBeGreaterThan((sizes[0] ?? 0) + 100_000);
+    for (const killed of kills) {
+      const before = new SqliteDatabase(join(killed, 'joinery.sqlite'));
+      expect(before.prepare(`SELECT value FROM meta WHERE key = 'format'`).all()).toEqual([[1]]);
+      before.close();
+      const storage = openSqliteStorage(killed);
+      expect(await storage.head('s/2999')).toMatchObject({ epoch: 5_000, head: 1, base: 0, deleted: false });
+      expect((await storage.changes({ space: 's', after: 0, limit: 5_000 })).entries).toHaveLength(2_992);
+      expect((await storage.agents('s/77')).get(1n)).toMatchObject({ seq: 1, epoch: 5_000 });
+      await append(storage, 's/77', 3n);
+      await storage.close();
+    }
   });
 
   it('can be restored from a backup of that time', async () => {

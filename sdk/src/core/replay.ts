@@ -6,7 +6,7 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
-import { absent, type Bridge as CoreBridge } from './bridge.ts';
+import { absent, type Bridge as CoreBridge, checkAgent } from './bridge.ts';
 import type { Replaying } from './pkg/joinery_core.js';
 
 /**
@@ -155,8 +155,12 @@ export class Replay {
    * The new name of an operation: the last new operation that it became. For receipts.
    *
    * @returns undefined where nothing of it is left (it was rejected, or had nothing left to do) or it was never replayed
+   * @throws JoineryError `invalid-option` for an agent that is none
    */
   translate(agent: bigint, seq: number): DotName | undefined {
+    checkAgent(agent);
+    // The core takes 32 bits, and would make another number of what isn't one.
+    if (!Number.isInteger(seq) || seq < 1 || seq >= 2 ** 32) return undefined;
     const into = this.#into;
     const found = into.core.replay_translate(this.#open, agent, seq);
     if (found === absent) return undefined;
@@ -193,6 +197,7 @@ function packParts({ mapping = new Uint8Array(0), bridges = [] }: ReplayOptions)
   packed.set(mapping, 8);
   let at = 8 + mapping.length;
   for (const { agent, bytes } of bridges) {
+    checkAgent(agent);
     view.setBigUint64(at, agent, true);
     view.setBigUint64(at + 8, BigInt(bytes.length), true);
     packed.set(bytes, at + 16);

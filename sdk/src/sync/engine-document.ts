@@ -432,10 +432,34 @@ export class EngineDocument implements Sleeper {
     const local = this.#local;
     if (local === undefined) return;
     this.#context.awake.used(this);
-    if (this.#replacing !== undefined) {
-      this.#replacing.handle(effect);
-      return;
+    try {
+      if (this.#replacing === undefined) this.#hear(effect, local);
+      else {
+        if (effect.type === 'document-failed') this.#failed(effect.error);
+        this.#replacing.handle(effect);
+      }
+    } catch (error) {
+      if (!(error instanceof JoineryError)) throw error;
+      this.#unreadable(error);
     }
+  }
+
+  /**
+   * The server has sent what can't be read: that is this document's trouble alone. What is stored stays as it is, and nothing
+   * more is asked for: it would bring the same.
+   */
+  #unreadable(error: JoineryError): void {
+    this.#replacing?.stop();
+    this.#replacing = undefined;
+    this.#context.session.unsubscribe(this.id);
+    this.#setTrouble({ error, blocked: true });
+  }
+
+  #failed(error: JoineryError): void {
+    this.#setTrouble({ error, blocked: !error.retryable });
+  }
+
+  #hear(effect: DocumentEffect, local: StoredReplica): void {
     const { session } = this.#context;
     switch (effect.type) {
       case 'subscribed':
@@ -464,8 +488,8 @@ export class EngineDocument implements Sleeper {
       case 'snapshot':
         if (!local.join([effect.bytes])) {
           // The position that it stands for must not be stored without it.
-          session.unsubscribe(this.id);
-          this.#setTrouble({ error: this.#trouble?.error ?? unreadable(), blocked: true });
+          session.consumed(effect.credit_bytes);
+          this.#unreadable(this.#trouble?.error ?? unreadable());
           break;
         }
         this.#main.push([effect.bytes]);
@@ -514,7 +538,7 @@ export class EngineDocument implements Sleeper {
         this.#replace();
         break;
       case 'document-failed':
-        this.#setTrouble({ error: effect.error, blocked: !effect.error.retryable });
+        this.#failed(effect.error);
         break;
       default:
         break;
@@ -577,11 +601,15 @@ export class EngineDocument implements Sleeper {
       clock: () => this.#clockState,
       now: () => this.#context.now(),
       overtaken: (stored) => this.#reload(stored),
+      unreadable: (error) => {
+        if (this.#replacing === replacing) this.#unreadable(error);
+      },
       replaced: async (bridges, later) => {
         await this.#reload(await store.load(this.id), bridges);
         if (this.#replacing !== replacing) return;
         this.#replacing = undefined;
         session.replaced(this.id);
+        if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
         for (const effect of later) this.handle(effect);
         this.tabs.changed();
         this.#maybeRelease();
@@ -853,9 +881,9 @@ export class EngineDocument implements Sleeper {
         if (this.#outbox.has(header)) own.push(acknowledgement);
       }
     } catch (error) {
-      // Not to be stored: a server that sends such is broken, and asking again would bring the same.
-      session.unsubscribe(this.id);
-      this.#setTrouble({ error: asJoineryError(error), blocked: true });
+      // Not to be stored.
+      session.consumed(envelopes.reduce((sum, { length }) => sum + length, 0));
+      this.#unreadable(asJoineryError(error));
       return;
     }
     const at_ms = environment.now();

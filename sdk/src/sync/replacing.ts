@@ -10,14 +10,14 @@
 //
 // A crash between any two of them leaves the old incarnation as it was, or the new one. It knows nothing of main threads.
 
-import type { JoineryError } from '@joinery/protocol';
+import { JoineryError } from '@joinery/protocol';
 import type { Bridge } from '../core/replay.ts';
 import { Replica } from '../core/replica.ts';
 import type { Environment } from '../environment.ts';
 import { ownAgents } from '../storage/assemble.ts';
 import type { DocumentStore, StoredDocument } from '../storage/storage.ts';
 import type { Journal } from './journal.ts';
-import { type ClockState, rejectionsOf, replayLog } from './replay-log.ts';
+import { type ClockState, type ReplayedLog, rejectionsOf, replayLog } from './replay-log.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
 import type { StoredReplica } from './stored-replica.ts';
 
@@ -49,6 +49,8 @@ export interface ReplacingContext {
   now(): number;
   /** Another tab was quicker: there is another incarnation in storage. */
   overtaken(stored: StoredDocument): Promise<void>;
+  /** What the server has sent can't be replayed into: the old incarnation stays as it is, and nothing more is done. */
+  unreadable(error: JoineryError): void;
   /** It is done; resolves when the new incarnation is loaded. `later`: what came from the server since. */
   replaced(bridges: readonly Bridge[], later: readonly DocumentEffect[]): Promise<void>;
 }
@@ -60,7 +62,7 @@ const swapAttempts = 8;
 interface ServerState {
   readonly into: Replica;
   readonly last: ReadonlyMap<bigint, number>;
-  readonly bridges: Bridge[];
+  bridges: readonly Bridge[];
   epoch: number;
   position: number;
   safe: number | undefined;
@@ -144,6 +146,7 @@ export class Replacing {
     this.#forget();
   }
 
+  /** @throws JoineryError when the server has sent what the core can't read; then it is to be stopped */
   handle(effect: DocumentEffect): void {
     if (this.#stopped) return;
     if (effect.type === 'epoch-changed') {
@@ -168,8 +171,8 @@ export class Replacing {
         };
         break;
       case 'bridge':
-        state?.bridges.push({ agent: effect.agent, bytes: effect.bytes });
         this.#context.session.consumed(effect.credit_bytes);
+        if (state !== undefined) state.bridges = [...state.bridges, { agent: effect.agent, bytes: effect.bytes }];
         break;
       case 'subscribed':
         if (state === undefined) break;
@@ -180,18 +183,19 @@ export class Replacing {
         if (state !== undefined && effect.epoch === state.epoch) state.safe = effect.position;
         break;
       case 'snapshot':
+        // Whatever it is: the server may send as much again.
+        this.#context.session.consumed(effect.credit_bytes);
         if (state !== undefined) {
           state.into.applyUpdate(effect.bytes);
           state.position = effect.position;
         }
-        this.#context.session.consumed(effect.credit_bytes);
         break;
       case 'envelopes':
+        this.#context.session.consumed(effect.credit_bytes);
         if (state !== undefined) {
           state.into.applyUpdates(effect.envelopes);
           state.position = effect.position;
         }
-        this.#context.session.consumed(effect.credit_bytes);
         break;
       case 'caught-up':
         if (state !== undefined) this.#finish(state);
@@ -202,6 +206,14 @@ export class Replacing {
   }
 
   #finish(state: ServerState): void {
+    if (state.into.pendingCount > 0) {
+      throw new JoineryError('invalid-update', {
+        expected: 'a log of the server that has what its envelopes rest on',
+        got: 'one with a gap',
+        remedy: 'Nothing was replaced.',
+      });
+    }
+    state.bridges = this.#usable(state.bridges);
     this.#later = [];
     const round = this.#round;
     const snapshot = state.into.encodeSnapshot();
@@ -237,19 +249,30 @@ export class Replacing {
       // A trim keeps what was acknowledged; after a restored backup nobody has removed what is not there.
       const isRestored = own.some(({ acknowledged, agent, to }) => acknowledged && to > (state.last.get(agent) ?? 0));
       const clock = this.#context.clock();
-      const { local: replayed, ...rest } = replayLog({
-        from: local.replica,
-        into,
-        log: own,
-        last: state.last,
-        damaged,
-        refused,
-        bridges: state.bridges,
-        epochChanged: epoch !== 0 && epoch !== state.epoch && !isRestored,
-        clock,
-        at_ms,
-      });
+      let made: ReplayedLog;
+      try {
+        made = replayLog({
+          from: local.replica,
+          into,
+          log: own,
+          last: state.last,
+          damaged,
+          refused,
+          bridges: state.bridges,
+          epochChanged: epoch !== 0 && epoch !== state.epoch && !isRestored,
+          clock,
+          at_ms,
+        });
+      } catch (error) {
+        // Tried again it would fail again, and what other documents have to store would wait behind it.
+        if (!(error instanceof JoineryError)) throw error;
+        into.free();
+        this.stop();
+        this.#context.unreadable(error);
+        return;
+      }
       into.free();
+      const { local: replayed, ...rest } = made;
       this.#committed = await store.swap(document, {
         ...rest,
         incarnation,
@@ -276,6 +299,27 @@ export class Replacing {
     // Before it is awaited: what comes from now on is the new incarnation's.
     await this.#context.replaced(state.bridges, later);
     this.stop();
+  }
+
+  /** Those behind the last one that can't be read: it is like one that the server no longer has. */
+  #usable(bridges: readonly Bridge[]): readonly Bridge[] {
+    let usable = bridges;
+    const [from, into] = [new Replica(this.#options()), new Replica(this.#options())];
+    try {
+      while (usable.length > 0) {
+        try {
+          into.beginReplay(from, { bridges: usable }).free();
+          break;
+        } catch (error) {
+          if (!(error instanceof JoineryError)) throw error;
+          usable = usable.slice(1);
+        }
+      }
+      return usable;
+    } finally {
+      from.free();
+      into.free();
+    }
   }
 
   async #overtaken(stored: StoredDocument): Promise<void> {

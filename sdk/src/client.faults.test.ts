@@ -90,6 +90,25 @@ describe('storage', () => {
     expect(client.status.storage.state).toBe('ready');
   });
 
+  test('that can’t be read for a while is ready again, also when nobody has anything more to read', async () => {
+    const world = await World.create();
+    const storage = new ControlledStorage(new MemoryStorage());
+    const early = world.client(storage, { connect: false });
+    await world.time.settled(early.counter('visits').increment().durable);
+    await world.time.settled(early.close());
+    const client = world.client(storage, { connect: false });
+    const counter = client.counter('visits');
+    await world.time.settled(counter.loaded);
+    client.connect();
+    await world.time.until(() => client.status.connection.state === 'online');
+    // What it has to send is in storage alone.
+    storage.failure = new JoineryError('storage-failed', 'busy');
+    await world.time.until(() => client.status.storage.state === 'failed');
+    client.disconnect();
+    storage.failure = undefined;
+    await world.time.until(() => client.status.storage.state === 'ready');
+  });
+
   test('that can’t be opened at all is tried again, and closing meanwhile says so', async () => {
     const world = await World.create();
     const storage = new MemoryStorage();

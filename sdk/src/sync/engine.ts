@@ -44,7 +44,7 @@ export interface EngineOptions {
 const pendingAtOnce = 8;
 /** How long ending waits for documents to be loaded, and for storage to be opened. */
 const endPatience_ms = 10_000;
-const countRetry_ms = 1_000;
+const readRetry_ms = 1_000;
 /** So long the other tabs have to stop writing before everything is removed. */
 const wipeNotice_ms = 200;
 const openRetryBase_ms = 250;
@@ -85,7 +85,10 @@ export class Engine {
   #user: string | undefined;
   /** Asks the server whose the token is. */
   #asking: SessionDriver | undefined;
-  #cancelCount: Cancel | undefined;
+  /** Storage is to be read again. */
+  #cancelLook: Cancel | undefined;
+  /** News of documents or rejections could not be read. */
+  #missed = false;
   /** Wait for the main thread to have followed into another incarnation. */
   readonly #followWaiters: (() => void)[] = [];
   /** Everything was removed by another tab: nothing is stored any more. */
@@ -432,16 +435,7 @@ export class Engine {
       this.#counted = true;
       this.#readState(undefined);
     } catch (error) {
-      const failure = asJoineryError(error, 'storage-failed');
-      if (this.#ended || failure.code === 'closed') return;
-      this.#readState(failure);
-      // What others have left and what is to be counted: until it is known, it is asked again.
-      this.#cancelCount?.();
-      const again = (): Promise<void> => this.#openPending(store).catch((broken: unknown) => this.#break(broken));
-      this.#cancelCount = this.#options.environment.timer(() => {
-        this.#cancelCount = undefined;
-        if (!this.#ended) again();
-      }, countRetry_ms);
+      this.#readState(asJoineryError(error, 'storage-failed'));
       return;
     }
     if (this.#ended) return;
@@ -577,9 +571,12 @@ export class Engine {
   }
 
   #readState(error: JoineryError | undefined): void {
-    if (error === undefined && this.#readError === undefined) return;
+    if (this.#ended || error?.code === 'closed' || (error ?? this.#readError) === undefined) return;
     this.#readError = error;
     this.#storageWorks(error ?? this.#context?.journal.error);
+    if (error === undefined) return;
+    // Also where nobody has anything more to read: somebody has to find out that it works again.
+    this.#cancelLook ??= this.#options.environment.timer(() => this.#look(), readRetry_ms);
   }
 
   /** Or doesn't: for as long as either reading or writing fails. */
@@ -597,18 +594,20 @@ export class Engine {
     if (this.#ended) return;
     if (error instanceof WebAssembly.RuntimeError) this.#break(error);
     else {
+      this.#missed = true;
       this.#readState(asJoineryError(error, 'storage-failed'));
-      const { environment } = this.#options;
-      this.#cancelCount ??= environment.timer(() => this.#look(), countRetry_ms);
     }
   }
 
-  /** Something could not be read: all of it is looked at again. */
+  /** Storage could not be read: it is tried again, with all that was missed. */
   #look(): void {
-    this.#cancelCount = undefined;
+    this.#cancelLook = undefined;
     if (this.#ended || this.#context === undefined) return;
-    for (const document of this.#documents.values()) document.tabs.look();
-    this.#rejectionsSoon();
+    if (this.#missed) {
+      this.#missed = false;
+      for (const document of this.#documents.values()) document.tabs.look();
+      this.#rejectionsSoon();
+    }
     this.#openPending(this.#context.store).catch((error: unknown) => this.#break(error));
   }
 
@@ -780,7 +779,7 @@ export class Engine {
 
   #stop(): void {
     this.#asking?.close();
-    this.#cancelCount?.();
+    this.#cancelLook?.();
     this.#tabs.close();
     this.#ended = true;
     this.#spaces?.stop();

@@ -272,6 +272,46 @@ test('an engine that starts while storage can’t be read brings the main thread
   await world.time.until(() => client.status.storage.state === 'ready');
 });
 
+test.each([
+  ['envelopes', 50, 0],
+  ['a state', 1, 0],
+  ['envelopes, and storage fails', 50, 3],
+])(
+  'a tab that comes back to what another one made of its write (%s) shows it once, at every moment',
+  async (_, snapshotBehind, failures) => {
+    const world = await World.create({ server: { accept: refusing('bad'), snapshotBehind } });
+    const memory = new MemoryStorage();
+    let left = 0;
+    const failing = hookedStorage(memory, (operation) => {
+      if (operation !== 'replacements' || left === 0) return;
+      left -= 1;
+      throw new Error('a disk that sleeps');
+    });
+    // They have nothing but the storage between them: each has a session of its own.
+    const [stays, comes] = [world.client(memory), world.client(failing)];
+    const [fields, counter] = [stays.document<Fields>('notes'), comes.counter('notes')];
+    const other = stays.counter('notes', 'other');
+    await world.time.settled(Promise.all([fields.loaded, counter.loaded]));
+    await world.time.settled(other.increment(1).synced);
+    await world.time.until(() => comes.document<Fields>('notes').value?.other === 1);
+    comes.disconnect();
+    await world.time.settled(counter.increment(5).durable);
+    fields.update({ bad: 1 });
+    await world.time.until(() => codes(stays).length === 1);
+    await world.untilSynced(stays);
+    expect(world.server.value('notes')).toEqual({ counter: 5, other: 1 });
+    await world.time.settled(other.increment(1).synced);
+    const shown = new Set<number>();
+    counter.subscribe(() => shown.add(counter.value));
+    left = failures;
+    comes.connect();
+    await world.untilSynced();
+    await world.time.until(() => comes.document<Fields>('notes').value?.other === 2);
+    expect([left, ...shown]).toEqual([0, 5]);
+    expect(world.server.value('notes')).toEqual({ counter: 5, other: 2 });
+  },
+);
+
 describe('the rejected list', () => {
   test('writes an entry again once, however often that is asked for at once', async () => {
     let word = 'bad';

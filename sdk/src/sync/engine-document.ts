@@ -21,6 +21,7 @@ import type {
 import type { Hold } from '../tabs/tab-message.ts';
 import { type Append, Appends } from './appends.ts';
 import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
+import { HeldEffects, mayBeMadeAnew } from './held-effects.ts';
 import type { Journal } from './journal.ts';
 import { MainThread, type ReplacedMore } from './main-thread.ts';
 import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine, ToEngine } from './messages.ts';
@@ -110,6 +111,8 @@ export class EngineDocument implements Sleeper {
   #entering: { readonly stored: Promise<void>; readonly done: () => void } | undefined;
   #incarnation = 0;
   #replacing: Replacing | undefined;
+  /** Not joined before it is known that no other tab has begun another incarnation. */
+  #held: HeldEffects | undefined;
   /** What the server refused of this incarnation: its agent and start → why. */
   #refused: Map<string, JoineryError> | undefined;
   /** The server has refused a stamp. */
@@ -210,7 +213,7 @@ export class EngineDocument implements Sleeper {
     if (!this.#isQuiet || this.#unstoredReceived > 0 || this.#unstoredAcknowledgements !== undefined) return false;
     if (this.#trouble !== undefined || this.#replacing !== undefined || this.#adopting !== undefined) return false;
     if (this.#refused !== undefined || this.#damaged !== undefined || this.#entering !== undefined) return false;
-    if (this.#withheld > 0 || this.#madeTabs?.isIdle === false) return false;
+    if (this.#withheld > 0 || this.#held !== undefined || this.#madeTabs?.isIdle === false) return false;
     const resting = local.rest();
     if (resting === undefined) return false;
     this.#resting = resting;
@@ -416,6 +419,7 @@ export class EngineDocument implements Sleeper {
         // What only a session could end is the next leader's to find out.
         this.#replacing?.stop();
         this.#replacing = undefined;
+        this.#dropHeld();
         if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
         this.#maybeRelease();
       },
@@ -432,27 +436,58 @@ export class EngineDocument implements Sleeper {
     const local = this.#local;
     if (local === undefined) return;
     this.#context.awake.used(this);
+    if (this.#replacing !== undefined) {
+      const replacing = this.#replacing;
+      if (effect.type === 'document-failed') this.#failed(effect.error);
+      this.#reading(() => replacing.handle(effect));
+    } else if (this.#held !== undefined && effect.type !== 'need-envelopes') this.#held.effects.push(effect);
+    else if ((this.#madeOutbox?.size ?? 0) > 0 && mayBeMadeAnew(effect)) this.#hold(effect);
+    else this.#reading(() => this.#hear(effect, local));
+  }
+
+  #hold(effect: DocumentEffect): void {
+    const held = new HeldEffects(effect, this.#context.session);
+    this.#held = held;
+    this.#releaseHeld(held).catch((error: unknown) => this.#context.broken(error));
+  }
+
+  async #releaseHeld(held: HeldEffects): Promise<void> {
+    const { store } = this.#context;
     try {
-      if (this.#replacing === undefined) this.#hear(effect, local);
-      else {
-        if (effect.type === 'document-failed') this.#failed(effect.error);
-        this.#replacing.handle(effect);
-      }
+      const swaps = await store.replacements(this.id, this.#incarnation);
+      if (swaps.length > 0 && this.#held === held) await this.#reload(await store.load(this.id));
+      this.#context.storageFailed(undefined);
     } catch (error) {
-      if (!(error instanceof JoineryError)) throw error;
-      this.#unreadable(error);
+      this.#readFailed(error, () => this.#releaseHeld(held).catch((failure: unknown) => this.#context.broken(failure)));
+      return;
     }
+    const local = this.#local;
+    if (this.#held !== held || local === undefined) return;
+    this.#held = undefined;
+    const [first, ...others] = held.effects;
+    if (first !== undefined) this.#reading(() => this.#hear(first, local));
+    for (const effect of others) this.handle(effect);
+  }
+
+  #dropHeld(): void {
+    this.#held?.drop();
+    this.#held = undefined;
   }
 
   /**
    * The server has sent what can't be read: that is this document's trouble alone. What is stored stays as it is, and nothing
    * more is asked for: it would bring the same.
    */
-  #unreadable(error: JoineryError): void {
-    this.#replacing?.stop();
-    this.#replacing = undefined;
-    this.#context.session.unsubscribe(this.id);
-    this.#setTrouble({ error, blocked: true });
+  #reading(read: () => void): void {
+    try {
+      read();
+    } catch (error) {
+      if (!(error instanceof JoineryError)) throw error;
+      this.#replacing?.stop();
+      this.#replacing = undefined;
+      this.#context.session.unsubscribe(this.id);
+      this.#setTrouble({ error, blocked: true });
+    }
   }
 
   #failed(error: JoineryError): void {
@@ -592,6 +627,7 @@ export class EngineDocument implements Sleeper {
     const { environment, journal, session, store, tabs } = this.#context;
     // Who leads finds the same.
     if (!tabs.leads) return;
+    this.#dropHeld();
     this.#damaged ??= [];
     const replacing = new Replacing({
       ...{ document: this.id, environment, store, journal, session, local },
@@ -652,6 +688,7 @@ export class EngineDocument implements Sleeper {
       this.#replacing?.stop();
       this.#replacing = undefined;
     }
+    this.#dropHeld();
     journal.discard(this.id, stored.incarnation);
     old.free();
     this.#outbox.clear();
@@ -1022,6 +1059,7 @@ export class EngineDocument implements Sleeper {
     // The rest of what was handed over comes now.
     if (this.#hasEarly) return;
     this.#released = true;
+    this.#dropHeld();
     this.#context.tabs.release(this.id);
     this.#context.session.unsubscribe(this.id);
     this.#local.free();

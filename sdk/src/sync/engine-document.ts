@@ -483,11 +483,16 @@ export class EngineDocument implements Sleeper {
       read();
     } catch (error) {
       if (!(error instanceof JoineryError)) throw error;
-      this.#replacing?.stop();
-      this.#replacing = undefined;
-      this.#context.session.unsubscribe(this.id);
-      this.#setTrouble({ error, blocked: true });
+      this.#unreadable(error);
     }
+  }
+
+  #unreadable(error: JoineryError): void {
+    this.#replacing?.stop();
+    this.#replacing = undefined;
+    this.#dropHeld();
+    this.#context.session.unsubscribe(this.id);
+    this.#setTrouble({ error, blocked: true });
   }
 
   #failed(error: JoineryError): void {

@@ -1,16 +1,20 @@
 // One measurement of a space of many small documents, in this process, against the real server: what a client costs that has
-// them all stored and listed, and one that has them all open. It prints one line of JSON. Run with --expose-gc.
+// them all stored and listed, and one that has them all open and subscribed, each with its handle. It prints one line of JSON.
+// Run with --expose-gc.
 //
-// The client runs in Node with its storage in memory: a storage on disk would not be in these figures, so what the stored
-// records take is measured before and subtracted.
+// The client runs in Node, both halves of it in one heap and on one core, with its storage in memory. What is counted is all
+// that this process holds more than it did before it loaded the SDK (JavaScript's heap after a collection, array buffers, the
+// core's linear memory), less the stored records: on a disk they would not be in memory. How much these are is measured at
+// the end, by letting go of them.
 
-import { createClient } from 'joinery';
-import { MemoryStorage } from 'joinery/testing';
 import WebSocket from 'ws';
 import { ServerProcess } from '../harness/server-process.mjs';
 
 const { documents } = JSON.parse(process.argv[2] ?? '{"documents":10000}');
-const ids = Array.from({ length: documents }, (_, index) => `bench/${String(index).padStart(6, '0')}`);
+/** As flat strings, like any that an app reads somewhere: a joined one is kept with its parts. @type {string[]} */
+const ids = JSON.parse(
+  JSON.stringify(Array.from({ length: documents }, (_, index) => `bench/${String(index).padStart(6, '0')}`)),
+);
 /** So many are written or opened before the next ones. */
 const batch = 100;
 const patience_ms = 240_000;
@@ -29,7 +33,16 @@ WebAssembly.Instance = /** @type {typeof Instance} */ (
 );
 
 let frames = 0;
+/** A socket that is not yet closed holds its client. @type {Set<WebSocket>} */
+const sockets = new Set();
 class CountingSocket extends WebSocket {
+  /** @param {ConstructorParameters<typeof WebSocket>} args */
+  constructor(...args) {
+    super(...args);
+    sockets.add(this);
+    this.once('close', () => sockets.delete(this));
+  }
+
   /**
    * @override
    * @param {...unknown} args
@@ -44,64 +57,107 @@ class CountingSocket extends WebSocket {
 const server = new ServerProcess();
 await server.start();
 try {
+  const before_bytes = await used();
+  const { createClient } = await import('joinery');
+  const { MemoryStorage } = await import('joinery/testing');
   const url = `${server.url.replace('http', 'ws')}/sync`;
-  const open = (/** @type {MemoryStorage} */ storage) =>
+  const open = (/** @type {import('joinery/testing').MemoryStorage} */ storage) =>
     createClient({ url, storage, WebSocket: /** @type {any} */ (CountingSocket) });
+  const held = { storage: new MemoryStorage() };
+  await write();
+  await store();
+  const measured = await measure();
+  await until(() => sockets.size === 0, 'every socket to be closed');
+  const withStored_bytes = await used();
+  held.storage = new MemoryStorage();
+  const stored_bytes = withStored_bytes - (await used());
+  const core_MB = megabytes(measured.core_bytes);
+  const open_core_MB = megabytes(measured.openCore_bytes);
+  const open_js_MB = megabytes(measured.open_bytes - before_bytes - stored_bytes);
+  const open_MB = open_core_MB + open_js_MB;
+  const open_bytes_per_document = (open_MB * 2 ** 20) / documents;
+  const { resume_ms, resume_frames } = measured;
+  console.log(
+    JSON.stringify({ resume_ms, resume_frames, core_MB, open_core_MB, open_js_MB, open_MB, open_bytes_per_document }),
+  );
 
-  const writer = open(new MemoryStorage());
-  for (let at = 0; at < ids.length; at += batch) {
-    await Promise.all(
-      ids.slice(at, at + batch).map(async (id, index) => {
-        const document = writer.document(id);
-        const fields = Object.fromEntries(Array.from({ length: 10 }, (_, field) => [`field ${field}`, `${index}`]));
-        await document.update(fields).synced;
-        document.close();
-      }),
-    );
+  /** Every document, with ten fields, to the server. */
+  async function write() {
+    const writer = open(new MemoryStorage());
+    for (let at = 0; at < ids.length; at += batch) {
+      await Promise.all(
+        ids.slice(at, at + batch).map(async (id, index) => {
+          const document = writer.document(id);
+          const fields = Object.fromEntries(Array.from({ length: 10 }, (_, field) => [`field ${field}`, `${index}`]));
+          await document.update(fields).synced;
+          document.close();
+        }),
+      );
+    }
+    await writer.close();
   }
-  await writer.close();
 
-  // Stored: fetched once, by the space alone.
-  const storage = new MemoryStorage();
-  const first = open(storage);
-  const space = first.space('bench');
-  await until(() => space.complete && space.size === documents, 'the list');
-  const area = storage.area({ server: url, user: '', name: 'default' });
-  await until(() => area.documents.size >= documents, 'every document to be stored');
-  await new Promise((resolve) => setTimeout(resolve, 2_000));
-  await first.close();
-  const stored_bytes = used();
-
-  frames = 0;
-  const started = performance.now();
-  const second = open(storage);
-  const resumed = second.space('bench');
-  await until(() => resumed.complete && resumed.size === documents, 'the list once more');
-  const resume_ms = performance.now() - started;
-  const resume_frames = frames;
-  const core_MB = coreBytes() / 2 ** 20;
-
-  for (let at = 0; at < ids.length; at += batch) {
-    await Promise.all(ids.slice(at, at + batch).map((id) => second.document(id).loaded));
+  /** Every document to this device, fetched once, by the space alone. */
+  async function store() {
+    const client = open(held.storage);
+    const space = client.space('bench');
+    await until(() => space.complete && space.size === documents, 'the list');
+    const area = held.storage.area({ server: url, user: '', name: 'default' });
+    await until(() => area.documents.size >= documents, 'every document to be stored');
+    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await client.close();
   }
-  await until(() => second.status.connection.state === 'online', 'a connection');
-  await new Promise((resolve) => setTimeout(resolve, 1_000));
-  const open_MB = (used() - stored_bytes + coreBytes()) / 2 ** 20;
-  await second.close();
-  console.log(JSON.stringify({ resume_ms, resume_frames, core_MB, open_MB }));
+
+  /** Resume, then open everything. */
+  async function measure() {
+    frames = 0;
+    const started = performance.now();
+    const client = open(held.storage);
+    const space = client.space('bench');
+    await until(() => space.complete && space.size === documents, 'the list once more');
+    const resume_ms = performance.now() - started;
+    const resume_frames = frames;
+    const core_bytes = coreBytes();
+
+    const handles = [];
+    for (let at = 0; at < ids.length; at += batch) {
+      const opened = ids.slice(at, at + batch).map((id) => client.document(id));
+      handles.push(...opened);
+      await Promise.all(opened.map((document) => document.loaded));
+    }
+    await until(() => client.status.connection.state === 'online', 'a connection');
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const open_bytes = await used();
+    const openCore_bytes = coreBytes();
+    if (!handles.every(({ isLoaded }) => isLoaded)) throw new Error('expected every document to be loaded');
+    await client.close();
+    return { resume_ms, resume_frames, core_bytes, open_bytes, openCore_bytes };
+  }
 } finally {
   await server.dispose();
 }
 
-/** What JavaScript holds now, in bytes, without the core's memory. */
-function used() {
-  globalThis.gc?.();
-  globalThis.gc?.();
-  return process.memoryUsage().heapUsed;
+/** What JavaScript holds now, in bytes, without the core's memory: collected until no more comes free. */
+async function used() {
+  let least = Number.POSITIVE_INFINITY;
+  for (let idle = 0; idle < 3; idle += 1) {
+    globalThis.gc?.();
+    // What was only weakly held goes when the task has ended.
+    await new Promise((resolve) => setImmediate(resolve));
+    const { heapUsed, arrayBuffers } = process.memoryUsage();
+    if (heapUsed + arrayBuffers < least - 16_384) idle = 0;
+    least = Math.min(least, heapUsed + arrayBuffers);
+  }
+  return least;
 }
 
 function coreBytes() {
   return memories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0);
+}
+
+/** @param {number} bytes */
+function megabytes(bytes) {
+  return bytes / 2 ** 20;
 }
 
 /** @param {() => boolean} condition @param {string} what */

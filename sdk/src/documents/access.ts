@@ -6,7 +6,9 @@ import type { Receipt } from './receipt.ts';
 
 export interface DocumentAccess {
   readonly id: string;
-  /** The replica; undefined until what is stored was read. It may become another one at any time: don't keep it. */
+  /** Whether what is stored was read. */
+  readonly isLoaded: boolean;
+  /** The replica; undefined until it is loaded. It may become another one at any time: don't keep it. */
   readonly replica: Replica | undefined;
   /** Changes whenever what can be read has changed, and never comes back. */
   readonly revision: number;

@@ -47,7 +47,7 @@ export class OpenCounter implements CounterDocument {
   }
 
   get isLoaded(): boolean {
-    return this.#access.replica !== undefined;
+    return this.#access.isLoaded;
   }
 
   get loaded(): Promise<void> {

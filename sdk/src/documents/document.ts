@@ -71,7 +71,7 @@ export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
   }
 
   get isLoaded(): boolean {
-    return this.#access.replica !== undefined;
+    return this.#access.isLoaded;
   }
 
   get loaded(): Promise<void> {

@@ -63,7 +63,7 @@ export class OpenText implements TextDocument {
   }
 
   get isLoaded(): boolean {
-    return this.#access.replica !== undefined;
+    return this.#access.isLoaded;
   }
 
   get loaded(): Promise<void> {

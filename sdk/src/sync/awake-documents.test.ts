@@ -14,14 +14,14 @@ class Counted {
 const make = (count: number): Counted[] => Array.from({ length: count }, () => new Counted());
 
 test('the documents that were used longest ago rest, and those that were used last do not', () => {
-  const awake = new AwakeDocuments();
+  const awake = new AwakeDocuments(64);
   const documents = make(100);
   for (const document of documents) awake.used(document);
   expect(documents.map(({ rests }) => rests)).toEqual(documents.map((_, index) => (index < 36 ? 1 : 0)));
 });
 
 test('a document that can’t rest is asked again when it can', () => {
-  const awake = new AwakeDocuments();
+  const awake = new AwakeDocuments(64);
   const documents = make(100);
   for (const document of documents) document.mayRest = false;
   for (const document of documents) awake.used(document);
@@ -32,7 +32,7 @@ test('a document that can’t rest is asked again when it can', () => {
 });
 
 test('a released document is not asked any more', () => {
-  const awake = new AwakeDocuments();
+  const awake = new AwakeDocuments(64);
   const [released, ...documents] = make(100);
   awake.used(released as Counted);
   awake.released(released as Counted);

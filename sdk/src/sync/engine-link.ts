@@ -4,6 +4,7 @@
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import type { Cancel, Environment } from '../environment.ts';
 import type { StoredRejection } from '../storage/storage.ts';
+import { AwakeDocuments } from './awake-documents.ts';
 import { CorrectedClock } from './corrected-clock.ts';
 import { type EngineStatus, errorData, errorFrom, type FromEngine, type SignOut, type ToEngine } from './messages.ts';
 import { type ChannelMessage, OpenDocument, type OpenDocumentContext } from './open-document.ts';
@@ -43,6 +44,8 @@ const restartWindow_ms = 60_000;
 const restartBase_ms = 100;
 /** How long ending waits for documents with early writes to be loaded. */
 const flushPatience_ms = 10_000;
+/** Documents that don't rest though nobody uses them: more than a page shows at a time. */
+const awakeLimit = 256;
 const startRetryBase_ms = 1_000;
 const startRetryCap_ms = 30_000;
 
@@ -114,6 +117,7 @@ export class EngineLink {
         // What comes from the engine was in storage or at the server: a clock that is behind must not hold it back.
         trustStamps: true,
       },
+      awake: new AwakeDocuments(awakeLimit),
       post: (message) => this.#post(message),
       now: () => this.#clock.now(),
       clockOffset_ms: () => this.#clock.offset_ms,

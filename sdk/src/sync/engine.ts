@@ -40,6 +40,8 @@ export interface EngineOptions {
   readonly token?: ((refused: boolean) => Promise<string>) | undefined;
 }
 
+/** Documents that don't rest though nothing happens to them. */
+const awakeLimit = 64;
 /** Documents that were left unsynced by an earlier session are opened so many at a time. */
 const pendingAtOnce = 8;
 /** How long ending waits for documents to be loaded, and for storage to be opened. */
@@ -55,7 +57,7 @@ export class Engine {
   readonly #port: EnginePort<FromEngine>;
   readonly #tabs: TabSession;
   readonly #documents = new Map<string, EngineDocument>();
-  readonly #awake = new AwakeDocuments();
+  readonly #awake = new AwakeDocuments(awakeLimit);
   readonly #channels = new Map<number, EngineDocument>();
   /** Those with something to send. */
   readonly #pending = new Set<EngineDocument>();

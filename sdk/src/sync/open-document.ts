@@ -3,6 +3,9 @@
 //
 // The replica keeps its agent as long as it lives. When the engine sends a whole state in its place, a new replica is
 // loaded, which takes an agent of its own, and what the old one wrote and the engine hasn't stored is joined to it again.
+//
+// Of a document that nobody uses, and that nothing was written to here, only the bytes of its state are kept (`rest`): the
+// replica is made again when somebody reads, writes, or something comes for it. Whoever listens or looks does not notice.
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import { Replica, type ReplicaOptions } from '../core/index.ts';
@@ -11,13 +14,16 @@ import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import { shareValue } from '../documents/shared-value.ts';
 import type { Environment } from '../environment.ts';
 import type { Replacement } from '../storage/storage.ts';
+import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
 import { followReplacement } from './follow-replacement.ts';
 import { errorFrom, type FromEngine, type ToEngine } from './messages.ts';
 import { OwnWrites } from './own-writes.ts';
+import { packState, unpackState } from './resting-state.ts';
 
 export interface OpenDocumentContext {
   readonly environment: Environment;
   readonly replicaOptions: ReplicaOptions;
+  readonly awake: AwakeDocuments;
   /** Dropped while there is no engine: the next one is told everything when it opens the document. */
   post(message: ToEngine): void;
   /** This device's clock with the correction that is known. */
@@ -42,23 +48,32 @@ interface EarlyWrite {
 }
 
 const nobody: readonly (() => void)[] = [];
+const done = Promise.resolve();
 const nothingPending: OwnWrites['pending'] = { count: 0, oldestAt_ms: undefined };
 
-export class OpenDocument implements DocumentAccess {
+export class OpenDocument implements DocumentAccess, Sleeper {
   readonly id: string;
   readonly channel: number;
-  readonly loaded: Promise<void>;
   readonly #context: OpenDocumentContext;
   // What most of ten thousand open documents don't have at a moment is made when there is some.
   #madeWrites: OwnWrites | undefined;
   /** Replaced, never changed: whoever is being told goes through the ones of that moment. */
   #listeners: readonly (() => void)[] = nobody;
   #replica: Replica | undefined;
+  /** In place of the replica while nobody uses it. */
+  #resting: string | undefined;
+  /** That can't be, or does not pay, as long as it has this replica. */
+  #stays = false;
+  /** The app is writing to the replica. */
+  #writing = false;
   /** Which of the document's incarnations the replica is of; undefined before there is one. */
   #incarnation: number | undefined;
-  /** Counts replicas. */
-  #generation = 0;
-  #settleLoaded: { resolve(): void; reject(error: JoineryError): void } | undefined;
+  /** What the document's revision is ahead of its replica's. */
+  #ahead = 0;
+  /** Made when it is asked for, and given up when it is resolved. */
+  #madeLoaded: { readonly promise: Promise<void>; resolve(): void; reject(error: JoineryError): void } | undefined;
+  /** What became of loading: it was done, or why it wasn't. */
+  #loading: 'under way' | 'done' | JoineryError = 'under way';
   #failure: JoineryError | undefined;
   /** Nothing more may be written. */
   #ended = false;
@@ -76,30 +91,89 @@ export class OpenDocument implements DocumentAccess {
     this.id = id;
     this.channel = channel;
     this.#context = context;
-    this.loaded = new Promise((resolve, reject) => {
-      this.#settleLoaded = { resolve, reject };
-    });
-    this.loaded.catch(() => {});
+  }
+
+  get loaded(): Promise<void> {
+    if (this.#loading === 'done') return done;
+    if (this.#madeLoaded === undefined) {
+      let [resolve, reject] = [(): void => {}, (_: JoineryError): void => {}];
+      const promise = new Promise<void>((onDone, onError) => {
+        resolve = onDone;
+        reject = onError;
+      });
+      // Whoever waits for it gets the error; that nobody does is no error of its own.
+      promise.catch(() => {});
+      this.#madeLoaded = { promise, resolve, reject };
+      if (this.#loading !== 'under way') reject(this.#loading);
+    }
+    return this.#madeLoaded.promise;
+  }
+
+  #settleLoaded(loading: 'done' | JoineryError): void {
+    if (this.#loading !== 'under way') return;
+    this.#loading = loading;
+    if (loading !== 'done') this.#madeLoaded?.reject(loading);
+    else {
+      this.#madeLoaded?.resolve();
+      this.#madeLoaded = undefined;
+    }
+  }
+
+  get isLoaded(): boolean {
+    return this.#replica !== undefined || this.#resting !== undefined;
   }
 
   get replica(): Replica | undefined {
+    if (this.#resting !== undefined) this.#wake(this.#resting);
+    if (this.#replica !== undefined && !this.#stays) this.#context.awake.used(this);
     return this.#replica;
   }
 
   get revision(): number {
-    // Revisions of a new replica start anew: what is shown to the outside never comes back.
-    return this.#generation * 2 ** 32 + (this.#replica?.revision ?? 0);
+    return this.#ahead + (this.#replica?.revision ?? 0);
   }
 
   get value(): unknown {
-    const replica = this.#replica;
-    if (replica === undefined) return undefined;
+    if (!this.isLoaded) return undefined;
     const { revision } = this;
     if (this.#value?.revision !== revision) {
+      const { replica } = this;
+      if (replica === undefined) return undefined;
       const next = this.#guard(() => replica.toJSON());
       this.#value = { revision, value: shareValue(this.#value?.value, next) };
     }
     return this.#value.value;
+  }
+
+  /**
+   * Nothing has happened for a while: of the replica nothing is kept but the bytes of its state, where these are few and
+   * nothing was written to it. After that it has an agent, which no other replica may have.
+   */
+  rest(): boolean {
+    const replica = this.#replica;
+    if (replica === undefined) return true;
+    if (this.#writing || replica.pendingCount > 0) return false;
+    let state: string | undefined;
+    try {
+      if (replica.agent === undefined) state = this.#guard(() => packState(replica));
+    } catch {
+      // It was told, and its content comes again.
+      return true;
+    }
+    this.#stays = state === undefined;
+    if (state === undefined) return true;
+    this.#ahead = this.revision;
+    this.#resting = state;
+    this.#replica = undefined;
+    free(replica);
+    return true;
+  }
+
+  #wake(resting: string): void {
+    this.#resting = undefined;
+    const replica = this.#guard(() => Replica.load(unpackState(resting), this.#context.replicaOptions));
+    this.#replica = replica;
+    this.#ahead -= replica.revision;
   }
 
   get #writes(): OwnWrites {
@@ -157,14 +231,17 @@ export class OpenDocument implements DocumentAccess {
 
   write(write: (replica: Replica) => void): Receipt {
     if (this.#ended) throw closed();
-    const replica = this.#replica;
+    const { replica } = this;
     if (this.#failure !== undefined) throw this.#failure;
     if (replica === undefined) throw notLoaded(this.id);
     const before = replica.revision;
+    const outer = this.#writing;
     let receipt: WriteReceipt | undefined;
+    this.#writing = true;
     try {
       this.#guard(() => write(replica));
     } finally {
+      this.#writing = outer;
       // What an error left behind is written all the same.
       if (this.#replica === replica && replica.revision !== before) receipt = this.#written();
     }
@@ -172,7 +249,7 @@ export class OpenDocument implements DocumentAccess {
   }
 
   writeKeyed(write: (replica: Replica) => void): Receipt {
-    if (this.#replica !== undefined || this.#ended) return this.write(write);
+    if (this.isLoaded || this.#ended) return this.write(write);
     if (this.#failure) throw this.#failure;
     this.#early ??= [];
     if (this.#early.length >= earlyLimit) {
@@ -250,7 +327,7 @@ export class OpenDocument implements DocumentAccess {
     const error = closed();
     this.#leave();
     const early = this.#early?.splice(0) ?? [];
-    this.#settleLoaded?.reject(error);
+    this.#settleLoaded(error);
     this.#madeWrites?.end(error);
     for (const { receipt } of early) receipt.markClosed(error);
     this.#earlyChanged();
@@ -260,9 +337,10 @@ export class OpenDocument implements DocumentAccess {
     this.#ended = true;
     this.#closed = true;
     const replica = this.#replica;
-    this.#replica = undefined;
+    this.#replica = this.#resting = undefined;
     this.#value = undefined;
     free(replica);
+    this.#context.awake.released(this);
     this.#listeners = nobody;
   }
 
@@ -317,9 +395,9 @@ export class OpenDocument implements DocumentAccess {
     // Taken out of the old replica, and posted for an incarnation that takes nothing any more: `follow` has it back.
     if (!this.#closed) this.#madeWrites?.takeAll();
     this.#incarnation = incarnation;
-    if (this.#closed || this.#replica === undefined) this.#followWithout(snapshot, replacements, complete);
+    const old = this.#closed ? undefined : this.replica;
+    if (old === undefined) this.#followWithout(snapshot, replacements, complete);
     else {
-      const old = this.#replica;
       const next = this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions));
       this.#guard(() => {
         const followed = followReplacement({
@@ -351,7 +429,7 @@ export class OpenDocument implements DocumentAccess {
   }
 
   #load(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): void {
-    if (this.#replica !== undefined) {
+    if (this.isLoaded) {
       // From an engine that took another's place: there may be something new in it.
       this.#join(snapshot === undefined ? updates : [snapshot, ...updates]);
       return;
@@ -373,10 +451,11 @@ export class OpenDocument implements DocumentAccess {
 
   /** There is a replica, with all that is known to the engine: what waited for it is written. */
   #ready(): void {
-    while (this.#replica !== undefined) {
-      const replica = this.#replica;
-      const early = this.#early?.shift();
-      if (early === undefined) break;
+    while (this.hasEarly) {
+      // Whoever hears of one that is rejected may do whatever an app does.
+      const { replica } = this;
+      const early = replica && this.#early?.shift();
+      if (replica === undefined || early === undefined) break;
       try {
         this.#guard(() => early.write(replica));
         this.#writes.written(early.receipt);
@@ -385,14 +464,13 @@ export class OpenDocument implements DocumentAccess {
       }
     }
     this.#madeWrites?.takeSoon();
-    this.#settleLoaded?.resolve();
-    this.#settleLoaded = undefined;
+    this.#settleLoaded('done');
     this.#earlyChanged();
     this.#notify();
   }
 
   #fail(error: JoineryError): void {
-    if (this.#replica !== undefined) {
+    if (this.isLoaded) {
       if (error.code !== 'document-deleted') return;
       // Nothing that is written to it will ever be anywhere else.
       this.#failure = error;
@@ -402,7 +480,7 @@ export class OpenDocument implements DocumentAccess {
     }
     this.#failure = error;
     const early = this.#early?.splice(0) ?? [];
-    this.#settleLoaded?.reject(error);
+    this.#settleLoaded(error);
     this.#madeWrites?.lose(error);
     for (const { receipt } of early) receipt.markRejected(error);
     this.#earlyChanged();
@@ -415,7 +493,7 @@ export class OpenDocument implements DocumentAccess {
   }
 
   #join(updates: readonly Uint8Array[]): void {
-    if (this.#replica === undefined) return;
+    if (!this.isLoaded) return;
     const before = this.revision;
     this.#applyAll(updates);
     if (this.revision !== before) this.#notify();
@@ -423,7 +501,7 @@ export class OpenDocument implements DocumentAccess {
 
   /** An update that the core can't read is left out here as it was in the engine, which tells of it. */
   #applyAll(updates: readonly Uint8Array[]): void {
-    const replica = this.#replica;
+    const { replica } = this;
     if (replica === undefined) return;
     this.#guard(() => {
       try {
@@ -453,8 +531,12 @@ export class OpenDocument implements DocumentAccess {
   }
 
   #adopt(replica: Replica): void {
-    this.#generation += 1;
+    // Revisions of a new replica start anew: what is shown to the outside never comes back.
+    this.#ahead = this.revision + 1;
     this.#replica = replica;
+    this.#resting = undefined;
+    this.#stays = false;
+    this.#context.awake.used(this);
   }
 
   /** The core's memory can't be trusted after a trap: the replica is given up, and its content sent again. */
@@ -464,7 +546,8 @@ export class OpenDocument implements DocumentAccess {
     } catch (error) {
       if (!(error instanceof WebAssembly.RuntimeError)) throw error;
       const failure = new JoineryError('internal', `The core has trapped: ${error.message}`, { cause: error });
-      this.#generation += 1;
+      // Above whatever it has shown: the replica can't be asked any more.
+      this.#ahead += 2 ** 32;
       this.#replica = undefined;
       this.#madeWrites?.lose(failure);
       if (this.hasEarly) this.#writes.announce();

@@ -6,6 +6,7 @@ import { decodeVersion, Replica } from '../core/index.ts';
 import type { DocumentStore, ResumeMark, StoredDocument, StoredEnvelope } from '../storage/storage.ts';
 import { causalOrder } from './causal-order.ts';
 import type { Journal } from './journal.ts';
+import { packState, restLimit_bytes, unpackState } from './resting-state.ts';
 
 /** Below so many bytes compaction does not pay. */
 const compactionLeast_bytes = 256 * 1024;
@@ -38,7 +39,7 @@ export interface StoredReplicaContext {
 
 /** A replica that nobody uses, as the bytes of its state, with what else has to be known of it. */
 export interface RestingReplica {
-  /** One character a byte: the smallest place that there is for a few hundred of them. */
+  /** See `packState`. */
   readonly state: string;
   readonly tag: string | undefined;
   readonly repairs: number;
@@ -47,9 +48,6 @@ export interface RestingReplica {
   readonly removable_bytes: number;
   readonly unacknowledged_bytes: number;
 }
-
-/** What is larger is not sent to rest: waking would take too long. */
-const restLimit_bytes = 8 * 1024;
 
 export class StoredReplica {
   readonly replica: Replica;
@@ -83,8 +81,7 @@ export class StoredReplica {
 
   static wake(resting: RestingReplica, incarnation: number, context: StoredReplicaContext): StoredReplica {
     const { state, tag, repairs } = resting;
-    const bytes = Uint8Array.from(state, (unit) => unit.charCodeAt(0));
-    const snapshot = { bytes, tag: tag ?? '', epoch: 0 };
+    const snapshot = { bytes: unpackState(state), tag: tag ?? '', epoch: 0 };
     const local = new StoredReplica({ snapshot, repairs, incarnation }, context);
     local.#tag = tag;
     local.#snapshot_bytes = resting.snapshot_bytes;
@@ -98,11 +95,11 @@ export class StoredReplica {
   rest(): RestingReplica | undefined {
     if (this.#freed || this.#opaque || this.busy || this.replica.pendingCount > 0) return undefined;
     if (this.#snapshot_bytes > restLimit_bytes) return undefined;
-    const bytes = this.replica.encodeSnapshot();
-    if (bytes.length > restLimit_bytes) return undefined;
+    const state = packState(this.replica);
+    if (state === undefined) return undefined;
     this.free();
     return {
-      state: String.fromCharCode(...bytes),
+      state,
       tag: this.#tag,
       repairs: this.#repairs,
       snapshot_bytes: this.#snapshot_bytes,

@@ -1,0 +1,210 @@
+// Open documents on the main thread that rest while others are used, and an engine that says what a test says.
+
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { init, Replica } from '../core/index.ts';
+import { VirtualEnvironment } from '../testing/virtual-environment.ts';
+import { AwakeDocuments } from './awake-documents.ts';
+import type { EngineStatus, ToEngine } from './messages.ts';
+import { OpenDocument } from './open-document.ts';
+
+const status: EngineStatus = {
+  connection: { state: 'online' },
+  sync: { blocked: false, counted: true, pending: 0 },
+  storage: { mode: 'memory', state: 'ready' },
+};
+
+beforeAll(async () => {
+  await init();
+});
+
+/** Documents of which one is awake, beside those that can't rest; `use` makes that another one. */
+function setUp() {
+  const environment = new VirtualEnvironment();
+  const posted: ToEngine[] = [];
+  const context = {
+    environment,
+    replicaOptions: { now: () => environment.now(), trustStamps: true },
+    awake: new AwakeDocuments(1),
+    post: (message: ToEngine) => posted.push(message),
+    now: () => environment.now(),
+    clockOffset_ms: () => 0,
+    pendingChanged: () => {},
+    trapped: () => {},
+  };
+  let channels = 0;
+  const load = (updates: readonly Uint8Array[] = []): OpenDocument => {
+    channels += 1;
+    const document = new OpenDocument(`d/${channels}`, channels, context);
+    loaded(document, updates);
+    return document;
+  };
+  const bystander = load();
+  return { environment, posted, context, load, use: () => bystander.replica };
+}
+
+function loaded(document: OpenDocument, updates: readonly Uint8Array[]): void {
+  const { channel } = document;
+  document.receive({ type: 'loaded', channel, incarnation: 0, snapshot: undefined, updates, status });
+}
+
+function tell(document: OpenDocument, updates: readonly Uint8Array[]): void {
+  const bytes = updates.reduce((sum, { length }) => sum + length, 0);
+  document.receive({ type: 'updates', channel: document.channel, updates, bytes });
+}
+
+/** Somebody else's replica. */
+class Author {
+  readonly replica = new Replica();
+
+  set(key: string, value: string): Uint8Array {
+    this.replica.root.set(key, value);
+    return this.replica.takeUpdate() as Uint8Array;
+  }
+}
+
+describe('a document that nobody uses', () => {
+  test('gives its replica back, and shows what it showed', () => {
+    const { load, use } = setUp();
+    const document = load([new Author().set('title', 'one')]);
+    const { replica, revision, value } = document;
+    use();
+    expect(() => replica?.revision).toThrow(expect.objectContaining({ code: 'freed' }));
+    expect(document.isLoaded).toBe(true);
+    expect(document.revision).toBe(revision);
+    expect(document.value).toBe(value);
+    expect(document.replica).not.toBe(replica);
+    expect(document.replica?.toJSON()).toEqual({ title: 'one' });
+    expect(document.revision).toBe(revision);
+    expect(document.value).toBe(value);
+  });
+
+  test('takes in what comes, and tells whoever listens', () => {
+    const { load, use } = setUp();
+    const author = new Author();
+    const document = load([author.set('title', 'one')]);
+    const { revision } = document;
+    const seen: unknown[] = [];
+    document.subscribe(() => seen.push(document.value));
+    use();
+    tell(document, [author.set('title', 'two')]);
+    expect(seen).toEqual([{ title: 'two' }]);
+    expect(document.revision).toBeGreaterThan(revision);
+    use();
+    // From an engine that took another's place.
+    loaded(document, [author.set('more', 'three')]);
+    expect(document.value).toEqual({ title: 'two', more: 'three' });
+    use();
+    const { revision: before } = document;
+    const snapshot = author.replica.encodeSnapshot();
+    const none = { replacements: [], complete: true, epochChanged: false, bridges: [], rejections: undefined, status };
+    document.receive({ type: 'replaced', channel: document.channel, incarnation: 1, snapshot, ...none });
+    expect(document.value).toEqual({ title: 'two', more: 'three' });
+    expect(document.revision).toBeGreaterThan(before);
+  });
+
+  test('keeps the replica in which something waits for its cause', () => {
+    const { load, use } = setUp();
+    const author = new Author();
+    const [first, second] = [author.set('a', '1'), author.set('b', '2')];
+    const document = load([second]);
+    const { replica } = document;
+    use();
+    expect(document.replica).toBe(replica);
+    use();
+    tell(document, [first]);
+    expect(document.value).toEqual({ a: '1', b: '2' });
+  });
+
+  test('keeps the replica that was written to, and with it its agent', () => {
+    const { load, use } = setUp();
+    const document = load();
+    use();
+    document.write((replica) => replica.root.set('a', '1'));
+    const agent = document.replica?.agent;
+    use();
+    use();
+    document.write((replica) => replica.root.set('b', '2'));
+    expect(document.replica?.agent).toBe(agent);
+    expect(document.value).toEqual({ a: '1', b: '2' });
+  });
+
+  test('keeps a replica that is large, and is not encoded again and again to find out', () => {
+    const { load, use } = setUp();
+    const document = load([new Author().set('long', 'x'.repeat(10_000))]);
+    const { replica } = document;
+    const encode = vi.spyOn(Replica.prototype, 'encodeSnapshot');
+    for (let times = 0; times < 10; times += 1) {
+      use();
+      expect(document.replica).toBe(replica);
+    }
+    expect(encode.mock.calls.length).toBeLessThanOrEqual(1);
+    encode.mockRestore();
+  });
+
+  test('is in use while the app writes to it, whatever else the app reads meanwhile', () => {
+    const { load, use } = setUp();
+    const document = load();
+    document.write((replica) => {
+      use();
+      use();
+      replica.root.set('a', '1');
+    });
+    expect(document.value).toEqual({ a: '1' });
+  });
+
+  test('makes every write that waited for it, whatever those do who hear of one that fails', () => {
+    const { context, use } = setUp();
+    const document = new OpenDocument('d/early', 99, context);
+    const failing = document.writeKeyed(() => {
+      throw new Error('It can’t be written.');
+    });
+    failing.subscribe(() => {
+      use();
+      use();
+    });
+    document.writeKeyed((replica) => replica.root.set('a', '1'));
+    loaded(document, []);
+    expect(failing.state).toBe('rejected');
+    expect(document.value).toEqual({ a: '1' });
+    expect(document.hasEarly).toBe(false);
+  });
+
+  test('closes without waking, and is not asked to rest afterwards', () => {
+    const { load, use, posted } = setUp();
+    const [resting, awake] = [load(), load()];
+    const spy = vi.spyOn(Replica, 'load');
+    resting.close();
+    awake.close();
+    expect(spy).not.toHaveBeenCalled();
+    use();
+    expect(posted.map(({ type }) => type)).toEqual(['close', 'close']);
+    expect([resting.isLoaded, awake.isLoaded]).toEqual([false, false]);
+    spy.mockRestore();
+  });
+});
+
+describe('`loaded`', () => {
+  test('resolves whether it is asked for before or after', async () => {
+    const { context, load } = setUp();
+    const document = new OpenDocument('d/late', 98, context);
+    const before = document.loaded;
+    loaded(document, []);
+    await before;
+    await document.loaded;
+    await load().loaded;
+  });
+
+  test('rejects for good when the document can’t be loaded, whether it is asked for before or after', async () => {
+    const { context } = setUp();
+    const failed = { code: 'storage-corrupt', message: 'No.', retryable: false };
+    const documents = [97, 96].map((channel) => new OpenDocument('d/bad', channel, context));
+    const [asked, unasked] = documents as [OpenDocument, OpenDocument];
+    const before = asked.loaded;
+    for (const document of documents) document.receive({ type: 'failed', channel: document.channel, error: failed });
+    await expect(before).rejects.toMatchObject({ code: 'storage-corrupt' });
+    await expect(asked.loaded).rejects.toMatchObject({ code: 'storage-corrupt' });
+    await expect(unasked.loaded).rejects.toMatchObject({ code: 'storage-corrupt' });
+    unasked.end();
+    await expect(unasked.loaded).rejects.toMatchObject({ code: 'storage-corrupt' });
+  });
+});

@@ -5,6 +5,7 @@ import type { Change } from './core/change.ts';
 import { init } from './core/index.ts';
 import { type CounterDocument, OpenCounter } from './documents/counter.ts';
 import { type DocumentHandle, OpenDocumentHandle } from './documents/document.ts';
+import type { Leased } from './documents/lease.ts';
 import type { Receipt } from './documents/receipt.ts';
 import { OpenText, type TextDocument } from './documents/text.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
@@ -165,9 +166,21 @@ export function createClientIn(
   return client;
 }
 
-interface OpenEntry {
+/** An open document and how many hold it. */
+class OpenEntry implements Leased {
   readonly document: OpenDocument;
-  handles: number;
+  handles = 0;
+  readonly #released: (entry: OpenEntry) => void;
+
+  constructor(document: OpenDocument, released: (entry: OpenEntry) => void) {
+    this.document = document;
+    this.#released = released;
+  }
+
+  release(): void {
+    this.handles -= 1;
+    this.#released(this);
+  }
 }
 
 class LinkedClient implements Client {
@@ -176,6 +189,8 @@ class LinkedClient implements Client {
   readonly #open = new Map<string, OpenEntry>();
   readonly rejected: RejectedList;
   #closing: Promise<void> | undefined;
+  /** Not at once: what is closed and opened again in one go (a component that mounts anew) stays open. */
+  readonly #unused = (entry: OpenEntry): void => this.#environment.task(() => this.#closeUnused(entry));
 
   constructor(environment: Environment, link: EngineLink) {
     this.#environment = environment;
@@ -195,18 +210,18 @@ class LinkedClient implements Client {
   }
 
   document<T extends object = Record<string, unknown>>(id: string): DocumentHandle<T> {
-    const { document, release } = this.#lease(id);
-    return new OpenDocumentHandle<T>(document, release);
+    const leased = this.#lease(id);
+    return new OpenDocumentHandle<T>(leased.document, leased);
   }
 
   text(id: string, key = 'text'): TextDocument {
-    const { document, release } = this.#lease(id);
-    return new OpenText(document, key, release);
+    const leased = this.#lease(id);
+    return new OpenText(leased.document, key, leased);
   }
 
   counter(id: string, key = 'counter'): CounterDocument {
-    const { document, release } = this.#lease(id);
-    return new OpenCounter(document, key, release);
+    const leased = this.#lease(id);
+    return new OpenCounter(leased.document, key, leased);
   }
 
   space(id: string): Space {
@@ -254,7 +269,8 @@ class LinkedClient implements Client {
   }
 
   async #writeAgain(id: string, entry: string, changes: readonly Change[]): Promise<Receipt> {
-    const { document, release } = this.#lease(id);
+    const leased = this.#lease(id);
+    const { document } = leased;
     try {
       await document.loaded;
       let made = 0;
@@ -266,29 +282,21 @@ class LinkedClient implements Client {
       document.settle(entry);
       return receipt;
     } finally {
-      release();
+      leased.release();
     }
   }
 
   /** Opens the document, or takes part in its being open. */
-  #lease(id: string): { document: OpenDocument; release: () => void } {
+  #lease(id: string): OpenEntry {
     checkDocumentId(id);
     this.#checkOpen();
     let entry = this.#open.get(id);
     if (entry === undefined) {
-      entry = { document: this.#link.open(id), handles: 0 };
+      entry = new OpenEntry(this.#link.open(id), this.#unused);
       this.#open.set(id, entry);
     }
-    const held = entry;
-    held.handles += 1;
-    return {
-      document: held.document,
-      release: () => {
-        held.handles -= 1;
-        // Not at once: what is closed and opened again in one go (a component that mounts anew) stays open.
-        this.#environment.task(() => this.#closeUnused(id, held));
-      },
-    };
+    entry.handles += 1;
+    return entry;
   }
 
   #checkOpen(): void {
@@ -301,15 +309,16 @@ class LinkedClient implements Client {
     }
   }
 
-  #closeUnused(id: string, held: OpenEntry): void {
-    if (held.handles > 0 || this.#open.get(id) !== held) return;
-    if (held.document.hasEarly) {
+  #closeUnused(held: OpenEntry): void {
+    const { document } = held;
+    if (held.handles > 0 || this.#open.get(document.id) !== held) return;
+    if (document.hasEarly) {
       // It stays open until they are made, and whoever opens it meanwhile joins it.
-      held.document.earlyMade().then(() => this.#closeUnused(id, held));
+      document.earlyMade().then(() => this.#closeUnused(held));
       return;
     }
-    this.#open.delete(id);
-    this.#link.close(held.document);
+    this.#open.delete(document.id);
+    this.#link.close(document);
   }
 }
 

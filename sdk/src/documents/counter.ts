@@ -1,7 +1,7 @@
 // The handle of one counter in a document.
 
 import type { DocumentAccess } from './access.ts';
-import { Lease } from './lease.ts';
+import { Lease, type Leased } from './lease.ts';
 import { invalid } from './plain.ts';
 import type { Receipt } from './receipt.ts';
 import { checkKind } from './write-value.ts';
@@ -26,16 +26,16 @@ export interface CounterDocument {
   close(): void;
 }
 
-/** The handle over an open document; `release` is called once. */
+/** The handle over an open document. */
 export class OpenCounter implements CounterDocument {
   readonly key: string;
   readonly #access: DocumentAccess;
   readonly #lease: Lease;
 
-  constructor(access: DocumentAccess, key: string, release: () => void) {
+  constructor(access: DocumentAccess, key: string, leased: Leased) {
     this.key = key;
     this.#access = access;
-    this.#lease = new Lease(release);
+    this.#lease = new Lease(leased);
   }
 
   get id(): string {

@@ -2,7 +2,7 @@
 
 import type { DocumentAccess } from './access.ts';
 import { runRecipe } from './draft.ts';
-import { Lease } from './lease.ts';
+import { Lease, type Leased } from './lease.ts';
 import { checkKey, copyPlain, invalid, isPlainObject, maxDepth, type Path, setOwn } from './plain.ts';
 import type { Receipt } from './receipt.ts';
 import { type Mergeable, mergeKeys } from './write-value.ts';
@@ -52,14 +52,14 @@ export interface DocumentHandle<T extends object = Record<string, unknown>> {
   close(): void;
 }
 
-/** The handle over an open document; `release` is called once. */
+/** The handle over an open document. */
 export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
   readonly #access: DocumentAccess;
   readonly #lease: Lease;
 
-  constructor(access: DocumentAccess, release: () => void) {
+  constructor(access: DocumentAccess, leased: Leased) {
     this.#access = access;
-    this.#lease = new Lease(release);
+    this.#lease = new Lease(leased);
   }
 
   get id(): string {

@@ -2,12 +2,17 @@
 
 import { JoineryError } from '@joinery/protocol';
 
+/** What is held: told once by each lease that it is not any more. */
+export interface Leased {
+  release(): void;
+}
+
 export class Lease {
-  readonly #release: () => void;
+  readonly #of: Leased;
   #ended = false;
 
-  constructor(release: () => void) {
-    this.#release = release;
+  constructor(of: Leased) {
+    this.#of = of;
   }
 
   /** @throws JoineryError `closed` */
@@ -23,6 +28,6 @@ export class Lease {
   end(): void {
     if (this.#ended) return;
     this.#ended = true;
-    this.#release();
+    this.#of.release();
   }
 }

@@ -2,7 +2,7 @@
 
 import type { Replica, TextHandle } from '../core/index.ts';
 import type { DocumentAccess } from './access.ts';
-import { Lease } from './lease.ts';
+import { Lease, type Leased } from './lease.ts';
 import type { Receipt } from './receipt.ts';
 import { changeText, checkKind } from './write-value.ts';
 
@@ -34,7 +34,7 @@ export interface TextDocument {
   close(): void;
 }
 
-/** The handle over an open document; `release` is called once. */
+/** The handle over an open document. */
 export class OpenText implements TextDocument {
   readonly key: string;
   readonly #access: DocumentAccess;
@@ -42,10 +42,10 @@ export class OpenText implements TextDocument {
   /** The handle in the replica that it is of. */
   #found: { readonly replica: Replica; readonly text: TextHandle } | undefined;
 
-  constructor(access: DocumentAccess, key: string, release: () => void) {
+  constructor(access: DocumentAccess, key: string, leased: Leased) {
     this.key = key;
     this.#access = access;
-    this.#lease = new Lease(release);
+    this.#lease = new Lease(leased);
   }
 
   get id(): string {

@@ -120,7 +120,7 @@ export class EngineDocument implements Sleeper {
   /** So many updates waited in the replica when its state was last given to the main thread. */
   #withheld = 0;
   /** Not in storage when they were to be sent: looked for once more when the server has said what it has. */
-  readonly #doubted = new WeakSet<OutboxEntry>();
+  #doubted: WeakSet<OutboxEntry> | undefined;
   /** Own envelopes that storage has lost. */
   #damaged: Damaged[] | undefined;
   #trouble: Trouble | undefined;
@@ -998,7 +998,7 @@ export class EngineDocument implements Sleeper {
       if (bytes !== undefined) envelopes.push(bytes);
       // Else the server has it by now, or it can't be read and what follows it must not be sent.
       else if (this.#outbox.has(entry)) {
-        if (!this.#doubted.has(entry)) {
+        if (this.#doubted?.has(entry) !== true) {
           await this.#askAnew(request, entry);
           return;
         }
@@ -1029,6 +1029,7 @@ export class EngineDocument implements Sleeper {
       await this.#reload(stored);
       return;
     }
+    this.#doubted ??= new WeakSet();
     this.#doubted.add(entry);
     this.#local.merge(stored);
     session.subscribe(this.id, stored.resume);

@@ -18,7 +18,7 @@ export interface StateSource {
 }
 
 export class Feed {
-  readonly channel: number;
+  readonly #channel: number;
   readonly #port: EnginePort<FromEngine>;
   readonly #source: StateSource;
   /** Replaced, never changed. */
@@ -28,7 +28,7 @@ export class Feed {
   #wantsState = false;
 
   constructor(channel: number, port: EnginePort<FromEngine>, source: StateSource) {
-    this.channel = channel;
+    this.#channel = channel;
     this.#port = port;
     this.#source = source;
   }
@@ -57,6 +57,11 @@ export class Feed {
     this.#pump();
   }
 
+  /** Nothing waits and nothing is on its way: another one may go on in its place. */
+  get isIdle(): boolean {
+    return this.#underway_bytes === 0 && this.#queue.length === 0 && !this.#wantsState;
+  }
+
   taken(bytes: number): void {
     this.#underway_bytes = Math.max(0, this.#underway_bytes - bytes);
     this.#pump();
@@ -70,7 +75,7 @@ export class Feed {
       const snapshot = this.#source.encode();
       const bytes = snapshot.length;
       this.#underway_bytes += bytes;
-      this.#port.post({ type: 'state', channel: this.channel, snapshot, bytes }, [snapshot.buffer as ArrayBuffer]);
+      this.#port.post({ type: 'state', channel: this.#channel, snapshot, bytes }, [snapshot.buffer as ArrayBuffer]);
       return;
     }
     while (this.#queue.length > 0 && this.#underway_bytes < window_bytes) {
@@ -85,7 +90,7 @@ export class Feed {
       this.#queue = this.#queue.length === count ? nothing : this.#queue.slice(count);
       this.#queued_bytes -= bytes;
       this.#underway_bytes += bytes;
-      this.#port.post({ type: 'updates', channel: this.channel, updates, bytes });
+      this.#port.post({ type: 'updates', channel: this.#channel, updates, bytes });
     }
   }
 }

@@ -29,7 +29,10 @@ export class MainThread {
   readonly #document: MainThreadDocument;
   /** Told of another incarnation, and what they had not stored is yet to come. Made when there is one. */
   #following: Set<number> | undefined;
-  #feed: Feed | undefined;
+  /** The present opening. */
+  #channel: number | undefined;
+  /** Its feed, while there is something on its way. */
+  #madeFeed: Feed | undefined;
   /** Of the replica that the present opening has; undefined where it has none yet. */
   #incarnation: number | undefined;
   /** Earlier openings, with the same of theirs. */
@@ -43,7 +46,7 @@ export class MainThread {
   }
 
   get isOpen(): boolean {
-    return this.#feed !== undefined;
+    return this.#channel !== undefined;
   }
 
   /** Whether an opening is yet to bring what it had not stored into the present incarnation. */
@@ -57,14 +60,14 @@ export class MainThread {
 
   open(channel: number, incarnation: number | undefined, awaited: readonly AgentSeq[]): void {
     this.#leave();
-    this.#feed = new Feed(channel, this.#port, this.#document);
+    this.#channel = channel;
     this.#incarnation = incarnation;
     this.#earlier?.delete(channel);
     this.await(awaited);
   }
 
   has(channel: number): boolean {
-    return this.#feed?.channel === channel || (this.#earlier?.has(channel) ?? false);
+    return this.#channel === channel || (this.#earlier?.has(channel) ?? false);
   }
 
   /** These are to be told of as well, also to earlier openings. */
@@ -76,22 +79,28 @@ export class MainThread {
 
   /** False when a later opening has taken over already. */
   close(channel: number): boolean {
-    if (this.#feed?.channel !== channel) return false;
+    if (this.#channel !== channel) return false;
     this.#leave();
     return true;
   }
 
   /** The present opening becomes an earlier one. */
   #leave(): void {
-    if (this.#feed === undefined) return;
+    if (this.#channel === undefined) return;
     this.#earlier ??= new Map();
-    this.#earlier.set(this.#feed.channel, this.#incarnation);
-    this.#feed = undefined;
+    this.#earlier.set(this.#channel, this.#incarnation);
+    this.#channel = this.#madeFeed = undefined;
+  }
+
+  get #feed(): Feed | undefined {
+    if (this.#channel === undefined) return undefined;
+    this.#madeFeed ??= new Feed(this.#channel, this.#port, this.#document);
+    return this.#madeFeed;
   }
 
   get #channels(): [channel: number, incarnation: number | undefined][] {
-    const present = this.#feed && ([this.#feed.channel, this.#incarnation] as [number, number | undefined]);
-    return [...(this.#earlier ?? []), ...(present === undefined ? [] : [present])];
+    const earlier = [...(this.#earlier ?? [])];
+    return this.#channel === undefined ? earlier : [...earlier, [this.#channel, this.#incarnation]];
   }
 
   /** Everything is synced: only the present opening waits for anything. */
@@ -101,7 +110,8 @@ export class MainThread {
   }
 
   taken(bytes: number): void {
-    this.#feed?.taken(bytes);
+    this.#madeFeed?.taken(bytes);
+    if (this.#madeFeed?.isIdle) this.#madeFeed = undefined;
   }
 
   reload(): void {
@@ -114,12 +124,12 @@ export class MainThread {
 
   /** An own append is in the replica now; the opening that it came from has it already. */
   pushOwn(append: Append): void {
-    if (this.#feed && this.#feed.channel !== append.channel) this.#feed.push(append.envelopes);
+    if (this.#channel !== append.channel) this.#feed?.push(append.envelopes);
   }
 
   /** The document can be used; with what was read from storage, if that is all there is. */
   loaded(incarnation: number, status: EngineStatus, stored?: StoredDocument, log: readonly Uint8Array[] = []): void {
-    const channel = this.#feed?.channel;
+    const channel = this.#channel;
     if (channel === undefined) return;
     this.#incarnation = incarnation;
     const bytes = log.reduce((sum, envelope) => sum + envelope.length, 0);
@@ -134,7 +144,7 @@ export class MainThread {
   }
 
   failed(error: JoineryError): void {
-    const channel = this.#feed?.channel;
+    const channel = this.#channel;
     if (channel !== undefined) this.#port.post({ type: 'failed', channel, error: errorData(error) });
   }
 
@@ -152,7 +162,7 @@ export class MainThread {
     const isReached = ([agent, to]: AgentSeq): boolean => to <= (reached.get(agent) ?? 0);
     // What is waited for may be of own agents as well, and then lower.
     const told = [...new Map([...this.#awaited.filter(isReached), ...seqs.filter(([agent]) => isOwn(agent))])];
-    this.#awaited = this.#awaited.filter((seq) => !isReached(seq));
+    if (this.#awaited.length > 0) this.#awaited = this.#awaited.filter((seq) => !isReached(seq));
     if (told.length === 0 || this.#channels.length === 0) return false;
     const now = status();
     for (const [channel] of this.#channels) this.#port.post({ type: 'synced', channel, seqs: told, status: now });
@@ -177,14 +187,14 @@ export class MainThread {
     status: EngineStatus,
   ): void {
     for (const channel of channels) {
-      const isPresent = this.#feed?.channel === channel;
+      const isPresent = this.#channel === channel;
       const known = isPresent ? this.#incarnation : this.#earlier?.get(channel);
       if (known === undefined || known === incarnation) continue;
       this.#following ??= new Set();
       this.#following.add(channel);
       if (isPresent) {
         this.#incarnation = incarnation;
-        this.#feed?.reset();
+        this.#madeFeed?.reset();
       } else this.#earlier?.set(channel, incarnation);
       const replacements = chain.filter((one) => one.incarnation > known);
       const complete = replacements.length >= incarnation - known;
@@ -209,7 +219,7 @@ export class MainThread {
 
   /** Nothing that was waited for has its name any more. */
   forgetAwaited(): void {
-    this.#awaited = [];
+    this.#awaited = nobody;
   }
 
   damaged(error: JoineryError): void {

@@ -98,8 +98,8 @@ export class EngineDocument implements Sleeper {
   #awake: StoredReplica | undefined;
   /** In place of the replica while nothing happens; see `rest`. */
   #resting: RestingReplica | undefined;
-  /** What the outbox knew that the server has. */
-  #restingNotes: readonly Acknowledgement[] | undefined;
+  /** What the outbox knew that the server has; see `Outbox.notes`. */
+  #restingNotes: string | undefined;
   /** So many writes with envelopes from elsewhere are in the journal. */
   #unstoredReceived = 0;
   #loading = true;
@@ -186,7 +186,7 @@ export class EngineDocument implements Sleeper {
   get #outbox(): Outbox {
     if (this.#madeOutbox === undefined) {
       this.#madeOutbox = new Outbox(this.#context.retained);
-      for (const acknowledgement of this.#restingNotes ?? []) this.#madeOutbox.note(acknowledgement);
+      if (this.#restingNotes !== undefined) this.#madeOutbox.takeNotes(this.#restingNotes);
       this.#restingNotes = undefined;
     }
     return this.#madeOutbox;

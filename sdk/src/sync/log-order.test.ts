@@ -107,6 +107,19 @@ describe('the outbox', () => {
     expect(outbox.acknowledgementOf(envelope(8, 0))).toBeUndefined();
   });
 
+  test('hands over what it knows of the server in short notes', () => {
+    const last = { agent: 2n ** 64n - 1n, to: 2 ** 32 - 2, position: Number.MAX_SAFE_INTEGER };
+    const [before, after] = [filled(), filled()];
+    expect(before.notes).toBeUndefined();
+    before.acknowledge([{ agent: 1n, to: 2, position: 0 }, last]);
+    expect(before.notes?.length).toBeLessThan(60);
+    after.takeNotes(before.notes ?? '');
+    expect(after.notes).toBe(before.notes);
+    expect(after.acknowledgementOf(envelope(1, 1))).toEqual({ agent: 1n, to: 2, position: 0 });
+    expect(after.acknowledgementOf(last)).toEqual(last);
+    expect(after.isLost(new Map([[1n, 2]]))).toBe(true);
+  });
+
   test('sends what is not stored only when it is told to, and nothing of its agent behind it', () => {
     const outbox = new Outbox(new RetainedBytes());
     const [first, second, other] = [envelope(1, 0), envelope(1, 1), envelope(2, 0)];

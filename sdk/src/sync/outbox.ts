@@ -65,9 +65,11 @@ export class Outbox {
     return this.#entries.size;
   }
 
-  /** What is known of what the server has: to be noted in the one that is made in place of this one. */
-  get notes(): readonly Acknowledgement[] | undefined {
-    return this.#acknowledged.size > 0 ? [...this.#acknowledged.values()] : undefined;
+  /** What is known of what the server has, in few bytes: to be noted in the one that is made in place of this one. */
+  get notes(): string | undefined {
+    if (this.#acknowledged.size === 0) return undefined;
+    const known = Array.from(this.#acknowledged.values(), ({ agent, to, position }) => [agent, to, position].join());
+    return known.join(';');
   }
 
   get oldestAt_ms(): number | undefined {
@@ -161,6 +163,14 @@ export class Outbox {
   /** The server has these, whether or not there is an entry yet. */
   note({ agent, to, position }: Acknowledgement): void {
     if (to > (this.#acknowledged.get(agent)?.to ?? 0)) this.#acknowledged.set(agent, { agent, to, position });
+  }
+
+  /** Notes what another one knew. */
+  takeNotes(notes: string): void {
+    for (const known of notes.split(';')) {
+      const [agent = '', to, position] = known.split(',');
+      this.note({ agent: BigInt(agent), to: Number(to), position: Number(position) });
+    }
   }
 
   /** Takes out what the server has, of each agent all up to `to`; returns how many there were, and their bytes. */

@@ -30,8 +30,7 @@ type ValueStore = Pick<DocumentStore, 'readValue' | 'writeValue'>;
 export class SpaceList {
   readonly space: string;
   readonly #store: ValueStore;
-  readonly #entries = new Map<string, SpaceEntry>();
-  readonly #shards: Set<string>[] = Array.from({ length: shardCount }, () => new Set());
+  readonly #shards: Map<string, SpaceEntry>[] = Array.from({ length: shardCount }, () => new Map());
   readonly #dirty = new Set<number>();
   #token = 0;
   #storedToken = 0;
@@ -62,30 +61,30 @@ export class SpaceList {
   }
 
   get(document: string): SpaceEntry | undefined {
-    return this.#entries.get(document);
+    return this.#shards[shardOf(document)]?.get(document);
   }
 
   /** Takes in what the server says; returns what is new in it. */
   take(heads: readonly SpaceHead[], token: number): SpaceEntry[] {
     this.#token = token;
-    return heads.flatMap((head) => this.#set({ ...(this.#entries.get(head.document) ?? unfetched), ...head }));
+    return heads.flatMap((head) => this.#set({ ...(this.get(head.document) ?? unfetched), ...head }));
   }
 
   /** A document is here that the server may not know. True when it is new. */
   add(document: string): boolean {
-    if (this.#entries.has(document)) return false;
+    if (this.get(document) !== undefined) return false;
     return this.#set({ ...unfetched, document, epoch: 0, head: 0, deleted: false }).length > 0;
   }
 
   /** So much of a document is stored here. */
   fetched(document: string, epoch: number, position: number): void {
-    const entry = this.#entries.get(document);
+    const entry = this.get(document);
     if (entry !== undefined) this.#set({ ...entry, fetchedEpoch: epoch, fetched: position });
   }
 
   /** Documents of which the server has more than is stored here. */
   *moved(): Generator<SpaceEntry> {
-    for (const entry of this.#entries.values()) if (hasMoved(entry)) yield entry;
+    for (const shard of this.#shards) for (const entry of shard.values()) if (hasMoved(entry)) yield entry;
   }
 
   /** Up to so many documents behind `after` in the order of their ids. */
@@ -141,18 +140,21 @@ export class SpaceList {
   }
 
   #set(entry: SpaceEntry): SpaceEntry[] {
-    const known = this.#entries.get(entry.document);
+    const known = this.get(entry.document);
     if (known !== undefined && isSame(known, entry)) return [];
     const shard = shardOf(entry.document);
-    this.#entries.set(entry.document, entry);
-    this.#shards[shard]?.add(entry.document);
+    this.#shards[shard]?.set(entry.document, entry);
     this.#dirty.add(shard);
     if (known?.deleted !== entry.deleted) this.#sorted = undefined;
     return [entry];
   }
 
   #ids(): string[] {
-    this.#sorted ??= [...this.#entries.values()].flatMap(({ document, deleted }) => (deleted ? [] : [document])).sort();
+    if (this.#sorted === undefined) {
+      this.#sorted = [];
+      for (const shard of this.#shards) for (const [id, { deleted }] of shard) if (!deleted) this.#sorted.push(id);
+      this.#sorted.sort();
+    }
     return this.#sorted;
   }
 
@@ -161,8 +163,7 @@ export class SpaceList {
   }
 
   #encodeShard(shard: number): Uint8Array {
-    const rows = Array.from(this.#shards[shard] ?? [], (document) => {
-      const entry = this.#entries.get(document) as SpaceEntry;
+    const rows = Array.from(this.#shards[shard] ?? [], ([document, entry]) => {
       return [document, entry.epoch, entry.head, Number(entry.deleted), entry.fetchedEpoch, entry.fetched];
     });
     return encoder.encode(JSON.stringify([format, rows]));

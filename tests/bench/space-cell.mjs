@@ -32,7 +32,7 @@ WebAssembly.Instance = /** @type {typeof Instance} */ (
   })
 );
 
-let frames = 0;
+let [sent, received] = [0, 0];
 /** A socket that is not yet closed holds its client. @type {Set<WebSocket>} */
 const sockets = new Set();
 class CountingSocket extends WebSocket {
@@ -41,6 +41,9 @@ class CountingSocket extends WebSocket {
     super(...args);
     sockets.add(this);
     this.once('close', () => sockets.delete(this));
+    this.on('message', () => {
+      received += 1;
+    });
   }
 
   /**
@@ -48,7 +51,7 @@ class CountingSocket extends WebSocket {
    * @param {...unknown} args
    */
   send(...args) {
-    frames += 1;
+    sent += 1;
     // @ts-expect-error passed on as it came
     super.send(...args);
   }
@@ -76,9 +79,12 @@ try {
   const open_js_MB = megabytes(measured.open_bytes - before_bytes - stored_bytes);
   const open_MB = open_core_MB + open_js_MB;
   const open_bytes_per_document = (open_MB * 2 ** 20) / documents;
-  const { resume_ms, resume_frames } = measured;
+  const { resume_ms, resume_frames, open_ms } = measured;
   console.log(
-    JSON.stringify({ resume_ms, resume_frames, core_MB, open_core_MB, open_js_MB, open_MB, open_bytes_per_document }),
+    JSON.stringify({
+      ...{ resume_ms, resume_frames, core_MB },
+      ...{ open_ms, open_core_MB, open_js_MB, open_MB, open_bytes_per_document },
+    }),
   );
 
   /** Every document, with ten fields, to the server. */
@@ -104,37 +110,59 @@ try {
     await until(() => space.complete && space.size === documents, 'the list');
     const area = held.storage.area({ server: url, user: '', name: 'default' });
     await until(() => area.documents.size >= documents, 'every document to be stored');
-    await new Promise((resolve) => setTimeout(resolve, 2_000));
+    await quiet();
     await client.close();
   }
 
   /** Resume, then open everything. */
   async function measure() {
-    frames = 0;
+    sent = 0;
     const started = performance.now();
     const client = open(held.storage);
     const space = client.space('bench');
     await until(() => space.complete && space.size === documents, 'the list once more');
     const resume_ms = performance.now() - started;
-    const resume_frames = frames;
+    const resume_frames = sent;
     const core_bytes = coreBytes();
 
+    /** @type {import('joinery').DocumentHandle<Record<string, unknown>>[]} */
     const handles = [];
+    const opening = performance.now();
     for (let at = 0; at < ids.length; at += batch) {
       const opened = ids.slice(at, at + batch).map((id) => client.document(id));
       handles.push(...opened);
       await Promise.all(opened.map((document) => document.loaded));
     }
-    await until(() => client.status.connection.state === 'online', 'a connection');
-    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    const open_ms = performance.now() - opening;
+    await quiet();
     const open_bytes = await used();
     const openCore_bytes = coreBytes();
-    if (!handles.every(({ isLoaded }) => isLoaded)) throw new Error('expected every document to be loaded');
+    await subscribed(handles);
     await client.close();
-    return { resume_ms, resume_frames, core_bytes, open_bytes, openCore_bytes };
+    return { resume_ms, resume_frames, core_bytes, open_ms, open_bytes, openCore_bytes };
+  }
+
+  /**
+   * Every hundredth document shows what somebody else writes.
+   * @param {readonly import('joinery').DocumentHandle<Record<string, unknown>>[]} handles
+   */
+  async function subscribed(handles) {
+    const other = open(new MemoryStorage());
+    const some = handles.filter((_, index) => index % 100 === 0);
+    for (const { id } of some) other.document(id).update({ told: true });
+    await until(() => some.every(({ value }) => value?.told === true), 'what another client wrote');
+    await other.close();
   }
 } finally {
   await server.dispose();
+}
+
+/** Until nothing was said for a second, to the server or by it. */
+async function quiet() {
+  for (let before = -1; before !== sent + received; ) {
+    before = sent + received;
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+  }
 }
 
 /** What JavaScript holds now, in bytes, without the core's memory: collected until no more comes free. */

@@ -4,6 +4,7 @@
 import type { BroughtEnvelope } from '@joinery/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Client } from './client.ts';
+import type { Receipt } from './documents/receipt.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import { ControlledStorage } from './testing/controlled-storage.ts';
 import { VirtualDevice } from './testing/virtual-device.ts';
@@ -97,6 +98,51 @@ describe('a refusal', () => {
     expect([made.state, inside.state, outside.state]).toEqual(['rejected', 'rejected', 'synced']);
     expect([made.error?.code, inside.error?.code]).toEqual(['forbidden', 'rests-on-refused']);
     expect(codes(client)).toEqual(['forbidden', 'rests-on-refused']);
+  });
+
+  test('of what a write in one envelope with another rests on leaves the other’s receipt alone', async () => {
+    const world = await World.create({ server: { accept: refusing('secret') } });
+    const client = world.client(undefined, { connect: false });
+    const notes = client.document<{ secret?: { items: string[] }; title?: string; last?: number }>('notes');
+    await world.time.settled(notes.loaded);
+    notes.update({ secret: { items: ['a'] } });
+    await world.time.advance(10);
+    const before = notes.update({ title: 'stays' });
+    const inside = notes.update((draft) => void draft.secret?.items.push('b'));
+    const after = notes.update({ last: 1 });
+    await world.time.advance(10);
+    client.connect();
+    await world.untilSynced(client);
+    expect(world.server.value('notes')).toEqual({ title: 'stays', last: 1 });
+    expect([before, inside, after].map(({ state }) => state)).toEqual(['synced', 'rejected', 'synced']);
+    expect(inside.error?.code).toBe('rests-on-refused');
+  });
+
+  test('moves each receipt for itself while writes wait for storage, whenever the refusal comes', async () => {
+    for (let pause_ms = 0; pause_ms < 40; pause_ms += 1) {
+      const world = await World.create({ delay_ms: [5, 5], server: { accept: refusing('secret') } });
+      const storage = new ControlledStorage(new MemoryStorage());
+      const client = world.client(storage);
+      const notes = client.document<{ [key: `kept-${number}`]: number; secret?: { items: string[] } }>('notes');
+      await world.time.settled(notes.loaded);
+      await world.untilSynced(client);
+      const receipts = new Map<string, Receipt>();
+      notes.update({ secret: { items: ['a'] } });
+      await world.time.advance(pause_ms);
+      storage.hold();
+      for (let index = 0; index < 4; index += 1) {
+        receipts.set(`kept-${index}`, notes.update({ [`kept-${index}`]: index }));
+        if (notes.value?.secret !== undefined) notes.update((draft) => void draft.secret?.items.push('b'));
+      }
+      await world.time.advance(30);
+      storage.release();
+      await world.untilSynced(client);
+      const states = Object.fromEntries(Array.from(receipts, ([key, { state }]) => [key, state]));
+      expect(Object.keys(world.server.value('notes') as Fields).sort(), `${pause_ms} ms`).toEqual(
+        Object.keys(states).filter((key) => states[key] === 'synced'),
+      );
+      expect(Object.keys(states), `${pause_ms} ms`).toHaveLength(4);
+    }
   });
 
   test('does not stop reading and writing: what is typed meanwhile is there at once, once, and synced', async () => {

@@ -159,7 +159,7 @@ export const planted = [
         file: 'sdk/src/sync/own-writes.ts',
         find: 'if (batch !== undefined) batch.taken = true;',
         replace:
-          'if (batch !== undefined) for (const receipt of batch.receipts) receipt.markDurable();\n    if (batch !== undefined) batch.taken = true;',
+          'if (batch !== undefined) for (const { receipt } of batch.writes) receipt.markDurable();\n    if (batch !== undefined) batch.taken = true;',
       },
     ],
   },
@@ -169,8 +169,8 @@ export const planted = [
     transforms: [
       {
         file: 'sdk/src/sync/own-writes.ts',
-        find: '({ agent, to }) => to > 0 && to <= (reached.get(agent) ?? 0),',
-        replace: '({ agent, to }) => to > 0 && reached.has(agent),',
+        find: 'to > 0 && to <= (reached.get(agent) ?? 0);',
+        replace: 'to > 0 && reached.has(agent);',
       },
     ],
   },

@@ -82,6 +82,11 @@ export class Replica {
     return this.#bridge.agent;
   }
 
+  /** The seq of the last operation that was written here; 0 before the first. */
+  get seq(): number {
+    return this.#bridge.core.own_seq();
+  }
+
   /** Grows with every change, from here or elsewhere. */
   get revision(): number {
     return this.#bridge.core.revision();

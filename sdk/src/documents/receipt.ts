@@ -41,7 +41,7 @@ export interface Receipt {
   subscribe(listener: () => void): () => void;
 }
 
-/** The receipt that the writes of one batch share, and what moves it on. Promises are made when they are asked for. */
+/** One write’s receipt, and what moves it on. Promises are made when they are asked for. */
 export class WriteReceipt implements Receipt {
   #state: ReceiptState = 'local';
   #stored = false;

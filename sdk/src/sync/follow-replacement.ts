@@ -7,9 +7,9 @@ import { Replica } from '../core/replica.ts';
 import { type RejectedWrite, type Replacement, rejectedId } from '../storage/storage.ts';
 
 import { composeMappings } from './compose-mappings.ts';
-import type { Batch, OwnWrites } from './own-writes.ts';
+import type { Batch, OwnWrites, Write } from './own-writes.ts';
 import { type ClockState, packedChanges, Replays, rejectionsOf, replayOne } from './replay-log.ts';
-import { WriteFates } from './write-fates.ts';
+import { translateRange, WriteFates } from './write-fates.ts';
 
 export interface FollowInput {
   /** What the writes were made in; undefined when it was lost. */
@@ -42,15 +42,31 @@ export function followReplacement(input: FollowInput): () => void {
   for (const batch of left) {
     const lost = old === undefined || replays === undefined || unknown.has(batch);
     const rejected = lost ? lostWrites(batch, old, at_ms) : replayBatch(batch, replays, old, at_ms);
-    const [first] = rejected;
-    if (first === undefined) writes.again(batch);
-    else told.push(() => writes.reject(batch, rejected, new JoineryError(first.code, first.message)));
+    const kept: Write[] = [];
+    for (const write of batch.writes) {
+      const hit = rejected.find((range) => isOf(range, batch, write));
+      if (hit === undefined) kept.push(lost ? write : renamed(write, batch, replays));
+      else told.push(() => write.receipt.markRejected(new JoineryError(hit.code, hit.message)));
+    }
+    writes.again(kept);
+    if (rejected.length > 0) writes.reject(rejected);
   }
   replays?.free();
   return () => {
     tell();
     for (const run of told) run();
   };
+}
+
+/** Whether the rejected range has something of the write. After an earlier swap the names say nothing: then it has. */
+function isOf(range: RejectedWrite, { agent }: Batch, { from, to }: Write): boolean {
+  return range.agent !== agent || (range.to > from && range.from < to);
+}
+
+/** A replayed write as it is called in the new replica; of one that had nothing left to do there is nothing to name. */
+function renamed({ from, to, receipt }: Write, { agent }: Batch, replays: Replays): Write {
+  const now = translateRange(replays.current, { agent, from, to });
+  return { from: now?.from ?? 0, to: now?.to ?? 0, receipt };
 }
 
 /** Makes a batch's operations again; returns what came to nothing. */

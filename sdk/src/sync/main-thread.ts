@@ -22,8 +22,6 @@ export interface MainThreadDocument extends StateSource {
   readonly id: string;
 }
 
-const nobody: readonly AgentSeq[] = [];
-
 export class MainThread {
   readonly #port: EnginePort<FromEngine>;
   readonly #document: MainThreadDocument;
@@ -37,8 +35,8 @@ export class MainThread {
   #incarnation: number | undefined;
   /** Earlier openings, with the same of theirs. */
   #earlier: Map<number, number | undefined> | undefined;
-  /** Seqs that the main thread waits for the server to have and that it would not be told of else. */
-  #awaited: readonly AgentSeq[] = nobody;
+  /** Of agents that are not this tab's: up to which seq the main thread waits for the server to have them. */
+  #awaited: Map<bigint, number> | undefined;
 
   constructor(port: EnginePort<FromEngine>, document: MainThreadDocument) {
     this.#port = port;
@@ -72,9 +70,10 @@ export class MainThread {
 
   /** These are to be told of as well, also to earlier openings. */
   await(seqs: readonly AgentSeq[]): void {
-    const isKnown = ([agent, to]: AgentSeq): boolean => this.#awaited.some((seq) => seq[0] === agent && seq[1] === to);
-    const more = seqs.filter((seq) => !isKnown(seq));
-    if (more.length > 0) this.#awaited = [...this.#awaited, ...more];
+    for (const [agent, to] of seqs) {
+      this.#awaited ??= new Map();
+      this.#awaited.set(agent, Math.max(to, this.#awaited.get(agent) ?? 0));
+    }
   }
 
   /** False when a later opening has taken over already. */
@@ -158,11 +157,9 @@ export class MainThread {
 
   /** The server has these; told are those of own agents and those that were waited for. False when nobody was told. */
   synced(seqs: readonly AgentSeq[], isOwn: (agent: bigint) => boolean, status: () => EngineStatus): boolean {
-    const reached = new Map(seqs);
-    const isReached = ([agent, to]: AgentSeq): boolean => to <= (reached.get(agent) ?? 0);
-    // What is waited for may be of own agents as well, and then lower.
-    const told = [...new Map([...this.#awaited.filter(isReached), ...seqs.filter(([agent]) => isOwn(agent))])];
-    if (this.#awaited.length > 0) this.#awaited = this.#awaited.filter((seq) => !isReached(seq));
+    const told = seqs.filter(([agent]) => isOwn(agent) || this.#awaited?.has(agent));
+    for (const [agent, to] of seqs) if (to >= (this.#awaited?.get(agent) ?? 0)) this.#awaited?.delete(agent);
+    if (this.#awaited?.size === 0) this.#awaited = undefined;
     if (told.length === 0 || this.#channels.length === 0) return false;
     const now = status();
     for (const [channel] of this.#channels) this.#port.post({ type: 'synced', channel, seqs: told, status: now });
@@ -219,7 +216,7 @@ export class MainThread {
 
   /** Nothing that was waited for has its name any more. */
   forgetAwaited(): void {
-    this.#awaited = nobody;
+    this.#awaited = undefined;
   }
 
   damaged(error: JoineryError): void {

@@ -234,7 +234,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     const { replica } = this;
     if (this.#failure !== undefined) throw this.#failure;
     if (replica === undefined) throw notLoaded(this.id);
-    const before = replica.revision;
+    const before = replica.seq;
     const outer = this.#writing;
     let receipt: WriteReceipt | undefined;
     this.#writing = true;
@@ -243,7 +243,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     } finally {
       this.#writing = outer;
       // What an error left behind is written all the same.
-      if (this.#replica === replica && replica.revision !== before) receipt = this.#written();
+      if (this.#replica === replica && replica.seq !== before) receipt = this.#written(before, replica.seq);
     }
     return receipt ?? this.#writes.unchanged();
   }
@@ -457,8 +457,9 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       const early = replica && this.#early?.shift();
       if (replica === undefined || early === undefined) break;
       try {
+        const before = replica.seq;
         this.#guard(() => early.write(replica));
-        this.#writes.written(early.receipt);
+        this.#writes.written(before, replica.seq, early.receipt);
       } catch (error) {
         early.receipt.markRejected(asJoineryError(error));
       }
@@ -559,8 +560,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   }
 
   /** Something was written to the replica. */
-  #written(): WriteReceipt {
-    const receipt = this.#writes.written();
+  #written(from: number, to: number): WriteReceipt {
+    const receipt = this.#writes.written(from, to);
     // At once for the first write of a task, since a controlled input must be rendered with its event; later ones wait
     // for each other.
     if (!this.#notifyDue) {

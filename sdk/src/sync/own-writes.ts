@@ -21,6 +21,9 @@ export interface OwnWritesContext {
   pendingChanged(): void;
 }
 
+/** What became of a batch without envelopes. */
+const nothing: Fate = { kind: 'left' };
+
 /** One batch carries about so much. */
 const batch_bytes = 1024 * 1024;
 
@@ -30,15 +33,23 @@ interface Question {
   readonly receipts: readonly WriteReceipt[];
 }
 
-/** Own envelopes of one agent that were posted, and the receipts that they move. */
+/** One call of the app's that wrote something, and its operations: `from` exclusive, `to` inclusive, of the agent of then. */
+export interface Write {
+  readonly from: number;
+  readonly to: number;
+  readonly receipt: WriteReceipt;
+}
+
+/** Own envelopes of one agent that were posted, and the writes in them. */
 export interface Batch extends EnvelopeBatch {
   readonly agent: bigint;
   readonly from: number;
   /** 0 where there are no envelopes. */
   readonly to: number;
   readonly at_ms: number;
-  readonly receipts: readonly WriteReceipt[];
-  /** Those of writes that changed nothing: the answer says what they wait for. */
+  /** Those whose last operation is here, in order. */
+  readonly writes: readonly Write[];
+  /** Receipts of writes that changed nothing: the answer says what they wait for. */
   readonly unchanged: readonly WriteReceipt[];
   /** The engine counts it as pending; else it is counted here. */
   taken: boolean;
@@ -46,10 +57,8 @@ export interface Batch extends EnvelopeBatch {
 
 export class OwnWrites {
   readonly #context: OwnWritesContext;
-  /** Of what is in the replica and not in a batch. */
-  #receipts: WriteReceipt[] = [];
-  /** The one of `#receipts` that all ordinary writes share until the next batch. */
-  #shared: WriteReceipt | undefined;
+  /** What is in the replica and not in a batch. */
+  #written: Write[] = [];
   /** What all writes share that change nothing, until the next batch. */
   #unchanged: WriteReceipt | undefined;
   /** Such ones of earlier batches, which have to ask again. */
@@ -115,16 +124,18 @@ export class OwnWrites {
     this.#context.pendingChanged();
   }
 
-  /** Something was written to the replica: it is taken soon. With `receipt`, that one stands for it too. */
-  written(receipt?: WriteReceipt): WriteReceipt {
-    if (receipt !== undefined) this.#receipts.push(receipt);
-    else if (this.#shared === undefined) {
-      this.#shared = new WriteReceipt();
-      this.#receipts.push(this.#shared);
-    }
+  /**
+   * Something was written to the replica: it is taken soon. Each write has a receipt of its own, since what becomes of two
+   * in one envelope can differ: a replay may drop one of them.
+   *
+   * @param from the replica's seq before, and `to` after it; equal for an announced write that then changed nothing
+   */
+  written(from: number, to: number, receipt = new WriteReceipt()): WriteReceipt {
+    if (from === to) this.#asking.push(receipt);
+    else this.#written.push({ from, to, receipt });
     this.announce();
     this.takeSoon();
-    return receipt ?? (this.#shared as WriteReceipt);
+    return receipt;
   }
 
   /**
@@ -160,24 +171,26 @@ export class OwnWrites {
 
   /** What is in no batch is lost. */
   lose(error: JoineryError): void {
-    const lost = this.#receipts.splice(0);
-    this.#shared = undefined;
+    const lost = this.#written.splice(0);
     this.#clean();
-    for (const receipt of lost) receipt.markRejected(error);
+    for (const { receipt } of lost) receipt.markRejected(error);
   }
 
   /** The client has ended: nothing more will be heard of any write. */
   end(error: JoineryError): void {
     const batches = [...this.#unstored.values(), ...this.#unsynced];
-    const receipts = [...batches, ...this.#questions].flatMap((waiting) => waiting.receipts);
-    receipts.push(...batches.flatMap(({ unchanged }) => unchanged), ...this.#receipts);
+    const receipts = this.#questions.flatMap((question) => question.receipts);
+    for (const { writes } of [...batches, { writes: this.#written }]) {
+      for (const { receipt } of writes) receipts.push(receipt);
+    }
+    for (const { unchanged } of batches) receipts.push(...unchanged);
     receipts.push(...this.#asking.splice(0));
     if (this.#unchanged !== undefined) receipts.push(this.#unchanged);
     this.#unstored.clear();
     this.#unsynced = [];
     this.#questions = [];
-    this.#receipts = [];
-    this.#shared = this.#unchanged = this.#carry = undefined;
+    this.#written = [];
+    this.#unchanged = this.#carry = undefined;
     this.#clean();
     for (const receipt of receipts) receipt.markClosed(error);
   }
@@ -187,13 +200,13 @@ export class OwnWrites {
     const batch = this.#unstored.get(id);
     if (batch === undefined) return;
     this.#unstored.delete(id);
-    const { receipts, unchanged } = batch;
-    if (receipts.some(({ state }) => state === 'local' || state === 'durable')) this.#unsynced.push(batch);
+    const { writes, unchanged } = batch;
+    if (writes.some(({ receipt: { state } }) => state === 'local' || state === 'durable')) this.#unsynced.push(batch);
     const isSynced = unsynced.length === 0;
     if (unchanged.length > 0 && !isSynced) this.#questions.push({ seqs: new Map(unsynced), receipts: unchanged });
     this.#answered(id);
     // Told last: whoever listens may write.
-    for (const receipt of receipts) receipt.markDurable();
+    for (const { receipt } of writes) receipt.markDurable();
     for (const receipt of unchanged) {
       receipt.markDurable();
       if (isSynced) receipt.markSynced();
@@ -209,58 +222,39 @@ export class OwnWrites {
 
   synced(seqs: readonly AgentSeq[]): void {
     const reached = new Map(seqs);
-    const done: { readonly receipts: readonly WriteReceipt[] }[] = this.#leave(
-      ({ agent, to }) => to > 0 && to <= (reached.get(agent) ?? 0),
-    );
+    const isReached = (agent: bigint, to: number): boolean => to > 0 && to <= (reached.get(agent) ?? 0);
+    const done: WriteReceipt[] = [];
+    for (const { agent, from, writes } of [...this.#unsynced, ...this.#unstored.values()]) {
+      if (!isReached(agent, from + 1)) continue;
+      for (const { to, receipt } of writes) if (isReached(agent, to)) done.push(receipt);
+    }
+    this.#unsynced = this.#unsynced.filter(({ agent, to }) => !isReached(agent, to));
     for (const question of this.#questions) {
-      for (const [agent, to] of question.seqs) if (to <= (reached.get(agent) ?? 0)) question.seqs.delete(agent);
-      if (question.seqs.size === 0) done.push(question);
+      for (const [agent, to] of question.seqs) if (isReached(agent, to)) question.seqs.delete(agent);
+      if (question.seqs.size === 0) done.push(...question.receipts);
     }
     this.#questions = this.#questions.filter(({ seqs: waited }) => waited.size > 0);
-    for (const { receipts } of done) for (const receipt of receipts) receipt.markSynced();
+    for (const receipt of done) receipt.markSynced();
   }
 
   /**
-   * The incarnation in which everything here was written is over. What became of each batch moves its receipts; `left` are
-   * those that are nowhere but here, and whose operations are to be made again, with their receipts (see `again`).
+   * The incarnation in which everything here was written is over. What became of each write moves its receipt; `left` are
+   * the batches that are nowhere but here, and whose operations are to be made again, with their receipts (see `again`).
    * `tell` is called when the new replica is there: whoever listens may write.
    */
   follow(fateOf: (agent: bigint, from: number, to: number) => Fate): { readonly left: readonly Batch[]; tell(): void } {
     const left: Batch[] = [];
     const told: (() => void)[] = [];
     const unstored = [...this.#unstored.values()];
+    for (const { unchanged } of unstored) this.#asking.push(...unchanged);
     for (const batch of [...this.#unsynced.splice(0), ...unstored]) {
-      const { agent, from, to, receipts, unchanged } = batch;
-      if (unstored.includes(batch)) this.#asking.push(...unchanged);
-      const fate: Fate = to === 0 ? { kind: 'left' } : fateOf(agent, from, to);
-      if (fate.kind === 'left' || fate.kind === 'unknown') {
+      // Stored as one, or not at all.
+      const { kind } = batch.to === 0 ? nothing : fateOf(batch.agent, batch.from, batch.to);
+      if (kind === 'left' || kind === 'unknown') {
         this.#rejected.push(...batch.rejected);
         this.#settled.push(...batch.settled);
-      }
-      switch (fate.kind) {
-        case 'moved':
-          this.#unsynced.push({ ...batch, unchanged: [], agent: fate.agent, from: fate.seq - 1, to: fate.seq });
-          told.push(() => {
-            for (const receipt of receipts) receipt.markDurable();
-          });
-          break;
-        case 'done':
-          told.push(() => {
-            for (const receipt of receipts) receipt.markSynced();
-          });
-          break;
-        case 'rejected':
-          told.push(() => {
-            for (const receipt of receipts) {
-              // It was in storage, and is in the rejected list.
-              receipt.markDurable();
-              receipt.markRejected(fate.error);
-            }
-          });
-          break;
-        default:
-          if (to > 0) left.push(batch);
-      }
+        if (batch.to > 0) left.push(batch);
+      } else this.#followStored(batch, fateOf, told);
     }
     this.#unstored.clear();
     this.#inFlight = undefined;
@@ -273,30 +267,39 @@ export class OwnWrites {
     };
   }
 
-  /** A batch that was left was replayed: its receipts wait for what it became. */
-  again({ receipts }: Pick<Batch, 'receipts'>): void {
-    this.#receipts.push(...receipts);
-    this.announce();
-    this.takeSoon();
+  #followStored(batch: Batch, fateOf: (agent: bigint, from: number, to: number) => Fate, told: (() => void)[]): void {
+    let agent: bigint | undefined;
+    const moved: Write[] = [];
+    for (const { from, to, receipt } of batch.writes) {
+      const fate = fateOf(batch.agent, from, to);
+      // It was in storage, also where it is in the rejected list now.
+      told.push(() => receipt.markDurable());
+      if (fate.kind === 'done') told.push(() => receipt.markSynced());
+      else if (fate.kind === 'rejected') told.push(() => receipt.markRejected(fate.error));
+      else if (fate.kind === 'moved') {
+        agent = fate.agent;
+        moved.push({ from: fate.from, to: fate.to, receipt });
+      }
+    }
+    const [first, last] = [moved[0], moved.at(-1)];
+    if (agent === undefined || first === undefined || last === undefined) return;
+    this.#unsynced.push({ ...batch, unchanged: [], agent, from: first.from, to: last.to, writes: moved });
   }
 
-  /** These came to nothing in the replay: for the rejected list, and its receipts. */
-  reject(batch: Pick<Batch, 'receipts'>, writes: readonly RejectedWrite[], error: JoineryError): void {
+  /** Writes that were left are in the new replica: their receipts wait for what they became. */
+  again(writes: readonly Write[]): void {
+    for (const { from, to, receipt } of writes) this.written(from, to, receipt);
+  }
+
+  /** These came to nothing in the replay: they go to the rejected list with the next batch. */
+  reject(writes: readonly RejectedWrite[]): void {
     this.#rejected.push(...writes);
-    for (const receipt of batch.receipts) receipt.markRejected(error);
     this.takeSoon();
   }
 
   /** What is stored and waited for. */
   get awaited(): AgentSeq[] {
-    return this.#unsynced.map(({ agent, to }) => [agent, to]);
-  }
-
-  /** The batches that this holds for; those that are stored are not waited for any more. */
-  #leave(holds: (batch: Batch) => boolean): Batch[] {
-    const found = [...this.#unsynced, ...this.#unstored.values()].filter(holds);
-    if (found.length > 0) this.#unsynced = this.#unsynced.filter((batch) => !holds(batch));
-    return found;
+    return this.#unsynced.flatMap(({ agent, writes }) => writes.map(({ to }): AgentSeq => [agent, to]));
   }
 
   /** The next batch may go. */
@@ -318,25 +321,25 @@ export class OwnWrites {
     }
     this.#carry = next;
     const [first, last] = [envelopes[0], envelopes.at(-1)];
-    // The receipts go with the last part of what they stand for.
     const isLast = next === undefined;
-    const receipts = isLast ? this.#receipts.splice(0) : [];
     const unchanged = isLast ? this.#asking.splice(0) : [];
     if (isLast && this.#unchanged !== undefined) unchanged.push(this.#unchanged);
     const at_ms = this.#dirtyAt_ms ?? this.#context.environment.now();
-    if (isLast) this.#shared = this.#unchanged = undefined;
+    if (isLast) this.#unchanged = undefined;
     if (first === undefined || last === undefined) {
       this.#clean();
-      // Nothing is to be stored, but something may be asked. What was announced and then changed nothing is told the same.
-      unchanged.push(...receipts);
+      // Nothing is to be stored, but something may be asked.
       if (unchanged.length === 0 && this.#rejected.length === 0 && this.#settled.length === 0) return false;
-      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, receipts: [], unchanged }, isLast);
+      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, writes: [], unchanged }, isLast);
       return true;
     }
     if (isLast) this.#dirtyAt_ms = undefined;
     const { agent, from } = readEnvelope(first);
     const { to } = readEnvelope(last);
-    this.#post({ envelopes, agent, from, to, at_ms, receipts, unchanged }, isLast);
+    // A write goes with its last part.
+    const later = this.#written.findIndex((write) => write.to > to);
+    const writes = this.#written.splice(0, later < 0 ? this.#written.length : later);
+    this.#post({ envelopes, agent, from, to, at_ms, writes, unchanged }, isLast);
     this.#context.pendingChanged();
     return true;
   }

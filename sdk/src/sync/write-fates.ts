@@ -5,12 +5,19 @@ import { JoineryError } from '@joinery/protocol';
 import type { Replay } from '../core/replay.ts';
 import type { Replacement } from '../storage/storage.ts';
 
+/** Operations of one agent, `from` exclusive, `to` inclusive. */
+export interface NamedRange {
+  readonly agent: bigint;
+  readonly from: number;
+  readonly to: number;
+}
+
 export type Fate =
   /** The server has it, or nothing of it was left to do. */
   | { readonly kind: 'done' }
   | { readonly kind: 'rejected'; readonly error: JoineryError }
   /** Its operations have these dots now, and are in storage. */
-  | { readonly kind: 'moved'; readonly agent: bigint; readonly seq: number }
+  | ({ readonly kind: 'moved' } & NamedRange)
   /** It was not yet in storage: whoever has it replays it. */
   | { readonly kind: 'left' }
   /** So many swaps have gone by that it can't be told whether it was replayed. */
@@ -34,7 +41,7 @@ export class WriteFates {
     this.#translator = translator;
   }
 
-  /** Of operations of one agent, `from` exclusive, `to` inclusive, that were stored together. */
+  /** Of operations that were stored together. */
   of(agent: bigint, from: number, to: number): Fate {
     let [name, low, high] = [agent, from, to];
     let isMoved = false;
@@ -47,9 +54,9 @@ export class WriteFates {
       if (high <= closed.last) return { kind: 'done' };
       const next = this.#translated(index, name, low, high);
       if (next === undefined) return { kind: 'done' };
-      [name, low, high, isMoved] = [next.agent, next.seq - 1, next.seq, true];
+      [name, low, high, isMoved] = [next.agent, next.from, next.to, true];
     }
-    if (isMoved) return { kind: 'moved', agent: name, seq: high };
+    if (isMoved) return { kind: 'moved', agent: name, from: low, to: high };
     return { kind: this.#isComplete ? 'left' : 'unknown' };
   }
 
@@ -57,14 +64,21 @@ export class WriteFates {
     for (const replay of this.#translators) replay?.free();
   }
 
-  /** The new dot of the last operation of which something is left. */
-  #translated(index: number, agent: bigint, from: number, to: number) {
+  #translated(index: number, agent: bigint, from: number, to: number): NamedRange | undefined {
     this.#translators[index] ??= this.#translator((this.#chain[index] as Replacement).mapping);
-    const replay = this.#translators[index] as Replay;
-    for (let seq = to; seq > from; seq -= 1) {
-      const dot = replay.translate(agent, seq);
-      if (dot !== undefined) return dot;
-    }
-    return undefined;
+    return translateRange(this.#translators[index] as Replay, { agent, from, to });
   }
+}
+
+/** What these operations are called now; undefined where nothing of them is left. */
+export function translateRange(replay: Replay, { agent, from, to }: NamedRange): NamedRange | undefined {
+  let last: ReturnType<Replay['translate']>;
+  let high = to;
+  for (; last === undefined && high > from; high -= 1) last = replay.translate(agent, high);
+  if (last === undefined) return undefined;
+  for (let low = from + 1; low <= high; low += 1) {
+    const first = replay.translate(agent, low);
+    if (first !== undefined) return { agent: last.agent, from: first.seq - 1, to: last.seq };
+  }
+  return { agent: last.agent, from: last.seq - 1, to: last.seq };
 }

@@ -31,6 +31,12 @@ impl Document {
     /// | counter | `increment` | the counter | the difference |
     /// | set | `add`, `remove` | the set | the value |
     pub fn describe(&self, envelope: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
+        self.describe_part(envelope, 0, u32::MAX, out)
+    }
+
+    /// The same of the operations with `from < seq <= to` alone: of a stretch (characters, elements, units deleted one by one)
+    /// that part. Indices are told as if all of the envelope were.
+    pub fn describe_part(&self, envelope: &[u8], from: u32, to: u32, out: &mut Vec<u8>) -> Result<(), Error> {
         let mut reader = Reader::new(envelope);
         let header = EnvelopeHeader::decode(&mut reader).map_err(Error::InvalidUpdate)?;
         if header.kind != KIND_PLAIN {
@@ -41,6 +47,8 @@ impl Document {
         let mut describing = Describing {
             document: self,
             own,
+            from,
+            to,
             named: vec![Named {
                 container: Some(ROOT),
                 kind: Kind::Map,
@@ -82,6 +90,9 @@ struct Named {
 struct Describing<'d> {
     document: &'d Document,
     own: u32,
+    /// What is told: above this seq, and up to the other.
+    from: u32,
+    to: u32,
     named: Vec<Named>,
     at: usize,
     changes: Vec<u8>,
@@ -98,6 +109,7 @@ enum Last<'a> {
 impl Describing<'_> {
     fn operation(&mut self, operation: &Operation<'_>) -> Result<(), Error> {
         let at = self.at;
+        let (start, end) = self.part(operation);
         match &operation.action {
             Action::Name {
                 parent,
@@ -112,14 +124,16 @@ impl Describing<'_> {
             Action::Select(number) => self.at = *number as usize,
             Action::InsertText { anchor, text } => {
                 let index = self.inserted(*anchor, operation);
-                let mut value = vec![5];
-                value.blob(text);
-                self.change("insert", &Last::Index(i64::from(index)), &value)?;
+                if start < end {
+                    let mut value = vec![5];
+                    value.blob(units(text, start, end));
+                    self.change("insert", &Last::Index(i64::from(index) + i64::from(start)), &value)?;
+                }
             }
             Action::InsertElements { anchor, values } => {
                 let first = self.inserted(*anchor, operation);
-                for (value, i) in values.iter().zip(0..) {
-                    let index = Last::Index(i64::from(first) + i);
+                for (value, i) in values.iter().zip(0..end).skip(start as usize) {
+                    let index = Last::Index(i64::from(first) + i64::from(i));
                     match value {
                         ValueRef::Child(kind, _) => self.create(*kind, &index)?,
                         ValueRef::Plain(bytes) => self.change("insert", &index, &[&[7, 1], *bytes].concat())?,
@@ -127,7 +141,19 @@ impl Describing<'_> {
                     }
                 }
             }
-            Action::DeleteRange { first, len, .. } => self.removed(*first, *len)?,
+            _ if start >= end => {}
+            Action::DeleteRange { first, len, step } => {
+                let (skipped, told) = match step {
+                    0 => (0, *len),
+                    1 => (start, end - start),
+                    _ => (len - end, end - start),
+                };
+                let first = Dot {
+                    seq: first.seq + skipped,
+                    ..*first
+                };
+                self.removed(first, told)?;
+            }
             Action::DeleteRanges(ranges) => {
                 for &(first, len) in ranges {
                     self.removed(first, len)?;
@@ -153,6 +179,12 @@ impl Describing<'_> {
             Action::Remove(value, _) => self.change("remove", &Last::Nothing, value)?,
         }
         Ok(())
+    }
+
+    /// Which part of a stretch is told: the first of its units, and the one behind the last.
+    fn part(&self, operation: &Operation<'_>) -> (u32, u32) {
+        let until = |seq: u32| seq.saturating_add(1).saturating_sub(operation.seq).min(operation.len);
+        (until(self.from), until(self.to))
     }
 
     fn name(&self, parent: usize, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Result<Named, Error> {
@@ -278,6 +310,23 @@ impl Describing<'_> {
         }
         Ok(())
     }
+}
+
+/// The characters of which a UTF-16 unit is in this range of units.
+fn units(text: &[u8], start: u32, end: u32) -> &[u8] {
+    let text = std::str::from_utf8(text).unwrap_or_default();
+    let (mut unit, mut first, mut last) = (0, text.len(), text.len());
+    for (at, character) in text.char_indices() {
+        if unit >= end {
+            last = at;
+            break;
+        }
+        unit += character.len_utf16() as u32;
+        if unit > start {
+            first = first.min(at);
+        }
+    }
+    &text.as_bytes()[first..last]
 }
 
 #[inline(never)]

@@ -400,11 +400,11 @@ impl Core {
         self.nothing(done)
     }
 
-    /// Puts what the envelope in the input does into the output, as a packed value.
-    pub fn describe(&mut self) -> i32 {
+    /// Puts what the envelope in the input does by its operations with `from < seq <= to` into the output, as a packed value.
+    pub fn describe(&mut self, from: u32, to: u32) -> i32 {
         self.output.clear();
         give_back(&mut self.output);
-        let done = self.document.describe(&self.input, &mut self.output);
+        let done = self.document.describe_part(&self.input, from, to, &mut self.output);
         self.input.clear();
         give_back(&mut self.input);
         self.nothing(done)

@@ -4,6 +4,8 @@
 use crate::peer::{integer, plain, take_all, units, LATE};
 use crate::random::{for_seeds, Random};
 use crate::replay::loaded;
+use joinery_codec::Reader;
+use joinery_history::EnvelopeHeader;
 use joinery_types::{
     Applied, Bridge, ClockRule, Document, Kind, Reason, Rejected, Replay, ReplayOptions, MAX_MAPPED_RANGES, ROOT,
 };
@@ -553,4 +555,45 @@ fn a_description_that_would_be_far_longer_than_its_envelope_is_refused() {
     assert!(lengths[0].as_ref().is_ok_and(|&length| length > 2_000_000));
     assert_eq!(lengths[1].as_ref().unwrap_err().code(), "limit-exceeded");
     assert!(description.is_empty());
+}
+
+/// Each operation is told by the part that its seq stands in, and by no other; of a stretch, its own characters.
+#[test]
+fn a_part_of_an_envelope_is_described_alone() {
+    let mut document = base();
+    document.set_agent(4);
+    let text = document.create_child(ROOT, "fresh", Kind::Text, 1).unwrap();
+    document.text_insert(text, 0, &mut units("xyz")).unwrap();
+    take_all(&mut document);
+    document.text_insert(text, 3, &mut units("a\u{1F30D}b")).unwrap();
+    document.text_delete(text, 2, 1).unwrap();
+    document.text_delete(text, 1, 1).unwrap();
+    document.text_delete(text, 0, 1).unwrap();
+    document.map_set(ROOT, "n", &integer(1), 2).unwrap();
+    let envelope = document.take_update().unwrap();
+    let header = EnvelopeHeader::decode(&mut Reader::new(&envelope)).unwrap();
+    let described = |from: u32, to: u32| {
+        let mut description = Vec::new();
+        document.describe_part(&envelope, from, to, &mut description).unwrap();
+        description
+    };
+    let mut whole = Vec::new();
+    document.describe(&envelope, &mut whole).unwrap();
+    assert_eq!(described(header.from, header.to), whole);
+    assert_eq!(described(header.to, u32::MAX), [7, 0]);
+    let holds = |description: &[u8], text: &str| description.windows(text.len()).any(|part| part == text.as_bytes());
+    for (character, at) in ["a", "\u{1F30D}", "\u{1F30D}", "b"].into_iter().zip(header.from..) {
+        let one = described(at, at + 1);
+        assert_eq!(one[1], 1);
+        for other in ["a", "\u{1F30D}", "b"] {
+            // The keys and kinds are there too: the value is what ends it.
+            assert_eq!(one.ends_with(other.as_bytes()), other == character, "{other} in {at}");
+        }
+    }
+    for seq in header.from + 5..header.to {
+        let one = described(seq - 1, seq);
+        assert_eq!(one[1], 1);
+        assert!(holds(&one, "remove"));
+    }
+    assert!(holds(&described(header.to - 1, header.to), "set"));
 }

@@ -1,7 +1,6 @@
 // createClient: the one way into the SDK.
 
 import { checkDocumentId, JoineryError } from '@joinery/protocol';
-import type { Change } from './core/change.ts';
 import { init } from './core/index.ts';
 import { type CounterDocument, OpenCounter } from './documents/counter.ts';
 import { type DocumentHandle, OpenDocumentHandle } from './documents/document.ts';
@@ -11,10 +10,9 @@ import { OpenText, type TextDocument } from './documents/text.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import type { Deletion, Space } from './spaces/space.ts';
 import type { Storage } from './storage/storage.ts';
-import { applyChanges } from './sync/apply-changes.ts';
 import { EngineLink, type StartEngine } from './sync/engine-link.ts';
 import type { OpenDocument } from './sync/open-document.ts';
-import { notFound, type RejectedList, StoredRejectedList } from './sync/rejected-list.ts';
+import { type RejectedList, StoredRejectedList } from './sync/rejected-list.ts';
 import type { ClientEvent, ClientStatus } from './sync/status.ts';
 import type { Transport } from './transport/transport.ts';
 import type { WebSocketConstructor } from './transport/websocket.ts';
@@ -201,7 +199,7 @@ class LinkedClient implements Client {
       },
       subscribeRejections: (listener) => link.subscribeRejections(listener),
       discard: (document, id) => link.discard(document, id),
-      writeAgain: (document, id, changes) => this.#writeAgain(document, id, changes),
+      writeAgain: (document, id) => this.#writeAgain(document, id),
     });
   }
 
@@ -268,19 +266,12 @@ class LinkedClient implements Client {
     return this.#link.signOut({ wipe, force });
   }
 
-  async #writeAgain(id: string, entry: string, changes: readonly Change[]): Promise<Receipt> {
+  async #writeAgain(id: string, entry: string): Promise<Receipt> {
     const leased = this.#lease(id);
     const { document } = leased;
     try {
       await document.loaded;
-      let made = 0;
-      const receipt = document.write((replica) => {
-        made = applyChanges(replica, changes);
-      });
-      if (made === 0) throw notFound(entry, true);
-      // In the batch that the write goes in.
-      document.settle(entry);
-      return receipt;
+      return await document.retry(entry);
     } finally {
       leased.release();
     }

@@ -1,7 +1,7 @@
 // What every storage does with raw records: puts a stored document together, and works out a document's next state
 // record. No I/O: a storage calls this inside its transaction.
 
-import { asJoineryError, type ResumePoint, readEnvelope } from '@joinery/protocol';
+import { asJoineryError, JoineryError, type ResumePoint, readEnvelope } from '@joinery/protocol';
 import { crc32 } from './checksum.ts';
 import {
   type DecodedEnvelope,
@@ -293,7 +293,9 @@ export function swappedState(
 
 /** What a swap leaves behind for those who come later. */
 export function replacementOf({ incarnation, agents, rejected, mapping, bridges = [] }: Swap): Replacement {
-  const ranges = rejected.map(({ agent, from, to, code, message }) => ({ agent, from, to, code, message }));
+  const ranges = rejected.flatMap(({ agent, parts }) =>
+    parts.map(({ from, to, code, message }) => ({ agent, from, to, code, message })),
+  );
   // All of them or none: with some, what is found leads to the wrong epoch.
   const isKept = bridges.reduce((sum, { bytes }) => sum + bytes.length, 0) <= keptBridges_bytes;
   return { incarnation: incarnation + 1, agents, rejected: ranges, mapping, bridges: isKept ? bridges : [] };
@@ -303,6 +305,15 @@ export function replacementOf({ incarnation, agents, rejected, mapping, bridges 
 function isAhead(next: ResumePoint, stored: ResumePoint | undefined): boolean {
   if (stored === undefined) return true;
   return next.epoch > stored.epoch || (next.epoch === stored.epoch && next.position > stored.position);
+}
+
+/** An append deals with entries of the rejected list, and one of them is not there. */
+export function notRejected(id: string): JoineryError {
+  return new JoineryError('not-found', {
+    expected: `the entry ${JSON.stringify(id)} in the rejected list`,
+    got: 'none: it was dealt with elsewhere',
+    remedy: 'Look at `rejected.entries` again.',
+  });
 }
 
 /** The rejected list's order, whichever storage it lies in. */

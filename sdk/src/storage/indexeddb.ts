@@ -12,6 +12,7 @@ import {
   isAcknowledged,
   isRemovable,
   mergedEnvelope,
+  notRejected,
   pruneState,
   recordsOf,
 } from './assemble.ts';
@@ -104,6 +105,7 @@ class IndexedDbStore implements DocumentStore {
       const next = new Map(ids.map((id, index) => [id, states[index] as StateRecord]));
       const [log, outbox] = [unwrap(transaction.objectStore('log')), unwrap(transaction.objectStore('outbox'))];
       const rejected = unwrap(transaction.objectStore('rejected'));
+      await checkSettled(transaction, writes);
       for (const { write, records } of commits) {
         const id = write.document;
         const before = next.get(id) as StateRecord;
@@ -368,6 +370,15 @@ function addRecord(
       if (merged.remote) known();
     };
   };
+}
+
+/** @throws JoineryError `not-found` where an entry of the rejected list is not there that a write deals with */
+async function checkSettled(transaction: Transaction<'readwrite'>, writes: readonly DocumentWrite[]): Promise<void> {
+  const keys = writes.flatMap(({ document, settled = [] }) => settled.map((id): [string, string] => [document, id]));
+  const found = await Promise.all(keys.map((key) => transaction.objectStore('rejected').getKey(key)));
+  keys.forEach(([, id], index) => {
+    if (found[index] === undefined) throw notRejected(id);
+  });
 }
 
 function isAbort(error: unknown): boolean {

@@ -11,6 +11,7 @@ import {
   decodedOf,
   isRemovable,
   mergedEnvelope,
+  notRejected,
   oldestFirst,
   pruneState,
   readState,
@@ -109,6 +110,7 @@ class MemoryStore implements DocumentStore {
       const rejected = (write.rejected ?? []).map(
         (one) => [one.id, encodeRejectedRecord(write.document, one)] as const,
       );
+      for (const name of write.settled ?? []) if (known?.rejected.has(name) !== true) throw notRejected(name);
       return { write, records: recordsOf(write), rejected };
     });
     for (const { write, records, rejected } of commits) {

@@ -42,12 +42,11 @@ const state = {
 const rejected = {
   id: 'ffffffffffffffff-1-2',
   agent: 2n ** 64n - 1n,
-  from: 1,
-  to: 2,
+  parts: [
+    { from: 1, to: 2, code: 'forbidden', message: 'You may not change “title”.', reason: 'refused' },
+    { from: 9, to: 400, code: 'key-removed', message: '', reason: 'key-removed' },
+  ],
   at_ms: 1_763_712_000_000,
-  code: 'forbidden',
-  message: 'You may not change “title”.',
-  reason: 'refused',
   changes: Uint8Array.of(1, 2),
   envelope: bytes,
 };
@@ -95,19 +94,31 @@ describe('records', () => {
   });
 
   test('of the first format are read: no incarnation, and nothing known of clocks', () => {
-    const own = decodeEnvelopeRecord('a', firstFormat(1, [0, 1, 0, 5, ...bytes]));
+    const own = decodeEnvelopeRecord('a', olderFormat(1, 1, [0, 1, 0, 5, ...bytes]));
     expect(own).toMatchObject({ remote: false, own: true, epoch: 1, at_ms: 5, clockOffset_ms: undefined, bytes });
-    expect(decodeEnvelopeRecord('a', firstFormat(1, [1, 1, 9, 5, ...bytes]))).toMatchObject({
+    expect(decodeEnvelopeRecord('a', olderFormat(1, 1, [1, 1, 9, 5, ...bytes]))).toMatchObject({
       remote: true,
       own: false,
     });
-    expectCorrupt(() => decodeEnvelopeRecord('a', firstFormat(1, [3, 1, 9, 5, ...bytes])));
-    expect(decodeStateRecord('a', firstFormat(3, [2, 1, 7, 1, 5, 0, 0, 0, 0, 0, 0, 0, 3, 4]))).toEqual({
+    expectCorrupt(() => decodeEnvelopeRecord('a', olderFormat(1, 1, [3, 1, 9, 5, ...bytes])));
+    expect(decodeStateRecord('a', olderFormat(1, 3, [2, 1, 7, 1, 5, 0, 0, 0, 0, 0, 0, 0, 3, 4]))).toEqual({
       repairs: 2,
       resume: { epoch: 1, position: 7 },
       acknowledged: [{ agent: 5n, to: 3, position: 4 }],
       incarnation: 0,
       safe: undefined,
+    });
+  });
+
+  test('of the second format are read: a rejected record is one range', () => {
+    const text = (value: string): number[] => [value.length, ...new TextEncoder().encode(value)];
+    const body = [5, 0, 0, 0, 0, 0, 0, 0, 3, 4, 9, ...text('forbidden'), ...text('no'), ...text('refused'), 1, 7, 0];
+    expect(decodeRejectedRecord('a', olderFormat(2, 5, body))).toEqual({
+      agent: 5n,
+      parts: [{ from: 3, to: 4, code: 'forbidden', message: 'no', reason: 'refused' }],
+      at_ms: 9,
+      changes: Uint8Array.of(7),
+      envelope: new Uint8Array(),
     });
   });
 
@@ -170,9 +181,9 @@ describe('records', () => {
   });
 });
 
-/** A record as the first format wrote it. */
-function firstFormat(kind: number, body: readonly number[]): Uint8Array {
-  const record = Uint8Array.of(0x4a, 1, kind, body.length, ...body, 0, 0, 0, 0);
+/** A record as an older format wrote it. */
+function olderFormat(version: number, kind: number, body: readonly number[]): Uint8Array {
+  const record = Uint8Array.of(0x4a, version, kind, body.length, ...body, 0, 0, 0, 0);
   const checksum = crc32(record.subarray(0, -4), crc32(new TextEncoder().encode('a')));
   new DataView(record.buffer).setUint32(record.length - 4, checksum, true);
   return record;

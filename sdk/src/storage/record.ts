@@ -11,22 +11,23 @@
 //   state        repairs  epoch and position of the resume point (0, 0: none)  count, then (agent: 8 bytes, to, position)…
 //                incarnation  epoch and position of `safe` (0, 0: none)
 //   value        bytes
-//   rejected     agent  from  to  time in ms  code  message  reason  changes  envelope (each: length, bytes)
+//   rejected     agent  time in ms  count, then (from, to, code, message, reason)…  changes  envelope
 //   replacement  incarnation  count, then (agent, covered, last)…  count, then (agent, from, to, code, message)…  mapping
 //                count, then (agent, bytes of a last state)…
 //
-// Numbers are LEB128 varints up to 2^53 − 1 in their shortest form. The decoder is total: any bytes give a record or a
+// Texts, changes, mappings, states and envelopes that something follows are lengths, then bytes. Numbers are LEB128 varints up to 2^53 − 1 in their shortest form. The decoder is total: any bytes give a record or a
 // `storage-corrupt`, and it allocates nothing beyond the input's length.
 //
-// Format 1 had no incarnations: its state records end after the acknowledgements, and its envelopes have flag 1 alone.
-// Both formats are read, format 2 is written.
+// Format 1 had no incarnations: its state records end after the acknowledgements, and its envelopes have flag 1 alone. In
+// format 2 a rejected record is one range: agent, from, to, time, code, message, reason, changes, envelope. All formats are
+// read, format 3 is written.
 
 import { JoineryError, type ResumePoint, readEnvelope } from '@joinery/protocol';
 import { crc32 } from './checksum.ts';
-import type { Acknowledgement, EpochEnd, RejectedRange, RejectedWrite, Replacement } from './storage.ts';
+import type { Acknowledgement, EpochEnd, RejectedPart, RejectedRange, RejectedWrite, Replacement } from './storage.ts';
 
 const magic = 0x4a;
-const formatVersion = 2;
+const formatVersion = 3;
 const oldestFormatVersion = 1;
 const checksumBytes = 4;
 const kinds = { envelope: 1, snapshot: 2, state: 3, value: 4, rejected: 5, replacement: 6 } as const;
@@ -161,10 +162,13 @@ export function decodeStateRecord(owner: string, record: Uint8Array): StateRecor
 export function encodeRejectedRecord(owner: string, write: RejectedWrite): Uint8Array {
   const body = new Writer(64 + write.changes.length + write.envelope.length);
   body.agent(write.agent);
-  body.number(write.from);
-  body.number(write.to);
   body.number(write.at_ms);
-  for (const text of [write.code, write.message, write.reason]) body.block(utf8.encode(text));
+  body.number(write.parts.length);
+  for (const { from, to, code, message, reason } of write.parts) {
+    body.number(from);
+    body.number(to);
+    for (const text of [code, message, reason]) body.block(utf8.encode(text));
+  }
   body.block(write.changes);
   body.block(write.envelope);
   return seal(owner, kinds.rejected, body.take());
@@ -172,11 +176,29 @@ export function encodeRejectedRecord(owner: string, write: RejectedWrite): Uint8
 
 export function decodeRejectedRecord(owner: string, record: Uint8Array): Omit<RejectedWrite, 'id'> {
   const body = unseal(owner, kinds.rejected, record);
-  const [agent, from, to, at_ms] = [body.agent(), body.number(), body.number(), body.number()];
-  const [code, message, reason] = [body.text(), body.text(), body.text()];
+  const agent = body.agent();
+  let at_ms = 0;
+  const parts: RejectedPart[] = [];
+  if (body.version < 3) {
+    const [from, to] = [body.number(), body.number()];
+    at_ms = body.number();
+    parts.push({ from, to, ...rejectionOf(body) });
+  } else {
+    at_ms = body.number();
+    for (let count = body.count(5); count > 0; count -= 1) {
+      const [from, to] = [body.number(), body.number()];
+      parts.push({ from, to, ...rejectionOf(body) });
+    }
+    if (parts.length === 0) throw corrupt('what was rejected', 'nothing');
+  }
   const [changes, envelope] = [body.block(), body.block()];
   body.end();
-  return { agent, from, to, at_ms, code, message, reason, changes, envelope };
+  return { agent, parts, at_ms, changes, envelope };
+}
+
+function rejectionOf(body: Reader): Pick<RejectedPart, 'code' | 'message' | 'reason'> {
+  const [code, message, reason] = [body.text(), body.text(), body.text()];
+  return { code, message, reason };
 }
 
 export function encodeReplacementRecord(owner: string, replacement: Replacement): Uint8Array {

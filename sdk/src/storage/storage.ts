@@ -84,34 +84,47 @@ export interface DocumentWrite {
   readonly safe?: ResumePoint;
   /** Writes that came to nothing, for the rejected list. */
   readonly rejected?: readonly RejectedWrite[];
-  /** Ids of the rejected list that are dealt with by this write. */
+  /**
+   * Ids of the rejected list that are dealt with by this write: where one of them is not there (any more), nothing is stored,
+   * and the append fails with `not-found`.
+   */
   readonly settled?: readonly string[];
 }
 
-/** Seqs of one agent that were rejected: `from` exclusive, `to` inclusive. */
-export interface RejectedRange {
-  readonly agent: bigint;
+/** Seqs that were rejected, `from` exclusive, `to` inclusive, and why. */
+export interface RejectedPart {
   readonly from: number;
   readonly to: number;
   readonly code: string;
   readonly message: string;
+  /** What became of them in the replay: see the core's `RejectReason`. */
+  readonly reason: string;
 }
 
-/** A write that will never be synced as it is: kept until somebody writes it again or discards it. */
-export interface RejectedWrite extends RejectedRange {
+/** Seqs of one agent that were rejected. */
+export interface RejectedRange extends Omit<RejectedPart, 'reason'> {
+  readonly agent: bigint;
+}
+
+/** What will never be synced of one envelope as it is: kept until somebody writes it again or discards it. */
+export interface RejectedWrite {
   /** See `rejectedId`. */
   readonly id: string;
+  readonly agent: bigint;
+  /** Ascending; at least one. */
+  readonly parts: readonly RejectedPart[];
   /** When it was rejected, in milliseconds since 1970. */
   readonly at_ms: number;
-  /** What became of it in the replay: see the core's `RejectReason`. */
-  readonly reason: string;
-  /** What it would have changed, as whoever wrote it here wants to read it again. */
+  /** What these parts would have changed, as whoever wrote it here wants to read it again. */
   readonly changes: Uint8Array;
-  /** The envelope that it was in, as it was made; empty where it is lost. */
+  /** The whole envelope that they were in, as it was made; empty where it is lost. */
   readonly envelope: Uint8Array;
 }
 
-/** A rejected write's name: the same wherever and whenever it is rejected. Agents are never used twice. */
+/**
+ * A rejected write's name, by its first and last seq: the same wherever and whenever it is rejected. Agents are never used
+ * twice.
+ */
 export function rejectedId({ agent, from, to }: Pick<RejectedRange, 'agent' | 'from' | 'to'>): string {
   return `${agent.toString(16).padStart(16, '0')}-${from}-${to}`;
 }

@@ -15,7 +15,6 @@ export interface Append {
   readonly asks: boolean;
   readonly clockOffset_ms: number;
   readonly rejected: EnvelopeBatch['rejected'];
-  readonly settled: EnvelopeBatch['settled'];
   /** It is in the engine's replica: sent from memory, because storage fails. */
   joined: boolean;
 }
@@ -84,7 +83,7 @@ export class Appends {
 
   /** A batch arrived. What was handed over again and had reached storage before is left out of it. */
   add(channel: number, given: EnvelopeBatch, at_ms: number): Append {
-    const { batch, envelopes, asks, clockOffset_ms, rejected, settled } = given;
+    const { batch, envelopes, asks, clockOffset_ms, rejected } = given;
     const fresh: Uint8Array[] = [];
     const entries: OutboxEntry[] = [];
     for (const bytes of envelopes) {
@@ -96,7 +95,7 @@ export class Appends {
       entries.push(this.#outbox.add({ ...header, clockOffset_ms }, bytes, at_ms, false));
     }
     const append = {
-      ...{ channel, batch, asks, clockOffset_ms, rejected, settled },
+      ...{ channel, batch, asks, clockOffset_ms, rejected },
       ...{ envelopes: fresh, entries, joined: false },
     };
     this.#waiting.add(append);

@@ -9,14 +9,15 @@ import { asJoineryError, JoineryError, type NeedEnvelopes, readEnvelope } from '
 import { decodeVersion } from '../core/index.ts';
 import type { Bridge } from '../core/replay.ts';
 import type { Environment } from '../environment.ts';
-import type {
-  Acknowledgement,
-  DocumentStore,
-  Replacement,
-  ResumeMark,
-  StoredDocument,
-  StoredEnvelope,
-  StoredRejection,
+import {
+  type Acknowledgement,
+  type DocumentStore,
+  type Replacement,
+  type ResumeMark,
+  StaleIncarnation,
+  type StoredDocument,
+  type StoredEnvelope,
+  type StoredRejection,
 } from '../storage/storage.ts';
 import type { Hold } from '../tabs/tab-message.ts';
 import { type Append, Appends } from './appends.ts';
@@ -28,6 +29,7 @@ import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine, ToE
 import { Outbox, type OutboxEntry, type RetainedBytes } from './outbox.ts';
 import { type Damaged, Replacing, rejectLog } from './replacing.ts';
 import { type ClockState, correctionOf } from './replay-log.ts';
+import { type Retried, retryRejected } from './retrying.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
 import { type RestingReplica, StoredReplica, type StoredReplicaContext } from './stored-replica.ts';
 import { type DocumentTabs, TabNews } from './tab-news.ts';
@@ -244,10 +246,11 @@ export class EngineDocument implements Sleeper {
 
   // From the main thread.
 
-  open({ channel, incarnation, unstored, awaited }: Opening): void {
+  open({ channel, incarnation, unstored, awaited, retries }: Opening): void {
     this.#main.open(channel, incarnation, awaited);
     this.#context.tabs.hold(this.hold);
     for (const batch of unstored) this.append(channel, incarnation ?? 0, batch);
+    for (const id of retries) this.retry(channel, id);
     if (this.#local !== undefined) this.#greet();
     else if (!this.#loading && this.#trouble !== undefined) this.#main.failed(this.#trouble.error);
   }
@@ -263,19 +266,65 @@ export class EngineDocument implements Sleeper {
     const { journal, environment } = this.#context;
     const at_ms = environment.now();
     const append = this.#appends.add(channel, batch, at_ms);
-    const { envelopes: local, clockOffset_ms, rejected, settled } = append;
-    const isEmpty = local.length === 0 && rejected.length === 0 && settled.length === 0;
+    const { envelopes: local, clockOffset_ms, rejected } = append;
+    const isEmpty = local.length === 0 && rejected.length === 0;
     if (isEmpty && this.#appends.size === 1) {
       // Nothing to store, and nothing before it that has to be.
       this.#stored(append);
       return;
     }
-    const write = { ...this.#write(), local, clockOffset_ms, rejected, settled };
+    const write = { ...this.#write(), local, clockOffset_ms, rejected };
     journal.write(write, () => {
       // Another incarnation has begun since it was handed over: the main thread has it again.
       if (this.#appends.has(append)) this.#stored(append);
     });
     if (journal.error !== undefined) this.storageFailing();
+  }
+
+  /** Writes an entry of the rejected list again, behind everything that was handed over before. */
+  retry(channel: number, id: string): void {
+    this.loaded.then(() => this.#context.journal.step(() => this.#retry(channel, id)));
+  }
+
+  async #retry(channel: number, id: string): Promise<void> {
+    const { environment, session, store } = this.#context;
+    const [local, incarnation] = [this.#local, this.#incarnation];
+    const [at_ms, clockOffset_ms] = [environment.now(), this.#context.clockOffset_ms()];
+    if (local === undefined) {
+      const error = this.#trouble?.error ?? new JoineryError('closed', 'The document is closed.');
+      this.#main.retried(channel, id, { updates: [], written: undefined, error }, this.#context.status(this));
+      return;
+    }
+    const write = { ...this.#write(), at_ms, clockOffset_ms };
+    let retried: Retried;
+    try {
+      retried = await retryRejected({
+        ...{ id, environment, store, write, from: local.replica },
+        now: () => this.#context.now(),
+      });
+    } catch (error) {
+      if (!(error instanceof StaleIncarnation)) throw error;
+      await this.adopt();
+      this.retry(channel, id);
+      return;
+    }
+    const { updates, written } = retried;
+    if (this.#local !== local || this.#incarnation !== incarnation) {
+      // It is in storage, and has gone on into another incarnation with all that is there.
+      this.#main.retried(channel, id, { ...retried, updates: [], written: undefined }, this.#context.status(this));
+    } else {
+      for (const bytes of updates) {
+        this.#outbox.add({ ...readEnvelope(bytes), clockOffset_ms }, bytes, at_ms, true);
+        local.appended(bytes.length, false);
+      }
+      local.join(updates);
+      this.#main.pushOwn({ channel, envelopes: updates });
+      if (written !== undefined) this.#main.await([[written[0], written[2]]]);
+      this.#main.retried(channel, id, retried, this.#context.status(this));
+      this.tabs.stored(updates, at_ms, clockOffset_ms ?? 0);
+      session.changed(this.id);
+    }
+    this.#context.rejectionsChanged(true);
   }
 
   /** The main replica was lost. */
@@ -901,7 +950,7 @@ export class EngineDocument implements Sleeper {
     this.#main.await(unsynced.filter(([agent]) => !this.#appends.isOwn(agent)));
     this.#main.durable(append, unsynced, this.#context.status(this));
     if (this.#trouble?.error.code === 'document-deleted') this.#rejectAll(this.#trouble.error);
-    if (append.rejected.length > 0 || append.settled.length > 0) this.#context.rejectionsChanged(true);
+    if (append.rejected.length > 0) this.#context.rejectionsChanged(true);
     this.#context.session.changed(this.id);
     // Handed over again after the server had told that it has them: it will not tell so again.
     const waiting = append.entries.filter((entry) => this.#outbox.has(entry));

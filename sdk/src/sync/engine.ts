@@ -182,6 +182,9 @@ export class Engine {
         this.#channels.get(message.channel)?.followed(message.channel, message.awaited);
         for (const resolve of this.#followWaiters.splice(0)) resolve();
         break;
+      case 'retry':
+        this.#channels.get(message.channel)?.retry(message.channel, message.id);
+        break;
       case 'discard':
         this.#context?.journal.step(async () => {
           await this.#context?.store.removeRejected(message.document, [message.id]);

@@ -8,8 +8,8 @@ import { type RejectedWrite, type Replacement, rejectedId } from '../storage/sto
 
 import { composeMappings } from './compose-mappings.ts';
 import type { Batch, OwnWrites, Write } from './own-writes.ts';
-import { type ClockState, packedChanges, Replays, rejectionsOf, replayOne } from './replay-log.ts';
-import { translateRange, WriteFates } from './write-fates.ts';
+import { type ClockState, packedChanges, Replays, rejectionOf, replayOne } from './replay-log.ts';
+import { type NamedRange, translateRange, WriteFates } from './write-fates.ts';
 
 export interface FollowInput {
   /** What the writes were made in; undefined when it was lost. */
@@ -43,8 +43,9 @@ export function followReplacement(input: FollowInput): () => void {
     const lost = old === undefined || replays === undefined || unknown.has(batch);
     const rejected = lost ? lostWrites(batch, old, at_ms) : replayBatch(batch, replays, old, at_ms);
     const kept: Write[] = [];
+    const ranges = rejected.flatMap(({ agent, parts }) => parts.map((part) => ({ agent, ...part })));
     for (const write of batch.writes) {
-      const hit = rejected.find((range) => isOf(range, batch, write));
+      const hit = ranges.find((range) => isOf(range, batch, write));
       if (hit === undefined) kept.push(lost ? write : renamed(write, batch, replays));
       else told.push(() => write.receipt.markRejected(new JoineryError(hit.code, hit.message)));
     }
@@ -59,7 +60,7 @@ export function followReplacement(input: FollowInput): () => void {
 }
 
 /** Whether the rejected range has something of the write. After an earlier swap the names say nothing: then it has. */
-function isOf(range: RejectedWrite, { agent }: Batch, { from, to }: Write): boolean {
+function isOf(range: NamedRange, { agent }: Batch, { from, to }: Write): boolean {
   return range.agent !== agent || (range.to > from && range.from < to);
 }
 
@@ -75,7 +76,7 @@ function replayBatch(batch: Batch, replays: Replays, old: Replica, at_ms: number
   return batch.envelopes.flatMap((bytes) => {
     const { agent, from, to } = readEnvelope(bytes);
     const outcome = replayOne(replay, { from, to, bytes }, undefined);
-    return rejectionsOf(old, { agent, bytes }, outcome, undefined, at_ms);
+    return rejectionOf(old, { agent, bytes }, outcome, undefined, at_ms) ?? [];
   });
 }
 
@@ -88,8 +89,8 @@ function lostWrites(batch: Batch, old: Replica | undefined, at_ms: number): Reje
       got: 'a write that was not yet stored then',
       remedy: 'Look whether the document has it; if not, try it again from the rejected list.',
     });
-    const range = { agent, from, to };
+    const parts = [{ from, to, code, message, reason: 'unknown' }];
     const changes = packedChanges(old, envelope);
-    return { id: rejectedId(range), ...range, code, message, at_ms, reason: 'unknown', changes, envelope };
+    return { id: rejectedId({ agent, from, to }), agent, parts, at_ms, changes, envelope };
   });
 }

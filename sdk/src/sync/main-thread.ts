@@ -7,6 +7,7 @@ import type { Replacement, StoredDocument, StoredRejection } from '../storage/st
 import type { Append } from './appends.ts';
 import { Feed, type StateSource } from './feed.ts';
 import { type AgentSeq, type EnginePort, type EngineStatus, errorData, type FromEngine } from './messages.ts';
+import type { Retried } from './retrying.ts';
 
 /** Stored documents with a log up to this size are passed on as they lie in storage; others as one encoded state. */
 const forwardedLog_bytes = 64 * 1024;
@@ -121,9 +122,9 @@ export class MainThread {
     this.#feed?.push(updates);
   }
 
-  /** An own append is in the replica now; the opening that it came from has it already. */
-  pushOwn(append: Append): void {
-    if (this.#channel !== append.channel) this.#feed?.push(append.envelopes);
+  /** Envelopes of an opening are in the replica now; that one has them already. */
+  pushOwn({ channel, envelopes }: Pick<Append, 'channel' | 'envelopes'>): void {
+    if (this.#channel !== channel) this.#feed?.push(envelopes);
   }
 
   /** The document can be used; with what was read from storage, if that is all there is. */
@@ -217,6 +218,11 @@ export class MainThread {
   /** Nothing that was waited for has its name any more. */
   forgetAwaited(): void {
     this.#awaited = undefined;
+  }
+
+  retried(channel: number, id: string, { updates, written, error }: Retried, status: EngineStatus): void {
+    const failure = error && errorData(error);
+    this.#port.post({ type: 'retried', channel, id, updates, written, error: failure, status });
   }
 
   damaged(error: JoineryError): void {

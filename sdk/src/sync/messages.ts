@@ -23,8 +23,6 @@ export interface EnvelopeBatch {
   readonly clockOffset_ms: number;
   /** Writes that came to nothing when they were brought into this incarnation. */
   readonly rejected: readonly RejectedWrite[];
-  /** Entries of the rejected list that these envelopes write again. */
-  readonly settled: readonly string[];
   /** The answer is to say what of the document the server doesn't have. */
   readonly asks: boolean;
 }
@@ -32,12 +30,15 @@ export interface EnvelopeBatch {
 /** The highest seq of an agent. */
 export type AgentSeq = readonly [agent: bigint, to: number];
 
+/** Operations of one agent: `from` exclusive, `to` inclusive. */
+export type AgentSeqs = readonly [agent: bigint, from: number, to: number];
+
 // Spaces that are open are named by `handle`, as openings of documents are by `channel`.
 
 export type ToEngine =
   /**
    * Open a document. `unstored`: what was written to it here and is not known to be stored (after a restart of the
-   * engine); `awaited`: what is stored and not known to be synced.
+   * engine); `awaited`: what is stored and not known to be synced; `retries`: see `retry`.
    */
   | {
       readonly type: 'open';
@@ -47,10 +48,13 @@ export type ToEngine =
       readonly incarnation: number | undefined;
       readonly unstored: readonly EnvelopeBatch[];
       readonly awaited: readonly AgentSeq[];
+      readonly retries: readonly string[];
     }
   | ({ readonly type: 'append'; readonly channel: number; readonly incarnation: number } & EnvelopeBatch)
   /** The replica follows a `replaced`: these are what is stored and waited for now. */
   | { readonly type: 'followed'; readonly channel: number; readonly awaited: readonly AgentSeq[] }
+  /** Writes an entry of the rejected list again, and removes it, in one commit; answered with `retried`. */
+  | { readonly type: 'retry'; readonly channel: number; readonly id: string }
   /** Removes an entry of the rejected list. */
   | { readonly type: 'discard'; readonly document: string; readonly id: string }
   /** So many bytes of `updates` and `state` were joined here: as many more may be sent. */
@@ -138,6 +142,19 @@ export type FromEngine =
       readonly type: 'synced';
       readonly channel: number;
       readonly seqs: readonly AgentSeq[];
+      readonly status: EngineStatus;
+    }
+  /**
+   * An entry of the rejected list was written again by `updates`, and stored. `written`: where that is; undefined where there
+   * was nothing to do, or nobody can tell any more. With `error` nothing was written.
+   */
+  | {
+      readonly type: 'retried';
+      readonly channel: number;
+      readonly id: string;
+      readonly updates: readonly Uint8Array[];
+      readonly written: AgentSeqs | undefined;
+      readonly error: ErrorData | undefined;
       readonly status: EngineStatus;
     }
   /** The rejected list, whole. */

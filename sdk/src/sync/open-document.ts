@@ -83,6 +83,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   /** Writes that wait for the document to be loaded. */
   #early: EarlyWrite[] | undefined;
   #earlyWaiters: (() => void)[] | undefined;
+  /** Entries of the rejected list that the engine is to write again. */
+  #retries: Map<string, { resolve(receipt: Receipt): void; reject(error: JoineryError): void }> | undefined;
   #notifyDue = false;
   #notifiedRevision = 0;
   #value: { readonly revision: number; readonly value: unknown } | undefined;
@@ -283,6 +285,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       document,
       incarnation: this.#incarnation,
       ...(this.#madeWrites?.handOver() ?? { unstored: [], awaited: [] }),
+      retries: [...(this.#retries?.keys() ?? [])],
     };
   }
 
@@ -311,9 +314,26 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     if (!this.#closed) this.#madeWrites?.takeAll();
   }
 
-  /** What is written next deals with this entry of the rejected list. */
-  settle(id: string): void {
-    this.#writes.settle(id);
+  /** Writes an entry of the rejected list again. Its receipt comes when that is stored; of one entry once at a time. */
+  retry(id: string): Promise<Receipt> {
+    if (this.#ended) return Promise.reject(closed());
+    return new Promise((resolve, reject) => {
+      this.#retries ??= new Map();
+      this.#retries.set(id, { resolve, reject });
+      this.#context.post({ type: 'retry', channel: this.channel, id });
+    });
+  }
+
+  #retried({ id, updates, written, error }: Extract<ChannelMessage, { readonly type: 'retried' }>): void {
+    const retry = this.#retries?.get(id);
+    this.#retries?.delete(id);
+    if (error !== undefined) {
+      retry?.reject(errorFrom(error));
+      return;
+    }
+    this.#join(updates);
+    // Where it is not known by name, what the server lacks of the document at this moment says as much.
+    retry?.resolve(written === undefined ? this.#writes.unchanged() : this.#writes.writtenByEngine(written));
   }
 
   #closeWhenStored(): void {
@@ -328,6 +348,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#leave();
     const early = this.#early?.splice(0) ?? [];
     this.#settleLoaded(error);
+    for (const { reject } of this.#retries?.values() ?? []) reject(error);
+    this.#retries = undefined;
     this.#madeWrites?.end(error);
     for (const { receipt } of early) receipt.markClosed(error);
     this.#earlyChanged();
@@ -381,6 +403,9 @@ export class OpenDocument implements DocumentAccess, Sleeper {
         break;
       case 'synced':
         this.#madeWrites?.synced(message.seqs);
+        break;
+      case 'retried':
+        this.#retried(message);
         break;
     }
     this.#closeWhenStored();

@@ -5,10 +5,10 @@
 // It has no replica and no listeners; it takes what the replica has to give and moves receipts.
 
 import { type JoineryError, readEnvelope } from '@joinery/protocol';
-import { WriteReceipt } from '../documents/receipt.ts';
+import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import type { Environment } from '../environment.ts';
 import type { RejectedWrite } from '../storage/storage.ts';
-import type { AgentSeq, EnvelopeBatch } from './messages.ts';
+import type { AgentSeq, AgentSeqs, EnvelopeBatch } from './messages.ts';
 import type { Fate } from './write-fates.ts';
 
 export interface OwnWritesContext {
@@ -65,7 +65,6 @@ export class OwnWrites {
   #asking: WriteReceipt[] = [];
   /** For the next batch. */
   #rejected: RejectedWrite[] = [];
-  #settled: string[] = [];
   #questions: Question[] = [];
   /** When the oldest write was made that is in no batch. */
   #dirtyAt_ms: number | undefined;
@@ -148,10 +147,14 @@ export class OwnWrites {
     return this.#unchanged;
   }
 
-  /** What is written next deals with this entry of the rejected list. */
-  settle(id: string): void {
-    this.#settled.push(id);
-    this.takeSoon();
+  /** The engine has written something here and stored it: its receipt. */
+  writtenByEngine([agent, from, to]: AgentSeqs): Receipt {
+    const receipt = new WriteReceipt();
+    const nothing = { batch: 0, envelopes: [], rejected: [], unchanged: [], asks: false, taken: true };
+    const [clockOffset_ms, at_ms] = [this.#context.clockOffset_ms(), this.#context.environment.now()];
+    this.#unsynced.push({ ...nothing, agent, from, to, at_ms, clockOffset_ms, writes: [{ from, to, receipt }] });
+    receipt.markDurable();
+    return receipt;
   }
 
   takeSoon(): void {
@@ -252,7 +255,6 @@ export class OwnWrites {
       const { kind } = batch.to === 0 ? nothing : fateOf(batch.agent, batch.from, batch.to);
       if (kind === 'left' || kind === 'unknown') {
         this.#rejected.push(...batch.rejected);
-        this.#settled.push(...batch.settled);
         if (batch.to > 0) left.push(batch);
       } else this.#followStored(batch, fateOf, told);
     }
@@ -329,8 +331,8 @@ export class OwnWrites {
     if (first === undefined || last === undefined) {
       this.#clean();
       // Nothing is to be stored, but something may be asked.
-      if (unchanged.length === 0 && this.#rejected.length === 0 && this.#settled.length === 0) return false;
-      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, writes: [], unchanged }, isLast);
+      if (unchanged.length === 0 && this.#rejected.length === 0) return false;
+      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, writes: [], unchanged });
       return true;
     }
     if (isLast) this.#dirtyAt_ms = undefined;
@@ -339,22 +341,18 @@ export class OwnWrites {
     // A write goes with its last part.
     const later = this.#written.findIndex((write) => write.to > to);
     const writes = this.#written.splice(0, later < 0 ? this.#written.length : later);
-    this.#post({ envelopes, agent, from, to, at_ms, writes, unchanged }, isLast);
+    this.#post({ envelopes, agent, from, to, at_ms, writes, unchanged });
     this.#context.pendingChanged();
     return true;
   }
 
-  /** @param isLast nothing more was written: what is settled by it is so only with its last part */
-  #post(
-    made: Omit<Batch, 'batch' | 'asks' | 'taken' | 'clockOffset_ms' | 'rejected' | 'settled'>,
-    isLast: boolean,
-  ): void {
+  #post(made: Omit<Batch, 'batch' | 'asks' | 'taken' | 'clockOffset_ms' | 'rejected'>): void {
     this.#batches += 1;
     const batch = this.#batches;
     const asks = made.unchanged.length > 0;
-    const [rejected, settled] = [this.#rejected.splice(0), isLast ? this.#settled.splice(0) : []];
+    const rejected = this.#rejected.splice(0);
     const clockOffset_ms = this.#context.clockOffset_ms();
-    const full = { ...made, batch, asks, clockOffset_ms, rejected, settled, taken: false };
+    const full = { ...made, batch, asks, clockOffset_ms, rejected, taken: false };
     this.#unstored.set(batch, full);
     this.#inFlight = batch;
     this.#context.post(posted(full));
@@ -368,6 +366,6 @@ export class OwnWrites {
 }
 
 /** What the engine needs of it. */
-function posted({ batch, envelopes, clockOffset_ms, rejected, settled, asks }: Batch): EnvelopeBatch {
-  return { batch, envelopes, clockOffset_ms, rejected, settled, asks };
+function posted({ batch, envelopes, clockOffset_ms, rejected, asks }: Batch): EnvelopeBatch {
+  return { batch, envelopes, clockOffset_ms, rejected, asks };
 }

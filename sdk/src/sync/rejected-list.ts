@@ -7,12 +7,20 @@ import { unpackValue } from '../core/value.ts';
 import type { Receipt } from '../documents/receipt.ts';
 import type { StoredRejection } from '../storage/storage.ts';
 
-/** A write that the server refused, or that rests on one, or whose place in the document is gone. */
+/**
+ * What the server refused of the writes that went there together, or what rests on such a one, or what has no place in the
+ * document any more. What else was in them is synced.
+ */
 export interface RejectedWriteEntry {
   /** Names it on all tabs of this device, for ever. */
   readonly id: string;
   readonly document: string;
-  /** What it would have changed, with paths as they were when it was rejected; empty where it can't be read. */
+  /** Which operations: those of this agent (16 hexadecimal digits) with `from < seq <= to`, in ascending ranges. */
+  readonly operations: {
+    readonly agent: string;
+    readonly ranges: readonly { readonly from: number; readonly to: number }[];
+  };
+  /** What they would have changed, with paths as they were when it was rejected; empty where it can't be read. */
   readonly changes: readonly Change[];
   /** Why: the server's error, or `rests-on-refused`, `parent-missing`, `key-removed`, `storage-corrupt`, `stale-incarnation`. */
   readonly error: JoineryError;
@@ -30,9 +38,10 @@ export interface RejectedList {
   export(): string;
   /**
    * Writes its changes again, as new operations on what the document holds now, and takes it off the list in the same
-   * commit. The receipt is that of the new write. What the document has no place for any more is left out.
+   * commit: however many tabs ask for it at once, it is written once. The receipt is that of the new write. What the document
+   * has no place for any more is left out.
    *
-   * @throws JoineryError `not-found` when there is no such entry, or nothing of it can be written (it stays, then)
+   * @throws JoineryError `not-found` when there is no such entry (any more), or nothing of it can be written (it stays, then)
    */
   retry(id: string): Promise<Receipt>;
   /** Takes it off the list, for good. */
@@ -43,8 +52,8 @@ export interface RejectedListContext {
   readonly rejections: readonly StoredRejection[];
   subscribeRejections(listener: () => void): () => void;
   discard(document: string, id: string): void;
-  /** Writes the changes to the document, once it is loaded. */
-  writeAgain(document: string, id: string, changes: readonly Change[]): Promise<Receipt>;
+  /** Writes what the entry would have changed, and takes it off the list. */
+  writeAgain(document: string, id: string): Promise<Receipt>;
 }
 
 export class StoredRejectedList implements RejectedList {
@@ -75,9 +84,11 @@ export class StoredRejectedList implements RejectedList {
   }
 
   export(): string {
-    const entries = this.#context.rejections.map(({ id, document, code, message, at_ms, changes, envelope }) => {
-      const hex = Array.from(envelope, (byte) => byte.toString(16).padStart(2, '0')).join('');
-      return { id, document, at_ms, error: { code, message }, changes: changesOf(changes), envelope: hex };
+    const entries = this.#context.rejections.map((rejection) => {
+      const { id, document, operations, changes, error, at_ms } = entryOf(rejection);
+      const { code, message } = error;
+      const hex = Array.from(rejection.envelope, (byte) => byte.toString(16).padStart(2, '0')).join('');
+      return { id, document, at_ms, error: { code, message }, operations, changes, envelope: hex };
     });
     // Bytes within a value have no form of their own in JSON.
     return JSON.stringify(entries, (_, value: unknown) => (value instanceof Uint8Array ? Array.from(value) : value));
@@ -88,7 +99,7 @@ export class StoredRejectedList implements RejectedList {
     if (entry === undefined || entry.changes.length === 0) throw notFound(id, entry !== undefined);
     this.#dealt.add(id);
     try {
-      return await this.#context.writeAgain(entry.document, id, entry.changes);
+      return await this.#context.writeAgain(entry.document, id);
     } catch (error) {
       this.#dealt.delete(id);
       throw error;
@@ -117,11 +128,16 @@ export function notFound(id: string, isKnown: boolean): JoineryError {
   });
 }
 
-function entryOf({ id, document, code, message, at_ms, changes }: StoredRejection): RejectedWriteEntry {
-  return Object.freeze({ id, document, changes: changesOf(changes), error: new JoineryError(code, message), at_ms });
+function entryOf({ id, document, agent, parts, at_ms, changes }: StoredRejection): RejectedWriteEntry {
+  const ranges = parts.map(({ from, to }) => ({ from, to }));
+  const operations = { agent: agent.toString(16).padStart(16, '0'), ranges };
+  const { code, message } = parts[0] ?? { code: 'internal', message: 'Expected to know why it was rejected.' };
+  const error = new JoineryError(code, message);
+  return Object.freeze({ id, document, operations, changes: changesOf(changes), error, at_ms });
 }
 
-function changesOf(packed: Uint8Array): readonly Change[] {
+/** What a stored rejection would have changed; nothing where that can't be read. */
+export function changesOf(packed: Uint8Array): readonly Change[] {
   try {
     return unpackValue(packed) as unknown as readonly Change[];
   } catch (error) {

@@ -17,7 +17,7 @@ import type { Environment } from '../environment.ts';
 import { ownAgents } from '../storage/assemble.ts';
 import type { DocumentStore, StoredDocument } from '../storage/storage.ts';
 import type { Journal } from './journal.ts';
-import { type ClockState, type ReplayedLog, rejectionsOf, replayLog } from './replay-log.ts';
+import { type ClockState, type ReplayedLog, rejectionOf, replayLog } from './replay-log.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
 import type { StoredReplica } from './stored-replica.ts';
 
@@ -90,7 +90,7 @@ export async function rejectLog({
     const at_ms = environment.now();
     const rejected = unsynced.flatMap((envelope) => {
       const { from, to } = envelope;
-      return rejectionsOf(local.replica, envelope, { rejected: [{ from, to, reason: 'refused' }] }, error, at_ms);
+      return rejectionOf(local.replica, envelope, { rejected: [{ from, to, reason: 'refused' }] }, error, at_ms) ?? [];
     });
     const nothing = new Replica();
     const snapshot = nothing.encodeSnapshot();

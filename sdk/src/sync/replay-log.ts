@@ -5,7 +5,7 @@ import { JoineryError } from '@joinery/protocol';
 import type { Bridge, RejectReason, Replay, ReplayOptions, ReplayOutcome } from '../core/replay.ts';
 import type { Replica } from '../core/replica.ts';
 import { packValue } from '../core/value.ts';
-import { type RejectedWrite, rejectedId, type StoredEnvelope } from '../storage/storage.ts';
+import { type RejectedPart, type RejectedWrite, rejectedId, type StoredEnvelope } from '../storage/storage.ts';
 import { causalOrder } from './causal-order.ts';
 
 /** A clock may be off by so much before what it wrote is corrected: the same as the server allows. */
@@ -58,13 +58,15 @@ export function replayLog(input: ReplayLogInput): ReplayedLog {
     for (const envelope of causalOrder(unsynced)) {
       const error = input.refused(envelope);
       const outcome = replayOne(replays.at(envelope.clockOffset_ms), envelope, error);
-      rejected.push(...rejectionsOf(from, envelope, outcome, error, at_ms));
+      const came = rejectionOf(from, envelope, outcome, error, at_ms);
+      if (came !== undefined) rejected.push(came);
       for (let made = into.takeUpdate(); made !== undefined; made = into.takeUpdate()) local.push(made);
     }
     for (const range of holesOf(unsynced, input.damaged, last)) {
-      const { code, message } = rejection('damaged');
+      const { agent } = range;
+      const parts = [partOf({ ...range, reason: 'damaged' }, undefined)];
       const empty = { changes: packedChanges(undefined, new Uint8Array()), envelope: new Uint8Array() };
-      rejected.push({ id: rejectedId(range), ...range, code, message, at_ms, reason: 'damaged', ...empty });
+      rejected.push({ id: rejectedId(range), agent, parts, at_ms, ...empty });
     }
     return { local, rejected, mapping: replays.current.mapping() };
   } finally {
@@ -134,8 +136,14 @@ export class Replays {
 /** A reason of our own: the operations can't be read, or rest on some that can't. */
 export type Reason = RejectReason | 'damaged';
 
+export interface OutcomePart {
+  readonly from: number;
+  readonly to: number;
+  readonly reason: Reason;
+}
+
 export interface Outcome {
-  readonly rejected: readonly { readonly from: number; readonly to: number; readonly reason: Reason }[];
+  readonly rejected: readonly OutcomePart[];
 }
 
 /** Replays one envelope; one that the author's own replica could not join is lost, and said to be. */
@@ -153,21 +161,24 @@ export function replayOne(
   }
 }
 
-/** What came to nothing, for the rejected list. */
-export function rejectionsOf(
+/** What came to nothing of an envelope, for the rejected list; undefined where all of it came through. */
+export function rejectionOf(
   from: Replica,
-  envelope: Pick<StoredEnvelope, 'agent' | 'bytes'>,
+  { agent, bytes }: Pick<StoredEnvelope, 'agent' | 'bytes'>,
   { rejected }: Outcome,
   refused: JoineryError | undefined,
   at_ms: number,
-): RejectedWrite[] {
-  if (rejected.length === 0) return [];
-  return rejected.map(({ from: before, to, reason }) => {
-    const range = { agent: envelope.agent, from: before, to };
-    const { code, message } = reason === 'refused' && refused !== undefined ? refused : rejection(reason);
-    const changes = packedChanges(from, envelope.bytes);
-    return { id: rejectedId(range), ...range, code, message, at_ms, reason, changes, envelope: envelope.bytes };
-  });
+): RejectedWrite | undefined {
+  const [first, last] = [rejected[0], rejected.at(-1)];
+  if (first === undefined || last === undefined) return undefined;
+  const parts = rejected.map((part) => partOf(part, refused));
+  const id = rejectedId({ agent, from: first.from, to: last.to });
+  return { id, agent, parts, at_ms, changes: packedChanges(from, bytes), envelope: bytes };
+}
+
+function partOf({ from, to, reason }: OutcomePart, refused: JoineryError | undefined): RejectedPart {
+  const { code, message } = reason === 'refused' && refused !== undefined ? refused : rejection(reason);
+  return { from, to, code, message, reason };
 }
 
 /**

@@ -24,10 +24,9 @@ function write(incarnation: number, more: Partial<DocumentWrite>): DocumentWrite
 }
 
 function rejection(agent: bigint, from: number, to: number): RejectedWrite {
-  const range = { agent, from, to };
-  const error = { code: 'forbidden', message: 'no', reason: 'refused' };
+  const parts = [{ from, to, code: 'forbidden', message: 'no', reason: 'refused' }];
   const content = { changes: Uint8Array.of(3), envelope: envelope(Number(agent), from, to) };
-  return { id: rejectedId(range), ...range, ...error, ...content, at_ms: 5_000 };
+  return { id: rejectedId({ agent, from, to }), agent, parts, ...content, at_ms: 5_000 };
 }
 
 /** A swap of incarnation 0 in which nothing is replayed. */
@@ -236,6 +235,12 @@ export function swapCases(namespace: () => Namespace): readonly ContractCase<Sto
           [[one.id, two.id, three.id], [one.id, two.id], [three.id]],
         );
         await store.append([write(0, { local: [envelope(3, 0, 1)], settled: [one.id] })]);
+        // What is dealt with is so once, whoever is quicker.
+        for (const gone of [one.id, three.id]) {
+          const late = write(0, { local: [envelope(4, 0, 1)], settled: [two.id, gone] });
+          await assertRejects(store.append([write(0, { local: [envelope(5, 0, 1)] }), late]), 'not-found');
+        }
+        assertEqual(await logOf(store), ['3:0-1 own']);
         await store.removeRejected('b', [three.id, one.id, 'unknown']);
         assertEqual(await ids(), [two.id]);
         await store.close();

@@ -5,7 +5,11 @@ import type { BroughtEnvelope } from '@joinery/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Client } from './client.ts';
 import { MemoryStorage } from './storage/memory.ts';
+import { type RejectedWrite, rejectedId } from './storage/storage.ts';
+import { rejectedLimit_bytes, rejectedLimit_count } from './sync/rejections.ts';
 import { World } from './testing/world.ts';
+
+type Fields = Record<string, number | string>;
 
 /** Refuses every envelope whose bytes have this word in them. */
 function refusing(word: string): (envelope: BroughtEnvelope) => string | undefined {
@@ -42,4 +46,87 @@ describe('an entry that is tried again', () => {
     expect(world.server.value('notes')).toEqual({ 'bad-count': 1 });
     await world.time.until(() => tabs.every((tab) => codes(tab).length === 0));
   });
+});
+
+describe('a full list', () => {
+  /** Entries of a document that is not open. */
+  async function fill(storage: MemoryStorage, count: number, bytes: number): Promise<void> {
+    const store = await storage.open({ server: 'ws://server/sync', user: '', name: 'default' });
+    const rejected = Array.from({ length: count }, (_, index): RejectedWrite => {
+      const parts = [{ from: index, to: index + 1, code: 'forbidden', message: 'no', reason: 'refused' }];
+      const content = { changes: Uint8Array.of(7, 0), envelope: new Uint8Array(bytes) };
+      return { id: rejectedId({ agent: 1n, from: index, to: index + 1 }), agent: 1n, parts, at_ms: index, ...content };
+    });
+    await store.append([{ document: 'other', incarnation: 0, epoch: 0, at_ms: 0, rejected }]);
+    await store.close();
+  }
+
+  test.each([
+    [rejectedLimit_count, 10],
+    [8, rejectedLimit_bytes / 8],
+  ])('of %i entries of %i bytes keeps what has no room where it was written, and says so', async (count, bytes) => {
+    const world = await World.create({ server: { accept: refusing('bad') } });
+    const storage = new MemoryStorage();
+    await fill(storage, count, bytes);
+    const client = world.client(storage);
+    await world.time.until(() => client.rejected.entries.length === count);
+    const [refused, other] = ['refused', 'fine'].map((id) => client.document<Fields>(id));
+    await world.time.settled(Promise.all([refused?.loaded, other?.loaded]));
+    const receipt = refused?.update({ bad: 1, more: 1 });
+    await world.time.until(() => client.status.sync.state === 'blocked');
+    expect(client.status.sync.lastError?.code).toBe('rejected-list-full');
+    await world.time.settled(other?.update({ fine: 1 }).synced ?? Promise.reject());
+    world.network.cut();
+    await world.time.advance(20_000);
+    expect([receipt?.state, refused?.value, client.status.sync.pending]).toEqual(['durable', { bad: 1, more: 1 }, 1]);
+    // Nothing of it depends on this client.
+    await world.time.settled(client.close());
+    const next = world.client(storage);
+    await world.time.until(() => next.status.sync.state === 'blocked');
+    expect(next.rejected.entries).toHaveLength(count);
+    next.rejected.discard(next.rejected.entries[0]?.id ?? '');
+    await world.time.until(() => next.rejected.entries.some(({ document }) => document === 'refused'));
+    await world.untilSynced(next);
+    expect(next.rejected.entries).toHaveLength(count);
+    expect(next.status.sync.lastError).toBeUndefined();
+    expect(world.server.value('refused')).toEqual({});
+  });
+
+  test('does not keep anybody from hearing that a document was deleted', async () => {
+    const world = await World.create();
+    const storage = new MemoryStorage();
+    await fill(storage, rejectedLimit_count, 10);
+    const client = world.client(storage);
+    const notes = client.document<Fields>('notes');
+    await world.time.settled(notes.update({ title: 'a' }).synced);
+    client.disconnect();
+    await world.time.advance(100);
+    const receipt = notes.update({ title: 'b' });
+    const other = world.client();
+    await world.time.settled(other.deleteDocument('notes').synced);
+    client.connect();
+    await expect(world.time.settled(receipt.synced)).rejects.toMatchObject({ code: 'document-deleted' });
+    expect(client.rejected.entries).toHaveLength(rejectedLimit_count);
+    client.rejected.discard(client.rejected.entries[0]?.id ?? '');
+    await world.time.until(() => client.rejected.entries.some(({ document }) => document === 'notes'));
+  });
+});
+
+test('a swap tells the list once', async () => {
+  const world = await World.create({ server: { accept: refusing('bad') } });
+  const client = world.client();
+  const fields = client.document<Fields>('notes');
+  await world.time.settled(fields.loaded);
+  let told = 0;
+  client.rejected.subscribe(() => {
+    told += 1;
+  });
+  fields.update({ bad: 1 });
+  await world.time.until(() => codes(client).length === 1);
+  await world.time.advance(1_000);
+  expect(told).toBe(1);
+  const [id = ''] = client.rejected.entries.map((entry) => entry.id);
+  client.rejected.discard(id);
+  await world.time.until(() => client.rejected.entries.length === 0);
+  expect(told).toBe(2);
 });

@@ -17,7 +17,6 @@ import {
   StaleIncarnation,
   type StoredDocument,
   type StoredEnvelope,
-  type StoredRejection,
 } from '../storage/storage.ts';
 import type { Hold } from '../tabs/tab-message.ts';
 import { type Append, Appends } from './appends.ts';
@@ -27,6 +26,7 @@ import type { Journal } from './journal.ts';
 import { MainThread, type ReplacedMore } from './main-thread.ts';
 import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine, ToEngine } from './messages.ts';
 import { Outbox, type OutboxEntry, type RetainedBytes } from './outbox.ts';
+import { type Rejections, rejectedListFull } from './rejections.ts';
 import { type Damaged, Replacing, rejectLog } from './replacing.ts';
 import { type ClockState, correctionOf } from './replay-log.ts';
 import { type Retried, retryRejected } from './retrying.ts';
@@ -49,10 +49,9 @@ export interface DocumentContext {
   now(): number;
   /** What to add to this device's clock to get the server's; undefined before it was ever told. */
   clockOffset_ms(): number | undefined;
-  /** The rejected list has changed; `here`: by what this tab has stored. */
-  rejectionsChanged(here: boolean): void;
-  /** The rejected list as it is in storage now; undefined when it can't be read. */
-  rejections(): Promise<readonly StoredRejection[] | undefined>;
+  readonly rejections: Rejections;
+  /** This tab has changed the rejected list: others may not have the document open. */
+  rejectedHere(): void;
   /** What is told of the document has changed: to be taken into the status soon. */
   changed(document: EngineDocument): void;
   /** The status as it is now, to be sent with what has changed it. */
@@ -115,6 +114,8 @@ export class EngineDocument implements Sleeper {
   #replacing: Replacing | undefined;
   /** Not joined before it is known that no other tab has begun another incarnation. */
   #held: HeldEffects | undefined;
+  /** What to do when there is room in the rejected list again. */
+  #waitsForRoom: (() => void) | undefined;
   /** What the server refused of this incarnation: its agent and start → why. */
   #refused: Map<string, JoineryError> | undefined;
   /** The server has refused a stamp. */
@@ -324,7 +325,12 @@ export class EngineDocument implements Sleeper {
       this.tabs.stored(updates, at_ms, clockOffset_ms ?? 0);
       session.changed(this.id);
     }
-    this.#context.rejectionsChanged(true);
+    this.#rejectedHere();
+  }
+
+  #rejectedHere(): void {
+    this.#context.rejections.changed();
+    this.#context.rejectedHere();
   }
 
   /** The main replica was lost. */
@@ -384,8 +390,8 @@ export class EngineDocument implements Sleeper {
       const before = this.tabs.beforeRead();
       const stored = await this.#context.store.load(this.id);
       this.#context.storageFailed(undefined);
-      this.#context.rejectionsChanged(false);
       if (stored.incarnation === this.#incarnation) {
+        this.#context.rejections.changed();
         this.#local?.merge(stored);
         this.tabs.read(before, stored);
       } else await this.#reload(stored);
@@ -469,6 +475,7 @@ export class EngineDocument implements Sleeper {
         this.#replacing?.stop();
         this.#replacing = undefined;
         this.#dropHeld();
+        this.#stopWaiting();
         if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
         this.#maybeRelease();
       },
@@ -678,7 +685,7 @@ export class EngineDocument implements Sleeper {
   #replace(): void {
     const local = this.#local;
     if (local === undefined || this.#replacing !== undefined) return;
-    const { environment, journal, session, store, tabs } = this.#context;
+    const { environment, journal, rejections, session, store, tabs } = this.#context;
     // Who leads finds the same.
     if (!tabs.leads) return;
     this.#dropHeld();
@@ -690,6 +697,13 @@ export class EngineDocument implements Sleeper {
       refused: (envelope) => this.#refused?.get(keyOf(envelope)),
       clock: () => this.#clockState,
       now: () => this.#context.now(),
+      get hasRoom(): boolean {
+        return !rejections.isFull;
+      },
+      full: () => {
+        this.#setTrouble({ error: rejectedListFull(), blocked: true });
+        this.#waitsForRoom = () => replacing.begin();
+      },
       overtaken: (stored) => this.#reload(stored),
       unreadable: (error) => {
         if (this.#replacing === replacing) this.#unreadable(error);
@@ -709,12 +723,30 @@ export class EngineDocument implements Sleeper {
     this.#context.changed(this);
   }
 
+  /** There is room in the rejected list again. */
+  roomMade(): void {
+    const goOn = this.#waitsForRoom;
+    if (goOn === undefined) return;
+    this.#stopWaiting();
+    goOn();
+  }
+
+  #stopWaiting(): void {
+    if (this.#waitsForRoom === undefined) return;
+    this.#waitsForRoom = undefined;
+    if (this.#trouble?.error.code === 'rejected-list-full') this.#setTrouble(undefined);
+  }
+
   /** Nothing that is not yet synced will ever be. */
   #rejectAll(error: JoineryError): void {
     this.#replacing?.stop();
     this.#replacing = undefined;
-    const { environment, journal, store } = this.#context;
+    const { environment, journal, rejections, store } = this.#context;
     journal.step(async () => {
+      if (rejections.isFull && !this.#isSynced) {
+        this.#waitsForRoom = () => this.#rejectAll(error);
+        return;
+      }
       const local = this.#local;
       const incarnation = this.#incarnation;
       if (
@@ -734,7 +766,7 @@ export class EngineDocument implements Sleeper {
     const known = this.#incarnation;
     const { lowest } = this.#main.behind(stored.incarnation);
     const replacements = await store.replacements(this.id, Math.min(known, lowest));
-    const rejections = await this.#context.rejections();
+    const rejections = await this.#context.rejections.read();
     const old = this.#local;
     if (old === undefined || this.#incarnation !== known || stored.incarnation === known) return;
     const isOwn = bridges !== undefined;
@@ -743,6 +775,7 @@ export class EngineDocument implements Sleeper {
       this.#replacing = undefined;
     }
     this.#dropHeld();
+    this.#waitsForRoom = undefined;
     journal.discard(this.id, stored.incarnation);
     old.free();
     this.#outbox.clear();
@@ -757,8 +790,12 @@ export class EngineDocument implements Sleeper {
     this.#take(stored);
     const chain = replacements.filter(({ incarnation }) => incarnation <= stored.incarnation);
     const epochChanged = epochBefore !== 0 && epochBefore !== this.#epoch;
+    const isTold = this.#main.behind(this.#incarnation).channels.length > 0;
     this.#greet(chain, { epochChanged, bridges: bridges ?? [], rejections });
-    this.#context.rejectionsChanged(isOwn);
+    if (rejections === undefined) this.#context.rejections.changed();
+    else if (isTold) this.#context.rejections.told(rejections);
+    else this.#context.rejections.tell(rejections);
+    if (isOwn) this.#context.rejectedHere();
     this.#context.changed(this);
     this.#context.tabs.hold(this.hold);
     if (!isOwn) this.#context.session.subscribe(this.id, stored.resume);
@@ -950,7 +987,7 @@ export class EngineDocument implements Sleeper {
     this.#main.await(unsynced.filter(([agent]) => !this.#appends.isOwn(agent)));
     this.#main.durable(append, unsynced, this.#context.status(this));
     if (this.#trouble?.error.code === 'document-deleted') this.#rejectAll(this.#trouble.error);
-    if (append.rejected.length > 0) this.#context.rejectionsChanged(true);
+    if (append.rejected.length > 0) this.#rejectedHere();
     this.#context.session.changed(this.id);
     // Handed over again after the server had told that it has them: it will not tell so again.
     const waiting = append.entries.filter((entry) => this.#outbox.has(entry));

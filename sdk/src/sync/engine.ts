@@ -23,6 +23,7 @@ import {
   type ToEngine,
 } from './messages.ts';
 import { RetainedBytes } from './outbox.ts';
+import { Rejections } from './rejections.ts';
 import { type DocumentEffect, SessionDriver } from './session-driver.ts';
 import { TabSession } from './tab-session.ts';
 import { UnsyncedWork } from './unsynced-work.ts';
@@ -95,8 +96,7 @@ export class Engine {
   readonly #followWaiters: (() => void)[] = [];
   /** Everything was removed by another tab: nothing is stored any more. */
   #isWiped = false;
-  #rejectionsDue = false;
-  #rejections: number | undefined;
+  #rejections: Rejections | undefined;
   #statusDue = false;
   #ended = false;
 
@@ -133,7 +133,7 @@ export class Engine {
         lead: () => this.#lead(),
         follow: () => this.#follow(),
         leaderState: (state) => this.#leaderState(state),
-        rejections: () => this.#rejectionsSoon(),
+        rejections: () => this.#rejections?.changed(),
         wiped: () => this.#wipedElsewhere(),
         get state(): LeaderState {
           return engine.#stateForTabs();
@@ -188,7 +188,8 @@ export class Engine {
       case 'discard':
         this.#context?.journal.step(async () => {
           await this.#context?.store.removeRejected(message.document, [message.id]);
-          this.#rejectionsChanged(true);
+          this.#rejections?.changed();
+          this.#tabs.post({ type: 'rejections' });
         });
         break;
       case 'taken':
@@ -236,6 +237,16 @@ export class Engine {
       broken: (error) => this.#break(error),
     });
     const tabs = this.#tabs;
+    const rejections = new Rejections({
+      environment,
+      store,
+      tell: (entries) => this.#port.post({ type: 'rejections', entries }),
+      roomMade: () => {
+        for (const document of this.#documents.values()) document.roomMade();
+      },
+      failed: (error) => this.#adoptFailed(error),
+    });
+    this.#rejections = rejections;
     this.#context = {
       environment,
       port: this.#port,
@@ -249,12 +260,8 @@ export class Engine {
       awake: this.#awake,
       now: () => this.#clock.now(),
       clockOffset_ms: () => (this.#clock.isKnown ? this.#clock.offset_ms : undefined),
-      rejectionsChanged: (here) => this.#rejectionsChanged(here),
-      rejections: () =>
-        store.rejected().catch((error: unknown) => {
-          this.#adoptFailed(error);
-          return undefined;
-        }),
+      rejections,
+      rejectedHere: () => this.#tabs.post({ type: 'rejections' }),
       changed: (document) => {
         this.#note(document);
         this.#statusSoon();
@@ -273,7 +280,7 @@ export class Engine {
     tabs.start(store, this.#namespace, this.#isShared);
     this.#statusSoon();
     for (const message of early) this.receive(message);
-    this.#rejectionsSoon();
+    rejections.changed();
     // A leader has done so already.
     if (!tabs.leads) await this.#openPending(store);
   }
@@ -543,30 +550,6 @@ export class Engine {
       .catch((error: unknown) => this.#adoptFailed(error));
   }
 
-  /** `here`: this tab has changed it, so the others have to be told: they may not have the document open. */
-  #rejectionsChanged(here: boolean): void {
-    this.#rejectionsSoon();
-    if (here) this.#tabs.post({ type: 'rejections' });
-  }
-
-  /** Reads the rejected list, and tells it when there is or was one. */
-  #rejectionsSoon(): void {
-    if (this.#rejectionsDue || this.#ended) return;
-    this.#rejectionsDue = true;
-    this.#options.environment.microtask(() => {
-      this.#rejectionsDue = false;
-      this.#tellRejections().catch((error: unknown) => this.#adoptFailed(error));
-    });
-  }
-
-  async #tellRejections(): Promise<void> {
-    const entries = (await this.#context?.store.rejected()) ?? [];
-    // The first time always: the main thread may have a list of an earlier engine.
-    if (this.#ended || (entries.length === 0 && this.#rejections === 0)) return;
-    this.#rejections = entries.length;
-    this.#port.post({ type: 'rejections', entries });
-  }
-
   #journalState(error: JoineryError | undefined): void {
     this.#storageWorks(error ?? this.#readError);
     for (const document of this.#documents.values()) {
@@ -611,7 +594,7 @@ export class Engine {
     if (this.#missed) {
       this.#missed = false;
       for (const document of this.#documents.values()) document.tabs.look();
-      this.#rejectionsSoon();
+      this.#rejections?.changed();
     }
     this.#openPending(this.#context.store).catch((error: unknown) => this.#break(error));
   }
@@ -788,6 +771,7 @@ export class Engine {
     this.#tabs.close();
     this.#ended = true;
     this.#spaces?.stop();
+    this.#rejections?.stop();
     this.#context?.journal.stop();
   }
 }

@@ -208,7 +208,8 @@ export class MainThread {
         complete,
         epochChanged: more.epochChanged,
         bridges: more.bridges.length > 0 ? more.bridges : left,
-        rejections: more.rejections,
+        // Once is enough.
+        rejections: channel === channels[0] ? more.rejections : undefined,
         status,
       } as const;
       this.#port.post(message, [snapshot.buffer as ArrayBuffer]);

@@ -122,7 +122,10 @@ export type FromEngine =
       readonly complete: boolean;
       readonly epochChanged: boolean;
       readonly bridges: readonly Bridge[];
-      /** The rejected list as it is now: what is told by a receipt has to be found there. Undefined: it can't be read. */
+      /**
+       * The rejected list as it is now: what is told by a receipt has to be found there. Undefined: it can't be read, or was
+       * told before.
+       */
       readonly rejections: readonly StoredRejection[] | undefined;
       readonly status: EngineStatus;
     }

@@ -28,7 +28,11 @@ export interface RejectedWriteEntry {
   readonly at_ms: number;
 }
 
-/** What was rejected and not yet dealt with, oldest first. */
+/**
+ * What was rejected and not yet dealt with, oldest first. With 1,000 entries, or 8 MiB in them, the list is full: a document of
+ * which something more would have to go there is not synced any more then, and shown as blocked with `rejected-list-full` in
+ * `status.sync`, until there is room. Nothing is ever dropped to make it.
+ */
 export interface RejectedList {
   /** The same array as long as nothing changes. */
   readonly entries: readonly RejectedWriteEntry[];

@@ -47,6 +47,10 @@ export interface ReplacingContext {
   /** Undefined while no sample of the server's clock is known. */
   clock(): ClockState | undefined;
   now(): number;
+  /** Whether something more may go to the rejected list. */
+  readonly hasRoom: boolean;
+  /** Nothing may, and something has to: it waits for `begin`. */
+  full(): void;
   /** Another tab was quicker: there is another incarnation in storage. */
   overtaken(stored: StoredDocument): Promise<void>;
   /** What the server has sent can't be replayed into: the old incarnation stays as it is, and nothing more is done. */
@@ -273,6 +277,11 @@ export class Replacing {
       }
       into.free();
       const { local: replayed, ...rest } = made;
+      if (rest.rejected.length > 0 && !this.#context.hasRoom) {
+        this.#forget();
+        this.#context.full();
+        return;
+      }
       this.#committed = await store.swap(document, {
         ...rest,
         incarnation,

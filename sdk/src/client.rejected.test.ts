@@ -7,6 +7,7 @@ import type { Client } from './client.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import { type RejectedWrite, rejectedId } from './storage/storage.ts';
 import { rejectedLimit_bytes, rejectedLimit_count } from './sync/rejections.ts';
+import { ControlledStorage } from './testing/controlled-storage.ts';
 import { World } from './testing/world.ts';
 
 type Fields = Record<string, number | string>;
@@ -129,4 +130,34 @@ test('a swap tells the list once', async () => {
   client.rejected.discard(id);
   await world.time.until(() => client.rejected.entries.length === 0);
   expect(told).toBe(2);
+});
+
+test('writes of one batch that went in several envelopes have each their own end, after a trim too', async () => {
+  const world = await World.create({ server: { accept: refusing('bad') } });
+  const storage = new ControlledStorage(new MemoryStorage());
+  const [ada, bob] = [world.client(storage), world.client()];
+  const [mine, theirs] = [ada.document<Fields>('notes'), bob.document<Fields>('notes')];
+  await world.time.settled(Promise.all([mine.loaded, theirs.loaded]));
+  mine.update({ title: 'a' });
+  await world.untilSynced();
+  storage.hold();
+  mine.update({ title: 'b' });
+  await world.time.advance(1);
+  // All of this goes into one batch when the one before is stored: an envelope ends where something from elsewhere joins.
+  const receipt = mine.update({ bad: 1 });
+  theirs.update({ other: 1 });
+  await world.time.until(() => mine.value?.other === 1);
+  const other = mine.update({ fine: 1 });
+  ada.disconnect();
+  await world.time.advance(100);
+  storage.release();
+  await world.time.settled(Promise.all([receipt.durable, other.durable]));
+  // The first swap gives new names to all of it, the second one is about the refused envelope.
+  world.server.trim('notes');
+  ada.connect();
+  await world.untilSynced();
+  await world.time.until(() => codes(ada).length === 1);
+  expect(world.server.value('notes')).toEqual({ title: 'b', other: 1, fine: 1 });
+  expect([receipt.state, receipt.error?.code]).toEqual(['rejected', 'forbidden']);
+  expect(other.state).toBe('synced');
 });

@@ -36,7 +36,7 @@ use std::rc::Rc;
 /// How a replay is to be done.
 #[derive(Debug, Default)]
 pub struct Options<'a> {
-    /// The mapping of an earlier replay into the same document.
+    /// The mapping of an earlier replay into the same document, in its present epoch or in one that the bridges lead from.
     pub mapping: Option<&'a [u8]>,
     /// The epochs that were trimmed since `from`'s, oldest first.
     pub bridges: &'a [Bridge<'a>],
@@ -146,10 +146,13 @@ fn seen_by(document: &Document) -> Ranges {
 impl Replay {
     /// Begins. `from` and `into` stay the caller's; both have to be the same ones at each call.
     pub fn new(from: &Document, into: &Document, options: &Options<'_>) -> Result<Replay, Error> {
-        let mapping = options.mapping.map_or(Ok(Mapping::default()), Mapping::decode)?;
+        let mut mapping = options.mapping.map_or(Ok(Mapping::default()), Mapping::decode)?;
         let mut slots = Slots::new(options.clock);
         let mut containers = HashMap::new();
         let passage = Passage::new((from, into), options.bridges, &mut containers, &mut slots)?;
+        if let Some(passage) = &passage {
+            passage.cross(&mut mapping);
+        }
         let base = passage
             .as_ref()
             .map_or_else(|| seen_by(into), |passage| passage.base.clone());

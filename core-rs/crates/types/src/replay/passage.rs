@@ -2,7 +2,7 @@
 //! snapshot of each epoch between once more. A trim is deterministic, so this gives the names that it gave then.
 
 use super::slots::Slots;
-use super::{dot, name, name_or_none, seen_by, Known, Name, OldId, OldKey, Ranges};
+use super::{dot, name, name_or_none, seen_by, Known, Mapping, Name, OldId, OldKey, Ranges, Said};
 use crate::apply::Applied;
 use crate::container::Key;
 use crate::document::Document;
@@ -32,7 +32,7 @@ pub struct Bridge<'a> {
 pub(super) struct Passage {
     /// What the first epoch's last state had seen.
     pub base: Ranges,
-    /// Units, slots and adds.
+    /// Units, slots and adds, of the first epoch and of those between: an earlier replay may have made them in any.
     pub names: Ranges,
     /// The adds in `into`, each with those it stands for, ascending.
     adds: Vec<(Name, Name)>,
@@ -69,6 +69,9 @@ impl Passage {
                 Some(reached) => {
                     follow(&mut numbers, &numbers_in(reached, &state));
                     names = compose(&names, &next.names);
+                    for (between, len, new) in next.names.iter() {
+                        names.add(between, len, new);
+                    }
                     adds = compose_adds(&adds, next_adds);
                 }
             }
@@ -102,6 +105,34 @@ impl Passage {
             names,
             adds,
         }))
+    }
+
+    /// What earlier replays made in an epoch between has another name in `into`.
+    pub(super) fn cross(&self, mapping: &mut Mapping) {
+        let twice = self.adds.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+        let shared: Vec<Name> = twice.map(|pair| pair[0].0).collect();
+        let mut made = Ranges::default();
+        for (old, len, said) in mapping.made.iter() {
+            for (skip, n, new) in self.names.within(said.name, len) {
+                let mut at = 0;
+                while at < n {
+                    let next = shared.get(shared.partition_point(|&add| add < (new.0, new.1 + at)));
+                    let stop = next.filter(|add| add.0 == new.0).map_or(n, |add| n.min(add.1 - new.1));
+                    let (old, new) = ((old.0, old.1 + skip + at), (new.0, new.1 + at));
+                    made.add(old, stop - at, Said::running(new));
+                    // An add of others too: whoever takes the one away must not take theirs.
+                    at = stop + 1;
+                }
+            }
+            made.add(old, len, said);
+        }
+        mapping.made = made;
+        let mut generations = Ranges::default();
+        for (old, len, said) in mapping.generations.iter() {
+            let new = self.names.get(said.name).unwrap_or(said.name);
+            generations.add(old, len, Said::still(new));
+        }
+        mapping.generations = generations;
     }
 
     /// The adds that one in `into` stands for.
@@ -139,7 +170,7 @@ fn compose(first: &Ranges, second: &Ranges) -> Ranges {
     let mut composed = Ranges::default();
     for (old, len, between) in first.iter() {
         for (skip, n, new) in second.within(between.name, len) {
-            composed.add((old.0, old.1 + skip), n, super::Said::running(new));
+            composed.add((old.0, old.1 + skip), n, Said::running(new));
         }
     }
     composed

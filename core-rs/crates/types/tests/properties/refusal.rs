@@ -597,3 +597,84 @@ fn a_part_of_an_envelope_is_described_alone() {
     }
     assert!(holds(&described(header.to - 1, header.to), "set"));
 }
+
+/// An author who slept through two trims: what it had stored was made again before the first, or in between, and what it had
+/// not is about that. Others wrote after each.
+#[test]
+fn what_was_made_again_is_found_across_the_trims_after_it() {
+    for (made_before, others_add) in [(true, false), (false, false), (true, true), (false, true)] {
+        let server = base();
+        let mut from = loaded(&server.encode_snapshot(), 2);
+        let text = from.child(ROOT, "text", Kind::Text).unwrap();
+        let end = from.text_len(text).unwrap();
+        from.text_insert(text, end, &mut units("abcdef")).unwrap();
+        let map = from.create_child(ROOT, "fresh", Kind::Map, LATE).unwrap();
+        let tags = from.create_child(ROOT, "labels", Kind::Set, LATE).unwrap();
+        from.set_add(tags, &integer(1)).unwrap();
+        let stored = from.take_update().unwrap();
+        from.text_insert(text, end + 3, &mut units("-")).unwrap();
+        from.map_set(map, "in", &integer(7), LATE).unwrap();
+        from.set_delete(tags, &integer(1)).unwrap();
+        let unstored = from.take_update().unwrap();
+
+        // The stored one is made again in the first epoch, or in the second.
+        let mut bridges: Vec<(u64, Vec<u8>)> = Vec::new();
+        let mut state = loaded(&server.encode_snapshot(), 10);
+        let mut mapping = None;
+        for round in 0..3 {
+            if mapping.is_none() && (made_before || round == 1) {
+                let options = ReplayOptions {
+                    bridges: &refs(&bridges),
+                    epoch: round > 0,
+                    ..ReplayOptions::default()
+                };
+                let mut replay = Replay::new(&from, &state, &options).unwrap();
+                assert_eq!(replay.add(&from, &mut state, &stored).unwrap().rejected, []);
+                mapping = Some(replay.mapping());
+            }
+            let text = state.child(ROOT, "text", Kind::Text).unwrap();
+            state.text_insert(text, 0, &mut units("*")).unwrap();
+            if others_add && mapping.is_some() && round < 2 {
+                let mut other = loaded(&state.encode_snapshot(), 50 + round);
+                let tags = other.child(ROOT, "labels", Kind::Set).unwrap();
+                other.set_add(tags, &integer(1)).unwrap();
+                state.apply(&other.take_update().unwrap(), LATE).unwrap();
+            }
+            if round == 2 {
+                break;
+            }
+            let agent = 100 + round;
+            bridges.push((agent, state.encode_snapshot()));
+            state = loaded(&state.trim(agent).unwrap(), 11 + round);
+        }
+        let mapping = mapping.unwrap();
+        let options = ReplayOptions {
+            mapping: Some(&mapping),
+            bridges: &refs(&bridges),
+            epoch: true,
+            clock: None,
+        };
+        let mut replay = Replay::new(&from, &state, &options).unwrap();
+        assert_eq!(replay.add(&from, &mut state, &unstored).unwrap().rejected, []);
+        let text = state.child(ROOT, "text", Kind::Text).unwrap();
+        let shown = state.text_string(text).unwrap();
+        assert!(shown.contains("abc-def") && shown.len() == 10, "{shown}");
+        let map = state.child(ROOT, "fresh", Kind::Map).unwrap();
+        assert!(
+            matches!(state.map_get(map, "in"), Ok(Some(joinery_types::Entry::Plain(value))) if value == integer(7))
+        );
+        // What somebody else has added meanwhile stays.
+        let tags = state.child(ROOT, "labels", Kind::Set).unwrap();
+        assert_eq!(state.set_has(tags, &integer(1)).unwrap(), others_add);
+    }
+}
+
+fn refs(bridges: &[(u64, Vec<u8>)]) -> Vec<Bridge<'_>> {
+    let bridges = bridges.iter();
+    bridges
+        .map(|(agent, snapshot)| Bridge {
+            agent: *agent,
+            snapshot,
+        })
+        .collect()
+}

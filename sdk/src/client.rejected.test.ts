@@ -22,6 +22,56 @@ function codes(client: Client): string[] {
   return client.rejected.entries.map(({ error }) => error.code);
 }
 
+describe('an envelope that was rejected in part', () => {
+  test('is one entry that names what came to nothing, and no more than that is written again', async () => {
+    const world = await World.create();
+    const [ada, bob] = [world.client(), world.client()];
+    const [mine, theirs] = [ada.document<Fields>('notes'), bob.document<Fields>('notes')];
+    const counter = ada.counter('notes', 'visits');
+    const text = ada.text('notes');
+    await world.time.settled(Promise.all([mine.loaded, theirs.loaded]));
+    mine.update({ title: 'a', subtitle: 'a' });
+    counter.increment(1);
+    await world.untilSynced();
+    ada.disconnect();
+    await world.time.advance(100);
+    // One envelope: what is about a key that is gone by then, between what isn't.
+    counter.increment(10);
+    mine.update({ title: 'b' });
+    text.insert(0, 'typed');
+    mine.update({ subtitle: 'b' });
+    counter.increment(100);
+    await world.time.until(() => theirs.value?.title === 'a');
+    theirs.update((draft) => {
+      delete draft.title;
+      delete draft.subtitle;
+    });
+    await world.untilSynced(bob);
+    world.server.trim('notes');
+    ada.connect();
+    await world.time.until(() => codes(ada).length > 0);
+    await world.untilSynced();
+    expect(world.server.value('notes')).toEqual({ visits: 111, text: 'typed' });
+    const { entries } = ada.rejected;
+    expect(entries.map(({ changes }) => changes)).toEqual([
+      [
+        { container: 'map', kind: 'set', path: ['title'], value: 'b' },
+        { container: 'map', kind: 'set', path: ['subtitle'], value: 'b' },
+      ],
+    ]);
+    const ranges = entries[0]?.operations.ranges ?? [];
+    expect(ranges.map(({ from, to }) => to - from)).toEqual([1, 1]);
+    // The text itself was made between them, and what was typed.
+    expect((ranges[1]?.from ?? 0) - (ranges[0]?.to ?? 0)).toBe(1 + 'typed'.length);
+    const exported = JSON.parse(ada.rejected.export()) as { envelope: string; operations: unknown }[];
+    expect(exported.map(({ operations }) => operations)).toEqual([entries[0]?.operations]);
+    const again = await world.time.settled(ada.rejected.retry(entries[0]?.id ?? ''));
+    await world.time.settled(again.synced);
+    expect(world.server.value('notes')).toEqual({ visits: 111, text: 'typed', title: 'b', subtitle: 'b' });
+    expect(ada.rejected.entries).toEqual([]);
+  });
+});
+
 describe('an entry that is tried again', () => {
   test.each([1, 2, 3, 4])('in two tabs at once is written by one of them (seed %i)', async (seed) => {
     let word = 'bad';

@@ -178,6 +178,22 @@ describe('describe', () => {
       { container: 'map', kind: 'delete', path: ['title'] },
     ];
     expect(server.describe(nth(envelopes, 0))).toEqual(expected);
+    // By a part: each operation is told once, of a run of characters those.
+    const parts = [
+      { from: 0, to: 1 },
+      { from: 1, to: 4 },
+      { from: 4, to: 6 },
+      { from: 6, to: 2 ** 32 - 1 },
+    ].map((part) => server.describe(nth(envelopes, 0), part));
+    expect(parts.slice(0, 2)).toEqual([[expected[0]], [{ ...expected[1], value: ', 🌍' }]]);
+    expect(parts[2]).toEqual([
+      { ...expected[1], path: ['body', 8], value: '🌍' },
+      { container: 'text', kind: 'remove', path: ['body', 0], value: 1 },
+    ]);
+    expect(parts[3]).toEqual(expected.slice(3));
+    expect(() => server.describe(nth(envelopes, 0), { from: -1, to: 3 })).toThrow(
+      expect.objectContaining({ code: 'invalid-option' }),
+    );
     const before = server.version();
     expect(() => server.describe(Uint8Array.of(0x10))).toThrow(expect.objectContaining({ code: 'invalid-update' }));
     expect(server.version()).toEqual(before);

@@ -3,6 +3,7 @@
  * nothing and talks to nobody; the SDK does both around it.
  */
 
+import { JoineryError } from '@joinery/protocol';
 import { Bridge, type BridgeOptions, checkAgent } from './bridge.ts';
 import type { Change } from './change.ts';
 import { type CounterHandle, type ListHandle, MapHandle, type SetHandle, type TextHandle } from './handles.ts';
@@ -11,6 +12,9 @@ import type { Plain } from './value.ts';
 
 /** The root map's number in the core. */
 const rootContainer = 0;
+
+const highestSeq = 0xffff_ffff;
+const everySeq = { from: 0, to: highestSeq };
 
 /** Options of {@link Replica}. */
 export type ReplicaOptions = BridgeOptions;
@@ -186,12 +190,15 @@ export class Replica {
    * What an envelope does, change by change, resolved against this replica, which has what the envelope rests on; it may have
    * joined the envelope or not. For rules about who may write what.
    *
-   * @throws JoineryError `invalid-update`; `limit-exceeded` where the description is longer than 16 MiB
+   * @param part only the operations with `from < seq <= to`, of a run of characters those; all when left out
+   * @throws JoineryError `invalid-update`; `limit-exceeded` where the description is longer than 16 MiB; `invalid-option`
    * @example replica.describe(envelope) // [{ container: 'map', kind: 'set', path: ['title'], value: 'Hello' }]
    */
-  describe(envelope: Uint8Array): Change[] {
+  describe(envelope: Uint8Array, part: { readonly from: number; readonly to: number } = everySeq): Change[] {
+    checkSeq(part.from);
+    checkSeq(part.to);
     this.#bridge.input(envelope);
-    this.#bridge.check(this.#bridge.core.describe());
+    this.#bridge.check(this.#bridge.core.describe(part.from, part.to));
     return this.#bridge.outputValue() as unknown as Change[];
   }
 
@@ -210,4 +217,13 @@ export class Replica {
   free(): void {
     this.#bridge.free();
   }
+}
+
+function checkSeq(seq: number): void {
+  if (Number.isInteger(seq) && seq >= 0 && seq <= highestSeq) return;
+  throw new JoineryError('invalid-option', {
+    expected: `a seq from 0 to ${highestSeq}`,
+    got: String(seq),
+    remedy: 'Take it from what an envelope or an outcome states.',
+  });
 }

@@ -90,7 +90,7 @@ function lostWrites(batch: Batch, old: Replica | undefined, at_ms: number): Reje
       remedy: 'Look whether the document has it; if not, try it again from the rejected list.',
     });
     const parts = [{ from, to, code, message, reason: 'unknown' }];
-    const changes = packedChanges(old, envelope);
+    const changes = packedChanges(old, envelope, parts);
     return { id: rejectedId({ agent, from, to }), agent, parts, at_ms, changes, envelope };
   });
 }

@@ -65,7 +65,7 @@ export function replayLog(input: ReplayLogInput): ReplayedLog {
     for (const range of holesOf(unsynced, input.damaged, last)) {
       const { agent } = range;
       const parts = [partOf({ ...range, reason: 'damaged' }, undefined)];
-      const empty = { changes: packedChanges(undefined, new Uint8Array()), envelope: new Uint8Array() };
+      const empty = { changes: packedChanges(undefined, new Uint8Array(), parts), envelope: new Uint8Array() };
       rejected.push({ id: rejectedId(range), agent, parts, at_ms, ...empty });
     }
     return { local, rejected, mapping: replays.current.mapping() };
@@ -173,7 +173,7 @@ export function rejectionOf(
   if (first === undefined || last === undefined) return undefined;
   const parts = rejected.map((part) => partOf(part, refused));
   const id = rejectedId({ agent, from: first.from, to: last.to });
-  return { id, agent, parts, at_ms, changes: packedChanges(from, bytes), envelope: bytes };
+  return { id, agent, parts, at_ms, changes: packedChanges(from, bytes, parts), envelope: bytes };
 }
 
 function partOf({ from, to, reason }: OutcomePart, refused: JoineryError | undefined): RejectedPart {
@@ -197,10 +197,14 @@ function isSame(a: number | undefined, b: number | undefined): boolean {
   return Math.abs(a - b) < sameOffset_ms;
 }
 
-/** What an envelope would have changed, as far as it can be read: nothing says more than the envelope itself. */
-export function packedChanges(from: Replica | undefined, envelope: Uint8Array): Uint8Array {
+/** What parts of an envelope would have changed, as far as it can be read: nothing says more than the envelope itself. */
+export function packedChanges(
+  from: Replica | undefined,
+  envelope: Uint8Array,
+  parts: readonly Pick<RejectedPart, 'from' | 'to'>[],
+): Uint8Array {
   try {
-    return packValue(from?.describe(envelope) ?? []).slice();
+    return packValue(parts.flatMap((part) => from?.describe(envelope, part) ?? [])).slice();
   } catch (error) {
     // It can't be read, or is too long to be told.
     if (error instanceof JoineryError) return packValue([]).slice();

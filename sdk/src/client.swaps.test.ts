@@ -445,6 +445,59 @@ describe('another tab', () => {
     expect(world.server.value('notes')).toEqual({ text: 'Hello, dear world!', items: [{ title: 'changed' }] });
   });
 
+  test.each([1, 2, 3])(
+    'that slept through %i more trims with writes between brings its edits to their places',
+    async (more) => {
+      const { world, leader, follower, environments } = await twoTabs();
+      const [lead, text] = [leader.text('notes'), follower.text('notes')];
+      const list = follower.document<{ items: { title: string }[] }>('notes');
+      await world.time.settled(Promise.all([lead.loaded, text.loaded]));
+      lead.insert(0, 'Once upon a time.');
+      await world.time.until(() => text.value === 'Once upon a time.');
+      await world.untilSynced();
+      leader.disconnect();
+      follower.disconnect();
+      await world.time.advance(200);
+      // Stored and not synced: the first swap gives it other names, and the trim after it others again.
+      text.insert(16, ' in the west');
+      list.update((draft) => {
+        draft.items = [{ title: 'a' }, { title: 'b' }];
+      });
+      await world.time.until(() => lead.value === 'Once upon a time in the west.');
+      await world.time.advance(50);
+      environments[1].freeze();
+      // Not stored.
+      text.insert(23, ' wild');
+      text.insert(4, ',');
+      list.update((draft) => {
+        const [, second] = draft.items;
+        if (second) second.title = 'changed';
+      });
+      world.server.trim('notes');
+      leader.connect();
+      await world.time.until(() => world.server.value('notes').text === 'Once upon a time in the west.');
+      await world.untilSynced(leader);
+      for (let round = 0; round < more; round += 1) {
+        lead.insert(lead.length, String(round));
+        lead.insert(0, '*');
+        await world.untilSynced(leader);
+        world.server.trim('notes');
+        await world.time.advance(1_000);
+        await world.untilSynced(leader);
+      }
+      environments[1].thaw();
+      await world.time.advance(1_000);
+      await world.untilSynced();
+      const stars = '*'.repeat(more);
+      expect(codes(leader)).toEqual([]);
+      expect(world.server.value('notes')).toEqual({
+        text: `${stars}Once, upon a time in the wild west.${['0', '01', '012'][more - 1]}`,
+        items: [{ title: 'a' }, { title: 'changed' }],
+      });
+      expect(text.value).toBe(world.server.value('notes').text);
+    },
+  );
+
   test('that slept through a compaction and a trim does not write again what the server has', async () => {
     const { world, leader, follower, environments, storage } = await twoTabs({ server: { snapshotBehind: 1 } });
     const [lead, counter] = [leader.counter('notes'), follower.counter('notes')];

@@ -1,7 +1,7 @@
 // Makes one mapping of several: what operations are called after some swaps, for who has slept through them. It reads and
 // writes the core's bytes (`core-rs/crates/types/src/replay/mapping.rs`), which name at most 2^20 ranges, and replays nothing.
 //
-// What was in the document between two trims has no name here that leads across the second: that is told as not found.
+// What was in the document between two trims has here the name that it had there; the core takes it across the later ones.
 
 /** Names `first` to `first + length - 1` of an agent, and what is said of them; it runs along with them, or stands still. */
 interface NamedRange {

@@ -197,8 +197,9 @@ export class MainThread {
       const replacements = chain.filter((one) => one.incarnation > known);
       const complete = replacements.length >= incarnation - known;
       const snapshot = this.#document.encode();
-      // What this engine was given just now, or else what whoever swapped has left for the others.
-      const left = replacements.flatMap(({ bridges }) => bridges);
+      // Of the last swap what this engine was given just now, else what whoever swapped has left for the others.
+      const isGiven = (one: Replacement): boolean => one.incarnation === incarnation && more.bridges.length > 0;
+      const bridges = replacements.flatMap((one) => (isGiven(one) ? more.bridges : one.bridges));
       const message = {
         type: 'replaced',
         channel,
@@ -207,7 +208,7 @@ export class MainThread {
         replacements: replacements.map((one) => ({ ...one, bridges: [] })),
         complete,
         epochChanged: more.epochChanged,
-        bridges: more.bridges.length > 0 ? more.bridges : left,
+        bridges,
         // Once is enough.
         rejections: channel === channels[0] ? more.rejections : undefined,
         status,

@@ -111,7 +111,7 @@ export type FromEngine =
   /**
    * Another incarnation has taken the place of the one that the main replica has: it is to be loaded as a new replica, and
    * what is not yet stored to be brought into it. `replacements`: the swaps since the main replica's incarnation
-   * (`complete`: none is missing). `bridges`: of the last swap, where this engine made it.
+   * (`complete`: none is missing). `bridges`: those of all of them, oldest first, as far as they are there.
    */
   | {
       readonly type: 'replaced';

@@ -5,7 +5,7 @@ import { JoineryError } from '@joinery/protocol';
 import { describe, expect, test, vi } from 'vitest';
 import { Replica } from './core/index.ts';
 import { MemoryStorage } from './storage/memory.ts';
-import type { Namespace } from './storage/storage.ts';
+import type { Namespace, Storage } from './storage/storage.ts';
 import type { ClientEvent } from './sync/status.ts';
 import { ControlledStorage } from './testing/controlled-storage.ts';
 import { World } from './testing/world.ts';
@@ -407,6 +407,46 @@ describe('tabs on one storage', () => {
     await world.time.until(() => text.value === 'left behind' && world.server.log('notes').length === 1);
     await world.untilSynced(stays);
     expect(world.server.value('notes')).toEqual({ text: 'left behind' });
+  });
+
+  test('and compact away what one of them was about to send: it goes on with what is left', async () => {
+    const world = await World.create();
+    const memory = new MemoryStorage();
+    const early = world.client(memory, { connect: false });
+    await world.time.settled(early.counter('visits').increment(1).durable);
+    await world.time.settled(early.close());
+    let [looks, look] = [false, (): void => {}];
+    const looked = new Promise<void>((resolve) => {
+      look = resolve;
+    });
+    const compacted: Storage = {
+      mode: memory.mode,
+      open: async (given) => {
+        const store = await memory.open(given);
+        const load = store.load.bind(store);
+        vi.spyOn(store, 'read').mockImplementationOnce(async (_, keys) => {
+          vi.spyOn(store, 'load').mockImplementationOnce(async (document) => {
+            looks = true;
+            await looked;
+            return await load(document);
+          });
+          return keys.map(() => undefined);
+        });
+        return store;
+      },
+    };
+    const client = world.client(compacted);
+    const counter = client.counter('visits');
+    await world.time.until(() => looks);
+    // Meanwhile it hears that the server has it.
+    const other = world.client(memory);
+    await world.time.settled(other.counter('visits').loaded);
+    await world.untilSynced(client, other);
+    const receipt = counter.increment(2);
+    await world.time.settled(receipt.durable);
+    look();
+    await world.time.settled(receipt.synced);
+    expect(world.server.value('visits')).toEqual({ counter: 3 });
   });
 });
 

@@ -1110,7 +1110,12 @@ export class EngineDocument implements Sleeper {
       this.#answerLater(request, error);
       return;
     }
-    if (this.#local === undefined || !this.#outbox.has(entry)) return;
+    if (this.#local === undefined) return;
+    if (!this.#outbox.has(entry)) {
+      // The server turned out to have it meanwhile: what is left is to be sent.
+      await this.#answer(request);
+      return;
+    }
     if (stored.incarnation !== this.#incarnation) {
       await this.#reload(stored);
       return;

@@ -118,7 +118,8 @@ export class Replays {
   /** For an envelope that was written when so much was added to the clock. */
   at(written_ms: number | undefined): Replay {
     const clock = this.#clock;
-    const next = correctionOf(written_ms, clock);
+    // What is kept as it is must still come above what it overwrote, which may have been put right before it.
+    const next = correctionOf(written_ms, clock) ?? (this.#correction_ms === undefined ? undefined : 0);
     if (clock === undefined || isSame(this.#correction_ms, next)) return this.#current;
     this.#correction_ms = next;
     const mapping = this.#current.mapping();

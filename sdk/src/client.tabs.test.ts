@@ -338,3 +338,43 @@ test('a rejected write, and its being discarded or written again, is told to tab
   await tabs.time.until(() => lengths().every((length) => length === 0));
   expect(tabs.world.server.value('settings')).toEqual({ forbidden: 2 });
 });
+
+test('damage that a follower finds is made good by the leader, and the follower learns what is synced', async () => {
+  const tabs = await Tabs.create(1);
+  const [leader] = tabs.all as [Tab];
+  leader.text.insert(0, 'synced');
+  await tabs.world.untilSynced();
+  await tabs.time.advance(1_000);
+  const area = tabs.storage.area({ server: 'ws://server/sync', user: '', name: 'default' });
+  const stored = area.documents.get('notes');
+  const state = stored?.state;
+  if (stored === undefined || state === undefined) throw new Error('Expected a stored document.');
+  // What the server has is known nowhere but in the leader's memory now.
+  state[state.length - 1] = (state.at(-1) ?? 0) ^ 1;
+  const follower = tabs.add();
+  await tabs.time.until(() => follower.text.value === 'synced', 1_000);
+  await tabs.time.until(() => follower.client.status.sync.state === 'idle', 1_000);
+  expect(follower.client.status.sync).toMatchObject({ state: 'idle', pending: 0 });
+  // And it is stored again: the next tab finds it there, though nobody leads.
+  await tabs.time.advance(1_000);
+  for (const tab of [...tabs.all]) tabs.crash(tab);
+  const last = tabs.add(false);
+  await tabs.time.settled(last.text.loaded);
+  expect([last.text.value, last.client.status.sync.pending]).toEqual(['synced', 0]);
+});
+
+test('an envelope that is told before what it rests on, and stored after that was read, reaches the app', async () => {
+  const tabs = await Tabs.create(2);
+  const [follower] = tabs.followers as [Tab];
+  const other = tabs.world.client();
+  const notes = other.text('notes');
+  await tabs.time.settled(notes.loaded);
+  // The first message about it is lost with a full queue; what it told of is stored by the time of the next one.
+  follower.environment.deaf = true;
+  notes.insert(0, 'first');
+  await tabs.time.until(() => tabs.leader?.text.value === 'first', 1_000);
+  await tabs.time.advance(40);
+  follower.environment.deaf = false;
+  notes.insert(5, ' second');
+  await tabs.time.until(() => follower.text.value === 'first second', 1_000);
+});

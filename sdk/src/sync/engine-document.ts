@@ -460,7 +460,7 @@ export class EngineDocument implements Sleeper {
       },
       afterStored: (run) => context.journal.step(() => Promise.resolve(run())),
       adopt: () => this.adopt(),
-      joined: (updates) => {
+      taken: (updates) => {
         this.#main.push(updates);
         context.changed(this);
         context.session.changed(this.id);
@@ -869,6 +869,8 @@ export class EngineDocument implements Sleeper {
       this.append(next.channel, next.incarnation, next.batch);
     }
     this.#madeTabs?.loaded();
+    // Storage may have forgotten what the leader knows of it.
+    if ((this.#madeOutbox?.size ?? 0) > 0) this.#context.tabs.hold(this.hold);
     this.clockChanged();
     this.#maybeRelease();
     this.#context.awake.used(this);
@@ -919,6 +921,10 @@ export class EngineDocument implements Sleeper {
         this.#setTrouble({ error, blocked: false });
       },
       refetch: () => this.#context.session.subscribe(this.id, undefined),
+      setAside: () => {
+        // Only who leads can fetch it again.
+        if (!this.#context.tabs.leads) this.tabs.changed();
+      },
       holdsUnstored: () => this.#appends.holdsJoined,
     };
   }

@@ -34,8 +34,8 @@ export interface TabNewsContext {
   afterStored(run: () => void): void;
   /** Reads storage again, and takes in what is new there. */
   adopt(): Promise<void>;
-  /** Updates are in the replica that the main thread hasn't got. */
-  joined(updates: readonly Uint8Array[]): void;
+  /** The replica was given updates that the main thread hasn't got. */
+  taken(updates: readonly Uint8Array[]): void;
   /** An envelope of another tab is in storage. True when the server has it. */
   takeUp(envelope: StoredEnvelope): boolean;
   synced(acknowledged: readonly Acknowledgement[]): void;
@@ -201,7 +201,7 @@ export class TabNews {
       return;
     }
     const after = decodeVersion(local.replica.version());
-    const joined: Uint8Array[] = [];
+    const fresh: Uint8Array[] = [];
     const synced: Acknowledgement[] = [];
     for (const { header, bytes } of given) {
       const { agent, from, to } = header;
@@ -210,17 +210,18 @@ export class TabNews {
         if (outbox.has(header)) synced.push({ agent, to, position: 0 });
       }
       if (to <= (before.get(agent) ?? 0)) continue;
+      // Also what waits in this replica: it may join with something that is read, before it is in storage itself.
+      fresh.push(bytes);
       // Something that it rests on was told by nobody.
       if (to > (after.get(agent) ?? 0)) this.#looks = true;
       else {
-        joined.push(bytes);
         const { epoch, at_ms } = item;
         const known = { epoch, at_ms, clockOffset_ms: item.clockOffset_ms, own: item.local };
         const envelope = { agent, from, to, bytes, ...known, acknowledged: false, safe: !item.local };
         local.appended(bytes.length, !item.local || this.#context.takeUp(envelope));
       }
     }
-    if (joined.length > 0) this.#context.joined(joined);
+    if (fresh.length > 0) this.#context.taken(fresh);
     if (synced.length > 0) this.#context.synced(synced);
     if (this.#looks) this.look();
   }

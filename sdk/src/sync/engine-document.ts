@@ -920,7 +920,10 @@ export class EngineDocument implements Sleeper {
         this.#main.damaged(error);
         this.#setTrouble({ error, blocked: false });
       },
-      refetch: () => this.#context.session.subscribe(this.id, undefined),
+      refetch: () => {
+        // Whoever replaces the document fetches all of it anyway, and must not be disturbed in it.
+        if (this.#replacing === undefined) this.#context.session.subscribe(this.id, undefined);
+      },
       setAside: () => {
         // Only who leads can fetch it again.
         if (!this.#context.tabs.leads) this.tabs.changed();
@@ -1116,7 +1119,7 @@ export class EngineDocument implements Sleeper {
       this.#answerLater(request, error);
       return;
     }
-    if (this.#local === undefined) return;
+    if (this.#local === undefined || this.#replacing !== undefined) return;
     if (!this.#outbox.has(entry)) {
       // The server turned out to have it meanwhile: what is left is to be sent.
       await this.#answer(request);

@@ -5,6 +5,8 @@ import type { Client } from './client.ts';
 import type { Receipt } from './documents/receipt.ts';
 import type { TextDocument } from './documents/text.ts';
 import { MemoryStorage } from './storage/memory.ts';
+import type { Storage } from './storage/storage.ts';
+import { ControlledStorage } from './testing/controlled-storage.ts';
 import { VirtualDevice, type VirtualTab } from './testing/virtual-device.ts';
 import { World, type WorldOptions } from './testing/world.ts';
 import type { Link, Transport } from './transport/transport.ts';
@@ -37,7 +39,7 @@ class Tabs {
     return tabs;
   }
 
-  add(connect = true): Tab {
+  add(connect = true, storage: Storage = this.storage): Tab {
     const environment = this.device.tab();
     const links = new Set<Link>();
     const network = this.world.network.transport();
@@ -48,7 +50,7 @@ class Tabs {
         return link;
       },
     };
-    const client = this.world.client(this.storage, { connect, transport }, environment);
+    const client = this.world.client(storage, { connect, transport }, environment);
     const tab = { environment, client, text: client.text('notes'), links };
     this.all.push(tab);
     return tab;
@@ -377,4 +379,24 @@ test('an envelope that is told before what it rests on, and stored after that wa
   follower.environment.deaf = false;
   notes.insert(5, ' second');
   await tabs.time.until(() => follower.text.value === 'first second', 1_000);
+});
+
+test('what a leader sent while its storage failed is known to be synced by a tab that learns of it later', async () => {
+  const tabs = await Tabs.create(0);
+  const storage = new ControlledStorage(tabs.storage);
+  const leader = tabs.add(true, storage);
+  await tabs.time.settled(leader.text.loaded);
+  leader.text.insert(0, 'stored');
+  await tabs.world.untilSynced();
+  storage.failure = new Error('broken');
+  leader.text.insert(6, ' and sent');
+  await tabs.time.until(() => tabs.world.server.value('notes')?.text === 'stored and sent', 1_000);
+  await tabs.time.advance(100);
+  const follower = tabs.add();
+  await tabs.time.until(() => follower.text.value === 'stored', 1_000);
+  await tabs.time.advance(1_000);
+  storage.failure = undefined;
+  await tabs.time.until(() => follower.text.value === 'stored and sent', 20_000);
+  await tabs.time.advance(1_000);
+  expect(follower.client.status.sync).toMatchObject({ state: 'idle', pending: 0 });
 });

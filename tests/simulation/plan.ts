@@ -28,8 +28,10 @@ const minute_ms = 60_000;
 /** Within what the server takes, even when a clock jumps from one end to the other. */
 const clockMost_ms = 2 * minute_ms;
 const day_ms = 24 * 60 * minute_ms;
-/** One feature in so many runs. */
-const featureShare = 0.35;
+/** So many runs have leaders. */
+const leadersShare = 0.65;
+/** So many have each of the others. */
+const featureShare = 0.4;
 
 const aDevice = (random: Random): string => pick(random, devices);
 const aTab = (random: Random): string => pick(random, tabsOf(aDevice(random)));
@@ -214,9 +216,14 @@ export function planRun(seed: number, given?: readonly Feature[]): Run {
 }
 
 function drawFeatures(seed: number): Feature[] {
-  const random = stream(seed, 'features');
   const all = Object.entries(features) as [Feature, boolean][];
-  return all.flatMap(([feature, isOn]) => (random() < featureShare && isOn ? [feature] : []));
+  const drawn = all.flatMap(([feature, isOn]) => {
+    const share = feature === 'leaders' ? leadersShare : featureShare;
+    // Each by a stream of its own: what is switched on later doesn't move the others.
+    return isOn && stream(seed, 'feature', feature)() < share ? [feature] : [];
+  });
+  // See features.ts.
+  return drawn.includes('leaders') ? drawn : drawn.filter((feature) => !replaying.has(feature));
 }
 
 /** By time; of one moment in the order in which they were drawn. */

@@ -998,10 +998,11 @@ export class EngineDocument implements Sleeper {
     if (this.#trouble?.error.code === 'document-deleted') this.#rejectAll(this.#trouble.error);
     if (append.rejected.length > 0) this.#rejectedHere();
     this.#context.session.changed(this.id);
-    // Handed over again after the server had told that it has them: it will not tell so again.
-    const waiting = append.entries.filter((entry) => this.#outbox.has(entry));
-    const known = waiting.flatMap((entry) => this.#outbox.acknowledgementOf(entry) ?? []);
-    if (known.length > 0) this.#acknowledge(known, undefined);
+    // Sent from memory, or handed over again after the server had told that it has them: it will not tell so again.
+    const known = append.entries.flatMap((entry) => this.#outbox.acknowledgementOf(entry) ?? []);
+    const isWaiting = append.entries.some((entry) => this.#outbox.has(entry));
+    if (!isWaiting) this.tabs.acknowledged(known);
+    else if (known.length > 0) this.#acknowledge(known, undefined);
     this.#compactIfDue();
     this.#maybeRelease();
   }

@@ -30,6 +30,8 @@ interface Write {
   readonly token: string | undefined;
   /** It may not have come through. */
   readonly isPart: boolean;
+  /** See `Alias`. */
+  readonly restoredBy?: string | undefined;
 }
 
 interface Inserted {
@@ -61,6 +63,8 @@ interface Alias {
   readonly to: number;
   /** Not all of it came through. */
   readonly isPart: boolean;
+  /** Whoever brought it back after a restored backup; undefined where nothing was restored before. */
+  readonly restoredBy: string | undefined;
 }
 
 type Replayed = Extract<LogRecord, { readonly type: 'replayed' }>;
@@ -72,7 +76,19 @@ interface Covered {
   /** Under the name that its author gave it: then its place is the author's too. */
   readonly isOriginal: boolean;
   readonly isPart: boolean;
+  /** See `Alias`. */
+  readonly restoredBy?: string | undefined;
 }
+
+/**
+ * Whether one brought back what another one deletes, who brought that back as well: whichever came first met nothing of the
+ * other's, so the deletion may have had nothing to delete.
+ */
+const mayHaveMissed = (
+  deletion: Pick<Covered, 'restoredBy'>,
+  target: Pick<Covered, 'restoredBy'> | undefined,
+): boolean =>
+  deletion.restoredBy !== undefined && target?.restoredBy !== undefined && deletion.restoredBy !== target.restoredBy;
 
 /** Every version covers it. */
 const nothingLeft = { agent: 0n, from: 0, to: 0 };
@@ -101,6 +117,7 @@ export class Model {
   readonly #documents = new Map<string, Operation[]>();
   readonly #documentOf = new Map<bigint, string>();
   readonly #aliases = new Map<Operation, readonly Alias[]>();
+  #isRestored = false;
   readonly #trims = new Map<bigint, { readonly seq: number; readonly version: Version }>();
   readonly #expanded = new WeakMap<Version, Version>();
   /** The value of a list's element → the token that the element was made with. */
@@ -131,8 +148,14 @@ export class Model {
       const known = this.#aliases.get(operation) ?? [];
       if (!within(operation) && !known.some(within)) continue;
       const isPart = rejected > 0 || known.some((alias) => within(alias) && alias.isPart);
-      this.#aliases.set(operation, [...known, { ...name, isPart }]);
+      const restoredBy = this.#isRestored ? operation.tab.slice(0, 1) : undefined;
+      this.#aliases.set(operation, [...known, { ...name, isPart, restoredBy }]);
     }
+  }
+
+  /** Takes note that the server lacks what it once had: each author brings back its own. */
+  restore(): void {
+    this.#isRestored = true;
   }
 
   /** Takes note that one agent stands for a whole version from here on. */
@@ -215,7 +238,10 @@ export class Model {
       if (isOriginal) covered.push({ operation, isOriginal, isPart: false });
       else {
         const alias = this.#aliases.get(operation)?.find((name) => name.to > name.from && covers(version, name));
-        if (alias !== undefined) covered.push({ operation, isOriginal, isPart: alias.isPart });
+        if (alias !== undefined) {
+          const { isPart, restoredBy } = alias;
+          covered.push({ operation, isOriginal, isPart, restoredBy });
+        }
       }
     }
     const follows: Follows = (other, write) =>
@@ -253,10 +279,17 @@ export class Model {
     }
     const inserted: Inserted[] = [];
     const erased = new Removals();
-    for (const { operation, isOriginal, isPart } of covered) {
+    const makers = new Map<string, Covered>();
+    for (const one of covered) {
+      for (const change of one.operation.changes) if (change.type === 'insert') makers.set(change.token, one);
+    }
+    for (const one of covered) {
+      const { operation, isOriginal, isPart } = one;
       for (const change of operation.changes) {
         if (change.type === 'insert') inserted.push({ ...(isOriginal ? change : { token: change.token }), isPart });
-        else if (change.type === 'erase') erased.add(change.token, isPart);
+        else if (change.type === 'erase') {
+          erased.add(change.token, isPart || mayHaveMissed(one, makers.get(change.token)));
+        }
       }
     }
     return checkSequence('the text', tokens, inserted, erased);
@@ -266,14 +299,20 @@ export class Model {
     const added: Inserted[] = [];
     const removed = new Removals();
     const writes = new Map<string, Write[]>();
-    for (const { operation, isOriginal, isPart } of covered) {
+    const makers = new Map<string, Covered>();
+    for (const one of covered) {
+      for (const change of one.operation.changes) if (change.type === 'add') makers.set(change.element, one);
+    }
+    for (const one of covered) {
+      const { operation, isOriginal, isPart } = one;
       for (const change of operation.changes) {
         if (change.type === 'add') {
           const token = change.element;
           added.push({ ...(isOriginal ? { ...change, token } : { token }), isPart });
           append(writes, token, { operation, token, isPart: false });
-        } else if (change.type === 'remove') removed.add(change.element, isPart);
-        else if (change.type === 'change') append(writes, change.element, { operation, token: change.token, isPart });
+        } else if (change.type === 'remove') {
+          removed.add(change.element, isPart || mayHaveMissed(one, makers.get(change.element)));
+        } else if (change.type === 'change') append(writes, change.element, { operation, token: change.token, isPart });
       }
     }
     const elements: string[] = [];
@@ -354,9 +393,9 @@ function checkFields(
   follows: Follows,
 ): Violation | undefined {
   const writes = new Map<string, Write[]>();
-  for (const { operation, isPart } of covered) {
+  for (const { operation, isPart, restoredBy } of covered) {
     for (const change of operation.changes) {
-      if (change.type === 'set') append(writes, change.key, { operation, token: change.token, isPart });
+      if (change.type === 'set') append(writes, change.key, { operation, token: change.token, isPart, restoredBy });
     }
   }
   for (const [key, list] of writes) {
@@ -382,6 +421,7 @@ function checkRegister(
       !writes.some(
         (other) =>
           !other.isPart &&
+          !(other.token === undefined && mayHaveMissed(other, write)) &&
           other !== write &&
           other.operation !== write.operation &&
           follows(other.operation, write.operation),

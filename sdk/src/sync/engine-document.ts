@@ -108,6 +108,8 @@ export class EngineDocument implements Sleeper {
   #adopting: Promise<void> | undefined;
   #adoptsAgain = false;
   #epoch = 0;
+  /** Storage knows it as well. */
+  #isEpochStored = false;
   /** Until storage knows the epoch. */
   #entering: { readonly stored: Promise<void>; readonly done: () => void } | undefined;
   #incarnation = 0;
@@ -392,7 +394,7 @@ export class EngineDocument implements Sleeper {
       this.#context.storageFailed(undefined);
       if (stored.incarnation === this.#incarnation) {
         this.#context.rejections.changed();
-        this.#local?.merge(stored);
+        this.#merge(stored);
         this.tabs.read(before, stored);
       } else await this.#reload(stored);
     } while (this.#adoptsAgain);
@@ -428,7 +430,7 @@ export class EngineDocument implements Sleeper {
         const stored = await store.load(this.id);
         if (this.#local === undefined || this.#context.session !== session) return;
         if (stored.incarnation === this.#incarnation) {
-          this.#local.merge(stored);
+          this.#merge(stored);
           this.tabs.read(before, stored);
           session.subscribe(this.id, stored.resume);
           this.clockChanged();
@@ -452,6 +454,7 @@ export class EngineDocument implements Sleeper {
       get epoch(): number {
         return document.#epoch;
       },
+      entered: (epoch) => this.#entered(epoch),
       get incarnation(): number {
         return document.#incarnation;
       },
@@ -559,13 +562,14 @@ export class EngineDocument implements Sleeper {
     const { session } = this.#context;
     switch (effect.type) {
       case 'subscribed':
-        if (this.#epoch !== 0 && this.#epoch !== effect.epoch) {
-          // What is stored names what another epoch had, though its resume point was lost.
+        if (this.#epoch !== effect.epoch && (this.#epoch !== 0 || local.repairs > 0)) {
+          // What is stored, or what was and another tab still has, may name what another epoch had.
           this.#replace();
           break;
         }
-        if (this.#epoch === 0) this.#enterEpoch(effect.epoch, local);
+        if (!this.#isEpochStored) this.#enterEpoch(effect.epoch, local);
         this.#epoch = effect.epoch;
+        this.#isEpochStored = true;
         this.#safe(effect.epoch, effect.safe);
         if (this.#outbox.isLost(effect.version.length > 0 ? decodeVersion(effect.version) : new Map())) {
           // The server was restored from a backup.
@@ -876,6 +880,19 @@ export class EngineDocument implements Sleeper {
     this.#context.awake.used(this);
   }
 
+  /** Takes over what other tabs have stored of this incarnation. */
+  #merge(stored: StoredDocument): void {
+    this.#local?.merge(stored);
+    const epoch = epochOf(stored);
+    this.#entered(epoch);
+    this.#isEpochStored ||= epoch !== 0;
+  }
+
+  /** Another tab knows which epoch this incarnation is in. It never comes into another. */
+  #entered(epoch: number): void {
+    if (this.#epoch === 0) this.#epoch = epoch;
+  }
+
   /** Makes a replica of what is stored; returns the log. */
   #take(stored: StoredDocument): Uint8Array[] {
     const local: StoredReplica = new StoredReplica(
@@ -883,8 +900,8 @@ export class EngineDocument implements Sleeper {
       this.#replicaContext(() => local),
     );
     this.#incarnation = stored.incarnation;
-    this.#epoch =
-      stored.resume?.epoch ?? stored.snapshot?.epoch ?? Math.max(0, ...stored.log.map(({ epoch }) => epoch));
+    this.#epoch = epochOf(stored);
+    this.#isEpochStored = this.#epoch !== 0;
     const log = local.merge(stored);
     this.#awake = local;
     this.#appends.loaded(decodeVersion(local.replica.version()));
@@ -1132,7 +1149,7 @@ export class EngineDocument implements Sleeper {
     }
     this.#doubted ??= new WeakSet();
     this.#doubted.add(entry);
-    this.#local.merge(stored);
+    this.#merge(stored);
     session.subscribe(this.id, stored.resume);
   }
 
@@ -1178,6 +1195,11 @@ export class EngineDocument implements Sleeper {
 
 function keyOf({ agent, from }: { readonly agent: bigint; readonly from: number }): string {
   return `${agent}:${from}`;
+}
+
+/** The epoch of what is stored; 0 where nothing of it has ever been at the server, or damage has left no trace of that. */
+function epochOf({ resume, snapshot, safe, log }: StoredDocument): number {
+  return resume?.epoch ?? snapshot?.epoch ?? safe?.epoch ?? Math.max(0, ...log.map(({ epoch }) => epoch));
 }
 
 function unreadable(): JoineryError {

@@ -27,6 +27,8 @@ export interface TabNewsContext {
   readonly tabs: DocumentTabs;
   readonly outbox: Outbox;
   readonly epoch: number;
+  /** What another tab tells of is of this epoch; 0 where it knows of none. */
+  entered(epoch: number): void;
   readonly incarnation: number;
   /** Undefined while it is not loaded. */
   readonly local: StoredReplica | undefined;
@@ -188,6 +190,7 @@ export class TabNews {
 
   #take(local: StoredReplica, item: Extract<TabItem, { readonly type: 'envelopes' }>): void {
     const { outbox } = this.#context;
+    this.#context.entered(item.epoch);
     const before = decodeVersion(local.replica.version());
     const given: { readonly header: EnvelopeHeader; readonly bytes: Uint8Array }[] = [];
     try {

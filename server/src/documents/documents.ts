@@ -342,7 +342,10 @@ export class Documents {
     const needed = position < document.base;
     const behind_bytes = (document.snapshotPosition - position) * envelopeEstimate_bytes;
     if (!needed && behind_bytes <= document.snapshot_bytes) return undefined;
+    const { base } = document;
     const snapshot = await this.#storage.snapshot(document.id);
+    // The log was compacted meanwhile, perhaps after that was read.
+    if (document.base !== base) return this.#snapshotFor(document, position);
     const fits = snapshot?.epoch === document.epoch && snapshot.position > position;
     if (fits && snapshot.position >= document.base) return snapshot;
     if (!needed || document.ended) return undefined;

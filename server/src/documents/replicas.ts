@@ -57,9 +57,12 @@ export class Replicas {
     while (!document.ended) {
       const { head, base } = document;
       const replica = await loadReplica(storage, document, environment, report).catch(async (error: unknown) => {
-        // The log was compacted between two reads of it.
-        if (document.base !== base) return undefined;
-        throw await this.#options.failed(document, error);
+        // The log was compacted between two reads of it, or another server has stored a state that was still ahead.
+        const isOld = (): boolean => document.base !== base || document.head !== head;
+        if (isOld()) return undefined;
+        const failure = await this.#options.failed(document, error);
+        if (isOld()) return undefined;
+        throw failure;
       });
       if (replica === undefined) continue;
       if (document.head === head && !document.ended) {

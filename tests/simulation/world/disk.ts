@@ -3,6 +3,7 @@
 // programs see, and what is left after a power cut.
 
 import { JoineryError, readEnvelope } from '@joinery/protocol';
+import { isSafe } from '../../../sdk/src/storage/assemble.ts';
 import { type MemoryArea, MemoryStorage } from '../../../sdk/src/storage/memory.ts';
 import { decodeEnvelopeRecord, decodeStateRecord } from '../../../sdk/src/storage/record.ts';
 import type { DocumentStore, DocumentWrite, Namespace, Storage, Swap } from '../../../sdk/src/storage/storage.ts';
@@ -279,14 +280,13 @@ function decoded(document: string, record: Uint8Array) {
   }
 }
 
-/** Whether the server has what is in the record. */
+/** Whether the server has what is in the record, also after it was restored from its backup. */
 function isReplaceable(document: string, state: Uint8Array | undefined, record: Uint8Array): boolean {
   const envelope = decoded(document, record);
-  if (envelope === undefined || envelope.remote) return envelope !== undefined;
+  if (envelope === undefined) return false;
   try {
-    const { acknowledged } = decodeStateRecord(document, state ?? new Uint8Array(0));
-    return acknowledged.some(({ agent, to }) => agent === envelope.agent && envelope.to <= to);
+    return isSafe(envelope, decodeStateRecord(document, state ?? new Uint8Array(0)));
   } catch {
-    return false;
+    return envelope.remote && !envelope.own;
   }
 }

@@ -115,6 +115,8 @@ export class Replacing {
   #state: ServerState | undefined;
   /** The state is complete; what comes now comes on top of it. */
   #later: DocumentEffect[] | undefined;
+  /** The swap is under way: what it makes of the document is not known. */
+  #swapping = false;
   #committed = false;
   #stopped = false;
   #round = 0;
@@ -128,6 +130,7 @@ export class Replacing {
   begin(): void {
     const { document, incarnation, journal, session, store } = this.#context;
     this.#forget();
+    this.#swapping = false;
     this.#round += 1;
     const round = this.#round;
     journal.step(async () => {
@@ -153,7 +156,7 @@ export class Replacing {
   /** @throws JoineryError when the server has sent what the core can't read; then it is to be stopped */
   handle(effect: DocumentEffect): void {
     if (this.#stopped) return;
-    if (effect.type === 'epoch-changed') {
+    if (effect.type === 'epoch-changed' && !this.#swapping) {
       this.begin();
       return;
     }
@@ -235,6 +238,7 @@ export class Replacing {
     resume: { readonly epoch: number; readonly position: number },
   ): Promise<void> {
     const { document, environment, incarnation, local, store } = this.#context;
+    this.#swapping = true;
     for (let attempt = 0; attempt < swapAttempts && !this.#committed; attempt += 1) {
       const stored = await store.load(document);
       if (this.#stopped || state !== this.#state) return;

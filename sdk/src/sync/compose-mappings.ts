@@ -3,6 +3,8 @@
 //
 // What was in the document between two trims has here the name that it had there; the core takes it across the later ones.
 
+import { JoineryError } from '@joinery/protocol';
+
 /** Names `first` to `first + length - 1` of an agent, and what is said of them; it runs along with them, or stands still. */
 interface NamedRange {
   readonly agent: bigint;
@@ -23,8 +25,14 @@ interface Parts {
 
 const format = 1;
 const fixed_bytes = 8;
+/** Of one range. */
+const least_bytes = 2 * fixed_bytes + 3;
 
-/** The mappings of successive swaps, oldest first, as one; undefined for none. */
+/**
+ * The mappings of successive swaps, oldest first, as one; undefined for none.
+ *
+ * @throws JoineryError `invalid-update` where there are several and one of them can't be read
+ */
 export function composeMappings(mappings: readonly Uint8Array[]): Uint8Array | undefined {
   // Nothing was replayed by a swap that gave everything up.
   const given = mappings.filter(({ length }) => length > 0);
@@ -128,16 +136,20 @@ function sorted(ranges: NamedRange[]): NamedRange[] {
   });
 }
 
+/** Total, like the core's reader: any bytes give a mapping, or a typed error. @throws JoineryError `invalid-update` */
 function decode(bytes: Uint8Array): Parts {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  if (bytes[0] !== format) throw invalid(`a mapping of format ${format}`);
   let at = 1;
   const agent = (): bigint => {
+    if (at + fixed_bytes > bytes.length) throw invalid('an agent');
     at += fixed_bytes;
     return view.getBigUint64(at - fixed_bytes, true);
   };
   const number = (): number => {
     let [value, scale] = [0, 1];
     for (;;) {
+      if (at >= bytes.length || scale > 2 ** 28) throw invalid('a number of 32 bits');
       const byte = view.getUint8(at);
       at += 1;
       value += (byte & 127) * scale;
@@ -147,12 +159,29 @@ function decode(bytes: Uint8Array): Parts {
   };
   const ranges = (): NamedRange[] => {
     const list: NamedRange[] = [];
-    for (let count = number(); count > 0; count -= 1) {
-      list.push({ agent: agent(), first: number(), length: number(), toAgent: agent(), to: number() });
+    let count = number();
+    if (count > (bytes.length - at) / least_bytes) throw invalid('as many ranges as there is room for');
+    let last: NamedRange | undefined;
+    for (; count > 0; count -= 1) {
+      const range = { agent: agent(), first: number(), length: number(), toAgent: agent(), to: number() };
+      const isBehind =
+        last === undefined ||
+        last.agent < range.agent ||
+        (last.agent === range.agent && last.first + last.length <= range.first);
+      if (!isBehind || range.first === 0 || range.length === 0) throw invalid('ranges in ascending order');
+      list.push(range);
+      last = range;
     }
     return list;
   };
-  return { done: ranges(), made: ranges(), lost: ranges(), generations: ranges() };
+  const parts = { done: ranges(), made: ranges(), lost: ranges(), generations: ranges() };
+  if (at !== bytes.length) throw invalid('the end');
+  return parts;
+}
+
+function invalid(expected: string): JoineryError {
+  const got = 'other bytes';
+  return new JoineryError('invalid-update', { expected, got, remedy: 'What was replayed is not known any more.' });
 }
 
 function encode({ done, made, lost, generations }: Parts): Uint8Array {

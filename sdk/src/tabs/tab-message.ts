@@ -165,9 +165,10 @@ function isBody(data: Fields): boolean {
     case 'delete':
       return isName(data.document);
     case 'space':
-      return isSpace(data.space) && isCount(data.token) && isList(data.heads, headLimit_count, isHead);
+      if (!isSpace(data.space) || !isCount(data.token) || typeof data.complete !== 'boolean') return false;
+      return isList(data.heads, headLimit_count, isHead);
     case 'deletion': {
-      const isState = ['kept', 'done', 'refused'].includes(String(data.state));
+      const isState = isOneOf(data.state, ['kept', 'done', 'refused']);
       return isName(data.document) && isState && (data.error === undefined || isError(data.error));
     }
     case 'news':
@@ -201,9 +202,10 @@ function isLeaderState(state: unknown): boolean {
   const { connection, clockOffset_ms, counted, pending, morePending, trouble } = state;
   if (!isRecord(connection) || !isRecord(morePending) || typeof counted !== 'boolean') return false;
   const isConnection =
-    ['offline', 'connecting', 'online'].includes(String(connection.state)) &&
+    isOneOf(connection.state, ['offline', 'connecting', 'online']) &&
     (connection.lastError === undefined || isError(connection.lastError));
-  const isTrouble = trouble === undefined || (isRecord(trouble) && isError(trouble.error));
+  const isTrouble =
+    trouble === undefined || (isRecord(trouble) && isError(trouble.error) && typeof trouble.blocked === 'boolean');
   const isOffset = clockOffset_ms === undefined || Number.isFinite(clockOffset_ms);
   const isRest = isCount(morePending.envelopes) && typeof morePending.oldestAt_ms === 'number';
   return isConnection && isTrouble && isOffset && isRest && isList(pending, pendingLimit_count, isPending);
@@ -247,7 +249,14 @@ function isRecord(value: unknown): value is Fields {
 }
 
 function isList(value: unknown, limit: number, each: (item: unknown) => boolean): boolean {
-  return Array.isArray(value) && value.length <= limit && value.every(each);
+  if (!Array.isArray(value) || value.length > limit) return false;
+  // Item by item: `every` would pass over holes.
+  for (const item of value) if (!each(item)) return false;
+  return true;
+}
+
+function isOneOf(value: unknown, names: readonly string[]): boolean {
+  return typeof value === 'string' && names.includes(value);
 }
 
 function isName(value: unknown): boolean {

@@ -281,6 +281,65 @@ describe('the order of messages', () => {
   );
 });
 
+describe('an id that is none', () => {
+  const asBytes = (text: string): Uint8Array => new TextEncoder().encode(text);
+  const bad: readonly [what: string, bytes: Uint8Array, code: string][] = [
+    ['NUL', Uint8Array.of(0x61, 0, 0x61), 'invalid'],
+    ['a line break', asBytes('a\nb'), 'invalid'],
+    ['a byte order mark', asBytes('\ufeff'), 'invalid'],
+    ['half a pair', Uint8Array.of(0xed, 0xa0, 0x80), 'invalid-frame'],
+    ['no UTF-8', Uint8Array.of(0x61, 0xff, 0x61), 'invalid-frame'],
+    ['a longer form than it needs', Uint8Array.of(0x61, 0xc0, 0xaf), 'invalid-frame'],
+    ['nothing', new Uint8Array(0), 'invalid'],
+  ];
+
+  /** The frame of a message about `???`, with these bytes in the place of that. */
+  function frameOf(message: Message, bytes: Uint8Array): Uint8Array {
+    const frame = codec.encode(message);
+    const at = Buffer.from(frame).indexOf('???');
+    if (at < 0) throw new Error(`${message.type} names nothing`);
+    frame.set(bytes, at);
+    return frame;
+  }
+
+  it.each(bad)('ends the connection with its code, and does nothing: %s', async (_, bytes, code) => {
+    const nothing = { epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 0 };
+    const about = (id: string): Message[] => [
+      {
+        type: 'subscribe',
+        subscriptions: [
+          { document: 'notes', ...nothing },
+          { document: id, ...nothing },
+        ],
+      },
+      { type: 'unsubscribe', document: id },
+      { type: 'envelopes', document: id, epoch: 5, firstPosition: 0, envelopes: [] },
+      { type: 'presence', document: id, client: '', state: new Uint8Array(0), gone: false },
+      { type: 'close', document: id, epoch: 0, agents: [1n] },
+      { type: 'delete-document', document: id },
+      { type: 'follow-space', space: id, token: 0 },
+      { type: 'unfollow-space', space: id },
+    ];
+    const [named, empty] = [about('???'), about('')];
+    for (const [index, message] of named.entries()) {
+      const isSpace = 'space' in message;
+      // There is a space without a name.
+      if (bytes.length === 0 && isSpace) continue;
+      const world = new VirtualWorld(1);
+      const storage = new MemoryStorage({ epoch: 5 });
+      const intruder = new Intruder(world, world.node(storage), 'mallory');
+      await world.run(100);
+      intruder.sendFrame(bytes.length === 0 ? codec.encode(empty[index] as Message) : frameOf(message, bytes));
+      await world.run(60);
+      const expected = code === 'invalid' ? (isSpace ? 'invalid-space' : 'invalid-document-id') : code;
+      expect(intruder.errors, message.type).toEqual([expected]);
+      expect((await storage.changes({ after: 0, limit: 9 })).entries).toEqual([]);
+      expect(intruder.epochs.size).toBe(0);
+      expect(world.reported).toEqual([]);
+    }
+  });
+});
+
 describe('a document that is deleted', () => {
   it('is told so in answer to every message about it, and nothing of it is there again', async () => {
     const world = new VirtualWorld(3);

@@ -5,6 +5,7 @@
 //! inserted before; whether a write wins is another matter.
 
 use crate::container::{Key, Kind, ROOT};
+use crate::counter::MAX_AMOUNT;
 use crate::document::Document;
 use crate::error::Error;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
@@ -171,6 +172,12 @@ impl Describing<'_> {
                 }
             }
             Action::Count(amount) => {
+                // Nor would it be taken: told as a packed number it would be another one.
+                if amount.unsigned_abs() > MAX_AMOUNT {
+                    return Err(Error::LimitExceeded(
+                        "one agent adds, and takes away, at most 2^53 − 1 in all",
+                    ));
+                }
                 let mut value = Vec::new();
                 number(&mut value, *amount);
                 self.change("increment", &Last::Nothing, &value)?;

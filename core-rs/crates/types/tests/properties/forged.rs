@@ -555,6 +555,13 @@ fn counters_stop_at_two_to_the_53() {
             refused(&other, &envelope(5, 0, 2, None, &payload)).code(),
             "limit-exceeded"
         );
+        // What is described is told in numbers that can be told.
+        let mut description = Vec::new();
+        let described = other.describe(&envelope(5, 0, 2, None, &payload), &mut description);
+        match first.unsigned_abs() > MOST.unsigned_abs() {
+            true => assert_eq!(described.unwrap_err().code(), "limit-exceeded"),
+            false => check_value(&description).unwrap(),
+        }
         // Nor does naming the counter twice help.
         let payload = [vec![0x31, 1, b'c'], add(first), vec![0x31, 1, b'c'], add(second)].concat();
         let mut victim = other.clone();

@@ -351,6 +351,7 @@ fn damaged_envelopes_mappings_and_bridges_change_nothing_or_leave_a_sound_docume
         let mapping = replayed(&offline, &mut whole, &ReplayOptions::default()).mapping();
         let agent = random.next();
         let trimmed = loaded(&offline.base.trim(agent).unwrap(), 4);
+        let fresh_insides = format!("{fresh:?}");
         for _ in 0..300 {
             let bad = damaged(&offline.envelopes, &mut random);
             let bad_mapping = damaged(std::slice::from_ref(&mapping), &mut random);
@@ -368,6 +369,14 @@ fn damaged_envelopes_mappings_and_bridges_change_nothing_or_leave_a_sound_docume
             };
             let mut into = if across { trimmed.clone() } else { fresh.clone() };
             let codes = ["invalid-update", "invalid-snapshot", "limit-exceeded"];
+            let mut description = Vec::new();
+            match fresh.describe(&bad, &mut description) {
+                Ok(()) => joinery_codec::check_value(&description).unwrap(),
+                Err(error) => {
+                    assert!(codes.contains(&error.code()), "{error}");
+                    assert!(description.is_empty());
+                }
+            }
             let mut replay = match Replay::new(&offline.from, &into, &options) {
                 Ok(replay) => replay,
                 Err(error) => {
@@ -391,9 +400,11 @@ fn damaged_envelopes_mappings_and_bridges_change_nothing_or_leave_a_sound_docume
                 replay.add(&offline.from, &mut into, envelope).unwrap();
             }
             told(&copy, &mut into);
-            let mut description = Vec::new();
-            let _ = fresh.describe(&bad, &mut description);
         }
+        assert!(
+            format!("{fresh:?}") == fresh_insides,
+            "a description changed the document"
+        );
     }
 }
 

@@ -52,7 +52,7 @@ function edit(replica: Replica, random: () => number): void {
     }
     case 2: {
       const list = replica.list('list');
-      list.insert(below(list.length + 1), [below(9), [key], key]);
+      list.insert(below(list.length + 1), [below(9), key]);
       break;
     }
     case 3: {

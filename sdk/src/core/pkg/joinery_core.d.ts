@@ -41,9 +41,9 @@ export class Core {
      */
     create_child(parent: number, kind: number, now_ms: number): number;
     /**
-     * Puts what the envelope in the input does into the output, as a packed value.
+     * Puts what the envelope in the input does by its operations with `from < seq <= to` into the output, as a packed value.
      */
-    describe(): number;
+    describe(from: number, to: number): number;
     /**
      * Puts the whole state into the output.
      */
@@ -128,6 +128,10 @@ export class Core {
      * Where the last answer starts.
      */
     output_pointer(): number;
+    /**
+     * The seq of the last operation written here; 0 before the first.
+     */
+    own_seq(): number;
     /**
      * How many updates wait.
      */
@@ -234,7 +238,7 @@ export interface InitOutput {
     readonly core_counter_value: (a: number, b: number) => number;
     readonly core_covers: (a: number) => number;
     readonly core_create_child: (a: number, b: number, c: number, d: number) => number;
-    readonly core_describe: (a: number) => number;
+    readonly core_describe: (a: number, b: number, c: number) => number;
     readonly core_encode_snapshot: (a: number) => void;
     readonly core_ensure_child: (a: number, b: number, c: number, d: number) => number;
     readonly core_error_code: (a: number) => [number, number];
@@ -256,6 +260,7 @@ export interface InitOutput {
     readonly core_new: () => number;
     readonly core_output_length: (a: number) => number;
     readonly core_output_pointer: (a: number) => number;
+    readonly core_own_seq: (a: number) => number;
     readonly core_pending_count: (a: number) => number;
     readonly core_replay: (a: number, b: number, c: number, d: number) => number;
     readonly core_replay_mapping: (a: number, b: number) => void;

@@ -96,11 +96,13 @@ export class Core {
         return ret;
     }
     /**
-     * Puts what the envelope in the input does into the output, as a packed value.
+     * Puts what the envelope in the input does by its operations with `from < seq <= to` into the output, as a packed value.
+     * @param {number} from
+     * @param {number} to
      * @returns {number}
      */
-    describe() {
-        const ret = wasm.core_describe(this.__wbg_ptr);
+    describe(from, to) {
+        const ret = wasm.core_describe(this.__wbg_ptr, from, to);
         return ret;
     }
     /**
@@ -314,6 +316,14 @@ export class Core {
      */
     output_pointer() {
         const ret = wasm.core_output_pointer(this.__wbg_ptr);
+        return ret >>> 0;
+    }
+    /**
+     * The seq of the last operation written here; 0 before the first.
+     * @returns {number}
+     */
+    own_seq() {
+        const ret = wasm.core_own_seq(this.__wbg_ptr);
         return ret >>> 0;
     }
     /**

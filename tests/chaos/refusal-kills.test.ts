@@ -54,7 +54,8 @@ class Writer {
   async run(stopped: () => boolean): Promise<void> {
     await this.#notes.loaded;
     for (let written = 0; !stopped(); written += 1) {
-      const isForbidden = written === 3 || this.#random() < 0.05;
+      // The first one makes the counter with it: what rests on that is refused in part.
+      const isForbidden = written === 0 || written === 3 || this.#random() < 0.05;
       const key = `${isForbidden ? 'forbidden-' : ''}${this.#name}-${written}`;
       this.#follow(this.#notes.update({ [key]: written }).synced, (fate) => this.keys.set(key, fate));
       this.#follow(this.#counter.increment().synced, (fate) => this.increments.push(fate));

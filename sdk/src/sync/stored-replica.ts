@@ -60,6 +60,8 @@ export class StoredReplica {
   #freed = false;
   /** It holds something that this core can't read: kept as it is, never compacted. */
   #opaque = false;
+  /** Its state was found to be too large to rest. */
+  #large = false;
   #compacting = 0;
   // For when compaction pays: the last snapshot, the log that isn't in it, the log that the server has, all in bytes.
   #snapshot_bytes: number;
@@ -96,8 +98,10 @@ export class StoredReplica {
   /** Gives the replica up, for `wake` to make it again. Undefined, and nothing has changed, where that can't be. */
   rest(): RestingReplica | undefined {
     if (this.#freed || this.#opaque || this.busy || this.replica.pendingCount > 0) return undefined;
-    if (this.#snapshot_bytes > restLimit_bytes) return undefined;
+    // Encoded once to find out: it is asked often.
+    if (this.#large || this.#snapshot_bytes > restLimit_bytes) return undefined;
     const state = packState(this.replica);
+    this.#large = state === undefined;
     if (state === undefined) return undefined;
     this.free();
     return {

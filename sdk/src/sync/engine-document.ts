@@ -495,11 +495,8 @@ export class EngineDocument implements Sleeper {
     const local = this.#local;
     if (local === undefined) return;
     this.#context.awake.used(this);
-    if (this.#replacing !== undefined) {
-      const replacing = this.#replacing;
-      if (effect.type === 'document-failed') this.#failed(effect.error);
-      this.#reading(() => replacing.handle(effect));
-    } else if (this.#held !== undefined && effect.type !== 'need-envelopes') this.#held.effects.push(effect);
+    if (this.#replacing !== undefined) this.#replacing.handle(effect);
+    else if (this.#held !== undefined && effect.type !== 'need-envelopes') this.#held.effects.push(effect);
     else if ((this.#madeOutbox?.size ?? 0) > 0 && mayBeMadeAnew(effect)) this.#hold(effect);
     else this.#reading(() => this.#hear(effect, local));
   }
@@ -708,10 +705,8 @@ export class EngineDocument implements Sleeper {
         this.#setTrouble({ error: rejectedListFull(), blocked: true });
         this.#waitsForRoom = () => replacing.begin();
       },
+      failed: (error, blocked) => this.#setTrouble({ error, blocked }),
       overtaken: (stored) => this.#reload(stored),
-      unreadable: (error) => {
-        if (this.#replacing === replacing) this.#unreadable(error);
-      },
       replaced: async (bridges, later) => {
         await this.#reload(await store.load(this.id), bridges);
         if (this.#replacing !== replacing) return;
@@ -773,6 +768,8 @@ export class EngineDocument implements Sleeper {
     const rejections = await this.#context.rejections.read();
     const old = this.#local;
     if (old === undefined || this.#incarnation !== known || stored.incarnation === known) return;
+    const next = this.#readable(stored);
+    if (next === undefined) return;
     const isOwn = bridges !== undefined;
     if (!isOwn) {
       this.#replacing?.stop();
@@ -791,7 +788,7 @@ export class EngineDocument implements Sleeper {
     this.#trouble = undefined;
     this.#main.forgetAwaited();
     const epochBefore = this.#epoch;
-    this.#take(stored);
+    this.#take(stored, next);
     const chain = replacements.filter(({ incarnation }) => incarnation <= stored.incarnation);
     const epochChanged = epochBefore !== 0 && epochBefore !== this.#epoch;
     const isTold = this.#main.behind(this.#incarnation).channels.length > 0;
@@ -864,7 +861,7 @@ export class EngineDocument implements Sleeper {
       }
     }
     this.#context.storageFailed(undefined);
-    const log = this.#take(stored);
+    const log = this.#take(stored, this.#storedReplica(stored));
     this.#loading = false;
     this.#greetLoaded(stored, log);
     this.#context.changed(this);
@@ -893,12 +890,29 @@ export class EngineDocument implements Sleeper {
     if (this.#epoch === 0) this.#epoch = epoch;
   }
 
-  /** Makes a replica of what is stored; returns the log. */
-  #take(stored: StoredDocument): Uint8Array[] {
+  #storedReplica(stored: StoredDocument): StoredReplica {
     const local: StoredReplica = new StoredReplica(
       stored,
       this.#replicaContext(() => local),
     );
+    return local;
+  }
+
+  /** What has taken this one's place; undefined where this core can't read it: that is told, and the old one stays to be seen. */
+  #readable(stored: StoredDocument): StoredReplica | undefined {
+    try {
+      return this.#storedReplica(stored);
+    } catch (error) {
+      if (!(error instanceof JoineryError)) throw error;
+      this.#waitsForRoom = undefined;
+      this.#unreadable(error);
+      this.#main.failed(error);
+      return undefined;
+    }
+  }
+
+  /** This is the replica of what is stored; returns the log. */
+  #take(stored: StoredDocument, local: StoredReplica): Uint8Array[] {
     this.#incarnation = stored.incarnation;
     this.#epoch = epochOf(stored);
     this.#isEpochStored = this.#epoch !== 0;

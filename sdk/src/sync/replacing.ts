@@ -51,10 +51,10 @@ export interface ReplacingContext {
   readonly hasRoom: boolean;
   /** Nothing may, and something has to: it waits for `begin`. */
   full(): void;
+  /** It can't be done now, or (`blocked`) not with what the server sent: nothing has changed; another link begins it anew. */
+  failed(error: JoineryError, blocked: boolean): void;
   /** Another tab was quicker: there is another incarnation in storage. */
   overtaken(stored: StoredDocument): Promise<void>;
-  /** What the server has sent can't be replayed into: the old incarnation stays as it is, and nothing more is done. */
-  unreadable(error: JoineryError): void;
   /** It is done; resolves when the new incarnation is loaded. `later`: what came from the server since. */
   replaced(bridges: readonly Bridge[], later: readonly DocumentEffect[]): Promise<void>;
 }
@@ -118,6 +118,8 @@ export class Replacing {
   /** The swap is under way: what it makes of the document is not known. */
   #swapping = false;
   #committed = false;
+  /** What came could not be used: what the next link brings is another state, perhaps. */
+  #gaveUp = false;
   #stopped = false;
   #round = 0;
 
@@ -131,6 +133,7 @@ export class Replacing {
     const { document, incarnation, journal, session, store } = this.#context;
     this.#forget();
     this.#swapping = false;
+    this.#gaveUp = false;
     this.#round += 1;
     const round = this.#round;
     journal.step(async () => {
@@ -153,11 +156,15 @@ export class Replacing {
     this.#forget();
   }
 
-  /** @throws JoineryError when the server has sent what the core can't read; then it is to be stopped */
   handle(effect: DocumentEffect): void {
     if (this.#stopped) return;
-    if (effect.type === 'epoch-changed' && !this.#swapping) {
+    const isOther = effect.type === 'epoch-changed' && !this.#swapping;
+    if (isOther || (this.#gaveUp && effect.type === 'subscribed')) {
       this.begin();
+      return;
+    }
+    if (effect.type === 'document-failed') {
+      this.#context.failed(effect.error, !effect.error.retryable);
       return;
     }
     if (this.#later !== undefined && effect.type !== 'agents-closed') {
@@ -192,17 +199,11 @@ export class Replacing {
       case 'snapshot':
         // Whatever it is: the server may send as much again.
         this.#context.session.consumed(effect.credit_bytes);
-        if (state !== undefined) {
-          state.into.applyUpdate(effect.bytes);
-          state.position = effect.position;
-        }
+        if (state !== undefined) this.#take(state, [effect.bytes], effect.position);
         break;
       case 'envelopes':
         this.#context.session.consumed(effect.credit_bytes);
-        if (state !== undefined) {
-          state.into.applyUpdates(effect.envelopes);
-          state.position = effect.position;
-        }
+        if (state !== undefined) this.#take(state, effect.envelopes, effect.position);
         break;
       case 'caught-up':
         if (state !== undefined) this.#finish(state);
@@ -212,13 +213,34 @@ export class Replacing {
     }
   }
 
+  #take({ into }: ServerState, updates: readonly Uint8Array[], position: number): void {
+    try {
+      into.applyUpdates(updates);
+    } catch (error) {
+      if (!(error instanceof JoineryError)) throw error;
+      this.#giveUp(error);
+      return;
+    }
+    if (this.#state !== undefined) this.#state.position = position;
+  }
+
+  /** What the server sent can't be read, or nothing can be replayed into it. */
+  #giveUp(error: JoineryError): void {
+    this.#forget();
+    this.#gaveUp = true;
+    this.#context.failed(error, true);
+  }
+
   #finish(state: ServerState): void {
     if (state.into.pendingCount > 0) {
-      throw new JoineryError('invalid-update', {
-        expected: 'a log of the server that has what its envelopes rest on',
-        got: 'one with a gap',
-        remedy: 'Nothing was replaced.',
-      });
+      this.#giveUp(
+        new JoineryError('invalid-update', {
+          expected: 'a log of the server that has what its envelopes rest on',
+          got: 'one with a gap',
+          remedy: 'Nothing was replaced.',
+        }),
+      );
+      return;
     }
     state.bridges = this.#usable(state.bridges);
     this.#later = [];
@@ -251,36 +273,18 @@ export class Replacing {
       const expectAgents = ownAgents(stored.log);
       if ([...expectAgents.keys()].some((agent) => !state.last.has(agent))) break;
       const at_ms = environment.now();
-      const into = Replica.load(snapshot, this.#options());
-      const { refused, epoch, damaged } = this.#context;
-      const own = stored.log.filter((envelope) => envelope.own);
-      // A trim keeps what was acknowledged; after a restored backup nobody has removed what is not there.
-      const isRestored = own.some(({ acknowledged, agent, to }) => acknowledged && to > (state.last.get(agent) ?? 0));
+      const { damaged } = this.#context;
       const clock = this.#context.clock();
-      let made: ReplayedLog;
+      let replay: ReplayedLog;
       try {
-        made = replayLog({
-          from: local.replica,
-          into,
-          log: own,
-          last: state.last,
-          damaged,
-          refused,
-          bridges: state.bridges,
-          epochChanged: epoch !== 0 && epoch !== state.epoch && !isRestored,
-          clock,
-          at_ms,
-        });
+        replay = this.#replay(state, snapshot, stored, clock, at_ms);
       } catch (error) {
         // Tried again it would fail again, and what other documents have to store would wait behind it.
         if (!(error instanceof JoineryError)) throw error;
-        into.free();
-        this.stop();
-        this.#context.unreadable(error);
+        this.#giveUp(error);
         return;
       }
-      into.free();
-      const { local: replayed, ...rest } = made;
+      const { local: replayed, ...rest } = replay;
       if (rest.rejected.length > 0 && !this.#context.hasRoom) {
         this.#forget();
         this.#context.full();
@@ -312,6 +316,28 @@ export class Replacing {
     // Before it is awaited: what comes from now on is the new incarnation's.
     await this.#context.replaced(state.bridges, later);
     this.stop();
+  }
+
+  /** What is in the log and not in the server's state, in it. */
+  #replay(
+    { last, bridges, epoch: next }: ServerState,
+    snapshot: Uint8Array,
+    { log }: StoredDocument,
+    clock: ClockState | undefined,
+    at_ms: number,
+  ): ReplayedLog {
+    const { damaged, epoch, local, refused } = this.#context;
+    const own = log.filter((envelope) => envelope.own);
+    // A trim keeps what was acknowledged; after a restored backup nobody has removed what is not there.
+    const isRestored = own.some(({ acknowledged, agent, to }) => acknowledged && to > (last.get(agent) ?? 0));
+    const epochChanged = epoch !== 0 && epoch !== next && !isRestored;
+    const into = Replica.load(snapshot, this.#options());
+    try {
+      const given = { from: local.replica, into, log: own, last, damaged, refused };
+      return replayLog({ ...given, bridges, epochChanged, clock, at_ms });
+    } finally {
+      into.free();
+    }
   }
 
   /** Those behind the last one that can't be read: it is like one that the server no longer has. */

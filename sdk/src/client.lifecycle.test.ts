@@ -50,7 +50,7 @@ class HeldReads implements Storage {
       replacements: (document, after) => store.replacements(document, after),
       rejected: (document) => store.rejected(document),
       removeRejected: (document, ids) => store.removeRejected(document, ids),
-      claimValue: (key, value) => store.claimValue(key, value),
+      changeValue: (key, change) => store.changeValue(key, change),
       wipe: () => store.wipe(),
       load: async (document) => {
         await gate();

@@ -400,3 +400,18 @@ test('what a leader sent while its storage failed is known to be synced by a tab
   await tabs.time.advance(1_000);
   expect(follower.client.status.sync).toMatchObject({ state: 'idle', pending: 0 });
 });
+
+test('two tabs that come to lead at once take two terms, and storage has the higher one', async () => {
+  const world = await World.create();
+  const storage = new MemoryStorage({ shared: true });
+  const slow = new ControlledStorage(storage);
+  slow.hold();
+  // Each has locks of its own, as when a lock is stolen from one that still leads.
+  const clients = [1, 2, 3].map(() => world.client(slow, {}, new VirtualDevice(world.time).tab()));
+  await world.time.advance(100);
+  slow.release();
+  await world.time.settled(Promise.all(clients.map((client) => client.text('notes').loaded)));
+  await world.time.advance(1_000);
+  const store = await storage.open({ server: 'ws://server/sync', user: '', name: 'default' });
+  expect((await store.readValue('leader-term'))?.[0]).toBe(3);
+});

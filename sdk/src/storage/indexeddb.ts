@@ -240,11 +240,7 @@ class IndexedDbStore implements DocumentStore {
 
   async readValue(key: string): Promise<Uint8Array | undefined> {
     const record = await this.#view(['values'], (transaction) => transaction.objectStore('values').get(key));
-    try {
-      return record && decodeValueRecord(key, record);
-    } catch {
-      return undefined;
-    }
+    return record && storedValue(key, record);
   }
 
   async writeValue(key: string, value: Uint8Array | undefined): Promise<void> {
@@ -255,16 +251,12 @@ class IndexedDbStore implements DocumentStore {
     });
   }
 
-  async claimValue(key: string, value: Uint8Array): Promise<Uint8Array> {
+  async changeValue(key: string, change: (known: Uint8Array | undefined) => Uint8Array): Promise<Uint8Array> {
     return await this.#commit(['values'], async (transaction) => {
       const record = await transaction.objectStore('values').get(key);
-      try {
-        if (record !== undefined) return decodeValueRecord(key, record);
-      } catch {
-        // A damaged value reads as absent.
-      }
+      const value = change(record && storedValue(key, record)).slice();
       unwrap(transaction.objectStore('values')).put(encodeValueRecord(key, value), key);
-      return value.slice();
+      return value;
     });
   }
 
@@ -379,6 +371,15 @@ async function checkSettled(transaction: Transaction<'readwrite'>, writes: reado
   keys.forEach(([, id], index) => {
     if (found[index] === undefined) throw notRejected(id);
   });
+}
+
+/** A damaged value reads as absent. */
+function storedValue(key: string, record: Uint8Array): Uint8Array | undefined {
+  try {
+    return decodeValueRecord(key, record);
+  } catch {
+    return undefined;
+  }
 }
 
 function isAbort(error: unknown): boolean {

@@ -280,11 +280,11 @@ class MemoryStore implements DocumentStore {
     else this.#area.values.set(key, encodeValueRecord(key, value));
   }
 
-  async claimValue(key: string, value: Uint8Array): Promise<Uint8Array> {
+  async changeValue(key: string, change: (known: Uint8Array | undefined) => Uint8Array): Promise<Uint8Array> {
     this.#check();
-    const known = this.#value(key);
-    if (known === undefined) this.#area.values.set(key, encodeValueRecord(key, value));
-    return known ?? value.slice();
+    const value = change(this.#value(key)).slice();
+    this.#area.values.set(key, encodeValueRecord(key, value));
+    return value;
   }
 
   async wipe(): Promise<void> {

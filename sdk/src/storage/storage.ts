@@ -291,8 +291,11 @@ export interface DocumentStore {
   readValue(key: string): Promise<Uint8Array | undefined>;
   /** Durable when it resolves; undefined deletes. */
   writeValue(key: string, value: Uint8Array | undefined): Promise<void>;
-  /** Durable when it resolves: writes the value if there is none, and gives the one that is there then. */
-  claimValue(key: string, value: Uint8Array): Promise<Uint8Array>;
+  /**
+   * Durable when it resolves: in one commit, writes what `change` makes of the value that is there (undefined: of none), and
+   * gives that. `change` may be called again.
+   */
+  changeValue(key: string, change: (known: Uint8Array | undefined) => Uint8Array): Promise<Uint8Array>;
   /** Removes everything in the namespace, in one commit. */
   wipe(): Promise<void>;
   /** Waits for what is under way. Later calls reject with `closed`. */

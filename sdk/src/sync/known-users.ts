@@ -42,7 +42,7 @@ export class KnownUsers {
   /** The server has said who it is: remembered. Gives the user's namespace. */
   async signedIn(user: string): Promise<Namespace> {
     return await this.#with(async (store) => {
-      const owner = reader.decode(await store.claimValue(ownerKey, writer.encode(user)));
+      const owner = reader.decode(await store.changeValue(ownerKey, (known) => known ?? writer.encode(user)));
       await store.writeValue(lastKey, writer.encode(user));
       return this.#namespaceOf(user, owner);
     });

@@ -76,8 +76,10 @@ export class TabSession implements DocumentTabs {
     const name = JSON.stringify(['joinery', namespace.server, namespace.user, namespace.name]);
     const tabs = shared ? environment.tabs : undefined;
     const terms = {
-      read: async () => decodeTerm(await store.readValue(termKey)),
-      write: (term: number) => store.writeValue(termKey, encodeTerm(term)),
+      raise: async (known: number) => {
+        const more = (bytes: Uint8Array | undefined) => encodeTerm(Math.max(known, decodeTerm(bytes)) + 1);
+        return decodeTerm(await store.changeValue(termKey, more));
+      },
     };
     const session = this;
     this.#group = new TabGroup(

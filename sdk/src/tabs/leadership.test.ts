@@ -44,9 +44,10 @@ class Member {
     const beat = (claims = false): void =>
       channel.post({ leader: { tab: name, term: this.leadership.term }, claims } satisfies Beat);
     const terms = {
-      read: () => (group.storageWorks ? Promise.resolve(group.stored) : new Promise<number>(() => {})),
-      write: async (term: number) => {
-        group.stored = term;
+      raise: async (known: number) => {
+        if (!group.storageWorks) return await new Promise<number>(() => {});
+        group.stored = Math.max(group.stored, known) + 1;
+        return group.stored;
       },
     };
     this.leadership = new Leadership(
@@ -148,7 +149,7 @@ describe('who leads', () => {
     const bare = new VirtualDevice(group.time, { locks: false }).tab();
     let leads = 0;
     const leadership = new Leadership(
-      { environment: bare, locks: bare.tabs.locks, lock: 'leader', tab: 'a', terms: { read: never, write: never } },
+      { environment: bare, locks: bare.tabs.locks, lock: 'leader', tab: 'a', terms: { raise: never } },
       {
         claiming: () => {},
         lead: () => {

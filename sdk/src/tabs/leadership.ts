@@ -21,9 +21,8 @@ const termPatience_ms = 500;
 
 /** Where the term lies: one number for the whole group. */
 export interface TermStore {
-  read(): Promise<number>;
-  /** Resolves when it is durable. */
-  write(term: number): Promise<void>;
+  /** In one step, whoever else does so: makes it one more than it is, and than `known`. Gives it when it is durable. */
+  raise(known: number): Promise<number>;
 }
 
 /** Who leads: of two the one with the higher term, then the higher name. */
@@ -160,10 +159,10 @@ export class Leadership {
     };
     const cancel = environment.timer(() => lead(this.#highest.term + 1), termPatience_ms);
     const write = async (): Promise<void> => {
-      let term = this.#highest.term + 1;
+      let term = 0;
       try {
-        term = Math.max(term, (await terms.read()) + 1);
-        await terms.write(term);
+        // Whoever was heard of meanwhile may have a higher one.
+        while (term <= this.#highest.term && claim === this.#claim) term = await terms.raise(this.#highest.term);
       } finally {
         lead(Math.max(term, this.#highest.term + 1));
       }

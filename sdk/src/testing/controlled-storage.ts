@@ -96,9 +96,9 @@ export class ControlledStorage implements Storage {
         await this.#gate();
         await store.writeValue(key, value);
       },
-      claimValue: async (key: string, value: Uint8Array) => {
+      changeValue: async (key, change) => {
         await this.#gate();
-        return await store.claimValue(key, value);
+        return await store.changeValue(key, change);
       },
       wipe: async () => {
         await this.#gate();

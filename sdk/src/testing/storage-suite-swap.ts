@@ -1,7 +1,7 @@
 // The part of the storage contract's suite that is about incarnations: stale appends, swaps, the rejected list, and what
 // is kept until the server's backup has it. It is part of `storageSuite`, not a suite of its own.
 
-import { writeEnvelope } from '@joinery/protocol';
+import { JoineryError, writeEnvelope } from '@joinery/protocol';
 import {
   type DocumentStore,
   type DocumentWrite,
@@ -278,14 +278,21 @@ export function swapCases(namespace: () => Namespace): readonly ContractCase<Sto
       },
     },
     {
-      name: 'a claimed value is the first one’s, and wiping leaves nothing',
+      name: 'a value is changed in one commit, whoever else changes it, and wiping leaves nothing',
       async run({ storage }) {
         const name = namespace();
         const [tab, other] = [await storage.open(name), await storage.open(name)];
-        const given = [tab.claimValue('user', Uint8Array.of(1)), other.claimValue('user', Uint8Array.of(2))];
-        const [first, second] = await Promise.all(given);
-        assertEqual(first, second);
-        assertEqual(await tab.readValue('user'), first);
+        const more = (known: Uint8Array | undefined): Uint8Array => Uint8Array.of(...(known ?? []), known?.length ?? 0);
+        const given = await Promise.all([tab, other, tab, other].map((store) => store.changeValue('user', more)));
+        assertEqual(given.map(({ length }) => length).sort(), [1, 2, 3, 4]);
+        assertEqual(await tab.readValue('user'), Uint8Array.of(0, 1, 2, 3));
+        await assertRejects(
+          tab.changeValue('user', () => {
+            throw new JoineryError('internal', 'no');
+          }),
+          'internal',
+        );
+        assertEqual(await other.readValue('user'), Uint8Array.of(0, 1, 2, 3));
         await tab.append([write(0, { local: [envelope(1, 0, 1)], rejected: [rejection(1n, 0, 1)] })]);
         await tab.swap('a', { ...plainSwap, expectAgents: new Map([[1n, 1]]) });
         await other.wipe();

@@ -128,7 +128,7 @@ describe('a crash around one operation of storage', () => {
   );
 });
 
-test('an incarnation that is no more in storage (all was wiped) does not keep the journal busy for ever', async () => {
+test('an incarnation that is no more in storage (all was wiped) ends its client, and nothing comes back', async () => {
   const world = await World.create({ server: { accept: refusing('bad') } });
   const storage = new MemoryStorage();
   const client = world.client(storage);
@@ -137,13 +137,16 @@ test('an incarnation that is no more in storage (all was wiped) does not keep th
   fields.update({ bad: 1 });
   await world.time.until(() => codes(client).length === 1);
   await world.untilSynced(client);
+  const events: string[] = [];
+  client.subscribeEvents(({ type }) => events.push(type));
   const other = world.client(storage, { connect: false });
   await world.time.settled(other.signOut({ wipe: true, force: true }));
   const receipt = fields.update({ later: 1 });
   const before = world.time.monotonic();
-  await world.time.settled(receipt.durable);
+  await expect(world.time.settled(receipt.durable)).rejects.toMatchObject({ code: 'closed' });
   expect(world.time.monotonic() - before).toBeLessThan(1_000);
-  await world.time.settled(receipt.synced);
+  expect(events).toEqual(['user-changed']);
+  expect(storage.area({ server: 'ws://server/sync', user: '', name: 'default' }).documents.size).toBe(0);
 });
 
 test('closing while a swap is under way stores what was typed meanwhile', async () => {

@@ -162,6 +162,82 @@ describe('signing out', () => {
     expect([[...left.documents.keys()], [...left.values.keys()]]).toEqual([[], []]);
   });
 
+  test('with `wipe` takes nothing of a tab that slept through it: what it stores when it thaws is nowhere', async () => {
+    const world = await worldOfUsers();
+    const device = new VirtualDevice(world.time);
+    const storage = new MemoryStorage({ shared: true });
+    const tabs = [device.tab(), device.tab()] as const;
+    const [here, there] = tabs.map((tab) => world.client(storage, tokenOf('ada'), tab)) as [Client, Client];
+    const [mine, theirs] = [here.document<Fields>('notes'), there.document<Fields>('notes')];
+    await world.time.settled(Promise.all([mine.loaded, theirs.loaded]));
+    await world.time.settled(mine.update({ a: '1' }).synced);
+    await world.untilSynced();
+    const events: string[] = [];
+    there.subscribeEvents(({ type }) => events.push(type));
+    tabs[1].freeze();
+    // Its being told may be lost, or come after what it had begun.
+    tabs[1].deaf = true;
+    theirs.update({ b: '2' });
+    await world.time.settled(here.signOut({ wipe: true, force: true }));
+    tabs[1].thaw();
+    await world.time.until(() => events.includes('user-changed'));
+    await world.time.advance(15_000);
+    expect(() => theirs.update({ late: 'x' })).toThrow(expect.objectContaining({ code: 'closed' }));
+    const left = storage.area({ server: 'ws://server/sync', user: '', name: 'default' });
+    expect([[...left.documents.keys()], [...left.values.keys()]]).toEqual([[], []]);
+    // Whoever signs in next begins with nothing, and works.
+    const next = world.client(storage, tokenOf('bob'), device.tab());
+    const nexts = next.document<Fields>('notes');
+    await world.time.settled(nexts.update({ c: '3' }).synced);
+  });
+
+  test.each([true, false])(
+    'that is refused for what only storage knew of leaves a client that works (wipe: %s)',
+    async (wipe) => {
+      const world = await worldOfUsers();
+      const storage = new MemoryStorage();
+      const client = world.client(storage, tokenOf('ada'));
+      const notes = client.document<Fields>('notes');
+      await world.time.settled(notes.update({ a: '1' }).synced);
+      await world.untilSynced();
+      // Another tab has written, and this one has not heard of it.
+      const other = world.client(storage, { ...tokenOf('ada'), connect: false });
+      await world.time.settled(other.document<Fields>('others').update({ b: '2' }).durable);
+      expect(client.status.sync.pending).toBe(0);
+      const refused = client.signOut({ wipe });
+      await expect(world.time.settled(refused)).rejects.toMatchObject({
+        code: 'unsynced-work',
+        pending: 1,
+        rejected: 0,
+      });
+      await world.time.settled(notes.update({ c: '3' }).synced);
+      expect(world.server.value('notes')).toEqual({ a: '1', c: '3' });
+      other.connect();
+      await world.untilSynced(other);
+      await world.time.advance(1_000);
+      await world.time.settled(client.signOut({ wipe }));
+      expect(() => notes.update({ late: 'x' })).toThrow(expect.objectContaining({ code: 'closed' }));
+    },
+  );
+
+  test('that is refused while the client is being closed does not keep it open', async () => {
+    const world = await worldOfUsers();
+    const storage = new MemoryStorage();
+    const client = world.client(storage, tokenOf('ada'));
+    const notes = client.document<Fields>('notes');
+    await world.time.settled(notes.update({ a: '1' }).synced);
+    await world.untilSynced();
+    const other = world.client(storage, { ...tokenOf('ada'), connect: false });
+    await world.time.settled(other.document<Fields>('others').update({ b: '2' }).durable);
+    const refused = client.signOut({ wipe: true });
+    await Promise.resolve();
+    await Promise.resolve();
+    const closed = client.close();
+    await expect(world.time.settled(refused)).rejects.toMatchObject({ code: 'unsynced-work' });
+    await world.time.settled(closed);
+    expect(() => notes.update({ late: 'x' })).toThrow(expect.objectContaining({ code: 'closed' }));
+  });
+
   test('without wiping the data stays for the user, and nobody else sees it', async () => {
     const world = await worldOfUsers();
     const storage = new MemoryStorage();

@@ -15,6 +15,7 @@ import {
   notRejected,
   pruneState,
   recordsOf,
+  wiped,
 } from './assemble.ts';
 import {
   type Database,
@@ -55,13 +56,16 @@ import type {
   Swap,
 } from './storage.ts';
 
+/** The value that wiping leaves behind: how often it was done, in one byte that goes round. */
+const wipesKey = 'wipes';
+
 export class IndexedDbStorage implements Storage {
   readonly mode = 'indexeddb';
   readonly shared = true;
 
   async open(namespace: Namespace, events: StoreEvents = {}): Promise<DocumentStore> {
     const store = new IndexedDbStore(namespace, events);
-    await store.connect();
+    await store.begin();
     return store;
   }
 }
@@ -71,6 +75,8 @@ class IndexedDbStore implements DocumentStore {
   readonly #events: StoreEvents;
   #database: Promise<Database> | undefined;
   #ended: JoineryError | undefined;
+  /** How often everything had been removed when this store was opened, as it lies there. */
+  #wipes: Uint8Array | undefined;
 
   constructor(namespace: Namespace, events: StoreEvents) {
     this.#namespace = namespace;
@@ -81,6 +87,10 @@ class IndexedDbStore implements DocumentStore {
         events.lost?.(error);
       },
     };
+  }
+
+  async begin(): Promise<void> {
+    this.#wipes = await this.#view(['values'], (transaction) => transaction.objectStore('values').get(wipesKey));
   }
 
   /** The open database; opened again when the browser has ended the connection. */
@@ -100,7 +110,7 @@ class IndexedDbStore implements DocumentStore {
     const ids = [...new Set(writes.map(({ document }) => document))];
     const hasOwn = commits.some(({ records }) => records.some(({ record }) => !record.remote));
     const renewed = hasLevelDb() && hasOwn && renewLog();
-    await this.#commit(['log', 'states', 'outbox', 'damaged', 'rejected', 'replaced'], async (transaction) => {
+    await this.#write(['log', 'states', 'outbox', 'damaged', 'rejected', 'replaced'], async (transaction) => {
       const states = await Promise.all(ids.map((id) => stateOf(transaction, id)));
       const next = new Map(ids.map((id, index) => [id, states[index] as StateRecord]));
       const [log, outbox] = [unwrap(transaction.objectStore('log')), unwrap(transaction.objectStore('outbox'))];
@@ -168,7 +178,7 @@ class IndexedDbStore implements DocumentStore {
 
   async compact(id: string, compaction: Compaction): Promise<string | undefined> {
     const record = encodeSnapshotRecord(id, { epoch: compaction.epoch, bytes: compaction.bytes });
-    return await this.#commit(documentStores, async (transaction) => {
+    return await this.#write(documentStores, async (transaction) => {
       const log = transaction.objectStore('log');
       const [stored, state, keys, records] = await Promise.all([
         transaction.objectStore('snapshots').get(id),
@@ -195,7 +205,7 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async swap(id: string, swap: Swap): Promise<boolean> {
-    return await this.#commit(documentStores, (transaction) => swapIn(transaction, id, swap));
+    return await this.#write(documentStores, (transaction) => swapIn(transaction, id, swap));
   }
 
   async replacements(id: string, after: number): Promise<Replacement[]> {
@@ -207,7 +217,7 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async removeRejected(id: string, ids: readonly string[]): Promise<void> {
-    await this.#commit(['rejected'], async (transaction) => {
+    await this.#write(['rejected'], async (transaction) => {
       for (const name of ids) unwrap(transaction.objectStore('rejected')).delete([id, name]);
     });
   }
@@ -244,7 +254,7 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async writeValue(key: string, value: Uint8Array | undefined): Promise<void> {
-    await this.#commit(['values'], async (transaction) => {
+    await this.#write(['values'], async (transaction) => {
       const store = unwrap(transaction.objectStore('values'));
       if (value === undefined) store.delete(key);
       else store.put(encodeValueRecord(key, value), key);
@@ -252,7 +262,7 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async changeValue(key: string, change: (known: Uint8Array | undefined) => Uint8Array): Promise<Uint8Array> {
-    return await this.#commit(['values'], async (transaction) => {
+    return await this.#write(['values'], async (transaction) => {
       const record = await transaction.objectStore('values').get(key);
       const value = change(record && storedValue(key, record)).slice();
       unwrap(transaction.objectStore('values')).put(encodeValueRecord(key, value), key);
@@ -262,8 +272,12 @@ class IndexedDbStore implements DocumentStore {
 
   async wipe(): Promise<void> {
     const all: readonly StoreName[] = [...documentStores, 'values'];
-    await this.#commit(all, async (transaction) => {
+    this.#wipes = await this.#write(all, async (transaction) => {
+      const [count = 0] = (this.#wipes && storedValue(wipesKey, this.#wipes)) ?? [];
+      const wipes = encodeValueRecord(wipesKey, Uint8Array.of(count + 1));
       for (const name of all) unwrap(transaction.objectStore(name)).clear();
+      unwrap(transaction.objectStore('values')).put(wipes, wipesKey);
+      return wipes;
     });
   }
 
@@ -288,6 +302,18 @@ class IndexedDbStore implements DocumentStore {
       // Its requests tell of a failure too; this promise must not do so as an unhandled rejection.
       transaction.done.catch(() => {});
       return body(transaction);
+    });
+  }
+
+  /** The same as `commit`, unless everything was removed since this store was opened. */
+  async #write<Result>(
+    names: readonly StoreName[],
+    body: (transaction: Transaction<'readwrite'>) => Promise<Result>,
+  ): Promise<Result> {
+    return await this.#commit([...new Set([...names, 'values' as const])], async (transaction) => {
+      const wipes = await transaction.objectStore('values').get(wipesKey);
+      if (!isSame(wipes, this.#wipes)) throw wiped();
+      return await body(transaction);
     });
   }
 
@@ -371,6 +397,10 @@ async function checkSettled(transaction: Transaction<'readwrite'>, writes: reado
   keys.forEach(([, id], index) => {
     if (found[index] === undefined) throw notRejected(id);
   });
+}
+
+function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
+  return a?.length === b?.length && (a?.every((byte, index) => byte === b?.[index]) ?? true);
 }
 
 /** A damaged value reads as absent. */

@@ -18,6 +18,7 @@ import {
   recordsOf,
   replacementOf,
   swappedState,
+  wiped,
 } from './assemble.ts';
 import {
   decodeRejectedRecord,
@@ -65,6 +66,8 @@ export interface MemoryArea {
   readonly documents: Map<string, MemoryDocument>;
   readonly values: Map<string, Uint8Array>;
   readonly damaged: DamagedRecord[];
+  /** How often everything was removed. */
+  wipes: number;
 }
 
 export class MemoryStorage implements Storage {
@@ -82,7 +85,7 @@ export class MemoryStorage implements Storage {
     const key = JSON.stringify([namespace.server, namespace.user, namespace.name]);
     let area = this.#areas.get(key);
     if (area === undefined) {
-      area = { documents: new Map(), values: new Map(), damaged: [] };
+      area = { documents: new Map(), values: new Map(), damaged: [], wipes: 0 };
       this.#areas.set(key, area);
     }
     return area;
@@ -95,14 +98,16 @@ export class MemoryStorage implements Storage {
 
 class MemoryStore implements DocumentStore {
   readonly #area: MemoryArea;
+  #wipes: number;
   #closed = false;
 
   constructor(area: MemoryArea) {
     this.#area = area;
+    this.#wipes = area.wipes;
   }
 
   async append(writes: readonly DocumentWrite[]): Promise<void> {
-    this.#check();
+    this.#checkWrite();
     // Everything that can fail comes first: a commit is whole or not at all.
     const commits = writes.map((write) => {
       const known = this.#area.documents.get(write.document);
@@ -156,7 +161,7 @@ class MemoryStore implements DocumentStore {
   }
 
   async compact(id: string, compaction: Compaction): Promise<string | undefined> {
-    this.#check();
+    this.#checkWrite();
     const document = this.#document(id);
     const stored = document.snapshot && snapshotTag(document.snapshot);
     const before = this.#state(id, document);
@@ -176,7 +181,7 @@ class MemoryStore implements DocumentStore {
   }
 
   async swap(id: string, swap: Swap): Promise<boolean> {
-    this.#check();
+    this.#checkWrite();
     const document = this.#document(id);
     const log = Array.from(document.log, ([key, bytes]) => ({ key, bytes, envelope: decodedOf(id, bytes) }));
     const envelopes = log.flatMap(({ envelope }) => envelope ?? []);
@@ -237,7 +242,7 @@ class MemoryStore implements DocumentStore {
   }
 
   async removeRejected(id: string, ids: readonly string[]): Promise<void> {
-    this.#check();
+    this.#checkWrite();
     for (const name of ids) this.#area.documents.get(id)?.rejected.delete(name);
   }
 
@@ -275,23 +280,25 @@ class MemoryStore implements DocumentStore {
   }
 
   async writeValue(key: string, value: Uint8Array | undefined): Promise<void> {
-    this.#check();
+    this.#checkWrite();
     if (value === undefined) this.#area.values.delete(key);
     else this.#area.values.set(key, encodeValueRecord(key, value));
   }
 
   async changeValue(key: string, change: (known: Uint8Array | undefined) => Uint8Array): Promise<Uint8Array> {
-    this.#check();
+    this.#checkWrite();
     const value = change(this.#value(key)).slice();
     this.#area.values.set(key, encodeValueRecord(key, value));
     return value;
   }
 
   async wipe(): Promise<void> {
-    this.#check();
+    this.#checkWrite();
     this.#area.documents.clear();
     this.#area.values.clear();
     this.#area.damaged.length = 0;
+    this.#area.wipes += 1;
+    this.#wipes = this.#area.wipes;
   }
 
   async close(): Promise<void> {
@@ -338,6 +345,11 @@ class MemoryStore implements DocumentStore {
 
   #setAside(document: string, area: DamagedRecord['area'], bytes: Uint8Array, error: unknown): void {
     this.#area.damaged.push({ document, area, bytes, reason: asJoineryError(error, 'storage-corrupt').message });
+  }
+
+  #checkWrite(): void {
+    this.#check();
+    if (this.#area.wipes !== this.#wipes) throw wiped();
   }
 
   #check(): void {

@@ -296,7 +296,10 @@ export interface DocumentStore {
    * gives that. `change` may be called again.
    */
   changeValue(key: string, change: (known: Uint8Array | undefined) => Uint8Array): Promise<Uint8Array>;
-  /** Removes everything in the namespace, in one commit. */
+  /**
+   * Removes everything in the namespace, in one commit. From then on every other store that was open writes nothing any more:
+   * its writes fail with `wiped`. So a tab that was asleep meanwhile can't bring anything back.
+   */
   wipe(): Promise<void>;
   /** Waits for what is under way. Later calls reject with `closed`. */
   close(): Promise<void>;

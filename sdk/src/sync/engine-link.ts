@@ -195,15 +195,34 @@ export class EngineLink {
    * that would leave something behind or lose it, unless `force`.
    */
   async signOut(signOut: SignOut): Promise<void> {
-    if (this.#ending !== undefined) return await this.#ending.promise;
+    this.#checkOpen();
     if (!signOut.force) {
       await this.#untilCounted();
       const { pending } = this.status.sync;
       const rejected = signOut.wipe ? this.#rejections.length : 0;
       if (pending + rejected > 0) throw new UnsyncedWork(pending, rejected);
     }
+    this.#checkOpen();
     this.#signOut = signOut;
-    await this.end();
+    await this.#beginEnd();
+  }
+
+  #checkOpen(): void {
+    if (this.#ending === undefined) return;
+    throw new JoineryError('closed', {
+      expected: 'an open client to sign out of',
+      got: 'one that is being closed',
+      remedy: 'Create another one, and sign out of that.',
+    });
+  }
+
+  /** The engine has found something that signing out would leave behind or lose: all goes on as before. */
+  #stays(error: UnsyncedWork): void {
+    const ending = this.#ending;
+    this.#ending = this.#signOut = undefined;
+    this.#flushed = false;
+    for (const document of this.#documents.values()) document.resume();
+    ending?.reject(error);
   }
 
   /** Until it is known what earlier sessions have left. */
@@ -225,7 +244,17 @@ export class EngineLink {
 
   /** Stores what was written, then ends the engine. Rejects when something could not be stored. */
   end(): Promise<void> {
-    if (this.#ending !== undefined) return this.#ending.promise;
+    const { promise } = this.#ending ?? {};
+    if (promise === undefined) return this.#beginEnd();
+    // A sign-out may be refused: then it ends all the same.
+    if (this.#signOut === undefined || this.#closed) return promise;
+    return promise.catch((error: unknown) => {
+      if (this.#closed) throw error;
+      return this.end();
+    });
+  }
+
+  #beginEnd(): Promise<void> {
     let resolve = (): void => {};
     let reject = (_: JoineryError): void => {};
     const promise = new Promise<void>((done, failed) => {
@@ -365,6 +394,9 @@ export class EngineLink {
       case 'deletion':
         this.spaces.receive(message);
         if (message.state === 'done') this.#emit({ type: 'document-deleted', document: message.document });
+        break;
+      case 'stays':
+        this.#stays(new UnsyncedWork(message.pending, message.rejected));
         break;
       case 'ended':
         this.#finish(message.error && errorFrom(message.error));

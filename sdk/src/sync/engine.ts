@@ -234,6 +234,7 @@ export class Engine {
     const journal = new Journal(environment, store, {
       state: (error) => this.#journalState(error),
       stale: (document) => this.#adopt(document),
+      wiped: () => this.#wipedElsewhere(),
       broken: (error) => this.#break(error),
     });
     const tabs = this.#tabs;
@@ -422,7 +423,9 @@ export class Engine {
     this.#context?.journal.stop();
     this.#spaces?.stop();
     this.#context?.store.close().catch(() => {});
-    this.#userChanged(signedOutElsewhere(), undefined);
+    this.#tabs.close();
+    this.#sessionError = signedOutElsewhere();
+    this.#port.post({ type: 'user-changed', error: errorData(this.#sessionError) });
   }
 
   /** Opens a storage, however long it takes. */
@@ -559,6 +562,10 @@ export class Engine {
   }
 
   #readState(error: JoineryError | undefined): void {
+    if (error?.code === 'wiped') {
+      this.#wipedElsewhere();
+      return;
+    }
     if (this.#ended || error?.code === 'closed' || (error ?? this.#readError) === undefined) return;
     this.#readError = error;
     this.#storageWorks(error ?? this.#context?.journal.error);
@@ -690,6 +697,12 @@ export class Engine {
     }
     const left = early.find(({ holdsEarly }) => holdsEarly);
     const error = failure ?? (left && (left.trouble?.error ?? this.#readError ?? notStored()));
+    const unsynced = error === undefined && signOut !== undefined ? await this.#unsyncedWork(signOut) : undefined;
+    if (unsynced !== undefined) {
+      const { pending, rejected } = unsynced;
+      this.#port.post({ type: 'stays', pending, rejected });
+      return;
+    }
     // The others are yet to hear of a wiping.
     if (!signOut?.wipe) this.#tabs.close();
     const unfinished = error ?? (signOut && (await this.#signOut(signOut)));
@@ -709,17 +722,27 @@ export class Engine {
     }
   }
 
+  /** What a sign-out would leave behind or lose, where it must not: also what only storage knows of. */
+  async #unsyncedWork({ wipe, force }: SignOut): Promise<UnsyncedWork | undefined> {
+    const store = this.#context?.store;
+    if (store === undefined || force) return undefined;
+    try {
+      const left = await store.pending();
+      const pending = left.reduce((sum, { envelopes }) => sum + envelopes, 0);
+      const rejected = wipe ? (await store.rejected()).length : 0;
+      return pending + rejected > 0 ? new UnsyncedWork(pending, rejected) : undefined;
+    } catch (error) {
+      // Storage that can't be read makes the sign-out itself fail.
+      this.#adoptFailed(error);
+      return undefined;
+    }
+  }
+
   /** Why not all of it was done, if so. */
-  async #signOut({ wipe, force }: SignOut): Promise<JoineryError | undefined> {
+  async #signOut({ wipe }: SignOut): Promise<JoineryError | undefined> {
     const store = this.#context?.store;
     if (store === undefined) return undefined;
     try {
-      if (wipe) {
-        const left = await store.pending();
-        const pending = left.reduce((sum, { envelopes }) => sum + envelopes, 0);
-        const { length: rejected } = await store.rejected();
-        if (pending + rejected > 0 && !force) return new UnsyncedWork(pending, rejected);
-      }
       await this.#users?.signedOut();
       if (wipe) {
         this.#tabs.post({ type: 'wiped' });

@@ -22,6 +22,8 @@ export interface JournalEvents {
   state(error: JoineryError | undefined): void;
   /** A document has another incarnation in storage than was written: what was queued of the older one is dropped. */
   stale(document: string): void;
+  /** Everything was removed by another tab: nothing can be stored any more. */
+  wiped(): void;
   /** What a step or a `done` threw: nothing that storage could cure. */
   broken(error: unknown): void;
 }
@@ -166,7 +168,11 @@ export class Journal {
         this.#events.stale(error.document);
         return;
       }
-      this.#retryLater(asJoineryError(error, 'storage-failed'));
+      const failure = asJoineryError(error, 'storage-failed');
+      if (failure.code === 'wiped') {
+        this.stop();
+        this.#events.wiped();
+      } else this.#retryLater(failure);
       return;
     }
     // Some of it may be gone: what was discarded while it was under way.

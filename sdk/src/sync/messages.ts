@@ -80,7 +80,7 @@ export type ToEngine =
   | { readonly type: 'network'; readonly online: boolean }
   /**
    * Store what is under way, then end; answered with `ended`. With `signOut` nobody is remembered, and with `wipe` nothing
-   * stays on the device (unless something is unsynced, without `force`).
+   * stays on the device; where something is unsynced, without `force`, it is answered with `stays` instead.
    */
   | { readonly type: 'end'; readonly signOut?: SignOut };
 
@@ -202,6 +202,8 @@ export type FromEngine =
   /** The server says that the token is another user's: nothing is synced any more. */
   | { readonly type: 'user-changed'; readonly error: ErrorData }
   | { readonly type: 'ended'; readonly error: ErrorData | undefined }
+  /** It does not sign out, and goes on: so much is unsynced. */
+  | { readonly type: 'stays'; readonly pending: number; readonly rejected: number }
   /** The engine can't go on (its core has trapped): it must be replaced. */
   | { readonly type: 'fatal'; readonly error: ErrorData };
 

@@ -296,6 +296,11 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     if (!this.#closed) this.#madeWrites?.takeAll();
   }
 
+  /** The client goes on after `flush`. */
+  resume(): void {
+    this.#ended = this.#closing || this.#closed;
+  }
+
   /**
    * No handle is left. What was written is posted and goes on its way, and its receipts with it. The replica stays until
    * all of it is stored: until then it may have to be brought into another incarnation.

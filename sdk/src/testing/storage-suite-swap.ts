@@ -3,6 +3,7 @@
 
 import { JoineryError, writeEnvelope } from '@joinery/protocol';
 import {
+  type Compaction,
   type DocumentStore,
   type DocumentWrite,
   keptReplacements,
@@ -43,6 +44,10 @@ const plainSwap: Swap = {
   agents: [],
   mapping: new Uint8Array(),
 };
+
+function compactionOf(byte: number): Compaction {
+  return { incarnation: 0, replaces: undefined, epoch: 1, bytes: Uint8Array.of(byte), covers: new Map() };
+}
 
 async function logOf(store: DocumentStore): Promise<string[]> {
   const { log } = await store.load('a');
@@ -301,6 +306,23 @@ export function swapCases(namespace: () => Namespace): readonly ContractCase<Sto
           [[], [], [], undefined],
         );
         assertEqual((await tab.load('a')).incarnation, 0);
+        // Who was asleep meanwhile brings nothing back.
+        const late = [
+          tab.append([write(0, { local: [envelope(1, 1, 2)] })]),
+          tab.swap('a', plainSwap),
+          tab.compact('a', compactionOf(1)),
+          tab.writeValue('user', Uint8Array.of(1)),
+          tab.changeValue('user', () => Uint8Array.of(1)),
+        ];
+        for (const one of late) await assertRejects(one, 'wiped');
+        const next = await storage.open(name);
+        assertEqual([await next.documents(), await next.readValue('user')], [[], undefined]);
+        await next.append([write(0, { local: [envelope(3, 0, 1)] })]);
+        await other.append([write(0, { local: [envelope(3, 1, 2)] })]);
+        assertEqual(await logOf(next), ['3:0-1 own', '3:1-2 own']);
+        await next.wipe();
+        await assertRejects(other.append([write(0, { local: [envelope(3, 2, 3)] })]), 'wiped');
+        await next.close();
         await Promise.all([tab.close(), other.close()]);
       },
     },

@@ -267,7 +267,9 @@ export function swappedState(
   const found = ownAgents(log);
   for (const [agent, to] of found) if (to !== swap.expectAgents.get(agent)) return undefined;
   const { resume } = swap;
-  const sameEpoch = state.resume === undefined || state.resume.epoch === resume.epoch;
+  // The resume point may have been dropped with a damaged record.
+  const epoch = state.resume?.epoch ?? state.safe?.epoch ?? Math.max(...log.map((record) => record.epoch));
+  const sameEpoch = epoch === resume.epoch;
   const mark = { ...resume, repairs: state.repairs };
   const acknowledged = swap.agents
     .filter(({ last }) => last > 0)

@@ -226,6 +226,33 @@ export function swapCases(namespace: () => Namespace): readonly ContractCase<Sto
       },
     },
     {
+      name: 'a swap into another epoch keeps nothing of the one before, also when damage has dropped the resume point',
+      async run(harness) {
+        const name = namespace();
+        const store = await harness.storage.open(name);
+        const resume = { epoch: 1, position: 5, repairs: 0 };
+        await store.append([write(0, { local: [envelope(1, 0, 1), envelope(1, 1, 2)], resume })]);
+        await store.append([write(0, { acknowledged: [{ agent: 1n, to: 1, position: 5 }] })]);
+        await store.append([write(0, { safe: { epoch: 1, position: 4 } })]);
+        const covers = new Map<bigint, number>();
+        await store.compact('a', { incarnation: 0, replaces: undefined, epoch: 1, bytes: Uint8Array.of(9), covers });
+        await harness.damage(name, 'a', 'snapshot');
+        assertEqual((await store.load('a')).resume, undefined);
+        const swap = {
+          ...plainSwap,
+          expectAgents: new Map([[1n, 2]]),
+          resume: { epoch: 2, position: 1 },
+          local: [envelope(2, 0, 1)],
+          agents: [{ agent: 1n, covered: 2, last: 1 }],
+        };
+        assertEqual(await store.swap('a', swap), true);
+        const stored = await store.load('a');
+        assertEqual([stored.resume, stored.safe], [{ epoch: 2, position: 1 }, undefined]);
+        assertEqual(await logOf(store), ['2:0-1 own']);
+        await store.close();
+      },
+    },
+    {
       name: 'the rejected list is kept, told per document, and emptied by name or by the write that deals with it',
       async run({ storage }) {
         const name = namespace();

@@ -66,7 +66,8 @@ const swapAttempts = 8;
 interface ServerState {
   readonly into: Replica;
   readonly last: ReadonlyMap<bigint, number>;
-  bridges: readonly Bridge[];
+  /** By epoch: in the wrong order, or twice, they would lead nowhere. */
+  readonly bridges: Map<number, Bridge>;
   epoch: number;
   position: number;
   safe: number | undefined;
@@ -178,15 +179,15 @@ export class Replacing {
         this.#state = {
           into: new Replica(this.#options()),
           last: effect.last,
-          bridges: [],
+          bridges: new Map(),
           epoch: effect.epoch,
           position: 0,
           safe: undefined,
         };
         break;
       case 'bridge':
+        state?.bridges.set(effect.epoch, { agent: effect.agent, bytes: effect.bytes });
         this.#context.session.consumed(effect.credit_bytes);
-        if (state !== undefined) state.bridges = [...state.bridges, { agent: effect.agent, bytes: effect.bytes }];
         break;
       case 'subscribed':
         if (state === undefined) break;
@@ -242,7 +243,6 @@ export class Replacing {
       );
       return;
     }
-    state.bridges = this.#usable(state.bridges);
     this.#later = [];
     const round = this.#round;
     const snapshot = state.into.encodeSnapshot();
@@ -261,6 +261,7 @@ export class Replacing {
   ): Promise<void> {
     const { document, environment, incarnation, local, store } = this.#context;
     this.#swapping = true;
+    const bridges = this.#usable([...state.bridges].sort(([a], [b]) => a - b).map(([, bridge]) => bridge));
     for (let attempt = 0; attempt < swapAttempts && !this.#committed; attempt += 1) {
       const stored = await store.load(document);
       if (this.#stopped || state !== this.#state) return;
@@ -277,7 +278,7 @@ export class Replacing {
       const clock = this.#context.clock();
       let replay: ReplayedLog;
       try {
-        replay = this.#replay(state, snapshot, stored, clock, at_ms);
+        replay = this.#replay(state, bridges, snapshot, stored, clock, at_ms);
       } catch (error) {
         // Tried again it would fail again, and what other documents have to store would wait behind it.
         if (!(error instanceof JoineryError)) throw error;
@@ -300,7 +301,7 @@ export class Replacing {
         at_ms,
         local: replayed,
         clockOffset_ms: clock?.offset_ms,
-        bridges: state.bridges,
+        bridges,
         agents: Array.from(state.last, ([agent, last]) => {
           const lost = damaged.reduce((to, one) => (one.agent === agent ? Math.max(to, one.to) : to), 0);
           return { agent, last, covered: Math.max(last, lost, expectAgents.get(agent) ?? 0) };
@@ -314,13 +315,14 @@ export class Replacing {
     }
     const later = this.#later ?? [];
     // Before it is awaited: what comes from now on is the new incarnation's.
-    await this.#context.replaced(state.bridges, later);
+    await this.#context.replaced(bridges, later);
     this.stop();
   }
 
   /** What is in the log and not in the server's state, in it. */
   #replay(
-    { last, bridges, epoch: next }: ServerState,
+    { last, epoch: next }: ServerState,
+    bridges: readonly Bridge[],
     snapshot: Uint8Array,
     { log }: StoredDocument,
     clock: ClockState | undefined,

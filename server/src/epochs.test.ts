@@ -317,6 +317,21 @@ describe('a restored backup', () => {
     expect([await value(restored), client.replica.toJSON()]).toEqual([{ c: 11 }, { c: 11 }]);
   });
 
+  it('that was the first one gets it back also when nobody could be asked whether there was one', async () => {
+    const node = world.node(storage);
+    const client = world.client(node).connect();
+    client.write(add(1));
+    await world.run(1_500);
+    const backup = storage.backup();
+    storage.pulse = () => Promise.reject(new JoineryError('storage-failed', 'Nothing can be read for a moment.'));
+    client.write(add(10));
+    await world.run(200);
+    node.crash();
+    client.node = world.node(MemoryStorage.restore(backup, { epoch: world.environment().epoch() }));
+    await world.run(60_000);
+    expect([await value(client.node), client.replica.toJSON()]).toEqual([{ c: 11 }, { c: 11 }]);
+  });
+
   it('gets back what its authors still hold, and nothing twice', async () => {
     let node = world.node(storage);
     const clients = [0, 1, 2].map(() => world.client(node).connect());

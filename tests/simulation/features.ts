@@ -21,8 +21,8 @@ export const features = {
    * device that its author had overwritten, when only a synced envelope says that the author had seen it.
    */
   clocks: false,
-  /** Documents are trimmed at any moment: with clients online, offline, in the middle of something. Off: 1 of 8 shows deleted text. */
-  trims: false,
+  /** Documents are trimmed at any moment: with clients online, offline, in the middle of something. Frames don't overtake others. */
+  trims: true,
   /** Backups are made, and the database goes back to one. Off: too few seeds were run. */
   restores: false,
 } as const satisfies Readonly<Record<string, boolean>>;

@@ -19,8 +19,8 @@ export interface CommitterOptions {
   readonly accept: Accept | undefined;
   /** Gives the document its replica. */
   readonly load: (document: LiveDocument) => Promise<void>;
-  /** Something was appended to these, and nobody is told yet. Never fails. */
-  readonly appended: (documents: readonly LiveDocument[]) => Promise<void>;
+  /** Authors are about to be told what the log of these has. They are told that it failed where this does. */
+  readonly telling: (documents: readonly LiveDocument[]) => Promise<void>;
   /** The document has grown, and everyone knows. */
   readonly committed: (document: LiveDocument) => void;
   /** Another server has changed the document: brings it up to what is in storage, or ends it. Its lock is held. */
@@ -214,8 +214,16 @@ export class Committer {
   async #commitGroup(group: readonly Taken[]): Promise<void> {
     const writing = group.filter((taken) => taken.append.envelopes.length > 0);
     const outcomes = await this.#append(writing);
-    if (writing.length > 0) await this.#options.appended(writing.map(({ document }) => document));
-    for (const taken of group) this.#conclude(taken, outcomes.get(taken) ?? 'committed');
+    let untold: JoineryError | undefined;
+    try {
+      await this.#options.telling(group.map(({ document }) => document));
+    } catch (error) {
+      untold = asJoineryError(error, 'storage-failed');
+    }
+    for (const taken of group) {
+      const outcome = outcomes.get(taken) ?? 'committed';
+      this.#conclude(taken, outcome === 'committed' ? (untold ?? outcome) : outcome);
+    }
   }
 
   /** What became of each append. */

@@ -104,7 +104,7 @@ export class Documents {
       codec: options.codec,
       accept: options.accept,
       load: (document) => this.#replicas.load(document),
-      appended: (documents) => this.#checkFirstBackup(documents).catch(report),
+      telling: (documents) => this.#checkFirstBackup(documents),
       committed: (document) => {
         this.spaces.changed(spaceOf(document.id));
         this.#replicas.grown(document);
@@ -142,6 +142,8 @@ export class Documents {
       const bridges = bridgeFrom === 0 ? [] : await this.#storage.bridges(id, bridgeFrom);
       // A client that is ahead was served by a log that is gone: it gets everything anew.
       const position = from === undefined || from.position > document.head ? 0 : from.position;
+      // The first backup makes less safe, and here it may not be news yet.
+      if (document.safe === everythingSafe) await this.#hearSafe(document);
       const begin = (at: number, bytes: Uint8Array | undefined, delta: boolean): void => {
         if (!wanted()) return;
         if (document.ended) throw new JoineryError('storage-failed', 'The document has to be read anew.');
@@ -431,12 +433,14 @@ export class Documents {
   }
 
   async #hearBackup(): Promise<void> {
-    for (const document of [...this.#live.values()]) {
-      const { epoch, safe } = await this.#storage.head(document.id);
-      if (document.ended || document.epoch !== epoch || document.safe === safe) continue;
-      document.safe = safe;
-      for (const follower of [...document.followers]) follower.safe(document.id, epoch, safe);
-    }
+    for (const document of [...this.#live.values()]) await this.#hearSafe(document);
+  }
+
+  async #hearSafe(document: LiveDocument): Promise<void> {
+    const { epoch, safe } = await this.#storage.head(document.id);
+    if (document.ended || document.epoch !== epoch || document.safe === safe) return;
+    document.safe = safe;
+    for (const follower of [...document.followers]) follower.safe(document.id, epoch, safe);
   }
 
   /** Brings the document up to what is in storage, or ends it. Its lock is held. */

@@ -84,6 +84,11 @@ export class Database {
     return snapshot === undefined ? log : [snapshot.bytes, ...log];
   }
 
+  /** Whether a backup was ever made. */
+  get hasBackup(): boolean {
+    return this.#backup !== undefined;
+  }
+
   /** Puts a copy of everything aside. */
   backUp(): void {
     this.#backup = this.#storage.backup();
@@ -110,9 +115,15 @@ export class Database {
   }
 
   async #trim(storage: MemoryStorage, trim: Trim): Promise<'committed' | 'stale'> {
+    const { document, agent, seq, bridge } = trim;
+    const { head, safe } = await storage.head(document);
     const answer = await storage.trim(trim);
     if (answer === 'committed') {
-      const { document, agent, seq, bridge } = trim;
+      // The authors' own envelopes end with the epoch: nobody could bring back what the backup lacks.
+      if (safe < head) {
+        const message = `${document} was trimmed at ${head}, and the backup holds it up to ${safe}`;
+        this.#log.add({ type: 'fault', where: 'server', message });
+      }
       this.#log.add({ type: 'trimmed', document, agent, seq, version: versionOf(bridge) });
     }
     return answer;

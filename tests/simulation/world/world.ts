@@ -261,8 +261,13 @@ export class World {
 
   #trim(document: string): void {
     const node = this.#nodes.find((one) => one !== undefined);
-    // It fails where storage does; nobody waits for it.
-    node?.documents.trim(document).catch((error: unknown) => this.#log.trace(`trim: ${asJoineryError(error).code}`));
+    // It fails where storage does, and where a backup lacks something of it; nobody waits for it.
+    node?.documents.trim(document).catch((error: unknown) => {
+      const { code, message } = asJoineryError(error);
+      const isExpected = code === 'not-backed-up' ? this.database.hasBackup : code.startsWith('storage-');
+      if (isExpected) this.#log.trace(`trim: ${code}`);
+      else this.#log.add({ type: 'fault', where: `trim of ${document}`, message: `${code}: ${message}` });
+    });
   }
 
   /** The server is stopped for it, and started again. */

@@ -65,9 +65,12 @@ interface Alias {
   readonly isPart: boolean;
   /** Whoever brought it back after a restored backup; undefined where nothing was restored before. */
   readonly restoredBy: string | undefined;
+  /** It named what a trim had named, and the restored backup is older than that trim. */
+  readonly isAstray: boolean;
 }
 
 type Replayed = Extract<LogRecord, { readonly type: 'replayed' }>;
+type Restored = Extract<LogRecord, { readonly type: 'restored' }>;
 type Trimmed = Extract<LogRecord, { readonly type: 'trimmed' }>;
 
 /** An operation that a version covers, under whatever name. */
@@ -78,6 +81,7 @@ interface Covered {
   readonly isPart: boolean;
   /** See `Alias`. */
   readonly restoredBy?: string | undefined;
+  readonly isAstray?: boolean;
 }
 
 /**
@@ -118,6 +122,8 @@ export class Model {
   readonly #documentOf = new Map<bigint, string>();
   readonly #aliases = new Map<Operation, readonly Alias[]>();
   #isRestored = false;
+  /** Documents that a restored backup has taken back to before a trim. */
+  readonly #undone = new Set<string>();
   readonly #trims = new Map<bigint, { readonly seq: number; readonly version: Version }>();
   readonly #expanded = new WeakMap<Version, Version>();
   /** The value of a list's element → the token that the element was made with. */
@@ -149,13 +155,15 @@ export class Model {
       if (!within(operation) && !known.some(within)) continue;
       const isPart = rejected > 0 || known.some((alias) => within(alias) && alias.isPart);
       const restoredBy = this.#isRestored ? operation.tab.slice(0, 1) : undefined;
-      this.#aliases.set(operation, [...known, { ...name, isPart, restoredBy }]);
+      const isAstray = this.#undone.has(document);
+      this.#aliases.set(operation, [...known, { ...name, isPart, restoredBy, isAstray }]);
     }
   }
 
   /** Takes note that the server lacks what it once had: each author brings back its own. */
-  restore(): void {
+  restore({ undoneTrims }: Restored): void {
     this.#isRestored = true;
+    for (const document of undoneTrims) this.#undone.add(document);
   }
 
   /** Takes note that one agent stands for a whole version from here on. */
@@ -239,8 +247,8 @@ export class Model {
       else {
         const alias = this.#aliases.get(operation)?.find((name) => name.to > name.from && covers(version, name));
         if (alias !== undefined) {
-          const { isPart, restoredBy } = alias;
-          covered.push({ operation, isOriginal, isPart, restoredBy });
+          const { isPart, restoredBy, isAstray } = alias;
+          covered.push({ operation, isOriginal, isPart, restoredBy, isAstray });
         }
       }
     }
@@ -284,11 +292,11 @@ export class Model {
       for (const change of one.operation.changes) if (change.type === 'insert') makers.set(change.token, one);
     }
     for (const one of covered) {
-      const { operation, isOriginal, isPart } = one;
+      const { operation, isOriginal, isPart, isAstray = false } = one;
       for (const change of operation.changes) {
         if (change.type === 'insert') inserted.push({ ...(isOriginal ? change : { token: change.token }), isPart });
         else if (change.type === 'erase') {
-          erased.add(change.token, isPart || mayHaveMissed(one, makers.get(change.token)));
+          erased.add(change.token, isPart || isAstray || mayHaveMissed(one, makers.get(change.token)));
         }
       }
     }
@@ -304,14 +312,14 @@ export class Model {
       for (const change of one.operation.changes) if (change.type === 'add') makers.set(change.element, one);
     }
     for (const one of covered) {
-      const { operation, isOriginal, isPart } = one;
+      const { operation, isOriginal, isPart, isAstray = false } = one;
       for (const change of operation.changes) {
         if (change.type === 'add') {
           const token = change.element;
           added.push({ ...(isOriginal ? { ...change, token } : { token }), isPart });
           append(writes, token, { operation, token, isPart: false });
         } else if (change.type === 'remove') {
-          removed.add(change.element, isPart || mayHaveMissed(one, makers.get(change.element)));
+          removed.add(change.element, isPart || isAstray || mayHaveMissed(one, makers.get(change.element)));
         } else if (change.type === 'change') append(writes, change.element, { operation, token: change.token, isPart });
       }
     }

@@ -44,7 +44,7 @@ export class Watch {
       if (record.type === 'write') model.add(record.operation);
       else if (record.type === 'replayed') model.replay(record);
       else if (record.type === 'trimmed') model.trim(record);
-      else if (record.type === 'restored') model.restore();
+      else if (record.type === 'restored') model.restore(record);
       for (const [name, checker] of this.#checkers) this.#note(name, checker.look(entry));
     });
   }

@@ -161,3 +161,29 @@ test('what the harness destroyed, and what was refused and told of, is no loss',
   const refused: LogRecord = { type: 'refused', code: 'forbidden', ...range };
   expect(failureOf([insert, stored, receipt('durable'), refused, receipt('rejected'), ...lost])).toBeUndefined();
 });
+
+test('what one device deletes of another one’s may be missed only where both brought it back', () => {
+  const told = (seq: number, by: bigint, into: bigint): LogRecord => ({
+    type: 'replayed',
+    agent: by,
+    from: seq - 1,
+    to: seq,
+    into: { agent: into, from: 0, to: 1 },
+    rejected: 0,
+  });
+  const theirs = write(2, 0, 1, [{ type: 'erase', token: '<1>' }], 9n);
+  if (theirs.type === 'write') Object.assign(theirs.operation, { tab: 'b1', before: new Map([[agent, 1]]) });
+  const restored: LogRecord = { type: 'restored', undoneTrims: [] };
+  const version = new Map([
+    [3n, 1],
+    [4n, 1],
+  ]);
+  const shown = (): LogRecord => ({ ...state(1, { text: '<1>' }, 'x', 3n), version }) as LogRecord;
+  const moved = [told(1, agent, 3n), told(1, 9n, 4n)];
+  expect(failureOf([insert, theirs, ...moved, shown()])).toBe('deletedStaysDeleted');
+  expect(failureOf([insert, theirs, restored, ...moved, shown(), ...rest])).toBeUndefined();
+  // Of its own it misses nothing.
+  expect(failureOf([insert, erase, restored, told(1, agent, 3n), told(2, agent, 4n), shown()])).toBe(
+    'deletedStaysDeleted',
+  );
+});

@@ -24,6 +24,8 @@ export class Database {
   #epoch = 0;
   #storage: MemoryStorage;
   #backup: MemoryBackup | undefined;
+  /** Documents that were trimmed since the backup. */
+  #trimmed = new Set<string>();
   #lastApply_ms = 0;
   state: 'working' | 'failing' | 'slow' = 'working';
 
@@ -92,13 +94,15 @@ export class Database {
   /** Puts a copy of everything aside. */
   backUp(): void {
     this.#backup = this.#storage.backup();
+    this.#trimmed.clear();
   }
 
   /** Goes back to the copy, if there is one. No node may run meanwhile. */
   restore(): boolean {
     if (this.#backup === undefined) return false;
     this.#storage = MemoryStorage.restore(this.#backup, { epoch: this.nextEpoch() });
-    this.#log.add({ type: 'restored' });
+    this.#log.add({ type: 'restored', undoneTrims: [...this.#trimmed] });
+    this.#trimmed.clear();
     return true;
   }
 
@@ -124,6 +128,7 @@ export class Database {
         const message = `${document} was trimmed at ${head}, and the backup holds it up to ${safe}`;
         this.#log.add({ type: 'fault', where: 'server', message });
       }
+      this.#trimmed.add(document);
       this.#log.add({ type: 'trimmed', document, agent, seq, version: versionOf(bridge) });
     }
     return answer;

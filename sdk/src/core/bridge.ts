@@ -37,6 +37,7 @@ export interface BridgeOptions {
 
 const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 const encoder = new TextEncoder();
+const maxKeyBytes = 1024;
 
 // Views of the linear memory, which all replicas share.
 let bytes = new Uint8Array(0);
@@ -201,6 +202,17 @@ export function checkIndex(index: number, length: number): number {
     expected: `a whole number from 0 to ${length}`,
     got: String(index),
     remedy: 'Read the length again before you write.',
+  });
+}
+
+/** A key is checked here too where something would be created before the core gets to see it. */
+export function checkKey(key: string): void {
+  // 3 bytes of UTF-8 are the most that a UTF-16 unit takes.
+  if (key.length * 3 <= maxKeyBytes || encoder.encode(key).length <= maxKeyBytes) return;
+  throw new JoineryError('limit-exceeded', {
+    expected: `a key of at most ${maxKeyBytes} bytes of UTF-8`,
+    got: 'a longer one',
+    remedy: 'Put what is long into the value.',
   });
 }
 

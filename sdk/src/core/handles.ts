@@ -5,8 +5,8 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
-import { absent, type Bridge, checkIndex, type Kind, plain } from './bridge.ts';
-import type { Plain } from './value.ts';
+import { absent, type Bridge, checkIndex, checkKey, type Kind, plain } from './bridge.ts';
+import { type Plain, packValue } from './value.ts';
 
 /** Any handle. */
 export type Handle = MapHandle | ListHandle | TextHandle | CounterHandle | SetHandle;
@@ -48,6 +48,8 @@ abstract class ContainerHandle {
     if (container !== absent) return container;
     const place = this.#place;
     if (typeof place === 'number') return place;
+    // All the way up before anything is created.
+    checkKey(place.key);
     const parent = place.parent.ensure();
     this.bridge.inputKey(place.key);
     const { bridge } = this;
@@ -56,6 +58,14 @@ abstract class ContainerHandle {
     this.#container = created;
     this.#structure = bridge.structure;
     return created;
+  }
+
+  /** The same for a write that might be refused: it must not leave behind what would be created for it. */
+  protected ensureFor(check: () => void): number {
+    const container = this.resolve();
+    if (container !== absent) return container;
+    check();
+    return this.ensure();
   }
 
   /** Grows with each change of this container's own state (not of what is nested in it). */
@@ -104,7 +114,10 @@ export class MapHandle extends ContainerHandle {
    * @example replica.map('settings').set('theme', 'dark');
    */
   set(key: string, value: Plain): void {
-    const map = this.ensure();
+    const map = this.ensureFor(() => {
+      checkKey(key);
+      packValue(value);
+    });
     const { bridge } = this;
     const { writer } = bridge;
     const keyLength = bridge.inputKey(key, value);
@@ -174,11 +187,12 @@ export class MapHandle extends ContainerHandle {
 
   /** A fresh container at a key; what was there ends, for good. */
   create<K extends Kind>(key: string, kind: K): HandleOfKind<K> {
-    const map = this.ensure();
     const { bridge } = this;
+    const number = bridge.kindNumber(kind);
+    const map = this.ensureFor(() => checkKey(key));
     const { writer } = bridge;
     bridge.inputKey(key);
-    const created = bridge.check(writer.create_child(map, bridge.kindNumber(kind), bridge.now()));
+    const created = bridge.check(writer.create_child(map, number, bridge.now()));
     bridge.structure += 1;
     return handleOf(bridge, created) as HandleOfKind<K>;
   }
@@ -207,7 +221,7 @@ export class ListHandle extends ContainerHandle {
    */
   insert(index: number, value: Plain): void {
     this.#checkRange(index, 0);
-    const list = this.ensure();
+    const list = this.ensureFor(() => packValue(value));
     const { writer } = this.bridge;
     this.bridge.inputValue(value);
     this.bridge.check(writer.list_insert(list, index));
@@ -245,9 +259,10 @@ export class ListHandle extends ContainerHandle {
   /** Inserts a fresh container before `index`. */
   insertContainer<K extends Kind>(index: number, kind: K): HandleOfKind<K> {
     this.#checkRange(index, 0);
-    const list = this.ensure();
     const { bridge } = this;
-    const created = bridge.check(bridge.writer.list_insert_child(list, index, bridge.kindNumber(kind)));
+    const number = bridge.kindNumber(kind);
+    const list = this.ensure();
+    const created = bridge.check(bridge.writer.list_insert_child(list, index, number));
     bridge.structure += 1;
     return handleOf(bridge, created) as HandleOfKind<K>;
   }
@@ -404,7 +419,7 @@ export class SetHandle extends ContainerHandle {
   readonly kind = 'set';
 
   add(value: Plain): void {
-    const set = this.ensure();
+    const set = this.ensureFor(() => packValue(value));
     const { writer } = this.bridge;
     this.bridge.inputValue(value);
     this.bridge.check(writer.set_add(set));

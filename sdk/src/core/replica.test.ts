@@ -184,3 +184,40 @@ describe('a core that traps', () => {
     for (const spy of [apply, free]) spy?.mockRestore();
   });
 });
+
+describe('a write that is refused', () => {
+  it('leaves nothing behind, not even the container that it would have been in', () => {
+    const replica = new Replica();
+    const long = 'k'.repeat(1_025);
+    const never = undefined as never;
+    const refused: [string, () => unknown][] = [
+      ['invalid-value', () => replica.map('new').map('in it').set('k', never)],
+      ['invalid-value', () => replica.map('new').set('k', Number.NaN)],
+      ['limit-exceeded', () => replica.map('new').set('k', 'x'.repeat(1_000_000))],
+      ['limit-exceeded', () => replica.map('new').set(long, 1)],
+      ['limit-exceeded', () => replica.map('new').map(long).set('k', 1)],
+      [
+        'limit-exceeded',
+        () =>
+          replica
+            .map('new')
+            .text(`${'é'.repeat(512)}x`)
+            .insert(0, 'x'),
+      ],
+      ['limit-exceeded', () => replica.map('new').create(long, 'map')],
+      ['invalid-option', () => replica.map('new').create('k', 'tree' as never)],
+      ['invalid-value', () => replica.list('new').insert(0, never)],
+      ['invalid-value', () => replica.map('new').list('in it').push([never])],
+      ['invalid-option', () => replica.list('new').insertContainer(0, 'tree' as never)],
+      ['invalid-value', () => replica.set('new').add(never)],
+      ['invalid-value', () => replica.counter('new').increment(0.5)],
+      ['index-out-of-range', () => replica.text('new').insert(1, 'x')],
+    ];
+    const before = [replica.revision, replica.toJSON(), replica.encodeSnapshot()];
+    for (const [expected, write] of refused) expect(code(write)).toBe(expected);
+    expect([replica.revision, replica.toJSON(), replica.encodeSnapshot()]).toEqual(before);
+    expect(replica.takeUpdate()).toBeUndefined();
+    replica.map('new').map('é'.repeat(512)).set('k'.repeat(1_024), 1);
+    expect(replica.map('new').map('é'.repeat(512)).size).toBe(1);
+  });
+});

@@ -4,9 +4,10 @@
 import { JoineryError } from '@joinery/protocol';
 import type { Kind } from '../core/bridge.ts';
 import type { Change } from '../core/change.ts';
-import { type Handle, ListHandle, MapHandle } from '../core/handles.ts';
+import { CounterHandle, type Handle, ListHandle, MapHandle, SetHandle, TextHandle } from '../core/handles.ts';
 import type { Replica } from '../core/replica.ts';
-import type { Plain } from '../core/value.ts';
+
+const handles = [MapHandle, ListHandle, TextHandle, CounterHandle, SetHandle];
 
 /** Returns how many of the changes could be made. */
 export function applyChanges(replica: Replica, changes: readonly Change[]): number {
@@ -38,7 +39,7 @@ function apply(replica: Replica, { path, container, kind, value = null }: Change
     case 'list': {
       if (typeof last !== 'number' || last < 0) return false;
       const index = Math.min(last, handle.length);
-      if (kind === 'insert') handle.insert(index, (value as Plain[])[0] ?? null);
+      if (kind === 'insert') handle.insert(index, Array.isArray(value) ? (value[0] ?? null) : null);
       else if (kind === 'remove') handle.delete(index, Math.min(Number(value), handle.length - index));
       else if (index >= handle.length) return false;
       else if (kind === 'create') handle.setContainer(index, value as Kind);
@@ -77,9 +78,9 @@ function find(replica: Replica, path: readonly (string | number)[], kind: Kind):
     const isLast = depth === path.length - 1;
     if (handle instanceof MapHandle && typeof part === 'string') {
       const next: unknown = handle.get(part);
-      if (isHandle(next)) handle = next;
-      else if (isLast) handle = named(handle, part, kind);
-      else return undefined;
+      const found: Handle | undefined = isHandle(next) ? next : isLast ? named(handle, part, kind) : undefined;
+      if (found === undefined) return undefined;
+      handle = found;
     } else if (handle instanceof ListHandle && typeof part === 'number') {
       const next: unknown = handle.get(part);
       if (!isHandle(next)) return undefined;
@@ -89,7 +90,8 @@ function find(replica: Replica, path: readonly (string | number)[], kind: Kind):
   return handle.kind === kind ? handle : undefined;
 }
 
-function named(map: MapHandle, key: string, kind: Kind): Handle {
+/** Undefined for a kind that this version doesn't know. */
+function named(map: MapHandle, key: string, kind: Kind): Handle | undefined {
   switch (kind) {
     case 'map':
       return map.map(key);
@@ -101,9 +103,12 @@ function named(map: MapHandle, key: string, kind: Kind): Handle {
       return map.counter(key);
     case 'set':
       return map.setOf(key);
+    default:
+      return undefined;
   }
 }
 
 function isHandle(value: unknown): value is Handle {
-  return typeof value === 'object' && value !== null && 'resolve' in value;
+  // By what it is: a plain value may have whatever members a handle has.
+  return handles.some((handle) => value instanceof handle);
 }

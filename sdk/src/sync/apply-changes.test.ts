@@ -1,0 +1,97 @@
+import { beforeAll, describe, expect, test } from 'vitest';
+import type { Change } from '../core/change.ts';
+import { init, Replica } from '../core/index.ts';
+import { seededRandom } from '../testing/random.ts';
+import { applyChanges } from './apply-changes.ts';
+
+beforeAll(() => init());
+
+/** How many times as much as usual is to be done. */
+const rounds = Number(process.env.JOINERY_ROUNDS ?? 1);
+
+function replicaOf(agent: bigint): Replica {
+  const replica = new Replica({ agent, now: () => 1_700_000_000_000 });
+  replica.map('map').set('a', 1);
+  replica.list('list').insert(0, 'x');
+  replica.text('text').insert(0, 'abc');
+  replica.counter('counter').increment(1);
+  replica.set('set').add('x');
+  // What looks like a handle, and is a value that somebody has put there.
+  replica.root.set('like a map', { resolve: 1, kind: 'map' });
+  replica.root.set('like a text', { resolve: 1, kind: 'text', length: 9 });
+  replica.takeUpdate();
+  return replica;
+}
+
+describe('changes that are made again', () => {
+  test('pass over a value that looks like a container', () => {
+    const replica = replicaOf(1n);
+    const before = replica.toJSON();
+    const changes: Change[] = [
+      { container: 'map', kind: 'set', path: ['like a map', 'a'], value: 1 },
+      { container: 'text', kind: 'insert', path: ['like a text', 0], value: 'x' },
+      { container: 'map', kind: 'set', path: ['like a map', 'b', 'c'], value: 1 },
+    ];
+    // Where none is found, the last one is made in the place of what was there, as a write to the key would.
+    expect(applyChanges(replica, changes.filter(({ container }) => container === 'map').slice(1))).toBe(0);
+    expect(replica.toJSON()).toEqual(before);
+    expect(applyChanges(replica, changes)).toBe(3);
+    expect(replica.toJSON()).toMatchObject({ 'like a map': { a: 1, b: { c: 1 } }, 'like a text': 'x' });
+  });
+
+  test('are made or left out, whatever they say: 10,000 of them', { timeout: 60_000 * rounds }, () => {
+    const random = seededRandom(1);
+    const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
+    const parts = [
+      'map',
+      'list',
+      'text',
+      'counter',
+      'set',
+      'like a map',
+      'like a text',
+      'new',
+      '__proto__',
+      '',
+      'k'.repeat(2_000),
+    ];
+    const numbers = [0, 1, -1, 1.5, Number.NaN, 2 ** 31, 2 ** 53, Number.NEGATIVE_INFINITY];
+    const values = [
+      undefined,
+      null,
+      'x',
+      [],
+      ['x'],
+      [[['x']]],
+      { resolve: 1 },
+      'map',
+      'text',
+      '\ud800',
+      new Uint8Array(2),
+      ...numbers,
+    ];
+    const containers = ['map', 'list', 'text', 'counter', 'set', 'tree', 'constructor'];
+    const kinds = ['set', 'create', 'delete', 'insert', 'remove', 'increment', 'add', 'move'];
+    let replica = replicaOf(1n);
+    let made = 0;
+    for (let count = 0; count < 10_000 * rounds; count += 1) {
+      if (count % 100 === 0) {
+        replica.free();
+        replica = replicaOf(BigInt(count + 2));
+      }
+      const path = Array.from({ length: Math.floor(random() * 4) }, () =>
+        random() < 0.7 ? pick(parts) : pick(numbers),
+      );
+      const change = { container: pick(containers), kind: pick(kinds), path, value: pick(values) };
+      const { revision } = replica;
+      const done = applyChanges(replica, [change as unknown as Change]);
+      made += done;
+      if (done === 0 && replica.revision !== revision) {
+        throw new Error(`changed by what was left out: ${JSON.stringify(change)}`);
+      }
+      JSON.stringify(replica.toJSON());
+    }
+    expect(made).toBeGreaterThan(100);
+    replica.free();
+  });
+});

@@ -2,9 +2,10 @@
 // snapshots to be trimmed, envelopes to be described and replayed. The core's own tests damage the same from within; here is
 // what the boundary makes of it: typed errors, nothing changed, and no memory that is never given back.
 
+import { crc32 } from 'node:zlib';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { damage, seededRandom } from '../../../protocol/src/testing/damage.ts';
-import { crc32 } from '../storage/checksum.ts';
+
 import { init, JoineryError, type ReplayOptions, Replica } from './index.ts';
 import { coreMemory } from './load.ts';
 

@@ -23,8 +23,8 @@ export const features = {
   clocks: false,
   /** Documents are trimmed at any moment: with clients online, offline, in the middle of something. Frames don't overtake others. */
   trims: true,
-  /** Backups are made, and the database goes back to one. Off: too few seeds were run. */
-  restores: false,
+  /** Backups are made, and the database goes back to the last one: each author brings back what it lacks. */
+  restores: true,
 } as const satisfies Readonly<Record<string, boolean>>;
 
 export type Feature = keyof typeof features;

@@ -982,13 +982,15 @@ export class EngineDocument implements Sleeper {
 
   /** An envelope that is in storage, and isn't acknowledged there: to be sent, or known here to be at the server. */
   #takeUp(envelope: StoredEnvelope): boolean {
+    const { environment, journal, tabs } = this.#context;
     const acknowledgement = this.#outbox.acknowledgementOf(envelope);
-    if (acknowledgement === undefined) {
+    // Where it stands may have been known to storage alone, and lost with a damaged record: the server tells it again.
+    const isAsked = tabs.leads && acknowledgement?.position === 0;
+    if (acknowledgement === undefined || isAsked) {
       this.#outbox.add(envelope, envelope.bytes, envelope.at_ms, true);
       return false;
     }
     // It was read before the acknowledgement was stored, or another tab wrote it and did not live to store one.
-    const { environment, journal, tabs } = this.#context;
     if (!tabs.leads) return true;
     if (this.#unstoredAcknowledgements === undefined) {
       this.#unstoredAcknowledgements = new Set();

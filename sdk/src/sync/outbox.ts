@@ -160,9 +160,11 @@ export class Outbox {
     return false;
   }
 
-  /** The server has these, whether or not there is an entry yet. */
+  /** The server has these, whether or not there is an entry yet. Position 0: it isn't known here where they stand. */
   note({ agent, to, position }: Acknowledgement): void {
-    if (to > (this.#acknowledged.get(agent)?.to ?? 0)) this.#acknowledged.set(agent, { agent, to, position });
+    const known = this.#acknowledged.get(agent);
+    const isNews = to > (known?.to ?? 0) || (to === known?.to && known.position === 0);
+    if (isNews) this.#acknowledged.set(agent, { agent, to, position });
   }
 
   /** Notes what another one knew. */

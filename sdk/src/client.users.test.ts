@@ -4,6 +4,7 @@
 import { describe, expect, test } from 'vitest';
 import type { Client } from './client.ts';
 import { MemoryStorage } from './storage/memory.ts';
+import { ControlledStorage } from './testing/controlled-storage.ts';
 import { VirtualDevice } from './testing/virtual-device.ts';
 import { World } from './testing/world.ts';
 
@@ -254,4 +255,81 @@ describe('signing out', () => {
     expect(closed.value).toEqual({});
     await world.untilSynced(nobody);
   });
+});
+
+describe('tabs of one device with tokens of two users', () => {
+  async function twoTabs(connect: boolean) {
+    const world = await worldOfUsers();
+    const device = new VirtualDevice(world.time);
+    const storage = new MemoryStorage({ shared: true });
+    const events: string[][] = [[], []];
+    const clients = ['ada', 'bob'].map((user, index) => {
+      const client = world.client(storage, { ...tokenOf(user), connect }, device.tab());
+      client.subscribeEvents(({ type }) => events[index]?.push(type));
+      return client;
+    }) as [Client, Client];
+    const documents = clients.map((client, index) => client.document<Fields>(`notes-${index}`));
+    return { world, device, storage, events, clients, documents };
+  }
+
+  test('that nobody was signed in on before: each has its own data and its own connection', async () => {
+    const { world, device, events, clients, documents, storage } = await twoTabs(true);
+    const receipts = documents.map((document, index) => document.update({ by: String(index) }));
+    await world.time.settled(Promise.all(receipts.map(({ synced }) => synced)));
+    await world.untilSynced(...clients);
+    await world.time.advance(5_000);
+    expect([world.server.connections, device.locks.length, events]).toEqual([2, 2, [[], []]]);
+    const areas = ['', 'ada', 'bob'].map((user) => storage.area({ server: 'ws://server/sync', user, name: 'default' }));
+    const held = areas.map((area) => [...area.documents.keys()]).filter(({ length }) => length > 0);
+    expect(held.sort()).toEqual([['notes-0'], ['notes-1']]);
+  });
+
+  test('that were opened before the server could be asked: the second one is told, and follows the first no more', async () => {
+    const { world, clients, documents, events } = await twoTabs(false);
+    await world.time.settled(Promise.all(documents.map(({ loaded }) => loaded)));
+    for (const client of clients) client.connect();
+    await world.time.until(() => events.some((list) => list.includes('user-changed')));
+    await world.time.advance(5_000);
+    expect(events.flat()).toEqual(['user-changed']);
+    const [stays, goes] = events[0]?.length === 0 ? [0, 1] : [1, 0];
+    expect(() => documents[goes]?.update({ late: 'x' })).toThrow(expect.objectContaining({ code: 'closed' }));
+    await world.time.settled(documents[stays]?.update({ by: 'me' }).synced ?? Promise.reject());
+    expect(world.server.connections).toBe(1);
+  });
+
+  test('a follower whose token is not the last user’s is told as a leader would be', async () => {
+    const world = await worldOfUsers();
+    const device = new VirtualDevice(world.time);
+    const storage = new MemoryStorage({ shared: true });
+    const ada = world.client(storage, tokenOf('ada'), device.tab());
+    const notes = ada.document<Fields>('notes');
+    await world.time.settled(notes.update({ by: 'ada' }).synced);
+    await world.time.advance(100);
+    const bob = world.client(storage, tokenOf('bob'), device.tab());
+    const events: string[] = [];
+    bob.subscribeEvents(({ type }) => events.push(type));
+    await world.time.until(() => events.includes('user-changed'));
+    await world.time.settled(notes.update({ still: 'ada' }).synced);
+  });
+});
+
+test('the user is remembered as soon as storage lets it be', async () => {
+  const world = await worldOfUsers();
+  const memory = new MemoryStorage();
+  const storage = new ControlledStorage(memory);
+  const client = world.client(storage, { ...tokenOf('ada'), connect: false });
+  const notes = client.document<Fields>('notes');
+  await world.time.settled(notes.loaded);
+  storage.failure = Object.assign(new Error('no room'), { name: 'QuotaExceededError' });
+  client.connect();
+  await world.time.until(() => client.status.connection.state === 'online');
+  await world.time.advance(3_000);
+  storage.failure = undefined;
+  await world.time.settled(notes.update({ a: '1' }).synced);
+  await world.time.advance(20_000);
+  await world.time.settled(client.close());
+  const store = await memory.open({ server: 'ws://server/sync', user: '', name: 'default' });
+  const text = new TextDecoder();
+  const values = await Promise.all(['owner', 'last-user'].map((key) => store.readValue(key)));
+  expect(values.map((value) => text.decode(value))).toEqual(['ada', 'ada']);
 });

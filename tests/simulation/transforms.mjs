@@ -52,8 +52,9 @@ export const planted = [
     transforms: [
       {
         file: 'server/src/documents/committer.ts',
-        find: "    const outcomes = await this.#append(writing);\n    if (writing.length > 0) await this.#options.appended(writing.map(({ document }) => document));\n    for (const taken of group) this.#conclude(taken, outcomes.get(taken) ?? 'committed');",
-        replace: "    for (const taken of group) this.#conclude(taken, 'committed');\n    await this.#append(writing);",
+        find: '    const outcomes = await this.#append(writing);\n    let untold: JoineryError | undefined;\n',
+        replace:
+          "    for (const taken of group) this.#conclude(taken, 'committed');\n    await this.#append(writing);\n    if (group.length > 0) return;\n    const outcomes = new Map<Taken, Outcome>();\n    let untold: JoineryError | undefined;\n",
       },
     ],
   },
@@ -203,8 +204,8 @@ export const planted = [
     transforms: [
       {
         file: 'sdk/src/sync/journal.ts',
-        find: "      this.#retryLater(asJoineryError(error, 'storage-failed'));\n      return;",
-        replace: '      this.#queue.splice(0, group.length);\n      return;',
+        find: '} else this.#retryLater(failure);\n      return;',
+        replace: '} else this.#queue.splice(0, group.length);\n      return;',
       },
     ],
   },

@@ -12,7 +12,6 @@ import { CorrectedClock } from './corrected-clock.ts';
 import { type DocumentContext, EngineDocument } from './engine-document.ts';
 import { EngineSpaces } from './engine-spaces.ts';
 import { Journal } from './journal.ts';
-import { KnownUsers } from './known-users.ts';
 import {
   type EnginePort,
   type EngineStatus,
@@ -24,8 +23,9 @@ import {
 } from './messages.ts';
 import { RetainedBytes } from './outbox.ts';
 import { Rejections } from './rejections.ts';
-import { type DocumentEffect, SessionDriver } from './session-driver.ts';
+import type { DocumentEffect } from './session-driver.ts';
 import { TabSession } from './tab-session.ts';
+import { TabUser } from './tab-user.ts';
 import { UnsyncedWork } from './unsynced-work.ts';
 
 export interface EngineOptions {
@@ -83,11 +83,7 @@ export class Engine {
   #counted = false;
   readonly #clock: CorrectedClock;
   #namespace: Namespace;
-  #users: KnownUsers | undefined;
-  /** Whose data this is; undefined where that was never said, or need not be. */
-  #user: string | undefined;
-  /** Asks the server whose the token is. */
-  #asking: SessionDriver | undefined;
+  readonly #user: TabUser;
   /** Storage is to be read again. */
   #cancelLook: Cancel | undefined;
   /** News of documents or rejections could not be read. */
@@ -112,7 +108,7 @@ export class Engine {
       { environment, transport, url, token },
       {
         connection: (status) => this.#connectionChanged(status),
-        authenticated: (user) => this.#authenticated(user),
+        authenticated: (user) => this.#user.authenticated(user),
         document: (effect: DocumentEffect) => {
           this.#documents.get(effect.document)?.handle(effect);
           this.#spaces?.observe(effect);
@@ -140,16 +136,25 @@ export class Engine {
         },
       },
     );
+    this.#user = new TabUser({ environment, transport, url, token }, options.namespace, {
+      connection: (status) => this.#connectionChanged(status),
+      failed: (error) => {
+        this.#sessionError = error;
+        this.#statusSoon();
+      },
+      changed: (error, to) => this.#userChanged(error, to),
+      broken: (error) => this.#break(error),
+    });
     this.#start().catch((error: unknown) => this.#break(error));
   }
 
   receive(message: ToEngine): void {
     if (this.#ended) return;
+    this.#user.steer(message);
     if (this.#early !== undefined) {
       // Without a storage there is nothing to wait for; what was written stays with the main thread.
       if (message.type === 'end' && this.#storage.state === 'failed') this.#endNow(this.#storage.lastError);
       else this.#early.push(message);
-      if (this.#asking !== undefined) this.#steer(this.#asking, message);
       if (message.type === 'end') this.#endUnopened();
       return;
     }
@@ -210,6 +215,7 @@ export class Engine {
         break;
       case 'connect':
         this.#tabs.connect();
+        if (this.#leader?.connection.state === 'online') this.#user.verify();
         break;
       case 'disconnect':
         this.#tabs.disconnect();
@@ -318,7 +324,8 @@ export class Engine {
     let failure: JoineryError | undefined;
     for (const storage of storages) {
       try {
-        const namespace = await this.#namespaceIn(storage);
+        const { namespace: base, asksUser = false } = this.#options;
+        const namespace = asksUser ? await this.#user.namespaceIn(storage) : base;
         this.#namespace = namespace;
         const store = await storage.open(namespace, {
           blocked: (error) => this.#storageState('opening', asJoineryError(error, 'storage-locked')),
@@ -337,72 +344,6 @@ export class Engine {
     throw failure ?? new Error('Expected a storage to open, got none to try.');
   }
 
-  /** Whose data is to be opened; where that is known to nobody but the server, it is asked first. */
-  async #namespaceIn(storage: Storage): Promise<Namespace> {
-    const { namespace, asksUser = false } = this.#options;
-    if (!asksUser) return namespace;
-    this.#users = new KnownUsers(storage, namespace);
-    const guess = await this.#users.guess();
-    if (guess.kind === 'unknown') {
-      this.#user = await this.#askUser();
-      return await this.#users.signedIn(this.#user);
-    }
-    if (guess.kind === 'known') this.#user = guess.user;
-    return guess.namespace;
-  }
-
-  /** Connects for no more than to hear whose the token is. */
-  #askUser(): Promise<string> {
-    const { environment, transport, url, token } = this.#options;
-    return new Promise((resolve) => {
-      const probe: SessionDriver = new SessionDriver(
-        { environment, transport, url, token },
-        {
-          connection: (status) => this.#connectionChanged(status),
-          authenticated: (user) => {
-            probe.close();
-            this.#asking = undefined;
-            resolve(user);
-          },
-          document: () => {},
-          space: () => {},
-          clock: () => {},
-          failed: (error) => {
-            this.#sessionError = error;
-            this.#statusSoon();
-          },
-          broken: (error) => this.#break(error),
-        },
-      );
-      this.#asking = probe;
-      for (const message of this.#early ?? []) this.#steer(probe, message);
-    });
-  }
-
-  #steer(probe: SessionDriver, message: ToEngine): void {
-    if (message.type === 'connect') probe.connect();
-    else if (message.type === 'disconnect' || message.type === 'end') probe.disconnect();
-    else if (message.type === 'network') probe.network(message.online);
-  }
-
-  /** The server has accepted the token; nothing of any document was said before. */
-  #authenticated(user: string): void {
-    const users = this.#users;
-    if (users === undefined || this.#user === user) return;
-    if (this.#user !== undefined) {
-      this.#userChanged(userChanged(this.#user, user), user);
-      return;
-    }
-    this.#user = user;
-    users.signedIn(user).then(
-      ({ user: namespace }) => {
-        // Another tab was quicker, with another user.
-        if (namespace !== '') this.#userChanged(userChanged('', user), user);
-      },
-      (error: unknown) => this.#adoptFailed(error),
-    );
-  }
-
   /** What is here is not this user's: it stays where it is, for the one whose it is. */
   #userChanged(error: JoineryError, to: string | undefined): void {
     // Nor may it lead the tabs of that one any more.
@@ -412,8 +353,7 @@ export class Engine {
       if (!this.#ended) this.#port.post({ type: 'user-changed', error: errorData(error) });
     };
     // Where the session doesn't say whose it is, the next client asks.
-    const noted = to === undefined ? this.#users?.signedOut() : this.#users?.signedIn(to);
-    (noted ?? Promise.resolve()).then(told, told);
+    this.#user.note(to).then(told, told);
   }
 
   /** The user has signed out in another tab: what is written from now on would be found by whoever comes next. */
@@ -498,6 +438,7 @@ export class Engine {
   }
 
   #lead(): void {
+    this.#user.leads();
     this.#leader = undefined;
     this.#connection = { state: 'offline', attempts: 0 };
     this.#sessionError = undefined;
@@ -514,6 +455,7 @@ export class Engine {
 
   #leaderState(state: LeaderState): void {
     this.#leader = state;
+    if (state.connection.state === 'online') this.#user.verify();
     this.#counted ||= state.counted;
     this.#left.clear();
     for (const pending of state.pending) {
@@ -743,7 +685,7 @@ export class Engine {
     const store = this.#context?.store;
     if (store === undefined) return undefined;
     try {
-      await this.#users?.signedOut();
+      await this.#user.forget();
       if (wipe) {
         this.#tabs.post({ type: 'wiped' });
         this.#tabs.close();
@@ -789,7 +731,7 @@ export class Engine {
   }
 
   #stop(): void {
-    this.#asking?.close();
+    this.#user.stop();
     this.#cancelLook?.();
     this.#tabs.close();
     this.#ended = true;
@@ -797,14 +739,6 @@ export class Engine {
     this.#rejections?.stop();
     this.#context?.journal.stop();
   }
-}
-
-function userChanged(from: string, to: string): JoineryError {
-  return new JoineryError('user-changed', {
-    expected: `a token of the user ${JSON.stringify(from)}`,
-    got: `one of ${JSON.stringify(to)}`,
-    remedy: 'Create another client: it opens the data of the other user.',
-  });
 }
 
 function signedOutElsewhere(): JoineryError {

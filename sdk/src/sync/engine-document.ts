@@ -25,11 +25,12 @@ import { HeldEffects, mayBeMadeAnew } from './held-effects.ts';
 import type { Journal } from './journal.ts';
 import { MainThread, type ReplacedMore } from './main-thread.ts';
 import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine, ToEngine } from './messages.ts';
-import { Outbox, type OutboxEntry, type RetainedBytes } from './outbox.ts';
+import { Outbox, type RetainedBytes } from './outbox.ts';
 import { type Rejections, rejectedListFull } from './rejections.ts';
 import { type Damaged, Replacing, rejectLog } from './replacing.ts';
 import { type ClockState, correctionOf } from './replay-log.ts';
 import { type Retried, retryRejected } from './retrying.ts';
+import { readRetry_ms, Sending } from './sending.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
 import { type RestingReplica, StoredReplica, type StoredReplicaContext } from './stored-replica.ts';
 import { type DocumentTabs, TabNews } from './tab-news.ts';
@@ -70,7 +71,6 @@ export interface Trouble {
 
 /** In memory for want of working storage: beyond it the main thread has to wait. */
 const keptLimit_bytes = 64 * 1024 * 1024;
-const readRetry_ms = 1_000;
 
 type Opening = Extract<ToEngine, { readonly type: 'open' }>;
 
@@ -124,8 +124,8 @@ export class EngineDocument implements Sleeper {
   #clockRefused = false;
   /** So many updates waited in the replica when its state was last given to the main thread. */
   #withheld = 0;
-  /** Not in storage when they were to be sent: looked for once more when the server has said what it has. */
-  #doubted: WeakSet<OutboxEntry> | undefined;
+  /** Made when there is something to send. */
+  #sending: Sending | undefined;
   /** Own envelopes that storage has lost. */
   #damaged: Damaged[] | undefined;
   #trouble: Trouble | undefined;
@@ -1103,80 +1103,42 @@ export class EngineDocument implements Sleeper {
   }
 
   async #answer(request: NeedEnvelopes): Promise<void> {
-    const { journal, session, store } = this.#context;
+    const { journal, session } = this.#context;
     if (this.#entering !== undefined && journal.error === undefined) {
       const { stored } = this.#entering;
       journal.step(() => Promise.resolve());
       await stored;
     }
-    const selected = this.#outbox.select(request);
-    const missing = selected.filter(({ bytes }) => bytes === undefined);
-    let read: (Uint8Array | undefined)[] = [];
-    if (missing.length > 0) {
-      try {
-        read = await store.read(this.id, missing);
-      } catch (error) {
-        this.#answerLater(request, error);
-        return;
-      }
-    }
-    const fromStorage = new Map(missing.map((entry, index) => [entry, read[index]]));
-    const envelopes: Uint8Array[] = [];
-    for (const entry of selected) {
-      const bytes = entry.bytes ?? fromStorage.get(entry);
-      if (bytes !== undefined) envelopes.push(bytes);
-      // Else the server has it by now, or it can't be read and what follows it must not be sent.
-      else if (this.#outbox.has(entry)) {
-        if (this.#doubted?.has(entry) !== true) {
-          await this.#askAnew(request, entry);
-          return;
-        }
+    this.#sending ??= this.#makeSending();
+    await this.#sending.answer(request, session);
+  }
+
+  #makeSending(): Sending {
+    const { environment, store } = this.#context;
+    const document = this;
+    return new Sending({
+      ...{ document: this.id, environment, store },
+      get outbox(): Outbox {
+        return document.#outbox;
+      },
+      get incarnation(): number {
+        return document.#incarnation;
+      },
+      get local(): StoredReplica | undefined {
+        return document.#local;
+      },
+      get isReplacing(): boolean {
+        return document.#replacing !== undefined;
+      },
+      merge: (stored) => this.#merge(stored),
+      reload: (stored) => this.#reload(stored),
+      lost: ({ agent, from, to }) => {
         this.#damaged ??= [];
-        this.#damaged.push({ agent: entry.agent, from: entry.from, to: entry.to });
+        this.#damaged.push({ agent, from, to });
         this.#replace();
-        return;
-      }
-    }
-    session.answer(this.id, request.request, envelopes);
-  }
-
-  /**
-   * Another tab may have compacted away what this one has not yet heard to be at the server: a new subscription tells how
-   * far each agent is there.
-   */
-  async #askAnew(request: NeedEnvelopes, entry: OutboxEntry): Promise<void> {
-    const { session, store } = this.#context;
-    let stored: StoredDocument;
-    try {
-      stored = await store.load(this.id);
-    } catch (error) {
-      this.#answerLater(request, error);
-      return;
-    }
-    if (this.#local === undefined || this.#replacing !== undefined) return;
-    if (!this.#outbox.has(entry)) {
-      // The server turned out to have it meanwhile: what is left is to be sent.
-      await this.#answer(request);
-      return;
-    }
-    if (stored.incarnation !== this.#incarnation) {
-      await this.#reload(stored);
-      return;
-    }
-    this.#doubted ??= new WeakSet();
-    this.#doubted.add(entry);
-    this.#merge(stored);
-    session.subscribe(this.id, stored.resume);
-  }
-
-  /** Storage can't be read now: there is nothing to send, and it is tried again. */
-  #answerLater({ request }: NeedEnvelopes, error: unknown): void {
-    const { environment, session } = this.#context;
-    const failure = asJoineryError(error, 'storage-failed');
-    if (failure.code === 'closed') return;
-    this.#context.storageFailed(failure);
-    session.answer(this.id, request, []);
-    environment.timer(() => session.changed(this.id), readRetry_ms);
+      },
+      storageFailed: (error) => this.#context.storageFailed(error),
+    });
   }
 
   /** It is done once, and the leader has every document that any tab has. */

@@ -559,8 +559,8 @@ export class EngineDocument implements Sleeper {
     const { session } = this.#context;
     switch (effect.type) {
       case 'subscribed':
-        if (this.#epoch !== effect.epoch && (this.#epoch !== 0 || local.repairs > 0)) {
-          // What is stored, or what was and another tab still has, may name what another epoch had.
+        if (this.#epoch !== effect.epoch && (this.#epoch !== 0 || this.#mayBeOlderElsewhere(local))) {
+          // What is stored, or another tab still has, names what another epoch had.
           this.#replace();
           break;
         }
@@ -883,6 +883,14 @@ export class EngineDocument implements Sleeper {
     const epoch = epochOf(stored);
     this.#entered(epoch);
     this.#isEpochStored ||= epoch !== 0;
+  }
+
+  /**
+   * Damage has left no trace of an epoch that another tab may know. Where there is something to be made anew it was written
+   * without one, and no tab has more.
+   */
+  #mayBeOlderElsewhere(local: StoredReplica): boolean {
+    return local.repairs > 0 && this.#isSynced && this.#context.tabs.isHeld(this.id);
   }
 
   /** Another tab knows which epoch this incarnation is in. It never comes into another. */

@@ -276,7 +276,14 @@ export class EngineDocument implements Sleeper {
       this.#stored(append);
       return;
     }
-    const write = { ...this.#write(), local, clockOffset_ms, rejected };
+    const entered = (): number => this.#epoch;
+    const write = {
+      ...{ ...this.#write(), local, clockOffset_ms, rejected },
+      // Of the moment at which it is stored: where storage fails it may be at the server by then.
+      get epoch(): number {
+        return entered();
+      },
+    };
     journal.write(write, () => {
       // Another incarnation has begun since it was handed over: the main thread has it again.
       if (this.#appends.has(append)) this.#stored(append);

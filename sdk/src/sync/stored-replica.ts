@@ -138,6 +138,17 @@ export class StoredReplica {
     return joined;
   }
 
+  /**
+   * Joins what another tab has told of.
+   *
+   * @throws JoineryError where the core can't read one of them: then storage says which
+   */
+  take(updates: readonly Uint8Array[]): void {
+    const { pendingCount } = this.replica;
+    this.replica.applyUpdates(updates);
+    if (this.replica.pendingCount < pendingCount) this.#context.freed();
+  }
+
   #join(updates: readonly Uint8Array[]): boolean {
     try {
       this.replica.applyUpdates(updates);

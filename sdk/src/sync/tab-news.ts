@@ -196,7 +196,7 @@ export class TabNews {
     try {
       for (const bytes of item.envelopes) given.push({ header: readEnvelope(bytes), bytes });
       const missing = given.filter(({ header }) => header.to > (before.get(header.agent) ?? 0));
-      local.replica.applyUpdates(missing.map(({ bytes }) => bytes));
+      local.take(missing.map(({ bytes }) => bytes));
     } catch (error) {
       if (!(error instanceof JoineryError)) throw error;
       // What is stored is checked; what this tab can't read in it is found out there.

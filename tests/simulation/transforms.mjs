@@ -52,9 +52,9 @@ export const planted = [
     transforms: [
       {
         file: 'server/src/documents/committer.ts',
-        find: '    const outcomes = await this.#append(writing);\n    let untold: JoineryError | undefined;\n',
+        find: '    const outcomes = await this.#append(writing);',
         replace:
-          "    for (const taken of group) this.#conclude(taken, 'committed');\n    await this.#append(writing);\n    if (group.length > 0) return;\n    const outcomes = new Map<Taken, Outcome>();\n    let untold: JoineryError | undefined;\n",
+          "    for (const taken of group) this.#conclude(taken, 'committed');\n    const outcomes = await this.#append(writing);\n    if (outcomes.size >= 0) return;",
       },
     ],
   },
@@ -279,6 +279,61 @@ export const planted = [
         file: 'server/src/documents/committer.ts',
         find: '    document.discard();\n    document.waitAgain(taken);',
         replace: '    document.committed(taken);\n    document.waitAgain(taken);',
+      },
+    ],
+  },
+  {
+    name: 'trim-ignores-the-backup',
+    why: 'a document is trimmed though a backup lacks something of it',
+    transforms: [
+      {
+        file: 'server/src/documents/documents.ts',
+        find: '    if (safe < document.head) {',
+        replace: '    if (safe < document.head && !always) {',
+      },
+    ],
+  },
+  {
+    name: 'safe-position-ignored',
+    why: "own envelopes are removed when the server has them, also where its backup hasn't",
+    transforms: [
+      {
+        file: 'sdk/src/storage/assemble.ts',
+        find: 'const passed = (position: number): boolean => state.safe !== undefined && position <= state.safe.position;',
+        replace: 'const passed = (position: number): boolean => state.safe !== undefined && position >= 0;',
+      },
+    ],
+  },
+  {
+    name: 'incarnation-is-not-checked',
+    why: 'what was written in an earlier incarnation is stored in a later one',
+    transforms: [
+      {
+        file: 'sdk/src/storage/assemble.ts',
+        find: 'if (incarnation !== state.incarnation) throw new StaleIncarnation(',
+        replace: 'if (incarnation > state.incarnation) throw new StaleIncarnation(',
+      },
+    ],
+  },
+  {
+    name: 'swap-ignores-later-appends',
+    why: 'a swap takes place though another tab has appended what it does not know of',
+    transforms: [
+      {
+        file: 'sdk/src/storage/assemble.ts',
+        find: 'if (to !== swap.expectAgents.get(agent)) return undefined;',
+        replace: 'if (to < (swap.expectAgents.get(agent) ?? 0)) return undefined;',
+      },
+    ],
+  },
+  {
+    name: 'rejections-are-not-stored',
+    why: 'what came to nothing in a swap is not in the rejected list',
+    transforms: [
+      {
+        file: 'sdk/src/storage/memory.ts',
+        find: 'const rejected = swap.rejected.map((one)',
+        replace: 'const rejected = swap.rejected.slice(0, 0).map((one)',
       },
     ],
   },

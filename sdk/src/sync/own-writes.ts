@@ -277,6 +277,8 @@ export class OwnWrites {
       // It was in storage, also where it is in the rejected list now.
       told.push(() => receipt.markDurable());
       if (fate.kind === 'done') told.push(() => receipt.markSynced());
+      // What was made together with it may not be there yet.
+      else if (fate.kind === 'void') this.#asking.push(receipt);
       else if (fate.kind === 'rejected') told.push(() => receipt.markRejected(fate.error));
       else if (fate.kind === 'moved') {
         agent = fate.agent;

@@ -13,8 +13,10 @@ export interface NamedRange {
 }
 
 export type Fate =
-  /** The server has it, or nothing of it was left to do. */
+  /** The server has it. */
   | { readonly kind: 'done' }
+  /** Nothing of it was left to do. */
+  | { readonly kind: 'void' }
   | { readonly kind: 'rejected'; readonly error: JoineryError }
   /** Its operations have these dots now, and are in storage. */
   | ({ readonly kind: 'moved' } & NamedRange)
@@ -53,7 +55,7 @@ export class WriteFates {
       if (hit !== undefined) return { kind: 'rejected', error: new JoineryError(hit.code, hit.message) };
       if (high <= closed.last) return { kind: 'done' };
       const next = this.#translated(index, name, low, high);
-      if (next === undefined) return { kind: 'done' };
+      if (next === undefined) return { kind: 'void' };
       [name, low, high, isMoved] = [next.agent, next.from, next.to, true];
     }
     if (isMoved) return { kind: 'moved', agent: name, from: low, to: high };

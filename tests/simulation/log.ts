@@ -45,8 +45,10 @@ export type LogRecord =
       readonly from: number;
       readonly to: number;
       readonly into: { readonly agent: bigint; readonly from: number; readonly to: number };
-      /** How many seqs of it did not come through. */
-      readonly rejected: number;
+      /** The new seq of each of its operations; 0 for one that made none. */
+      readonly names: readonly number[];
+      /** What of it did not come through. */
+      readonly rejected: readonly { readonly from: number; readonly to: number }[];
     }
   /** A document begins anew: one agent's operations stand for everything that the version covers. */
   | {

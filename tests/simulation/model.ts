@@ -69,6 +69,7 @@ interface Alias {
   readonly isAstray: boolean;
 }
 
+type Name = Pick<Alias, 'agent' | 'from' | 'to'>;
 type Replayed = Extract<LogRecord, { readonly type: 'replayed' }>;
 type Restored = Extract<LogRecord, { readonly type: 'restored' }>;
 type Trimmed = Extract<LogRecord, { readonly type: 'trimmed' }>;
@@ -120,6 +121,8 @@ export function tokensOf(text: string): string[] | undefined {
 export class Model {
   readonly #documents = new Map<string, Operation[]>();
   readonly #documentOf = new Map<bigint, string>();
+  readonly #ownNames = new Map<Operation, readonly Name[]>();
+  readonly #void = new Set<Operation>();
   readonly #aliases = new Map<Operation, readonly Alias[]>();
   #isRestored = false;
   /** Documents that a restored backup has taken back to before a trim. */
@@ -141,23 +144,43 @@ export class Model {
   }
 
   /** Takes note that operations have other names as well. */
-  replay({ agent, from, to, into, rejected }: Replayed): void {
+  replay(record: Replayed): void {
+    const { agent, from, to, into } = record;
     const document = this.#documentOf.get(agent);
     if (document === undefined) return;
+    for (const operation of this.operations(document)) this.#follow(operation, record);
     const isMade = into.to > into.from;
+    const isRejected = record.rejected.length > 0;
     if (isMade) this.#documentOf.set(into.agent, document);
-    else if (rejected > 0) return;
+    else if (isRejected) return;
     const name = isMade ? into : nothingLeft;
     const within = (range: { readonly agent: bigint; readonly from: number; readonly to: number }): boolean =>
       range.agent === agent && range.from >= from && range.to <= to;
     for (const operation of this.operations(document)) {
       const known = this.#aliases.get(operation) ?? [];
       if (!within(operation) && !known.some(within)) continue;
-      const isPart = rejected > 0 || known.some((alias) => within(alias) && alias.isPart);
+      const isPart = isRejected || known.some((alias) => within(alias) && alias.isPart);
       const restoredBy = this.#isRestored ? operation.tab.slice(0, 1) : undefined;
       const isAstray = this.#undone.has(document);
       this.#aliases.set(operation, [...known, { ...name, isPart, restoredBy, isAstray }]);
     }
+  }
+
+  /** Its names to the operation, not to the envelope; and whether it came to nothing without being rejected. */
+  #follow(operation: Operation, { agent, from, to, into, names, rejected }: Replayed): void {
+    const own = this.#ownNames.get(operation) ?? [operation];
+    const name = own.find((range) => range.agent === agent && range.from >= from && range.to <= to);
+    if (name === undefined) return;
+    const made = names.slice(name.from - from, name.to - from).filter((seq) => seq > 0);
+    if (made.length > 0) {
+      const next = { agent: into.agent, from: Math.min(...made) - 1, to: Math.max(...made) };
+      this.#ownNames.set(operation, [...own, next]);
+    } else if (!rejected.some((range) => range.to > name.from && range.from < name.to)) this.#void.add(operation);
+  }
+
+  /** A replay found nothing of it left to do, what it was about being gone or refused: it is where its author wanted it. */
+  isVoid(operation: Operation): boolean {
+    return this.#void.has(operation);
   }
 
   /** Takes note that the server lacks what it once had: each author brings back its own. */

@@ -169,7 +169,8 @@ test('what one device deletes of another one’s may be missed only where both b
     from: seq - 1,
     to: seq,
     into: { agent: into, from: 0, to: 1 },
-    rejected: 0,
+    names: [1],
+    rejected: [],
   });
   const theirs = write(2, 0, 1, [{ type: 'erase', token: '<1>' }], 9n);
   if (theirs.type === 'write') Object.assign(theirs.operation, { tab: 'b1', before: new Map([[agent, 1]]) });

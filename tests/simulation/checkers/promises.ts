@@ -47,6 +47,7 @@ export const receiptsNeverEarly: MakeChecker = (model) => {
       else if (record.type === 'receipt' && record.state !== 'rejected') {
         const operation = operations.get(record.operation);
         if (operation === undefined || reaches(model, reached, server, operation)) return undefined;
+        if (model.isVoid(operation)) return undefined;
         if (record.state === 'synced') return `operation ${operation.id} is called synced, and isn't at the server`;
         const device = operation.tab.slice(0, 1);
         if (!reaches(model, reached, device, operation))
@@ -86,7 +87,7 @@ export const nothingPromisedLost: MakeChecker = (model) => {
     end() {
       for (const [id, state] of promised) {
         const operation = operations.get(id);
-        if (operation === undefined || rejected.has(id)) continue;
+        if (operation === undefined || rejected.has(id) || model.isVoid(operation)) continue;
         const { document, tab } = operation;
         if (model.has(finals.get(document) ?? new Map(), operation)) continue;
         // The author's disk never had it: a server that lost it in a restored backup can't get it back.
@@ -142,7 +143,7 @@ export const refusalSurfaces: MakeChecker = (model) => {
     },
     end() {
       for (const operation of operations) {
-        if (rejected.has(operation.id) || !touches(model, refused, operation)) continue;
+        if (rejected.has(operation.id) || model.isVoid(operation) || !touches(model, refused, operation)) continue;
         if (touches(model, told, operation)) continue;
         // It was asked for again when it was allowed.
         if (model.has(finals.get(operation.document) ?? new Map(), operation)) continue;

@@ -6,6 +6,8 @@ import { readEnvelope } from '@joinery/protocol';
 import { decodeVersion, Replay, Replica } from 'joinery/core';
 import type { Content, LogRecord, Version } from '../log.ts';
 
+type EnvelopeName = Extract<LogRecord, { readonly type: 'replayed' }>['into'];
+
 interface Seen {
   readonly id: number;
   revision: number;
@@ -52,10 +54,17 @@ Replay.prototype.add = function (envelope) {
   const after = into && reachedBy(into);
   if (after !== undefined) known.set(after.agent, after.seq);
   const made = { agent: after?.agent ?? 0n, from: before?.seq ?? 0, to: after?.seq ?? 0 };
-  const rejected = outcome.rejected.reduce((sum, range) => sum + range.to - range.from, 0);
-  replayed({ type: 'replayed', agent, from, to, into: made, rejected });
+  const names = Array.from({ length: to - from }, (_, index) => nameOf(this, agent, from + 1 + index, made));
+  const rejected = outcome.rejected.map((range) => ({ from: range.from, to: range.to }));
+  replayed({ type: 'replayed', agent, from, to, into: made, names, rejected });
   return outcome;
 };
+
+/** What an operation has become just now; 0 for nothing. */
+function nameOf(replay: Replay, agent: bigint, seq: number, made: EnvelopeName): number {
+  const name = replay.translate(agent, seq);
+  return name !== undefined && name.agent === made.agent && name.seq > made.from ? name.seq : 0;
+}
 
 function reachedBy(replica: Replica): { readonly agent: bigint; readonly seq: number } | undefined {
   const { agent } = replica;

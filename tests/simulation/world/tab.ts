@@ -1,6 +1,7 @@
 // One tab: the real client on a simulated environment. It is opened, edited in, frozen, closed and killed; it tells the log
 // what its app sees. What to write is chosen here, from what the tab shows.
 
+import { JoineryError } from '../../../protocol/src/index.ts';
 import type { Client } from '../../../sdk/src/client.ts';
 import { createClientIn } from '../../../sdk/src/client.ts';
 import type { CounterDocument } from '../../../sdk/src/documents/counter.ts';
@@ -175,10 +176,17 @@ export class Tab {
     this.openDocument(id);
     const handles = this.#open.get(id);
     if (handles === undefined) return;
-    if (!handles.whole.isLoaded) {
-      this.#editEarly(handles, kind, thrown);
-      return;
+    try {
+      if (handles.whole.isLoaded) this.#edit(id, handles, kind, thrown);
+      else this.#editEarly(handles, kind, thrown);
+    } catch (error) {
+      // Nothing that happens here makes a document one that can't be used.
+      if (!(error instanceof JoineryError)) throw error;
+      this.#fault(`an edit (${kind}) of ${id} failed: ${error.code}`);
     }
+  }
+
+  #edit(id: string, handles: OpenHandles, kind: EditKind, thrown: number): void {
     const plan = this.#plan(handles, kind, thrown);
     if (plan === undefined) return;
     let receipt: Receipt | undefined;

@@ -67,6 +67,16 @@ export const planted = [
         find: "if (last !== undefined && to <= lastSeq) return { type: 'duplicate', last };",
         replace: "if (last !== undefined && to <= lastSeq) return { type: 'take' };",
       },
+      {
+        file: 'server/src/documents/live-document.ts',
+        find: 'if (replica.applyUpdate(envelope)) return undefined;',
+        replace: 'if (replica.applyUpdate(envelope) || replica.pendingCount === before) return undefined;',
+      },
+      {
+        file: 'server/src/storage/storage.ts',
+        find: 'if (known.closed || known.seq !== envelope.from) return false;',
+        replace: 'if (known.closed || known.seq < envelope.from) return false;',
+      },
     ],
   },
   {
@@ -77,6 +87,16 @@ export const planted = [
         file: 'server/src/documents/decide.ts',
         find: '  if (from > lastSeq) {',
         replace: '  if (from > lastSeq && from < 0) {',
+      },
+      {
+        file: 'server/src/documents/live-document.ts',
+        find: 'if (replica.applyUpdate(envelope)) return undefined;',
+        replace: 'if (replica.applyUpdate(envelope) || replica.pendingCount > before) return undefined;',
+      },
+      {
+        file: 'server/src/storage/storage.ts',
+        find: 'if (known.closed || known.seq !== envelope.from) return false;',
+        replace: 'if (known.closed || known.seq > envelope.from) return false;',
       },
     ],
   },
@@ -312,17 +332,6 @@ export const planted = [
         file: 'sdk/src/storage/assemble.ts',
         find: 'if (incarnation !== state.incarnation) throw new StaleIncarnation(',
         replace: 'if (incarnation > state.incarnation) throw new StaleIncarnation(',
-      },
-    ],
-  },
-  {
-    name: 'swap-ignores-later-appends',
-    why: 'a swap takes place though another tab has appended what it does not know of',
-    transforms: [
-      {
-        file: 'sdk/src/storage/assemble.ts',
-        find: 'if (to !== swap.expectAgents.get(agent)) return undefined;',
-        replace: 'if (to < (swap.expectAgents.get(agent) ?? 0)) return undefined;',
       },
     ],
   },

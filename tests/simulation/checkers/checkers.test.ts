@@ -79,6 +79,16 @@ test.each<[CheckerName, string, LogRecord[]]>([
   ['sameVersionSameState', 'two digests', [insert, state(1, { text: '<1>' }, 'x'), state(1, { text: '<1>' }, 'y')]],
   ['effectExactlyOnce', 'an effect twice', [insert, state(1, { text: '<1><1>' })]],
   ['effectExactlyOnce', 'an effect that is missing', [insert, state(1, {})]],
+  [
+    'effectExactlyOnce',
+    'an operation twice in the log',
+    [insert, committed, { ...committed, position: 2 } as LogRecord],
+  ],
+  [
+    'effectExactlyOnce',
+    'an operation in the log without the one before it',
+    [insert, committed, { ...committed, position: 2, from: 2, to: 3 } as LogRecord],
+  ],
   ['effectExactlyOnce', 'half a token', [insert, state(1, { text: '<1' })]],
   ['effectExactlyOnce', 'half an operation', [write(1, 0, 2, [{ type: 'count', amount: 5 }]), state(1, {})]],
   [

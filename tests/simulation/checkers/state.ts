@@ -48,7 +48,24 @@ function checkContent(model: Model, version: Version, content: Content): Violati
   return model.checkContent(document ?? '', version, content);
 }
 
-export const effectExactlyOnce = modelled('effectExactlyOnce');
+/** Also of the log: a document's epoch has each operation once, and none before its predecessor. */
+export const effectExactlyOnce: MakeChecker = (model) => {
+  const states = modelled('effectExactlyOnce')(model);
+  const reached = new Map<string, number>();
+  return {
+    look(entry) {
+      const { record } = entry;
+      if (record.type !== 'committed') return states.look(entry);
+      const { document, epoch, position, agent, from, to } = record;
+      const key = `${epoch} ${document} ${agent}`;
+      const before = reached.get(key);
+      reached.set(key, Math.max(to, before ?? 0));
+      // What an agent had before the epoch is in the epoch's first state.
+      if (before === undefined || before === from) return undefined;
+      return `position ${position} of ${document} has ${agent.toString(16)} from ${from} on, and the log had it up to ${before}`;
+    },
+  };
+};
 export const causeBeforeEffect = modelled('causeBeforeEffect');
 export const deletedStaysDeleted = modelled('deletedStaysDeleted');
 

@@ -16,11 +16,8 @@ export const features = {
   refusals: true,
   /** Two nodes serve one database. */
   nodes: true,
-  /**
-   * Device clocks are off by up to a day, and jump. Off: a write whose stamp is put right may come below a value of another
-   * device that its author had overwritten, when only a synced envelope says that the author had seen it.
-   */
-  clocks: false,
+  /** Device clocks are off by up to a day, and jump. */
+  clocks: true,
   /** Documents are trimmed at any moment: with clients online, offline, in the middle of something. Frames don't overtake others. */
   trims: true,
   /** Backups are made, and the database goes back to the last one: each author brings back what it lacks. */

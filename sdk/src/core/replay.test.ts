@@ -120,6 +120,19 @@ describe('replay', () => {
     replay.free();
   });
 
+  it('puts no stamp below what its author had overwritten, though only a synced envelope names that', () => {
+    const { server, from, envelopes } = offline([
+      (replica) => replica.root.set('note', 'synced'),
+      (replica) => replica.root.delete('title'),
+    ]);
+    server.applyUpdate(nth(envelopes, 0));
+    const into = load(server.encodeSnapshot(), 3n);
+    const replay = begin(from, into, { clock: { serverTime_ms: now() + 2000, correction_ms: 60_000 } });
+    expect(replay.add(nth(envelopes, 1))).toEqual({ applied: 1, rejected: [] });
+    expect(into.root.get('title')).toBeUndefined();
+    replay.free();
+  });
+
   it('refuses bad input with a code and changes nothing', () => {
     const { from, envelopes, into } = offline([(replica) => replica.root.set('title', 'Mine')]);
     const code = (expected: string) => expect.objectContaining({ code: expected });

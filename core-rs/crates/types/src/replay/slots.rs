@@ -73,7 +73,7 @@ impl Slots {
     }
 
     /// The stamp that a write gets; none where no stamp is left.
-    fn stamp(&self, into: &Document, at: &(u32, Key), old: (Stamp, u64)) -> Option<Stamp> {
+    fn stamp(&self, from: &Document, into: &Document, at: &(u32, Key), old: (Stamp, u64)) -> Option<Stamp> {
         let mut wanted = old.0;
         if let Some(clock) = self.clock {
             let corrected = i128::from(old.0) - (i128::from(clock.correction_ms) << 16);
@@ -82,7 +82,9 @@ impl Slots {
             if let Some(at) = self.number(old.1) {
                 wanted = wanted.max(self.last[at].1.checked_add(1)?);
             }
-            if let Some(slot) = slot(into, at).filter(|slot| self.has_seen(into, old.1, slot.dot)) {
+            if let Some(slot) = slot(into, at).filter(|slot| {
+                self.has_seen(into, old.1, slot.dot) || (slot.stamp < old.0 && is_held(from, into, slot.dot))
+            }) {
                 wanted = wanted.max(slot.stamp.checked_add(1)?);
             }
         }
@@ -113,6 +115,16 @@ impl Slots {
         let named = self.number(agent).and_then(|at| self.seen[at].get((writer, seq)));
         Some(dot.agent) == into.own || agent == writer || named.is_some()
     }
+}
+
+/// Is this write in the author's document? Its author may have seen what only a synced envelope of its own names, which is gone;
+/// whatever it had seen is there, with a stamp below its own. What came there after the write that is replayed counts too then:
+/// a wrong clock is known before anything is joined, but for one that jumps while connected.
+fn is_held(from: &Document, into: &Document, dot: Dot) -> bool {
+    let (writer, seq) = name(into, dot);
+    from.agents
+        .find(writer)
+        .is_some_and(|writer| from.version.get(writer) >= seq)
 }
 
 fn slot<'d>(into: &'d Document, (container, key): &(u32, Key)) -> Option<&'d Slot> {
@@ -146,7 +158,10 @@ impl Replay {
             return Err(Reason::KeyRemoved);
         }
         let by = (stamp, old.0);
-        let stamp = self.slots.stamp(scene.into, &at, by).ok_or(Reason::ParentMissing)?;
+        let stamp = self
+            .slots
+            .stamp(scene.from, scene.into, &at, by)
+            .ok_or(Reason::ParentMissing)?;
         let write = match value {
             ValueRef::Deleted => Write::Deleted,
             ValueRef::Plain(bytes) => Write::Plain(bytes),

@@ -228,6 +228,8 @@ class Pair {
     if (!isFree) this.#last_ms[way] = at;
     timeline.after(at - timeline.now_ms, () => this.#arrive(way, parcel, true));
     if (hostile !== undefined && frame !== undefined && this.#random() < hostile.duplicate) {
+      // What was sent after the first one may come before the second.
+      this.wronged = true;
       timeline.after(at - timeline.now_ms + this.#delay(), () => this.#arrive(way, parcel, false));
     }
   }

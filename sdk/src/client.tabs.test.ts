@@ -365,6 +365,24 @@ test('damage that a follower finds is made good by the leader, and the follower 
   expect([last.text.value, last.client.status.sync.pending]).toEqual(['synced', 0]);
 });
 
+test('damage that a tab set aside without living to tell of it is made good for the tabs that come after it', async () => {
+  const tabs = await Tabs.create(1);
+  const [leader] = tabs.all as [Tab];
+  leader.text.insert(0, 'synced');
+  await tabs.world.untilSynced();
+  await tabs.time.advance(1_000);
+  const namespace = { server: 'ws://server/sync', user: '', name: 'default' };
+  const [record] = tabs.storage.area(namespace).documents.get('notes')?.log.values() ?? [];
+  if (record === undefined) throw new Error('Expected a stored envelope.');
+  record[record.length - 1] = (record.at(-1) ?? 0) ^ 1;
+  // The leader has all of it in memory, and no reason to read.
+  const { damaged } = await (await tabs.storage.open(namespace)).load('notes');
+  expect(damaged).toMatchObject([{ area: 'log' }]);
+  const follower = tabs.add();
+  await tabs.time.until(() => follower.text.value === 'synced', 1_000);
+  expect(follower.client.status.sync).toMatchObject({ state: 'idle', pending: 0 });
+});
+
 test('an envelope that is told before what it rests on, and stored after that was read, reaches the app', async () => {
   const tabs = await Tabs.create(2);
   const [follower] = tabs.followers as [Tab];

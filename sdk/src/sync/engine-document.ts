@@ -934,7 +934,18 @@ export class EngineDocument implements Sleeper {
     const log = local.merge(stored);
     this.#awake = local;
     this.#appends.loaded(decodeVersion(local.replica.version()));
+    // Something of it was set aside and not fetched again: whoever found that may not have lived to tell of it.
+    if (stored.repairs > 0 && stored.resume === undefined && !this.#context.tabs.leads) this.#refetch();
     return log;
+  }
+
+  /** Storage has lost something of it. */
+  #refetch(): void {
+    const { session, tabs } = this.#context;
+    // Only who leads can fetch it again.
+    if (!tabs.leads) this.tabs.changed();
+    // Whoever replaces the document fetches all of it anyway, and must not be disturbed in it.
+    else if (this.#replacing === undefined) session.subscribe(this.id, undefined);
   }
 
   /** @param of gives the replica whose context it is, which may still be loading or have been replaced */
@@ -966,14 +977,7 @@ export class EngineDocument implements Sleeper {
         this.#main.damaged(error);
         this.#setTrouble({ error, blocked: false });
       },
-      refetch: () => {
-        // Whoever replaces the document fetches all of it anyway, and must not be disturbed in it.
-        if (this.#replacing === undefined) this.#context.session.subscribe(this.id, undefined);
-      },
-      setAside: () => {
-        // Only who leads can fetch it again.
-        if (!this.#context.tabs.leads) this.tabs.changed();
-      },
+      refetch: () => this.#refetch(),
       holdsUnstored: () => this.#appends.holdsJoined,
     };
   }

@@ -31,8 +31,6 @@ export interface StoredReplicaContext {
   damaged(error: JoineryError): void;
   /** The stored document was damaged since it was loaded: all of it is to be fetched again. */
   refetch(): void;
-  /** It was this tab that found the damage. */
-  setAside(): void;
   /** Another incarnation is in storage: this one is of no more use. */
   overtaken(stored: StoredDocument): void;
   /** Whether a snapshot made now would hold own writes that are in no log. */
@@ -175,7 +173,6 @@ export class StoredReplica {
       const text = `A stored ${area} record is damaged and was set aside. ${reason}`;
       this.#context.damaged(new JoineryError('storage-corrupt', text));
     }
-    if (stored.damaged.length > 0) this.#context.setAside();
     if (stored.repairs !== this.#repairs) {
       this.#repairs = stored.repairs;
       this.#context.refetch();

@@ -3,6 +3,7 @@
 
 import { JoineryError } from '@joinery/protocol';
 import { describe, expect, test, vi } from 'vitest';
+import { Replica } from './core/index.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import type { DocumentStore, Storage } from './storage/storage.ts';
 import { World } from './testing/world.ts';
@@ -42,6 +43,26 @@ describe('what is pending', () => {
       const store = await storage.open({ server: 'ws://server/sync', user: '', name: 'default' });
       expect(await store.pending()).toEqual([]);
     }
+  });
+});
+
+describe('a log of more envelopes than a call takes arguments', () => {
+  test('is opened', { timeout: 60_000 }, async () => {
+    const world = await World.create();
+    const storage = new MemoryStorage();
+    const store = await storage.open({ server: 'ws://server/sync', user: '', name: 'default' });
+    const replica = new Replica({ now: () => world.time.now(), random: (bytes) => world.time.randomBytes(bytes) });
+    const local: Uint8Array[] = [];
+    for (let count = 1; count <= 130_000; count += 1) {
+      replica.counter('visits').increment(1);
+      for (let made = replica.takeUpdate(); made !== undefined; made = replica.takeUpdate()) local.push(made);
+    }
+    replica.free();
+    await store.append([{ document: 'notes', incarnation: 0, epoch: 0, at_ms: 0, local }]);
+    await store.close();
+    const visits = world.client(storage, { connect: false }).counter('notes', 'visits');
+    await world.time.settled(visits.loaded);
+    expect(visits.value).toBe(130_000);
   });
 });
 

@@ -257,6 +257,13 @@ export function ownAgents(
   return agents;
 }
 
+/** The epoch that a log's own records tell of, where nothing else does; 0: none. */
+export function lastEpoch(log: Iterable<{ readonly epoch: number }>): number {
+  let last = 0;
+  for (const { epoch } of log) last = Math.max(last, epoch);
+  return last;
+}
+
 /** The state after a swap, and which of the old log's records stay; undefined when the swap is void. */
 export function swappedState(
   state: StateRecord,
@@ -268,7 +275,7 @@ export function swappedState(
   for (const [agent, to] of found) if (to !== swap.expectAgents.get(agent)) return undefined;
   const { resume } = swap;
   // The resume point may have been dropped with a damaged record.
-  const epoch = state.resume?.epoch ?? state.safe?.epoch ?? Math.max(...log.map((record) => record.epoch));
+  const epoch = state.resume?.epoch ?? state.safe?.epoch ?? lastEpoch(log);
   const sameEpoch = epoch === resume.epoch;
   const mark = { ...resume, repairs: state.repairs };
   const acknowledged = swap.agents

@@ -66,6 +66,6 @@ export function causalOrder<Envelope extends Orderable>(envelopes: readonly Enve
 
   for (const agent of queues.keys()) advance(agent);
   // Only a circle of causes is left, which no replica writes: still, nothing is dropped.
-  for (const [agent, queue] of queues) ordered.push(...queue.slice(placed.get(agent) ?? 0));
-  return ordered;
+  const circles = Array.from(queues, ([agent, queue]) => queue.slice(placed.get(agent) ?? 0));
+  return [ordered, ...circles].flat();
 }

@@ -9,6 +9,7 @@ import { asJoineryError, JoineryError, type NeedEnvelopes, readEnvelope } from '
 import { decodeVersion } from '../core/index.ts';
 import type { Bridge } from '../core/replay.ts';
 import type { Environment } from '../environment.ts';
+import { lastEpoch } from '../storage/assemble.ts';
 import {
   type Acknowledgement,
   type DocumentStore,
@@ -1196,7 +1197,7 @@ function keyOf({ agent, from }: { readonly agent: bigint; readonly from: number 
 
 /** The epoch of what is stored; 0 where nothing of it has ever been at the server, or damage has left no trace of that. */
 function epochOf({ resume, snapshot, safe, log }: StoredDocument): number {
-  return resume?.epoch ?? snapshot?.epoch ?? safe?.epoch ?? Math.max(0, ...log.map(({ epoch }) => epoch));
+  return resume?.epoch ?? snapshot?.epoch ?? safe?.epoch ?? lastEpoch(log);
 }
 
 function unreadable(): JoineryError {

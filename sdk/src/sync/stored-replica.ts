@@ -177,7 +177,7 @@ export class StoredReplica {
       this.#repairs = stored.repairs;
       this.#context.refetch();
     }
-    const news: Uint8Array[] = [];
+    let news: Uint8Array[] = [];
     if (stored.snapshot?.tag !== this.#tag) {
       if (stored.snapshot !== undefined && this.join([stored.snapshot.bytes])) news.push(stored.snapshot.bytes);
       // Also when it was set aside: the next one takes the place of none.
@@ -187,7 +187,7 @@ export class StoredReplica {
     const version = decodeVersion(this.replica.version());
     const log = causalOrder(stored.log);
     const missing = log.filter(({ agent, to }) => to > (version.get(agent) ?? 0)).map(({ bytes }) => bytes);
-    if (this.join(missing)) news.push(...missing);
+    if (this.join(missing)) news = [...news, ...missing];
     this.#fresh_bytes = this.#removable_bytes = this.#unacknowledged_bytes = 0;
     for (const envelope of log) {
       if (envelope.own && envelope.acknowledged) this.#context.acknowledged(envelope);

@@ -182,12 +182,13 @@ export class OwnWrites {
   /** The client has ended: nothing more will be heard of any write. */
   end(error: JoineryError): void {
     const batches = [...this.#unstored.values(), ...this.#unsynced];
-    const receipts = this.#questions.flatMap((question) => question.receipts);
-    for (const { writes } of [...batches, { writes: this.#written }]) {
-      for (const { receipt } of writes) receipts.push(receipt);
-    }
-    for (const { unchanged } of batches) receipts.push(...unchanged);
-    receipts.push(...this.#asking.splice(0));
+    const writes = [...batches.map((batch) => batch.writes), this.#written].flat();
+    const receipts = [
+      this.#questions.flatMap((question) => question.receipts),
+      writes.map(({ receipt }) => receipt),
+      batches.flatMap(({ unchanged }) => unchanged),
+      this.#asking.splice(0),
+    ].flat();
     if (this.#unchanged !== undefined) receipts.push(this.#unchanged);
     this.#unstored.clear();
     this.#unsynced = [];
@@ -204,7 +205,10 @@ export class OwnWrites {
     if (batch === undefined) return;
     this.#unstored.delete(id);
     const { writes, unchanged } = batch;
-    if (writes.some(({ receipt: { state } }) => state === 'local' || state === 'durable')) this.#unsynced.push(batch);
+    if (writes.some(({ receipt: { state } }) => state === 'local' || state === 'durable')) {
+      // What it brought to the rejected list is there, or dealt with by now: if ever it is handed over again, without that.
+      this.#unsynced.push({ ...batch, rejected: [], unchanged: [] });
+    }
     const isSynced = unsynced.length === 0;
     if (unchanged.length > 0 && !isSynced) this.#questions.push({ seqs: new Map(unsynced), receipts: unchanged });
     this.#answered(id);
@@ -234,7 +238,8 @@ export class OwnWrites {
     this.#unsynced = this.#unsynced.filter(({ agent, to }) => !isReached(agent, to));
     for (const question of this.#questions) {
       for (const [agent, to] of question.seqs) if (isReached(agent, to)) question.seqs.delete(agent);
-      if (question.seqs.size === 0) done.push(...question.receipts);
+      if (question.seqs.size > 0) continue;
+      for (const receipt of question.receipts) done.push(receipt);
     }
     this.#questions = this.#questions.filter(({ seqs: waited }) => waited.size > 0);
     for (const receipt of done) receipt.markSynced();
@@ -249,7 +254,7 @@ export class OwnWrites {
     const left: Batch[] = [];
     const told: (() => void)[] = [];
     const unstored = [...this.#unstored.values()];
-    for (const { unchanged } of unstored) this.#asking.push(...unchanged);
+    this.#askAgain(unstored.flatMap(({ unchanged }) => unchanged));
     for (const batch of [...this.#unsynced.splice(0), ...unstored]) {
       // Stored as one, or not at all.
       const { kind } = batch.to === 0 ? nothing : fateOf(batch.agent, batch.from, batch.to);
@@ -260,13 +265,17 @@ export class OwnWrites {
     }
     this.#unstored.clear();
     this.#inFlight = undefined;
-    for (const { receipts } of this.#questions.splice(0)) this.#asking.push(...receipts);
+    this.#askAgain(this.#questions.splice(0).flatMap(({ receipts }) => receipts));
     return {
       left,
       tell: () => {
         for (const tell of told) tell();
       },
     };
+  }
+
+  #askAgain(receipts: readonly WriteReceipt[]): void {
+    for (const receipt of receipts) this.#asking.push(receipt);
   }
 
   #followStored(batch: Batch, fateOf: (agent: bigint, from: number, to: number) => Fate, told: (() => void)[]): void {

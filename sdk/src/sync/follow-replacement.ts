@@ -9,7 +9,7 @@ import { type RejectedWrite, type Replacement, rejectedId } from '../storage/sto
 import { composeMappings } from './compose-mappings.ts';
 import type { Batch, OwnWrites, Write } from './own-writes.ts';
 import { type ClockState, packedChanges, Replays, rejectionOf, replayOne } from './replay-log.ts';
-import { type NamedRange, translateRange, WriteFates } from './write-fates.ts';
+import { RejectedRanges, translateRange, WriteFates } from './write-fates.ts';
 
 export interface FollowInput {
   /** What the writes were made in; undefined when it was lost. */
@@ -43,9 +43,12 @@ export function followReplacement(input: FollowInput): () => void {
     const lost = old === undefined || replays === undefined || unknown.has(batch);
     const rejected = lost ? lostWrites(batch, old, at_ms) : replayBatch(batch, replays, old, at_ms);
     const kept: Write[] = [];
-    const ranges = rejected.flatMap(({ agent, parts }) => parts.map((part) => ({ agent, ...part })));
+    const parts = rejected.flatMap((one) => one.parts.map((part) => ({ agent: one.agent, ...part })));
+    const ranges = new RejectedRanges(parts);
+    // After an earlier swap the names say nothing: then each may be meant.
+    const other = parts.find(({ agent }) => agent !== batch.agent);
     for (const write of batch.writes) {
-      const hit = ranges.find((range) => isOf(range, batch, write));
+      const hit = other ?? ranges.hit(batch.agent, write.from, write.to);
       if (hit === undefined) kept.push(lost ? write : renamed(write, batch, replays));
       else told.push(() => write.receipt.markRejected(new JoineryError(hit.code, hit.message)));
     }
@@ -57,11 +60,6 @@ export function followReplacement(input: FollowInput): () => void {
     tell();
     for (const run of told) run();
   };
-}
-
-/** Whether the rejected range has something of the write. After an earlier swap the names say nothing: then it has. */
-function isOf(range: NamedRange, { agent }: Batch, { from, to }: Write): boolean {
-  return range.agent !== agent || (range.to > from && range.from < to);
 }
 
 /** A replayed write as it is called in the new replica; of one that had nothing left to do there is nothing to name. */

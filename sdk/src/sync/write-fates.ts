@@ -25,8 +25,37 @@ export type Fate =
   /** So many swaps have gone by that it can't be told whether it was replayed. */
   | { readonly kind: 'unknown' };
 
+/** Finds what was rejected of some operations among as many ranges as there may be, of which no two of one agent overlap. */
+export class RejectedRanges<Range extends NamedRange> {
+  /** Agent → its ranges, in ascending order. */
+  readonly #ranges = new Map<bigint, Range[]>();
+
+  constructor(ranges: readonly Range[]) {
+    for (const range of ranges) {
+      const ofAgent = this.#ranges.get(range.agent);
+      if (ofAgent === undefined) this.#ranges.set(range.agent, [range]);
+      else ofAgent.push(range);
+    }
+    for (const ofAgent of this.#ranges.values()) ofAgent.sort((a, b) => a.from - b.from);
+  }
+
+  /** The first that has any of these operations. */
+  hit(agent: bigint, from: number, to: number): Range | undefined {
+    const ranges = this.#ranges.get(agent) ?? [];
+    let [low, high] = [0, ranges.length];
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if ((ranges[middle] as Range).to > from) high = middle;
+      else low = middle + 1;
+    }
+    const found = ranges[low];
+    return found !== undefined && found.from < to ? found : undefined;
+  }
+}
+
 export class WriteFates {
   readonly #chain: readonly Replacement[];
+  readonly #rejected: readonly RejectedRanges<Replacement['rejected'][number]>[];
   readonly #isComplete: boolean;
   readonly #translators: (Replay | undefined)[];
   readonly #translator: (mapping: Uint8Array) => Replay;
@@ -38,6 +67,7 @@ export class WriteFates {
    */
   constructor(chain: readonly Replacement[], isComplete: boolean, translator: (mapping: Uint8Array) => Replay) {
     this.#chain = chain;
+    this.#rejected = chain.map(({ rejected }) => new RejectedRanges(rejected));
     this.#isComplete = isComplete;
     this.#translators = chain.map(() => undefined);
     this.#translator = translator;
@@ -47,11 +77,11 @@ export class WriteFates {
   of(agent: bigint, from: number, to: number): Fate {
     let [name, low, high] = [agent, from, to];
     let isMoved = false;
-    for (const [index, { agents, rejected }] of this.#chain.entries()) {
+    for (const [index, { agents }] of this.#chain.entries()) {
       const closed = agents.find((one) => one.agent === name);
       if (closed === undefined) continue;
       if (high > closed.covered) break;
-      const hit = rejected.find((range) => range.agent === name && range.to > low && range.from < high);
+      const hit = this.#rejected[index]?.hit(name, low, high);
       if (hit !== undefined) return { kind: 'rejected', error: new JoineryError(hit.code, hit.message) };
       if (high <= closed.last) return { kind: 'done' };
       const next = this.#translated(index, name, low, high);

@@ -4,6 +4,8 @@
 import type { BroughtEnvelope } from '@joinery/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Client } from './client.ts';
+import type { DocumentHandle } from './documents/document.ts';
+import type { Receipt } from './documents/receipt.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import type { DocumentStore, Storage } from './storage/storage.ts';
 import { ControlledStorage } from './testing/controlled-storage.ts';
@@ -535,5 +537,58 @@ describe('another tab', () => {
     await world.time.advance(2_000);
     await world.untilSynced();
     expect([world.server.value('notes').counter, counter.value, lead.value]).toEqual([9, 9, 9]);
+  });
+});
+
+describe('a document that was closed before its incarnation ended', () => {
+  type Items = { a?: number; b: number; items: { x: number }[] };
+  const removing = (draft: Items): void => {
+    draft.items.splice(1, 1);
+  };
+  const writes: Record<string, (document: DocumentHandle<Items>) => Receipt> = {
+    'that is made again': (document) => document.update({ a: 1 }),
+    'of which nothing is left': (document) => document.update(removing),
+    'that changed nothing, behind one that is made again': (document) => {
+      document.update({ a: 1 });
+      return document.update({ a: 1 });
+    },
+    'that changed nothing, behind one of which nothing is left': (document) => {
+      document.update(removing);
+      return document.update({ b: 1 });
+    },
+  };
+
+  test.each(
+    Object.keys(writes).flatMap((name) => [
+      [name, 'closed'],
+      [name, 'opened again'],
+    ]),
+  )('tells what becomes of a write %s (%s)', async (name, now) => {
+    const world = await World.create();
+    const [ada, bob] = [world.client(), world.client()];
+    const [mine, theirs] = [ada.document<Items>('notes'), bob.document<Items>('notes')];
+    await world.time.settled(Promise.all([mine.loaded, theirs.loaded]));
+    mine.update({ b: 1, items: [{ x: 0 }, { x: 0 }] });
+    await world.untilSynced();
+    await world.time.until(() => theirs.value?.items?.length === 2);
+    ada.disconnect();
+    await world.time.advance(100);
+    const receipt = writes[name]?.(mine);
+    await world.time.settled(receipt?.durable ?? Promise.reject());
+    mine.close();
+    await world.time.advance(100);
+    theirs.update(removing);
+    await world.untilSynced(bob);
+    world.server.trim('notes');
+    if (now === 'opened again') ada.document('notes');
+    ada.connect();
+    await world.time.settled(receipt?.synced ?? Promise.reject());
+    await world.untilSynced();
+    expect(codes(ada)).toEqual([]);
+    expect(world.server.value('notes')).toEqual({
+      ...(name.includes('again') ? { a: 1 } : {}),
+      b: 1,
+      items: [{ x: 0 }],
+    });
   });
 });

@@ -60,6 +60,8 @@ export interface DocumentContext {
   status(document: EngineDocument): EngineStatus;
   /** Reading storage failed; undefined: it works. */
   storageFailed(error: JoineryError | undefined): void;
+  /** Nothing more comes of these openings, nor is told to them. */
+  forgotten(channels: readonly number[]): void;
   released(document: EngineDocument): void;
   broken(error: unknown): void;
 }
@@ -354,8 +356,8 @@ export class EngineDocument implements Sleeper {
 
   close(channel: number): void {
     if (!this.#main.close(channel)) return;
-    if (this.#isQuiet) this.#main.forgetEarlier();
-    if (!this.#loading && this.#local === undefined) this.#context.released(this);
+    this.#forgetEarlier();
+    if (!this.#loading && this.#local === undefined) this.#leave();
     this.#maybeRelease();
   }
 
@@ -853,6 +855,8 @@ export class EngineDocument implements Sleeper {
     const isSynced = ([agent, to]: AgentSeq): boolean =>
       to <= (version.get(agent) ?? 0) && !this.#outbox.lacks(agent, to);
     this.#tellSynced(awaited.filter(isSynced));
+    this.#forgetEarlier();
+    this.#maybeRelease();
   }
 
   async #load(): Promise<void> {
@@ -1108,7 +1112,7 @@ export class EngineDocument implements Sleeper {
   #synced(given: readonly Acknowledgement[]): void {
     this.#local?.acknowledged(this.#outbox.acknowledge(given));
     this.#tellSynced(given.map(({ agent, to }): AgentSeq => [agent, to]));
-    if (this.#isQuiet) this.#main.forgetEarlier();
+    this.#forgetEarlier();
     this.#local?.compactIfDue(this.#epoch);
     this.#maybeRelease();
   }
@@ -1173,11 +1177,21 @@ export class EngineDocument implements Sleeper {
     this.#context.changed(this);
   }
 
+  /** The server has everything. Openings that are yet to follow may have to ask something, and are to be told. */
+  #forgetEarlier(): void {
+    if (this.#isQuiet && !this.#main.isFollowing) this.#context.forgotten(this.#main.forgetEarlier());
+  }
+
+  #leave(): void {
+    this.#context.forgotten(this.#main.forgetEarlier());
+    this.#context.released(this);
+  }
+
   /** Nobody has it open and the server has everything: it needs no memory here. */
   #maybeRelease(): void {
     if (this.#released || this.#main.isOpen || this.#context.tabs.isHeld(this.id)) return;
     if (!this.#isSynced || this.#adopting || this.#local === undefined || this.#local.busy) return;
-    if (this.#replacing !== undefined) return;
+    if (this.#replacing !== undefined || this.#main.isFollowing) return;
     // The rest of what was handed over comes now.
     if (this.#hasEarly) return;
     this.#released = true;
@@ -1187,7 +1201,7 @@ export class EngineDocument implements Sleeper {
     this.#local.free();
     this.#awake = undefined;
     this.#outbox.clear();
-    this.#context.released(this);
+    this.#leave();
   }
 }
 

@@ -417,6 +417,9 @@ export class EngineLink {
         this.#closing.delete(document);
         this.#documents.delete(document.channel);
       }
+    } else if (message.type === 'replaced') {
+      // Nobody waits for anything there any more.
+      this.#post({ type: 'followed', channel: message.channel, awaited: [] });
     }
     // After the document, whose own part of what is pending has changed with it.
     if ('status' in message) this.#setEngineStatus(message.status);

@@ -59,6 +59,7 @@ export class Engine {
   readonly #tabs: TabSession;
   readonly #documents = new Map<string, EngineDocument>();
   readonly #awake = new AwakeDocuments(awakeLimit);
+  /** Openings, also those that are closed, as long as something may come of them. */
   readonly #channels = new Map<number, EngineDocument>();
   /** Those with something to send. */
   readonly #pending = new Set<EngineDocument>();
@@ -205,7 +206,6 @@ export class Engine {
         break;
       case 'close':
         this.#channels.get(message.channel)?.close(message.channel);
-        this.#channels.delete(message.channel);
         break;
       case 'open-space':
       case 'close-space':
@@ -278,6 +278,9 @@ export class Engine {
         return this.#status();
       },
       storageFailed: (error) => this.#readState(error),
+      forgotten: (channels) => {
+        for (const channel of channels) this.#channels.delete(channel);
+      },
       released: (document) => this.#released(document),
       broken: (error) => this.#break(error),
     };

@@ -103,10 +103,11 @@ export class MainThread {
     return this.#channel === undefined ? earlier : [...earlier, [this.#channel, this.#incarnation]];
   }
 
-  /** Everything is synced: only the present opening waits for anything. */
-  forgetEarlier(): void {
-    for (const channel of this.#earlier?.keys() ?? []) this.#following?.delete(channel);
+  /** Everything is synced: only the present opening waits for anything. Returns the others. */
+  forgetEarlier(): number[] {
+    const earlier = [...(this.#earlier?.keys() ?? [])];
     this.#earlier = undefined;
+    return earlier;
   }
 
   taken(bytes: number): void {

@@ -449,9 +449,9 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   /** The same without a replica: it was lost, or the document is closed and everything it wrote was stored. */
   #followWithout(snapshot: Uint8Array, replacements: readonly Replacement[], complete: boolean): void {
     const next = this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions));
-    const { writes } = { writes: this.#writes };
     followReplacement({
-      ...{ old: undefined, next, writes, replacements, complete, bridges: [], epochChanged: false, clock: undefined },
+      ...{ old: undefined, next, writes: this.#writes, replacements, complete },
+      ...{ bridges: [], epochChanged: false, clock: undefined },
       at_ms: this.#context.environment.now(),
     })();
     if (this.#closed) free(next);

@@ -2,8 +2,9 @@
 // storage, storage that fails in the middle of it, tabs that are behind, a client that closes. On virtual time.
 
 import type { BroughtEnvelope } from '@joinery/protocol';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Client } from './client.ts';
+import { Replica } from './core/index.ts';
 import type { DocumentHandle } from './documents/document.ts';
 import type { Receipt } from './documents/receipt.ts';
 import { MemoryStorage } from './storage/memory.ts';
@@ -590,5 +591,39 @@ describe('a document that was closed before its incarnation ended', () => {
       b: 1,
       items: [{ x: 0 }],
     });
+  });
+
+  test('is sent nothing any more where it waits for nothing, however often it was opened', async () => {
+    const world = await World.create();
+    const ada = world.client();
+    const first = ada.counter('notes');
+    await world.time.settled(first.loaded);
+    first.increment(1);
+    await world.untilSynced();
+    ada.disconnect();
+    await world.time.advance(100);
+    const receipt = first.increment(1);
+    await world.time.settled(receipt.durable);
+    first.close();
+    for (let opening = 0; opening < 20; opening += 1) {
+      const again = ada.counter('notes');
+      await world.time.settled(again.loaded);
+      again.close();
+      await world.time.advance(10);
+    }
+    const bob = world.client();
+    const theirs = bob.counter('notes');
+    theirs.increment(1);
+    await world.untilSynced(bob);
+    world.server.trim('notes');
+    theirs.close();
+    await world.time.settled(bob.close());
+    const encoded = vi.spyOn(Replica.prototype, 'encodeSnapshot');
+    ada.connect();
+    await world.time.settled(receipt.synced);
+    await world.untilSynced(ada);
+    expect(encoded.mock.calls.length).toBeLessThan(10);
+    encoded.mockRestore();
+    expect(world.server.value('notes')).toEqual({ counter: 3 });
   });
 });

@@ -354,10 +354,11 @@ export class EngineDocument implements Sleeper {
     this.#main.taken(bytes);
   }
 
-  close(channel: number): void {
-    if (!this.#main.close(channel)) return;
+  close(channel: number, awaits: boolean): void {
+    this.#main.close(channel, awaits);
+    if (!awaits) this.#context.forgotten([channel]);
     this.#forgetEarlier();
-    if (!this.#loading && this.#local === undefined) this.#leave();
+    if (!this.#loading && this.#local === undefined && !this.#main.isOpen) this.#leave();
     this.#maybeRelease();
   }
 

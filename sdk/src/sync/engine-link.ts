@@ -327,7 +327,8 @@ export class EngineLink {
     }
     for (const document of this.#documents.values()) {
       engine.post(document.opening());
-      if (document.isClosed) engine.post({ type: 'close', channel: document.channel });
+      const { channel, awaitsEngine: awaits, isClosed } = document;
+      if (isClosed) engine.post({ type: 'close', channel, awaits });
     }
     for (const [id, document] of this.#discarded) engine.post({ type: 'discard', document, id });
     this.spaces.started((message) => engine.post(message));

@@ -205,7 +205,7 @@ export class Engine {
         this.#channels.get(message.channel)?.reload();
         break;
       case 'close':
-        this.#channels.get(message.channel)?.close(message.channel);
+        this.#channels.get(message.channel)?.close(message.channel, message.awaits);
         break;
       case 'open-space':
       case 'close-space':

@@ -77,11 +77,12 @@ export class MainThread {
     }
   }
 
-  /** False when a later opening has taken over already. */
-  close(channel: number): boolean {
-    if (this.#channel !== channel) return false;
-    this.#leave();
-    return true;
+  /** It is an earlier one now; or none, where it waits for nothing. A later opening may have taken over already. */
+  close(channel: number, awaits: boolean): void {
+    if (this.#channel === channel) this.#leave();
+    if (awaits) return;
+    this.#earlier?.delete(channel);
+    this.#following?.delete(channel);
   }
 
   /** The present opening becomes an earlier one. */

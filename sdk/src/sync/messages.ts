@@ -61,7 +61,8 @@ export type ToEngine =
   | { readonly type: 'taken'; readonly channel: number; readonly bytes: number }
   /** The main replica is lost: send its content again. */
   | { readonly type: 'reload'; readonly channel: number }
-  | { readonly type: 'close'; readonly channel: number }
+  /** `awaits`: there are writes of which more is to be told. */
+  | { readonly type: 'close'; readonly channel: number; readonly awaits: boolean }
   /** Open a space's list. */
   | { readonly type: 'open-space'; readonly handle: number; readonly space: string }
   | { readonly type: 'close-space'; readonly handle: number }

@@ -344,7 +344,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #closeWhenStored(): void {
     if (!this.#closing || this.#closed || this.holdsUnstored) return;
     this.#leave();
-    this.#context.post({ type: 'close', channel: this.channel });
+    this.#context.post({ type: 'close', channel: this.channel, awaits: this.awaitsEngine });
   }
 
   /** The client has ended: nothing is heard from the engine any more. */

@@ -206,6 +206,51 @@ test('closing while a swap is being stored stores what was typed meanwhile', asy
   }
 });
 
+describe('a document that was closed before its swap', () => {
+  /** Two tabs with the document, the server lost to both, and what one of them writes to it before the first one closes it. */
+  async function closed(writes: readonly Fields[], writer = 0) {
+    const world = await World.create({ server: { accept: refusing('bad') } });
+    const storage = new MemoryStorage({ shared: true });
+    const device = new VirtualDevice(world.time);
+    const [client, other] = [1, 2].map(() => world.client(storage, {}, device.tab())) as [Client, Client];
+    const [fields, others] = [client.document<Fields>('notes'), other.document<Fields>('notes')];
+    await world.time.settled(Promise.all([fields.loaded, others.loaded]));
+    fields.update({ first: 1 });
+    await world.untilSynced();
+    for (const one of [client, other]) one.disconnect();
+    await world.time.advance(100);
+    const receipts: Receipt[] = [];
+    for (const write of writes) {
+      receipts.push((writer === 0 ? fields : others).update(write));
+      await world.time.advance(10);
+    }
+    fields.close();
+    await world.time.advance(100);
+    return { world, client, receipts };
+  }
+
+  test.each(['refusal', 'trim'])('lets receipts follow their writes through a %s', async (why) => {
+    const { world, client, receipts } = await closed(why === 'refusal' ? [{ bad: 1 }, { good: 1 }] : [{ good: 1 }]);
+    if (why === 'trim') world.server.trim('notes');
+    client.connect();
+    await world.time.until(() => receipts.at(-1)?.state === 'synced', 5_000);
+    expect(world.server.value('notes')).toEqual({ first: 1, good: 1 });
+    if (why === 'refusal') expect(receipts[0]?.state).toBe('rejected');
+  });
+
+  test.each([
+    ['this', 0],
+    ['another', 1],
+  ])('by a write of %s tab keeps nobody from closing the client', async (_, writer) => {
+    const { world, client, receipts } = await closed([{ bad: 1 }], writer);
+    client.connect();
+    await world.time.until(() => receipts[0]?.state === 'rejected', 5_000);
+    const before = world.time.monotonic();
+    await world.time.settled(client.close());
+    expect(world.time.monotonic() - before).toBeLessThan(1_000);
+  });
+});
+
 test('a storage that fails in the middle of a swap delays it, and nothing more', async () => {
   for (let after_ms = 0; after_ms <= 60; after_ms += 3) {
     const world = await World.create({ seed: after_ms + 1, server: { accept: refusing('bad') } });

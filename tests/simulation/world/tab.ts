@@ -70,6 +70,8 @@ export class Tab {
   #client: Client | undefined;
   #environment: TabEnvironment | undefined;
   #closing = false;
+  /** What is to be done when it has closed. */
+  #closed: (() => void)[] = [];
 
   constructor(name: string, device: TabDevice, world: TabWorld) {
     this.name = name;
@@ -127,9 +129,18 @@ export class Tab {
     if (client === undefined || environment === undefined || environment.frozen || this.#closing) return;
     this.#closing = true;
     const done = (): void => {
-      if (this.#environment === environment) this.kill();
+      if (this.#environment !== environment) return;
+      const closed = this.#closed;
+      this.kill();
+      for (const run of closed) run();
     };
     client.close().then(done, done);
+  }
+
+  /** Does something at once, or when it has closed, where it is about to. A crash meanwhile ends that as well. */
+  whenClosed(run: () => void): void {
+    if (this.#closing && this.isOpen) this.#closed.push(run);
+    else run();
   }
 
   openDocument(id: string): void {
@@ -215,6 +226,7 @@ export class Tab {
     this.device.neighbours?.forget(environment);
     this.#environment = undefined;
     this.#client = undefined;
+    this.#closed = [];
     this.#open.clear();
   }
 

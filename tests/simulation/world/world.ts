@@ -82,9 +82,11 @@ export class World {
         const tab = this.#tab(name);
         if (tab.environment !== undefined) tab.environment.countdown = undefined;
         tab.environment?.thaw();
-        tab.start();
-        tab.client?.connect();
-        for (const document of documents) tab.openDocument(document);
+        tab.whenClosed(() => {
+          tab.start();
+          tab.client?.connect();
+          for (const document of documents) tab.openDocument(document);
+        });
       }
     }
     this.#log.add({ type: 'healed' });
@@ -196,7 +198,9 @@ export class World {
 
   #start(name: string): void {
     // The spare device is nobody's until a profile is cloned to it.
-    if (this.used.includes(deviceOf(name))) this.#tab(name).start();
+    if (!this.used.includes(deviceOf(name))) return;
+    const tab = this.#tab(name);
+    tab.whenClosed(() => tab.start());
   }
 
   #crash(tab: Tab, effects: number): void {

@@ -419,6 +419,44 @@ test('what a leader sent while its storage failed is known to be synced by a tab
   expect(follower.client.status.sync).toMatchObject({ state: 'idle', pending: 0 });
 });
 
+test('what a leader sent while its storage failed is synced where the next one knew of it before it was stored', async () => {
+  const tabs = await Tabs.create(0);
+  const { network, server } = tabs.world;
+  const storage = new ControlledStorage(tabs.storage);
+  const first = tabs.add(true, storage);
+  await tabs.time.settled(first.text.loaded);
+  first.text.insert(0, 'stored');
+  await tabs.world.untilSynced();
+  const next = tabs.add();
+  await tabs.time.until(() => next.text.value === 'stored', 1_000);
+  storage.failure = new Error('broken');
+  const receipt = first.text.insert(6, ' and sent');
+  await tabs.time.until(() => server.value('notes').text === 'stored and sent', 1_000);
+  // The answer is lost, and the next leader has nothing yet when it is asked what the server has.
+  network.reachable = false;
+  network.cut();
+  first.environment.freeze();
+  await tabs.time.until(() => tabs.leader === next, 6_000);
+  first.environment.thaw();
+  await tabs.time.advance(100);
+  first.environment.deaf = true;
+  network.reachable = true;
+  next.client.connect();
+  await tabs.time.until(() => next.text.value === 'stored and sent', 1_000);
+  await tabs.time.advance(10);
+  first.environment.deaf = false;
+  expect(receipt.state).toBe('local');
+  storage.failure = undefined;
+  await tabs.time.until(() => receipt.state === 'synced', 20_000);
+  await tabs.time.advance(1_000);
+  expect(tabs.leader).toBe(next);
+  for (const { client } of tabs.all) expect(client.status.sync).toEqual({ state: 'idle', pending: 0 });
+  expect(server.log('notes')).toHaveLength(2);
+  // And storage knows it.
+  const store = await tabs.storage.open({ server: 'ws://server/sync', user: '', name: 'default' });
+  expect(await store.pending()).toEqual([]);
+});
+
 test('two tabs that come to lead at once take two terms, and storage has the higher one', async () => {
   const world = await World.create();
   const storage = new MemoryStorage({ shared: true });

@@ -1015,7 +1015,8 @@ export class EngineDocument implements Sleeper {
       this.#outbox.add(envelope, envelope.bytes, envelope.at_ms, true);
       return false;
     }
-    // It was read before the acknowledgement was stored, or another tab wrote it and did not live to store one.
+    // It was read before the acknowledgement was stored, or another tab wrote it and did not live to store one, or is yet
+    // to hear of it.
     if (!tabs.leads) return true;
     if (this.#unstoredAcknowledgements === undefined) {
       this.#unstoredAcknowledgements = new Set();
@@ -1023,6 +1024,7 @@ export class EngineDocument implements Sleeper {
         const acknowledged = [...(this.#unstoredAcknowledgements ?? [])];
         this.#unstoredAcknowledgements = undefined;
         journal.writeSoon({ ...this.#write(), acknowledged });
+        this.tabs.acknowledged(acknowledged);
       });
     }
     this.#unstoredAcknowledgements.add(acknowledgement);

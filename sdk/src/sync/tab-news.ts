@@ -206,25 +206,28 @@ export class TabNews {
     const after = decodeVersion(local.replica.version());
     const fresh: Uint8Array[] = [];
     const synced: Acknowledgement[] = [];
+    let isTaken = false;
     for (const { header, bytes } of given) {
       const { agent, from, to } = header;
+      const { epoch, at_ms } = item;
+      const known = { epoch, at_ms, clockOffset_ms: item.clockOffset_ms, own: item.local };
+      const envelope = { agent, from, to, bytes, ...known, acknowledged: false, safe: !item.local };
       if (!item.local) {
         outbox.note({ agent, to, position: 0 });
         if (outbox.has(header)) synced.push({ agent, to, position: 0 });
       }
-      if (to <= (before.get(agent) ?? 0)) continue;
+      if (to <= (before.get(agent) ?? 0)) {
+        // Sent from memory, it may be at the server and come from there before it is stored: who stored it knows nothing of that.
+        if (item.local && this.#context.tabs.leads) isTaken = !this.#context.takeUp(envelope) || isTaken;
+        continue;
+      }
       // Also what waits in this replica: it may join with something that is read, before it is in storage itself.
       fresh.push(bytes);
       // Something that it rests on was told by nobody.
       if (to > (after.get(agent) ?? 0)) this.#looks = true;
-      else {
-        const { epoch, at_ms } = item;
-        const known = { epoch, at_ms, clockOffset_ms: item.clockOffset_ms, own: item.local };
-        const envelope = { agent, from, to, bytes, ...known, acknowledged: false, safe: !item.local };
-        local.appended(bytes.length, !item.local || this.#context.takeUp(envelope));
-      }
+      else local.appended(bytes.length, !item.local || this.#context.takeUp(envelope));
     }
-    if (fresh.length > 0) this.#context.taken(fresh);
+    if (fresh.length > 0 || isTaken) this.#context.taken(fresh);
     if (synced.length > 0) this.#context.synced(synced);
     if (this.#looks) this.look();
   }

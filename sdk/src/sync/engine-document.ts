@@ -51,6 +51,8 @@ export interface DocumentContext {
   now(): number;
   /** What to add to this device's clock to get the server's; undefined before it was ever told. */
   clockOffset_ms(): number | undefined;
+  /** The server has refused a stamp, and told its time: what is known of it is wrong. */
+  clockRefused(serverTime_ms: number): void;
   readonly rejections: Rejections;
   /** This tab has changed the rejected list: others may not have the document open. */
   rejectedHere(): void;
@@ -626,7 +628,10 @@ export class EngineDocument implements Sleeper {
         if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
         break;
       case 'refused':
-        if (effect.error.code === 'clock') this.#clockRefused = true;
+        if (effect.error.code === 'clock') {
+          this.#clockRefused = true;
+          this.#context.clockRefused(effect.serverTime_ms);
+        }
         // Closed by another tab, or before a crash: nothing of it was refused.
         else if (effect.error.code !== 'closed-agent') {
           this.#refused ??= new Map();

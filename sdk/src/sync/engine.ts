@@ -267,6 +267,11 @@ export class Engine {
       awake: this.#awake,
       now: () => this.#clock.now(),
       clockOffset_ms: () => (this.#clock.isKnown ? this.#clock.offset_ms : undefined),
+      clockRefused: (serverTime_ms) => {
+        // By what was known it would be refused again and again. Another tab may have told it before the clock was set.
+        this.#clock.forgetRoundTrip();
+        if (serverTime_ms > 0) this.#clockSample(serverTime_ms - environment.now(), Number.MAX_VALUE);
+      },
       rejections,
       rejectedHere: () => this.#tabs.post({ type: 'rejections' }),
       changed: (document) => {

@@ -227,7 +227,7 @@ export class EngineDocument implements Sleeper {
     const resting = local.rest();
     if (resting === undefined) return false;
     this.#resting = resting;
-    this.#awake = this.#madeTabs = this.#early = undefined;
+    this.#awake = this.#madeTabs = this.#early = this.#sending = undefined;
     // Which agents wrote in this tab is known nowhere else.
     if (this.#madeAppends?.hasOwn) return true;
     this.#restingNotes = this.#madeOutbox?.notes ?? this.#restingNotes;

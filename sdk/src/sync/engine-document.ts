@@ -35,6 +35,7 @@ import { readRetry_ms, Sending } from './sending.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
 import { type RestingReplica, StoredReplica, type StoredReplicaContext } from './stored-replica.ts';
 import { type DocumentTabs, TabNews } from './tab-news.ts';
+import { pause } from './waiting.ts';
 
 /** What a document needs of its engine. */
 export interface DocumentContext {
@@ -435,7 +436,7 @@ export class EngineDocument implements Sleeper {
 
   /** This tab leads now: what others have stored and how far they came is in storage. */
   async lead(): Promise<void> {
-    const { environment, session, store } = this.#context;
+    const { session, store } = this.#context;
     // What is not loaded yet is subscribed when it is.
     while (this.#local !== undefined && this.#context.session === session) {
       try {
@@ -450,10 +451,7 @@ export class EngineDocument implements Sleeper {
         } else await this.#reload(stored);
         return;
       } catch (error) {
-        const failure = asJoineryError(error, 'storage-failed');
-        if (failure.code === 'closed') return;
-        this.#context.storageFailed(failure);
-        await new Promise<void>((resolve) => environment.timer(resolve, readRetry_ms));
+        if (!(await this.#mayReadAgain(error))) return;
       }
     }
   }
@@ -488,8 +486,7 @@ export class EngineDocument implements Sleeper {
       maybeRelease: () => this.#maybeRelease(),
       follow: () => {
         // What only a session could end is the next leader's to find out.
-        this.#replacing?.stop();
-        this.#replacing = undefined;
+        this.#stopReplacing();
         this.#dropHeld();
         this.#stopWaiting();
         if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
@@ -557,15 +554,10 @@ export class EngineDocument implements Sleeper {
   }
 
   #unreadable(error: JoineryError): void {
-    this.#replacing?.stop();
-    this.#replacing = undefined;
+    this.#stopReplacing();
     this.#dropHeld();
     this.#context.session.unsubscribe(this.id);
     this.#setTrouble({ error, blocked: true });
-  }
-
-  #failed(error: JoineryError): void {
-    this.#setTrouble({ error, blocked: !error.retryable });
   }
 
   #hear(effect: DocumentEffect, local: StoredReplica): void {
@@ -651,7 +643,7 @@ export class EngineDocument implements Sleeper {
         this.#replace();
         break;
       case 'document-failed':
-        this.#failed(effect.error);
+        this.#setTrouble({ error: effect.error, blocked: !effect.error.retryable });
         break;
       default:
         break;
@@ -738,6 +730,11 @@ export class EngineDocument implements Sleeper {
     this.#context.changed(this);
   }
 
+  #stopReplacing(): void {
+    this.#replacing?.stop();
+    this.#replacing = undefined;
+  }
+
   /** There is room in the rejected list again. */
   roomMade(): void {
     const goOn = this.#waitsForRoom;
@@ -754,8 +751,7 @@ export class EngineDocument implements Sleeper {
 
   /** Nothing that is not yet synced will ever be. */
   #rejectAll(error: JoineryError): void {
-    this.#replacing?.stop();
-    this.#replacing = undefined;
+    this.#stopReplacing();
     const { environment, journal, rejections, store } = this.#context;
     journal.step(async () => {
       if (rejections.isFull && !this.#isSynced) {
@@ -787,10 +783,7 @@ export class EngineDocument implements Sleeper {
     const next = this.#readable(stored);
     if (next === undefined) return;
     const isOwn = bridges !== undefined;
-    if (!isOwn) {
-      this.#replacing?.stop();
-      this.#replacing = undefined;
-    }
+    if (!isOwn) this.#stopReplacing();
     this.#dropHeld();
     this.#waitsForRoom = undefined;
     journal.discard(this.id, stored.incarnation);
@@ -837,6 +830,15 @@ export class EngineDocument implements Sleeper {
     else if (chain === undefined) this.#main.loaded(incarnation, this.#context.status(this));
   }
 
+  /** Reading storage failed: resolves to true when it is to be tried again, to false where it was closed. */
+  async #mayReadAgain(error: unknown): Promise<boolean> {
+    const failure = asJoineryError(error, 'storage-failed');
+    if (failure.code === 'closed') return false;
+    this.#context.storageFailed(failure);
+    await pause(this.#context.environment, readRetry_ms);
+    return true;
+  }
+
   /** Reading storage failed for what has to be done all the same: it is tried again in a moment. */
   #readFailed(error: unknown, again: () => void): void {
     const failure = asJoineryError(error, 'storage-failed');
@@ -866,16 +868,13 @@ export class EngineDocument implements Sleeper {
   }
 
   async #load(): Promise<void> {
-    const { environment, store } = this.#context;
+    const { store } = this.#context;
     let stored: StoredDocument | undefined;
     while (stored === undefined) {
       try {
         stored = await store.load(this.id);
       } catch (error) {
-        const failure = asJoineryError(error, 'storage-failed');
-        if (failure.code === 'closed') return;
-        this.#context.storageFailed(failure);
-        await new Promise<void>((resolve) => environment.timer(resolve, readRetry_ms));
+        if (!(await this.#mayReadAgain(error))) return;
       }
     }
     this.#context.storageFailed(undefined);
@@ -1156,11 +1155,8 @@ export class EngineDocument implements Sleeper {
       get incarnation(): number {
         return document.#incarnation;
       },
-      get local(): StoredReplica | undefined {
-        return document.#local;
-      },
-      get isReplacing(): boolean {
-        return document.#replacing !== undefined;
+      get takesMore(): boolean {
+        return document.#local !== undefined && document.#replacing === undefined;
       },
       merge: (stored) => this.#merge(stored),
       reload: (stored) => this.#reload(stored),

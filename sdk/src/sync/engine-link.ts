@@ -11,6 +11,7 @@ import { type ChannelMessage, OpenDocument, type OpenDocumentContext } from './o
 import { SpaceLink } from './space-link.ts';
 import type { ClientEvent, ClientStatus } from './status.ts';
 import { UnsyncedWork } from './unsynced-work.ts';
+import { backoff_ms } from './waiting.ts';
 
 /** An engine that runs. */
 export interface RunningEngine {
@@ -312,7 +313,7 @@ export class EngineLink {
     this.#setEngineStatus({ ...this.#engineStatus, storage: { mode: storage.mode, state: 'failed', lastError } });
     if (this.#ending !== undefined) this.#finish(this.status.sync.pending > 0 ? error : undefined);
     else {
-      const delay = Math.min(startRetryCap_ms, startRetryBase_ms * 2 ** Math.min(this.#startFailures - 1, 10));
+      const delay = backoff_ms(this.#startFailures - 1, startRetryBase_ms, startRetryCap_ms);
       this.#restart = this.#options.environment.timer(() => this.#start(), delay);
     }
   }

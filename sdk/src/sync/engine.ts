@@ -27,6 +27,7 @@ import type { DocumentEffect } from './session-driver.ts';
 import { TabSession } from './tab-session.ts';
 import { TabUser } from './tab-user.ts';
 import { UnsyncedWork } from './unsynced-work.ts';
+import { backoff_ms, pause, settledWithin } from './waiting.ts';
 
 export interface EngineOptions {
   readonly environment: Environment;
@@ -383,8 +384,7 @@ export class Engine {
         return await this.#openStore();
       } catch (error) {
         this.#storageState('failed', asJoineryError(error, 'storage-failed'));
-        const delay = Math.min(openRetryCap_ms, openRetryBase_ms * 2 ** Math.min(attempt, 10));
-        await new Promise<void>((resolve) => this.#options.environment.timer(resolve, delay));
+        await pause(this.#options.environment, backoff_ms(attempt, openRetryBase_ms, openRetryCap_ms));
       }
     }
     return undefined;
@@ -698,7 +698,7 @@ export class Engine {
         this.#tabs.post({ type: 'wiped' });
         this.#tabs.close();
         this.#context?.journal.stop();
-        await new Promise<void>((resolve) => this.#options.environment.timer(resolve, wipeNotice_ms));
+        await pause(this.#options.environment, wipeNotice_ms);
         await store.wipe();
       }
       return undefined;
@@ -715,15 +715,8 @@ export class Engine {
     }, endPatience_ms);
   }
 
-  async #patiently(promise: Promise<unknown>): Promise<void> {
-    await new Promise<void>((resolve) => {
-      const cancel = this.#options.environment.timer(resolve, endPatience_ms);
-      const done = (): void => {
-        cancel();
-        resolve();
-      };
-      promise.then(done, done);
-    });
+  #patiently(promise: Promise<unknown>): Promise<void> {
+    return settledWithin(this.#options.environment, promise, endPatience_ms);
   }
 
   #endNow(error: ErrorData | undefined): void {

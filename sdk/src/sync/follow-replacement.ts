@@ -17,6 +17,7 @@ export interface FollowInput {
   readonly next: Replica;
   readonly writes: Pick<OwnWrites, 'follow' | 'again' | 'reject'>;
   readonly replacements: readonly Replacement[];
+  /** No swap is missing before the first of them; else it can't be told of what is left whether it was replayed. */
   readonly complete: boolean;
   readonly bridges: readonly Bridge[];
   readonly epochChanged: boolean;
@@ -30,9 +31,8 @@ export function followReplacement(input: FollowInput): () => void {
   // For names alone anything does.
   const nothing = new Replica();
   const translator = (mapping: Uint8Array): Replay => next.beginReplay(nothing, { mapping });
-  const fates = new WriteFates(replacements, complete, translator);
+  const fates = new WriteFates(replacements, translator);
   const { left, tell } = writes.follow((agent, from, to) => fates.of(agent, from, to));
-  const unknown = new Set(left.filter(({ agent, from, to }) => fates.of(agent, from, to).kind === 'unknown'));
   fates.free();
   nothing.free();
   const told: (() => void)[] = [];
@@ -40,7 +40,7 @@ export function followReplacement(input: FollowInput): () => void {
   const { bridges, epochChanged: epoch, clock, at_ms } = input;
   const replays = old && new Replays(next, old, clock, { mapping, bridges, epoch });
   for (const batch of left) {
-    const lost = old === undefined || replays === undefined || unknown.has(batch);
+    const lost = old === undefined || replays === undefined || !complete;
     const rejected = lost ? lostWrites(batch, old, at_ms) : replayBatch(batch, replays, old, at_ms);
     const kept: Write[] = [];
     const parts = rejected.flatMap((one) => one.parts.map((part) => ({ agent: one.agent, ...part })));

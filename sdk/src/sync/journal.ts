@@ -7,6 +7,7 @@
 import { asJoineryError, type JoineryError } from '@joinery/protocol';
 import type { Cancel, Environment } from '../environment.ts';
 import { type DocumentStore, type DocumentWrite, StaleIncarnation } from '../storage/storage.ts';
+import { backoff_ms } from './waiting.ts';
 
 /** A commit takes at most so much; what is above it goes into the next one. */
 const commitLimit_bytes = 4 * 1024 * 1024;
@@ -204,7 +205,7 @@ export class Journal {
 
   #retryLater(error: JoineryError): void {
     this.#error = error;
-    const most = Math.min(retryCap_ms, retryBase_ms * 2 ** Math.min(this.#attempts, 10));
+    const most = backoff_ms(this.#attempts, retryBase_ms, retryCap_ms);
     this.#attempts += 1;
     this.#cancelRetry = this.#environment.timer(
       () => {

@@ -245,7 +245,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     } finally {
       this.#writing = outer;
       // What an error left behind is written all the same.
-      if (this.#replica === replica && replica.seq !== before) receipt = this.#written(before, replica.seq);
+      const after = this.#replica === replica ? replica.seq : before;
+      if (after !== before) receipt = this.#written(before, after);
     }
     return receipt ?? this.#writes.unchanged();
   }

@@ -34,7 +34,7 @@ test('what a stored batch brought to the rejected list is not brought there agai
   expect(posted.map(({ rejected }) => rejected)).toEqual([[entry]]);
   writes.stored(posted[0]?.batch ?? 0, []);
   // The app has discarded the entry; then this tab sleeps through more swaps than storage remembers.
-  const { left } = writes.follow(() => ({ kind: 'unknown' }));
+  const { left } = writes.follow(() => ({ kind: 'left' }));
   expect(left.length).toBe(1);
   replica.counter('visits').increment(1);
   writes.written(1, replica.seq);

@@ -22,7 +22,7 @@ export interface OwnWritesContext {
 }
 
 /** What became of a batch without envelopes. */
-const nothing: Fate = { kind: 'left' };
+const emptyFate: Fate = { kind: 'left' };
 
 /** One batch carries about so much. */
 const batch_bytes = 1024 * 1024;
@@ -257,8 +257,8 @@ export class OwnWrites {
     this.#askAgain(unstored.flatMap(({ unchanged }) => unchanged));
     for (const batch of [...this.#unsynced.splice(0), ...unstored]) {
       // Stored as one, or not at all.
-      const { kind } = batch.to === 0 ? nothing : fateOf(batch.agent, batch.from, batch.to);
-      if (kind === 'left' || kind === 'unknown') {
+      const { kind } = batch.to === 0 ? emptyFate : fateOf(batch.agent, batch.from, batch.to);
+      if (kind === 'left') {
         this.#rejected.push(...batch.rejected);
         if (batch.to > 0) left.push(batch);
       } else this.#followStored(batch, fateOf, told);

@@ -6,7 +6,6 @@ import type { Environment } from '../environment.ts';
 import type { DocumentStore, StoredDocument } from '../storage/storage.ts';
 import type { Outbox, OutboxEntry } from './outbox.ts';
 import type { SessionDriver } from './session-driver.ts';
-import type { StoredReplica } from './stored-replica.ts';
 
 export interface SendingContext {
   readonly document: string;
@@ -14,9 +13,8 @@ export interface SendingContext {
   readonly store: DocumentStore;
   readonly outbox: Outbox;
   readonly incarnation: number;
-  /** Undefined while it is not loaded. */
-  readonly local: StoredReplica | undefined;
-  readonly isReplacing: boolean;
+  /** It is loaded, and not about to be replaced. */
+  readonly takesMore: boolean;
   /** Takes over what other tabs have stored of this incarnation. */
   merge(stored: StoredDocument): void;
   /** Another incarnation is in storage. */
@@ -79,14 +77,13 @@ export class Sending {
       this.#answerLater(request, session, error);
       return;
     }
-    const { incarnation, isReplacing, local } = this.#context;
-    if (local === undefined || isReplacing) return;
+    if (!this.#context.takesMore) return;
     if (!outbox.has(entry)) {
       // The server turned out to have it meanwhile: what is left is to be sent.
       await this.answer(request, session);
       return;
     }
-    if (stored.incarnation !== incarnation) {
+    if (stored.incarnation !== this.#context.incarnation) {
       await this.#context.reload(stored);
       return;
     }

@@ -7,6 +7,7 @@ import type { Namespace, Storage } from '../storage/storage.ts';
 import { KnownUsers } from './known-users.ts';
 import type { ToEngine } from './messages.ts';
 import { SessionDriver, type SessionOptions } from './session-driver.ts';
+import { backoff_ms, pause, settledWithin } from './waiting.ts';
 
 /** On a device that nobody was signed in on, the server has so long to say who it is; then what is written is the first one's. */
 const askPatience_ms = 2_000;
@@ -113,16 +114,9 @@ export class TabUser {
   }
 
   /** Another user's token came, or (undefined) one that nobody knows the user of. Resolves when that is noted, or can't be. */
-  async note(to: string | undefined): Promise<void> {
+  note(to: string | undefined): Promise<void> {
     const noted = this.#insist<unknown>((users) => (to === undefined ? users.signedOut() : users.signedIn(to)));
-    await new Promise<void>((resolve) => {
-      const cancel = this.#options.environment.timer(resolve, notePatience_ms);
-      const done = (): void => {
-        cancel();
-        resolve();
-      };
-      noted.then(done, done);
-    });
+    return settledWithin(this.#options.environment, noted, notePatience_ms);
   }
 
   /** Nobody is remembered. */
@@ -142,8 +136,7 @@ export class TabUser {
         return await run(this.#users);
       } catch (error) {
         if (!(error instanceof Error) || error instanceof WebAssembly.RuntimeError) throw error;
-        const delay_ms = Math.min(retryCap_ms, retryBase_ms * 2 ** Math.min(attempt, 10));
-        await new Promise<void>((resolve) => this.#options.environment.timer(resolve, delay_ms));
+        await pause(this.#options.environment, backoff_ms(attempt, retryBase_ms, retryCap_ms));
       }
     }
     return undefined;

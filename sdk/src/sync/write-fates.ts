@@ -20,10 +20,8 @@ export type Fate =
   | { readonly kind: 'rejected'; readonly error: JoineryError }
   /** Its operations have these dots now, and are in storage. */
   | ({ readonly kind: 'moved' } & NamedRange)
-  /** It was not yet in storage: whoever has it replays it. */
-  | { readonly kind: 'left' }
-  /** So many swaps have gone by that it can't be told whether it was replayed. */
-  | { readonly kind: 'unknown' };
+  /** It was not yet in storage, as far as these swaps tell: whoever has it replays it. */
+  | { readonly kind: 'left' };
 
 /** Finds what was rejected of some operations among as many ranges as there may be, of which no two of one agent overlap. */
 export class RejectedRanges<Range extends NamedRange> {
@@ -56,19 +54,16 @@ export class RejectedRanges<Range extends NamedRange> {
 export class WriteFates {
   readonly #chain: readonly Replacement[];
   readonly #rejected: readonly RejectedRanges<Replacement['rejected'][number]>[];
-  readonly #isComplete: boolean;
   readonly #translators: (Replay | undefined)[];
   readonly #translator: (mapping: Uint8Array) => Replay;
 
   /**
    * @param chain the swaps since the writes' incarnation, oldest first
-   * @param isComplete whether none is missing before the first
    * @param translator a replay with this mapping, for its `translate`
    */
-  constructor(chain: readonly Replacement[], isComplete: boolean, translator: (mapping: Uint8Array) => Replay) {
+  constructor(chain: readonly Replacement[], translator: (mapping: Uint8Array) => Replay) {
     this.#chain = chain;
     this.#rejected = chain.map(({ rejected }) => new RejectedRanges(rejected));
-    this.#isComplete = isComplete;
     this.#translators = chain.map(() => undefined);
     this.#translator = translator;
   }
@@ -89,7 +84,7 @@ export class WriteFates {
       [name, low, high, isMoved] = [next.agent, next.from, next.to, true];
     }
     if (isMoved) return { kind: 'moved', agent: name, from: low, to: high };
-    return { kind: this.#isComplete ? 'left' : 'unknown' };
+    return { kind: 'left' };
   }
 
   free(): void {

@@ -207,22 +207,8 @@ export function swapCases(namespace: () => Namespace): readonly ContractCase<Sto
       name: 'a swap into another epoch keeps nothing of the one before',
       async run({ storage }) {
         const store = await storage.open(namespace());
-        const resume = { epoch: 1, position: 5, repairs: 0 };
-        await store.append([write(0, { local: [envelope(1, 0, 1), envelope(1, 1, 2)], resume })]);
-        await store.append([write(0, { acknowledged: [{ agent: 1n, to: 1, position: 5 }] })]);
-        await store.append([write(0, { safe: { epoch: 1, position: 4 } })]);
-        const swap = {
-          ...plainSwap,
-          expectAgents: new Map([[1n, 2]]),
-          resume: { epoch: 2, position: 1 },
-          local: [envelope(2, 0, 1)],
-          agents: [{ agent: 1n, covered: 2, last: 1 }],
-        };
-        assertEqual(await store.swap('a', swap), true);
-        const stored = await store.load('a');
-        assertEqual([stored.resume, stored.safe], [{ epoch: 2, position: 1 }, undefined]);
-        assertEqual(await logOf(store), ['2:0-1 own']);
-        await store.close();
+        await storeWithUnsafe(store);
+        await swapIntoAnotherEpoch(store);
       },
     },
     {
@@ -230,26 +216,12 @@ export function swapCases(namespace: () => Namespace): readonly ContractCase<Sto
       async run(harness) {
         const name = namespace();
         const store = await harness.storage.open(name);
-        const resume = { epoch: 1, position: 5, repairs: 0 };
-        await store.append([write(0, { local: [envelope(1, 0, 1), envelope(1, 1, 2)], resume })]);
-        await store.append([write(0, { acknowledged: [{ agent: 1n, to: 1, position: 5 }] })]);
-        await store.append([write(0, { safe: { epoch: 1, position: 4 } })]);
+        await storeWithUnsafe(store);
         const covers = new Map<bigint, number>();
         await store.compact('a', { incarnation: 0, replaces: undefined, epoch: 1, bytes: Uint8Array.of(9), covers });
         await harness.damage(name, 'a', 'snapshot');
         assertEqual((await store.load('a')).resume, undefined);
-        const swap = {
-          ...plainSwap,
-          expectAgents: new Map([[1n, 2]]),
-          resume: { epoch: 2, position: 1 },
-          local: [envelope(2, 0, 1)],
-          agents: [{ agent: 1n, covered: 2, last: 1 }],
-        };
-        assertEqual(await store.swap('a', swap), true);
-        const stored = await store.load('a');
-        assertEqual([stored.resume, stored.safe], [{ epoch: 2, position: 1 }, undefined]);
-        assertEqual(await logOf(store), ['2:0-1 own']);
-        await store.close();
+        await swapIntoAnotherEpoch(store);
       },
     },
     {
@@ -354,4 +326,28 @@ export function swapCases(namespace: () => Namespace): readonly ContractCase<Sto
       },
     },
   ];
+}
+
+/** An envelope that the server has and no backup, and one that it doesn't have. */
+async function storeWithUnsafe(store: DocumentStore): Promise<void> {
+  const resume = { epoch: 1, position: 5, repairs: 0 };
+  await store.append([write(0, { local: [envelope(1, 0, 1), envelope(1, 1, 2)], resume })]);
+  await store.append([write(0, { acknowledged: [{ agent: 1n, to: 1, position: 5 }] })]);
+  await store.append([write(0, { safe: { epoch: 1, position: 4 } })]);
+}
+
+/** What `storeWithUnsafe` left is gone behind it, with all that was of the epoch before. */
+async function swapIntoAnotherEpoch(store: DocumentStore): Promise<void> {
+  const swap = {
+    ...plainSwap,
+    expectAgents: new Map([[1n, 2]]),
+    resume: { epoch: 2, position: 1 },
+    local: [envelope(2, 0, 1)],
+    agents: [{ agent: 1n, covered: 2, last: 1 }],
+  };
+  assertEqual(await store.swap('a', swap), true);
+  const stored = await store.load('a');
+  assertEqual([stored.resume, stored.safe], [{ epoch: 2, position: 1 }, undefined]);
+  assertEqual(await logOf(store), ['2:0-1 own']);
+  await store.close();
 }

@@ -77,15 +77,7 @@ function note(replica: Replica): void {
   living.set(replica, { id: count, revision: -1, version: new Map() });
 }
 
-export interface ReplicaState {
-  readonly replica: number;
-  readonly version: Version;
-  /** The version when it was looked at before. */
-  readonly before: Version;
-  readonly content: Content;
-  readonly digest: string;
-  readonly waiting: number;
-}
+export type ReplicaState = Omit<Extract<LogRecord, { readonly type: 'state' }>, 'type'>;
 
 /** What was written in a replica just now. */
 export interface FreshWrite {

@@ -17,37 +17,44 @@ export interface FrameCodec {
   /**
    * Writes a message as one frame.
    *
+   * @param number how many frames were sent over the link before it; default 0
    * @throws JoineryError `invalid-frame` or `frame-too-large` when a field passes its limit.
    */
-  encode(message: Message): Uint8Array;
+  encode(message: Message, number?: number): Uint8Array;
   /**
    * Reads one frame. Byte fields of the message are views into the frame, not copies.
    *
    * @throws JoineryError `invalid-frame`, `frame-too-large`, `invalid-document-id` or `invalid-space`.
    */
-  decode(frame: Uint8Array): Message;
+  decode(frame: Uint8Array): { readonly number: number; readonly message: Message };
 }
+
+/** A frame as it is given to a protobuf library. */
+export type UnwrittenFrame = Omit<Frame, 'number'> & { readonly number?: number };
 
 /** A protobuf library at work on proto/frame.proto, field names in camel case, 64-bit numbers as numbers. */
 export interface ProtobufLibrary {
   /** Called with checked bytes only. */
   read(bytes: Uint8Array): Frame;
-  write(frame: Frame, size_bytes: number): Uint8Array;
+  write(frame: UnwrittenFrame, size_bytes: number): Uint8Array;
 }
 
 const nothing = new Uint8Array(0);
+/** Of `number` in proto/frame.proto. */
+const numberField = 26;
 
 /** A codec on top of a protobuf library. */
 export function createCodec(library: ProtobufLibrary): FrameCodec {
   return {
-    encode(message) {
-      const frame = library.write(toFrame(message), 64 + payloadSize(message));
+    encode(message, number = 0) {
+      const frame = library.write(toFrame(message, number), 64 + payloadSize(message));
       checkFrame(frame);
       return frame;
     },
     decode(frame) {
       checkFrame(frame);
-      const message = fromFrame(library.read(frame));
+      const read = library.read(frame);
+      const message = fromFrame(read);
       if ('document' in message) {
         // An error of the connection names no document.
         if (message.type !== 'error' || message.document !== '') checkDocumentId(message.document);
@@ -58,7 +65,7 @@ export function createCodec(library: ProtobufLibrary): FrameCodec {
         if (message.type === 'space-heads')
           for (const { document } of message.entries) checkOf(message.space, document);
       }
-      return message;
+      return { number: read.number, message };
     },
   };
 }
@@ -73,12 +80,30 @@ export const pbfCodec: FrameCodec = createCodec({
   read: (bytes) => readFrame(new PbfReader(bytes)),
   write(frame, size_bytes) {
     const writer = new PbfWriter(new Uint8Array(size_bytes));
-    writeFrame(frame, writer);
+    writeFrame({ number: 0, ...frame }, writer);
     return writer.finish();
   },
 });
 
-function toFrame(message: Message): Frame {
+/** A frame that was written without a number, with one: so what goes to many is written once. */
+export function numberFrame(frame: Uint8Array, number: number): Uint8Array {
+  if (number === 0) return frame;
+  const writer = new PbfWriter(new Uint8Array(16));
+  writer.writeVarintField(numberField, number);
+  const field = writer.finish();
+  const numbered = new Uint8Array(frame.length + field.length);
+  numbered.set(frame);
+  numbered.set(field, frame.length);
+  return numbered;
+}
+
+function toFrame(message: Message, number: number): UnwrittenFrame {
+  const frame = bodyOf(message);
+  // The number 0 is not written: `numberFrame` may put another one there.
+  return number === 0 ? frame : { ...frame, number };
+}
+
+function bodyOf(message: Message): UnwrittenFrame {
   switch (message.type) {
     case 'client-hello':
       return {

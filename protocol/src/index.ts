@@ -1,6 +1,6 @@
 /** The public names of `@joinery/protocol`. */
 
-export { createCodec, type FrameCodec, type ProtobufLibrary, pbfCodec } from './codec.ts';
+export { createCodec, type FrameCodec, numberFrame, type ProtobufLibrary, pbfCodec } from './codec.ts';
 export { checkDocumentId, checkSpace, isDocumentId, spaceOf, utf8Length } from './document-id.ts';
 export {
   type Dot,

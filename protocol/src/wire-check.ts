@@ -184,6 +184,7 @@ export const frameShape: Shape = shape(
       text('message', maxErrorMessageBytes),
     ),
   ),
+  uint64('number'),
 );
 
 /**
@@ -199,8 +200,8 @@ export function checkFrame(frame: Uint8Array): void {
       remedy: 'Send the envelopes in several frames.',
     });
   }
-  const known = checkFields({ bytes: frame, offset: 0 }, frame.length, frameShape, 'the frame');
-  if (known !== 1) throw invalid('exactly one message that this version knows', `${known}`);
+  const messages = checkFields({ bytes: frame, offset: 0 }, frame.length, frameShape, 'the frame');
+  if (messages !== 1) throw invalid('exactly one message that this version knows', `${messages}`);
 }
 
 interface Cursor {
@@ -208,9 +209,9 @@ interface Cursor {
   offset: number;
 }
 
-/** Returns how many known fields there were. Recursion goes no deeper than the schema: three levels. */
+/** Returns how many known messages there were. Recursion goes no deeper than the schema: three levels. */
 function checkFields(cursor: Cursor, end: number, fields: Shape, where: string): number {
-  let known = 0;
+  let messages = 0;
   // Most messages have few fields: an array that is scanned costs less than a map.
   const counts: number[] = [];
   while (cursor.offset < end) {
@@ -223,7 +224,6 @@ function checkFields(cursor: Cursor, end: number, fields: Shape, where: string):
       skip(cursor, end, wireType, where);
       continue;
     }
-    known += 1;
     const count = (counts[number] ?? 0) + 1;
     counts[number] = count;
     if (count > rule.count) throw invalid(`${rule.name} at most ${rule.count} times in ${where}`, 'more');
@@ -238,13 +238,14 @@ function checkFields(cursor: Cursor, end: number, fields: Shape, where: string):
     if (length > end - cursor.offset) throw invalid(`${length} bytes for ${rule.name}`, `${end - cursor.offset}`);
     if (length > rule.max) throw invalid(`at most ${rule.max} bytes for ${rule.name}`, `${length}`);
     if (rule.type === 'message') {
+      messages += 1;
       checkFields(cursor, cursor.offset + length, rule.fields, rule.name);
       continue;
     }
     if (rule.type === 'string') checkUtf8(cursor.bytes, cursor.offset, cursor.offset + length, rule.name);
     cursor.offset += length;
   }
-  return known;
+  return messages;
 }
 
 function skip(cursor: Cursor, end: number, wireType: number, where: string): void {

@@ -9,14 +9,17 @@ import type { Transport } from './transport/transport.ts';
 
 const garbage = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
 
-/** What the server says, changed on its way; undefined leaves it out. */
+/** What the server says, changed on its way. */
 function changed(transport: Transport, change: (message: Message) => Message): Transport {
   return {
     connect: (url, events) =>
       transport.connect(url, {
         ...events,
         opened: () => events.opened(),
-        frame: (bytes) => events.frame(pbfCodec.encode(change(pbfCodec.decode(bytes)))),
+        frame: (bytes) => {
+          const { number, message } = pbfCodec.decode(bytes);
+          events.frame(pbfCodec.encode(change(message), number));
+        },
         closed: (error) => events.closed(error),
       }),
   };

@@ -9,7 +9,9 @@ import {
   type EnvelopeHeader,
   type FrameCodec,
   type Message,
+  numberFrame,
   pbfCodec,
+  protocolVersion,
   readEnvelope,
 } from '@joinery/protocol';
 import { init, Replica } from 'joinery/core';
@@ -35,17 +37,21 @@ class Intruder {
   readonly seen: Uint8Array[] = [];
   ready = false;
   #link: ReturnType<Node['connect']> | undefined;
+  /** Frames that were sent over it. */
+  #sent = 0;
 
   constructor(world: VirtualWorld, node: Node, user: string) {
     const connect = (): void => {
       this.ready = false;
+      this.#sent = 0;
       this.#link = node.connect({
         opened: () => {
-          const hello = { protocolMin: 1, protocolMax: 1, knownTypes: [], name: '', credit_bytes: 10_000_000 };
+          const [knownTypes, name, credit_bytes] = [[], '', 10_000_000];
+          const hello = { protocolMin: protocolVersion, protocolMax: protocolVersion, knownTypes, name, credit_bytes };
           this.send({ type: 'client-hello', ...hello });
           this.send({ type: 'authenticate', token: user });
         },
-        frame: (frame) => this.#hear(codec.decode(frame)),
+        frame: (frame) => this.#hear(codec.decode(frame).message),
         closed: () => void world.after(10, connect),
       });
     };
@@ -57,7 +63,8 @@ class Intruder {
   }
 
   sendFrame(frame: Uint8Array): void {
-    this.#link?.send(frame);
+    this.#link?.send(numberFrame(frame, this.#sent));
+    this.#sent += 1;
   }
 
   #hear(message: Message): void {
@@ -219,9 +226,9 @@ describe('the order of messages', () => {
     let closed = false;
     const link = node.connect({
       opened: () => {
-        for (const message of send) link.send(codec.encode(message));
+        for (const [number, message] of send.entries()) link.send(codec.encode(message, number));
       },
-      frame: (frame) => messages.push(codec.decode(frame)),
+      frame: (frame) => messages.push(codec.decode(frame).message),
       closed: () => {
         closed = true;
       },
@@ -241,8 +248,8 @@ describe('the order of messages', () => {
   };
   const hello: Message = {
     type: 'client-hello',
-    protocolMin: 1,
-    protocolMax: 1,
+    protocolMin: protocolVersion,
+    protocolMax: protocolVersion,
     knownTypes: [],
     name: '',
     credit_bytes: 1_000_000,

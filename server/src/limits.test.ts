@@ -313,7 +313,7 @@ describe('damaged frames on the socket', () => {
     while (inputs.length > 0) {
       const raw = await world.raw().greeted();
       await raw.subscribed();
-      for (const input of inputs.splice(0, 10)) raw.sendBytes(input);
+      for (const input of inputs.splice(0, 10)) raw.sendFrame(input);
       raw.send({ type: 'ping', nonce: 77 });
       const answered = (): boolean => raw.of('pong').some((pong) => pong.nonce === 77);
       await raw.until('an answer', () => answered() || raw.closed !== undefined);

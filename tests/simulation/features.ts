@@ -18,7 +18,7 @@ export const features = {
   nodes: true,
   /** Device clocks are off by up to a day, and jump. */
   clocks: true,
-  /** Documents are trimmed at any moment: with clients online, offline, in the middle of something. Frames don't overtake others. */
+  /** Documents are trimmed at any moment: with clients online, offline, in the middle of something. */
   trims: true,
   /** Backups are made, and the database goes back to the last one: each author brings back what it lacks. */
   restores: true,

@@ -212,17 +212,7 @@ export function planRun(seed: number, given?: readonly Feature[]): Run {
   // See features.ts: what is made anew on a device and on its clone is there twice.
   const isReplaying = on.some((feature) => replaying.has(feature));
   const isFit = (choice: Choice): boolean => !(isReplaying && choice.do === 'clone');
-  const fitting = choices.filter(isFit).map((choice) => (on.includes('trims') ? withoutOvertaking(choice) : choice));
-  return { seed, features: on, choices: inOrder(fitting) };
-}
-
-/**
- * What leads across a trim is sent before the state behind it. When the state overtakes it, the replay does without, and what
- * it can't find in the new epoch is taken for gone: no transport that keeps the order does that.
- */
-function withoutOvertaking(choice: Choice): Choice {
-  if (choice.do !== 'weather' || choice.weather.hostile === undefined) return choice;
-  return { ...choice, weather: { ...choice.weather, hostile: { ...choice.weather.hostile, reorder: 0 } } };
+  return { seed, features: on, choices: inOrder(choices.filter(isFit)) };
 }
 
 function drawFeatures(seed: number): Feature[] {

@@ -119,6 +119,7 @@ export interface Frame {
   followSpace?: FollowSpace | undefined;
   unfollowSpace?: UnfollowSpace | undefined;
   spaceHeads?: SpaceHeads | undefined;
+  number: number;
   body?: 'clientHello' | 'serverHello' | 'authenticate' | 'authenticated' | 'subscribe' | 'unsubscribe' | 'subscribed' | 'snapshot' | 'envelopes' | 'ack' | 'refusal' | 'presence' | 'error' | 'ping' | 'pong' | 'credit' | 'close' | 'closed' | 'bridge' | 'safe' | 'deleteDocument' | 'deleted' | 'followSpace' | 'unfollowSpace' | 'spaceHeads' | undefined;
 }
 
@@ -225,7 +226,7 @@ export interface Unsubscribe {
 }
 
 export function readFrame(pbf: PbfReader, end?: number): Frame {
-    const obj: Frame = {clientHello: undefined, body: undefined, serverHello: undefined, authenticate: undefined, authenticated: undefined, subscribe: undefined, unsubscribe: undefined, subscribed: undefined, snapshot: undefined, envelopes: undefined, ack: undefined, refusal: undefined, presence: undefined, error: undefined, ping: undefined, pong: undefined, credit: undefined, close: undefined, closed: undefined, bridge: undefined, safe: undefined, deleteDocument: undefined, deleted: undefined, followSpace: undefined, unfollowSpace: undefined, spaceHeads: undefined};
+    const obj: Frame = {clientHello: undefined, body: undefined, serverHello: undefined, authenticate: undefined, authenticated: undefined, subscribe: undefined, unsubscribe: undefined, subscribed: undefined, snapshot: undefined, envelopes: undefined, ack: undefined, refusal: undefined, presence: undefined, error: undefined, ping: undefined, pong: undefined, credit: undefined, close: undefined, closed: undefined, bridge: undefined, safe: undefined, deleteDocument: undefined, deleted: undefined, followSpace: undefined, unfollowSpace: undefined, spaceHeads: undefined, number: 0};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) { obj.clientHello = readClientHello(pbf, pbf.readVarint() + pbf.pos); obj.body = "clientHello"; }
@@ -253,6 +254,7 @@ export function readFrame(pbf: PbfReader, end?: number): Frame {
         else if (field === 23) { obj.followSpace = readFollowSpace(pbf, pbf.readVarint() + pbf.pos); obj.body = "followSpace"; }
         else if (field === 24) { obj.unfollowSpace = readUnfollowSpace(pbf, pbf.readVarint() + pbf.pos); obj.body = "unfollowSpace"; }
         else if (field === 25) { obj.spaceHeads = readSpaceHeads(pbf, pbf.readVarint() + pbf.pos); obj.body = "spaceHeads"; }
+        else if (field === 26) obj.number = pbf.readVarint();
     }
     return obj;
 }
@@ -282,6 +284,7 @@ export function writeFrame(obj: Frame, pbf: PbfWriter): void {
     if (obj.followSpace) pbf.writeMessage(23, writeFollowSpace, obj.followSpace);
     if (obj.unfollowSpace) pbf.writeMessage(24, writeUnfollowSpace, obj.unfollowSpace);
     if (obj.spaceHeads) pbf.writeMessage(25, writeSpaceHeads, obj.spaceHeads);
+    if (obj.number) pbf.writeVarintField(26, obj.number);
 }
 
 export function readAckRange(pbf: PbfReader, end?: number): AckRange {

@@ -45,7 +45,7 @@ export interface CloseLink {
   readonly link: number;
 }
 
-/** Send one frame over the link. Frames of a link arrive whole and in order, or the link closes. */
+/** Send one frame over the link. Frames are to arrive whole, once and in order, or the link to close: the sessions see to it. */
 export interface SendFrame {
   readonly type: 'send-frame';
   readonly link: number;

@@ -10,6 +10,7 @@ import { protocolVersion, protocolVersionMin } from '../protocol-version.ts';
 import { Backoff } from './backoff.ts';
 import type { ClientEffect, ConnectionStatus } from './client-effects.ts';
 import type { ClientSessionLimits, ClientSessionOptions } from './client-options.ts';
+import { FrameOrder } from './frame-order.ts';
 import { Heartbeat } from './heartbeat.ts';
 
 /** What a link needs of its session. */
@@ -42,6 +43,7 @@ export class ClientLink {
   #phase: Phase = 'down';
   /** Names the links one after another; what an older one still delivers is not looked at. */
   #link = 0;
+  #order = new FrameOrder();
   #token = '';
   /** Whose session this is, once that is known. */
   #user: string | undefined;
@@ -171,6 +173,11 @@ export class ClientLink {
     return true;
   }
 
+  /** Whether a frame of that number is the next one of the link; throws when it isn't and should have come later. */
+  isNext(number: number): boolean {
+    return this.#order.accepts(number);
+  }
+
   /** Handles what is about the link itself; false when the message is about a document. */
   handleMessage(message: Message, now: number): boolean {
     switch (message.type) {
@@ -200,7 +207,8 @@ export class ClientLink {
   }
 
   send(message: Message): void {
-    this.#context.emit({ type: 'send-frame', link: this.#link, frame: pbfCodec.encode(message) });
+    const frame = this.#order.next((number) => pbfCodec.encode(message, number));
+    this.#context.emit({ type: 'send-frame', link: this.#link, frame });
   }
 
   /** The link is of no more use: it is closed, and opened again later. */
@@ -276,6 +284,7 @@ export class ClientLink {
 
   #open(now: number): void {
     this.#link += 1;
+    this.#order = new FrameOrder();
     this.#phase = 'opening';
     this.#window_bytes = undefined;
     this.#deadline = now + this.#limits.handshakeTimeout_ms;

@@ -1,9 +1,10 @@
 /** The client's session alone against a server that says whatever it likes, in whatever order; and frames that are damaged. */
 
 import { describe, expect, it } from 'vitest';
-import { pbfCodec } from '../codec.ts';
+import { numberFrame, pbfCodec } from '../codec.ts';
 import { writeEnvelope } from '../envelope.ts';
 import type { Message } from '../messages.ts';
+import { protocolVersion } from '../protocol-version.ts';
 import { damage, seededRandom } from '../testing/damage.ts';
 import { clientTypes, MessageMaker, serverTypes } from '../testing/random-messages.ts';
 import { sampleMessages } from '../testing/sample-messages.ts';
@@ -26,7 +27,7 @@ const own = new Set(['a', 'b', 's/c', 'd']);
 const welcome: readonly Message[] = [
   {
     type: 'server-hello',
-    protocol: 1,
+    protocol: protocolVersion,
     knownTypes: [],
     serverTime_ms: 1,
     window_bytes: 1_000,
@@ -44,6 +45,8 @@ class Client {
     limits: { credit_bytes: window_bytes, snapshot_bytes: 100 },
   });
   link = 0;
+  /** Frames that the server has sent over it. */
+  heard = 0;
   now = 0;
   closed = false;
   /** Bytes that came over the link, and that were granted. */
@@ -84,7 +87,8 @@ class Client {
 
   hearFrame(frame: Uint8Array): ClientEffect[] {
     this.#count(frame);
-    const effects = this.session.handleFrame(this.link, frame, this.now);
+    const effects = this.session.handleFrame(this.link, numberFrame(frame, this.heard), this.now);
+    this.heard += 1;
     this.run(effects);
     return effects;
   }
@@ -95,9 +99,9 @@ class Client {
       if ('document' in effect && !own.has(effect.document)) throw new Error(`${effect.type} of ${effect.document}`);
       if ('space' in effect && effect.space === 'nobody’s') throw new Error(`${effect.type} of a space`);
       if ('credit_bytes' in effect) this.held += effect.credit_bytes;
-      if (effect.type === 'open-link') [this.link, this.closed, this.received] = [effect.link, false, 0];
+      if (effect.type === 'open-link') [this.link, this.closed, this.received, this.heard] = [effect.link, false, 0, 0];
       if (effect.type === 'close-link') this.closed = true;
-      if (effect.type === 'send-frame') this.#send(pbfCodec.decode(effect.frame));
+      if (effect.type === 'send-frame') this.#send(pbfCodec.decode(effect.frame).message);
       if (effect.type === 'need-envelopes') {
         const from = (effect.sent.get(1n) ?? 0) % 4;
         const envelopes =
@@ -111,7 +115,7 @@ class Client {
   #count(frame: Uint8Array): void {
     let message: Message;
     try {
-      message = pbfCodec.decode(frame);
+      message = pbfCodec.decode(frame).message;
     } catch {
       return;
     }

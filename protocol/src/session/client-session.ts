@@ -3,8 +3,8 @@
  * It has no I/O, no clock, no timers and no randomness of its own, and it keeps no payloads: what is to be sent is asked
  * for from the client's log whenever it is needed, so the log is the queue.
  *
- * There is one way out of all that goes wrong on a link (silence, frames that can't be read, a position left out): the
- * link is closed and everything is resumed over the next one.
+ * There is one way out of all that goes wrong on a link (silence, frames that can't be read, a frame or a position left
+ * out): the link is closed and everything is resumed over the next one. A frame that comes twice is passed over.
  */
 
 import { pbfCodec } from '../codec.ts';
@@ -127,7 +127,8 @@ export class ClientSession {
     return this.#handle(now, () => {
       if (!this.#link.accepts(link, now)) return;
       try {
-        const message = pbfCodec.decode(frame);
+        const { number, message } = pbfCodec.decode(frame);
+        if (!this.#link.isNext(number)) return;
         if (!this.#link.handleMessage(message, now)) this.#handleMessage(message, now);
       } catch (error) {
         this.#link.lose(asJoineryError(error), now);

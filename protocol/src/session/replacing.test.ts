@@ -6,6 +6,7 @@
 import { describe, expect, it } from 'vitest';
 import { pbfCodec } from '../codec.ts';
 import type { Message } from '../messages.ts';
+import { protocolVersion } from '../protocol-version.ts';
 import { seededRandom } from '../testing/damage.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
 import type { ClientEffect } from './client-effects.ts';
@@ -139,15 +140,27 @@ describe('what is on its way when agents are closed', () => {
     const effects: ClientEffect[] = [];
     const take = (given: ClientEffect[]): ClientEffect[] => {
       effects.push(...given);
-      for (const effect of given) if (effect.type === 'send-frame') sent.push(pbfCodec.decode(effect.frame));
+      for (const effect of given) if (effect.type === 'send-frame') sent.push(pbfCodec.decode(effect.frame).message);
       return given;
     };
-    const give = (message: Message): ClientEffect[] => take(session.handleFrame(1, pbfCodec.encode(message), 0));
+    let given = 0;
+    const give = (message: Message): ClientEffect[] => {
+      const frame = pbfCodec.encode(message, given);
+      given += 1;
+      return take(session.handleFrame(1, frame, 0));
+    };
     take(session.handleSubscribe(document, { epoch: 5, position: 0 }, 0));
     take(session.handleConnect(0));
     take(session.handleOpened(1, 0));
     const window = { window_bytes: 1_000_000, maxFrame_bytes: 1_000_000 };
-    give({ type: 'server-hello', protocol: 1, knownTypes: [], serverTime_ms: 0, session: 's', ...window });
+    give({
+      type: 'server-hello',
+      protocol: protocolVersion,
+      knownTypes: [],
+      serverTime_ms: 0,
+      session: 's',
+      ...window,
+    });
     give({ type: 'authenticated', user: 'ada', expires_ms: 0 });
     return { session, sent, effects, take, give };
   }
@@ -260,7 +273,9 @@ describe('replacing with faults', () => {
     ['links that break', { cut: 0.05 }],
     ['half-open links', { halfOpen: 0.02 }],
     ['doubled frames', { duplicate: 0.2 }],
-    ['everything', { cut: 0.03, halfOpen: 0.01, duplicate: 0.1 }],
+    ['lost frames', { drop: 0.05 }],
+    ['frames that overtake others', { overtake: 0.1 }],
+    ['everything', { cut: 0.03, halfOpen: 0.01, drop: 0.02, duplicate: 0.1, overtake: 0.05 }],
   ] as const) {
     it(`keeps every operation exactly once after ${name}, refusals, trims and crashes`, () => {
       let swaps = 0;

@@ -1,21 +1,23 @@
 /** The server's session alone: its order, its limits, and damaged frames in every phase. */
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { pbfCodec } from '../codec.ts';
+import { numberFrame, pbfCodec } from '../codec.ts';
 import { writeEnvelope } from '../envelope.ts';
 import { JoineryError } from '../error.ts';
 import type { Message } from '../messages.ts';
+import { protocolVersion } from '../protocol-version.ts';
 import { damage, seededRandom } from '../testing/damage.ts';
 import { sampleMessages } from '../testing/sample-messages.ts';
 import type { CommittedEnvelope, ServerEffect } from './server-effects.ts';
+import type { ServerSessionLimits } from './server-options.ts';
 import { ServerSession } from './server-session.ts';
 
 const self = {};
 const time_ms = 1_767_225_600_000;
 const hello: Message = {
   type: 'client-hello',
-  protocolMin: 1,
-  protocolMax: 1,
+  protocolMin: protocolVersion,
+  protocolMax: protocolVersion,
   knownTypes: [],
   name: '',
   credit_bytes: 1_000,
@@ -24,13 +26,22 @@ const envelope = (from: number, size = 10): Uint8Array =>
   writeEnvelope({ agent: 1n, from, to: from + 1, payload: new Uint8Array(size) });
 
 let session: ServerSession;
-beforeEach(() => {
-  session = new ServerSession({ self, name: 's', knownTypes: ['map'], limits: { window_bytes: 2_000 } }, 0);
-});
+/** Frames that the client has sent. */
+let sent = 0;
+const begin = (limits: Partial<ServerSessionLimits> = {}): void => {
+  session = new ServerSession({ self, name: 's', knownTypes: ['map'], limits }, 0);
+  sent = 0;
+};
+beforeEach(() => begin({ window_bytes: 2_000 }));
 
 const messages = (effects: ServerEffect[]): Message[] =>
-  effects.flatMap((effect) => (effect.type === 'send-frame' ? [pbfCodec.decode(effect.frame)] : []));
-const give = (message: Message, now = 0): ServerEffect[] => session.handleFrame(pbfCodec.encode(message), now, time_ms);
+  effects.flatMap((effect) => (effect.type === 'send-frame' ? [pbfCodec.decode(effect.frame).message] : []));
+const giveFrame = (frame: Uint8Array, now = 0): ServerEffect[] => {
+  const number = sent;
+  sent += 1;
+  return session.handleFrame(numberFrame(frame, number), now, time_ms);
+};
+const give = (message: Message, now = 0): ServerEffect[] => giveFrame(pbfCodec.encode(message), now);
 const errorOf = (effects: ServerEffect[]): string | undefined => {
   const close = effects.find((effect) => effect.type === 'close');
   return close?.error.code;
@@ -67,7 +78,7 @@ function commit(firstPosition: number, ...origins: unknown[]): ServerEffect[] {
 describe('what waits for a client that gives no credit', () => {
   it('is bounded: no further document is read for it, and each gets its turn when there is room', () => {
     const limits = { opening: 8, held_bytes: 10_000 };
-    session = new ServerSession({ self, name: 's', knownTypes: [], limits }, 0);
+    begin(limits);
     give({ ...hello, credit_bytes: 0 });
     give({ type: 'authenticate', token: 'x' });
     session.handleAuthenticated('ada', 0);
@@ -114,7 +125,9 @@ describe('what waits for a client that gives no credit', () => {
 
 describe('the order', () => {
   it('is hello, token, and then everything else', () => {
-    expect(messages(give(hello))).toMatchObject([{ type: 'server-hello', protocol: 1, serverTime_ms: time_ms }]);
+    expect(messages(give(hello))).toMatchObject([
+      { type: 'server-hello', protocol: protocolVersion, serverTime_ms: time_ms },
+    ]);
     expect(give({ type: 'authenticate', token: 'x' })).toEqual([{ type: 'check-token', token: 'x' }]);
     expect(messages(session.handleAuthenticated('ada', 7))).toEqual([
       { type: 'authenticated', user: 'ada', expires_ms: 7 },
@@ -148,7 +161,7 @@ describe('the order', () => {
   it('ends when the greeting or a sign of life doesn’t come', () => {
     expect(session.handleTimeout(9_999)).toEqual([]);
     expect(errorOf(session.handleTimeout(10_000))).toBe('timeout');
-    session = new ServerSession({ self, name: 's', knownTypes: [] }, 0);
+    begin();
     greet();
     give({ type: 'ping', nonce: 1 }, 20_000);
     expect(session.handleTimeout(64_999)).toEqual([]);
@@ -259,12 +272,12 @@ describe('damaged frames', () => {
     let count = 0;
     damage(samples, 100_000, random, (input) => {
       if (session.closed || count % 50 === 0) {
-        session = new ServerSession({ self, name: 's', knownTypes: [] }, 0);
+        begin();
         if (count % 3 === 1) greet();
         if (count % 3 === 2) follow();
       }
       count += 1;
-      const effects = session.handleFrame(input, 0, time_ms);
+      const effects = giveFrame(input);
       const code = errorOf(effects);
       if (code === undefined) return;
       codes.add(code);

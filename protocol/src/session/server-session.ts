@@ -4,12 +4,13 @@
  * knows of no other client: who takes envelopes, commits them and tells everyone is its owner.
  */
 
-import { type FrameCodec, pbfCodec } from '../codec.ts';
+import { type FrameCodec, numberFrame, pbfCodec } from '../codec.ts';
 import { readEnvelope } from '../envelope.ts';
 import { asJoineryError, isSendableCode, JoineryError } from '../error.ts';
 import { maxErrorMessageBytes, maxFrameBytes, maxVersionBytes } from '../limits.ts';
 import type { ClientHello, Close, Envelopes, Message, Presence, Subscribe } from '../messages.ts';
 import { negotiate, protocolVersion, protocolVersionMin } from '../protocol-version.ts';
+import { FrameOrder } from './frame-order.ts';
 import { type DeliveryContext, ServerDocument } from './server-document.ts';
 import type { Commit, DocumentState, ServerEffect, Settlement, SpacePage } from './server-effects.ts';
 import { ServerOpenings } from './server-openings.ts';
@@ -32,6 +33,7 @@ export class ServerSession {
   readonly #options: ServerSessionOptions;
   readonly #limits: ServerSessionLimits;
   readonly #codec: FrameCodec;
+  readonly #order = new FrameOrder();
   readonly #context: DeliveryContext;
   readonly #documents = new Map<string, ServerDocument>();
   readonly #openings: ServerOpenings;
@@ -60,7 +62,7 @@ export class ServerSession {
       self: options.self,
       emit: (effect) => this.#effects.push(effect),
       send: (message) => this.#send(message),
-      sendFrame: (frame) => this.#effects.push({ type: 'send-frame', frame }),
+      sendFrame: (frame) => this.#sendFrame((number) => numberFrame(frame, number)),
       room: () => (this.#clogged ? 0 : this.#credit - this.#spent),
       spend: (bytes) => {
         this.#spent += bytes;
@@ -90,7 +92,8 @@ export class ServerSession {
   handleFrame(frame: Uint8Array, now: number, time_ms: number): ServerEffect[] {
     return this.#handle(() => {
       this.#lastReceived = now;
-      this.#handleMessage(this.#codec.decode(frame), time_ms);
+      const { number, message } = this.#codec.decode(frame);
+      if (this.#order.accepts(number)) this.#handleMessage(message, time_ms);
     });
   }
 
@@ -472,7 +475,11 @@ export class ServerSession {
   }
 
   #send(message: Message): void {
-    this.#effects.push({ type: 'send-frame', frame: this.#codec.encode(message) });
+    this.#sendFrame((number) => this.#codec.encode(message, number));
+  }
+
+  #sendFrame(write: (number: number) => Uint8Array): void {
+    this.#effects.push({ type: 'send-frame', frame: this.#order.next(write) });
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { describe, expect, it } from 'vitest';
 import { pbfCodec } from '../codec.ts';
+import { protocolVersion } from '../protocol-version.ts';
 import { seededRandom } from '../testing/damage.ts';
 import { VirtualTime } from '../testing/virtual-time.ts';
 import type { ClientEffect } from './client-effects.ts';
@@ -180,9 +181,12 @@ describe('a user', () => {
     const greet = (link: number, user: string): ClientEffect[] => {
       session.handleToken('token', 0);
       session.handleOpened(link, 0);
-      const hello = { protocol: 1, knownTypes: [], serverTime_ms: 0, window_bytes: 1, maxFrame_bytes: 1, session: '' };
+      const hello = {
+        ...{ protocol: protocolVersion, knownTypes: [], serverTime_ms: 0 },
+        ...{ window_bytes: 1, maxFrame_bytes: 1, session: '' },
+      };
       session.handleFrame(link, pbfCodec.encode({ type: 'server-hello', ...hello }), 0);
-      return session.handleFrame(link, pbfCodec.encode({ type: 'authenticated', user, expires_ms: 7 }), 0);
+      return session.handleFrame(link, pbfCodec.encode({ type: 'authenticated', user, expires_ms: 7 }, 1), 0);
     };
     session.handleConnect(0);
     const types = greet(1, 'ada').map((effect) => effect.type);

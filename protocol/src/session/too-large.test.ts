@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { pbfCodec } from '../codec.ts';
 import { maxSnapshotPartBytes } from '../limits.ts';
 import type { Message } from '../messages.ts';
+import { protocolVersion } from '../protocol-version.ts';
 import type { ClientEffect } from './client-effects.ts';
 import { ClientSession } from './client-session.ts';
 
@@ -17,6 +18,8 @@ class Peer {
     limits: { snapshot_bytes: limit_bytes, credit_bytes: maxSnapshotPartBytes },
   });
   readonly sent: Message[] = [];
+  /** Frames that the server has sent. */
+  #given = 0;
   readonly effects: ClientEffect[] = [];
 
   constructor() {
@@ -24,7 +27,7 @@ class Peer {
     this.take(this.session.handleOpened(1, 0));
     this.give({
       type: 'server-hello',
-      protocol: 1,
+      protocol: protocolVersion,
       knownTypes: [],
       serverTime_ms: 1,
       window_bytes: 1_000,
@@ -36,13 +39,15 @@ class Peer {
 
   take(effects: ClientEffect[]): void {
     for (const effect of effects) {
-      if (effect.type === 'send-frame') this.sent.push(pbfCodec.decode(effect.frame));
+      if (effect.type === 'send-frame') this.sent.push(pbfCodec.decode(effect.frame).message);
       else this.effects.push(effect);
     }
   }
 
   give(message: Message): void {
-    this.take(this.session.handleFrame(1, pbfCodec.encode(message), 0));
+    const frame = pbfCodec.encode(message, this.#given);
+    this.#given += 1;
+    this.take(this.session.handleFrame(1, frame, 0));
   }
 
   subscribed(document: string, snapshotFollows: boolean): void {

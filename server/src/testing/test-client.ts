@@ -11,7 +11,9 @@ import {
   type FrameCodec,
   type JoineryError,
   type Message,
+  numberFrame,
   pbfCodec,
+  protocolVersion,
   type ResumePoint,
   readEnvelope,
 } from '@joinery/protocol';
@@ -230,6 +232,7 @@ export class TestClient {
 export class RawClient {
   readonly messages: Message[] = [];
   readonly socket: WebSocket;
+  #sent = 0;
   closed: { readonly code: number; readonly reason: string } | undefined;
   readonly #waiting = new Waiting();
 
@@ -237,7 +240,7 @@ export class RawClient {
     const { codec = pbfCodec, headers = {} } = options;
     this.socket = new WebSocket(`${url.replace('http', 'ws')}/sync`, { headers });
     this.socket.on('message', (data: Buffer) => {
-      this.messages.push(codec.decode(new Uint8Array(data)));
+      this.messages.push(codec.decode(new Uint8Array(data)).message);
       this.#waiting.changed();
     });
     this.socket.on('error', () => {});
@@ -256,7 +259,8 @@ export class RawClient {
   /** Connects, greets and is authenticated. */
   async greeted(credit_bytes = 1_000_000): Promise<this> {
     await this.opened();
-    const hello = { protocolMin: 1, protocolMax: 1, knownTypes: [], name: 'raw', credit_bytes };
+    const [knownTypes, name] = [[], 'raw'];
+    const hello = { protocolMin: protocolVersion, protocolMax: protocolVersion, knownTypes, name, credit_bytes };
     this.send({ type: 'client-hello', ...hello });
     this.send({ type: 'authenticate', token: '' });
     await this.until('authenticated', () => this.of('authenticated').length > 0);
@@ -277,7 +281,13 @@ export class RawClient {
   }
 
   send(message: Message): void {
-    this.sendBytes(pbfCodec.encode(message));
+    this.sendFrame(pbfCodec.encode(message));
+  }
+
+  /** A frame that has no number gets the next one. */
+  sendFrame(frame: Uint8Array): void {
+    this.sendBytes(numberFrame(frame, this.#sent));
+    this.#sent += 1;
   }
 
   sendBytes(bytes: Uint8Array | string): void {

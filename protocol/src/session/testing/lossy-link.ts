@@ -1,6 +1,6 @@
 /**
  * The way between a client and the server, with the faults of real ones: delay, links that break, links that are open but
- * dead (half-open), and, worse than any real transport, single frames that are lost or come twice.
+ * dead (half-open), and, worse than any real transport, single frames that are lost, come twice or overtake others.
  */
 
 import type { VirtualTime } from '../../testing/virtual-time.ts';
@@ -12,6 +12,8 @@ export interface Faults {
   drop: number;
   /** The chance that a frame comes twice. */
   duplicate: number;
+  /** The chance that a frame doesn't wait for those before it, and the second of two comes behind others. */
+  overtake: number;
   /** The chance, per frame, that the link breaks. */
   cut: number;
   /** The chance, per frame, that the link goes dead without anyone being told. */
@@ -25,6 +27,7 @@ export interface Faults {
 export const noFaults = (): Faults => ({
   drop: 0,
   duplicate: 0,
+  overtake: 0,
   cut: 0,
   halfOpen: 0,
   down: false,
@@ -67,10 +70,12 @@ export function openLink(
     if (random() < faults.drop) return;
     const times = random() < faults.duplicate ? 2 : 1;
     for (let count = 0; count < times; count += 1) {
+      const delay = 1 + random() * 20;
+      const overtakes = random() < faults.overtake;
       // In order: never before what was sent earlier.
-      arrival[way] = Math.max(arrival[way], time.now + 1 + random() * 20);
+      if (!overtakes) arrival[way] = Math.max(arrival[way], time.now + delay);
       const copy = frame.slice();
-      time.after(arrival[way] - time.now, () => {
+      time.after(overtakes ? delay * (count + 1) : arrival[way] - time.now, () => {
         if (state !== 'open') return;
         if (way === 'up') peer?.frame(copy);
         else events.frame(copy);

@@ -153,6 +153,11 @@ export class ModelServer {
     for (const connection of connections) connection.close();
   }
 
+  /** Ends every connection, and says why. */
+  end(error: JoineryError): void {
+    for (const connection of this.#connections) this.#run(connection, connection.session.handleShutdown(error));
+  }
+
   #run(connection: Connection, effects: ServerEffect[]): void {
     for (const effect of effects) {
       switch (effect.type) {

@@ -216,7 +216,7 @@ export class ClientDocument {
   }
 
   handleSafe({ epoch, position }: Safe): void {
-    if ((this.#phase !== 'live' && this.#phase !== 'snapshot') || epoch !== this.#epoch) return;
+    if (!this.#follows || epoch !== this.#epoch) return;
     this.#context.emit({ type: 'safe', document: this.id, epoch, position });
   }
 
@@ -277,7 +277,7 @@ export class ClientDocument {
   }
 
   handleAck(message: Ack): void {
-    if (!this.#listens || message.epoch !== this.#epoch) return;
+    if (!this.#follows || message.epoch !== this.#epoch) return;
     for (const range of message.ranges) {
       this.#inFlight.acknowledge(range.agent, range.to);
       this.#retry?.covered(range.agent, range.to);
@@ -302,7 +302,7 @@ export class ClientDocument {
   }
 
   handleRefusal(message: Refusal, now: number): void {
-    if (!this.#listens || message.epoch !== this.#epoch) return;
+    if (!this.#follows || message.epoch !== this.#epoch) return;
     // An answer to what was on its way before the document was subscribed anew or replaced.
     if (this.#onTheirWay?.has(message.agent, message.from, message.to) !== true) return;
     this.#inFlight.forgetBefore(message.agent, message.from);
@@ -337,7 +337,7 @@ export class ClientDocument {
     if (this.#phase === 'parked' || this.#phase === 'waiting') return;
     if (message.code === 'epoch-changed') {
       // Who comes from nothing is in no epoch: this is about what was on its way before.
-      if (this.#listens && this.#epoch !== 0) this.#epochChanged(message.epoch);
+      if (this.#epoch !== 0) this.#epochChanged(message.epoch);
       return;
     }
     if (message.code === 'document-deleted') {
@@ -445,9 +445,12 @@ export class ClientDocument {
     this.#context.emit({ type: 'document-failed', document: this.id, error });
   }
 
-  /** Subscribed or about to be: what comes is about this subscription. */
-  get #listens(): boolean {
-    return this.#phase === 'subscribing' || this.#phase === 'snapshot' || this.#phase === 'live';
+  /**
+   * Subscribed: what was sent before the answer to `subscribe` is about what was subscribed before it. An acknowledgement
+   * among it would count with what is safe by an older word than the one that it came after.
+   */
+  get #follows(): boolean {
+    return this.#phase === 'snapshot' || this.#phase === 'live';
   }
 
   /** Begins anew, over this link or the next one: a replacement from its start. */

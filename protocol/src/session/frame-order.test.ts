@@ -108,6 +108,20 @@ describe('a client', () => {
     expect(client.of('subscribed').at(-1)?.safe).toBe(1);
   });
 
+  it('hears of no commit between asking anew over the same link and the answer', () => {
+    const client = new Client();
+    client.take(client.session.handleSubscribe('a', { epoch: 5, position: 1 }, 0));
+    client.hear(client.frame(subscribed(everythingSafe)));
+    client.take(client.session.handleSubscribe('a', { epoch: 5, position: 1 }, 0));
+    // Both were sent before the server heard of it, and the first one is not for this subscription.
+    client.hear(client.frame({ type: 'safe', document: 'a', epoch: 5, position: 1 }));
+    client.hear(client.frame(ack));
+    expect([client.of('safe'), client.of('acknowledged')]).toEqual([[], []]);
+    client.hear(client.frame(subscribed(1)));
+    client.hear(client.frame(ack));
+    expect(client.of('acknowledged')).toHaveLength(1);
+  });
+
   it('takes no state for complete that has overtaken the bridges to it', () => {
     const client = new Client();
     client.take(client.session.handleReplace('a', [1n], 4, 0));
@@ -176,6 +190,26 @@ describe('a server', () => {
     });
     expect(hear(ending)).toEqual([]);
     expect(types(session.handleSafe('a', 5, 1))).toEqual(['send-frame']);
+  });
+
+  it('tells a client that asks anew of no commit before it is told what is safe', () => {
+    const { session, frame, hear } = greeted();
+    const state = { epoch: 5, head: 1, version: nothing, position: 1, snapshot: undefined };
+    const follow = (): void => {
+      const open = hear(frame(subscribe)).find(({ type }) => type === 'open-document');
+      if (open?.type !== 'open-document') throw new Error('no open-document');
+      session.handleDocument('a', open.request, state);
+    };
+    follow();
+    const settled = (): ServerEffect[] => {
+      const duplicates = [{ agent: 1n, to: 1, position: 1, count: 0 }];
+      return session.handleSettled('a', 5, { bytes: 0, duplicates, refusals: [] }, 0);
+    };
+    expect(types(settled())).toEqual(['send-frame']);
+    hear(frame(subscribe));
+    expect(settled()).toEqual([]);
+    follow();
+    expect(types(settled())).toEqual(['send-frame']);
   });
 
   it('ends a link on which a frame is missing, and says why', () => {

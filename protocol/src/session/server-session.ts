@@ -250,9 +250,10 @@ export class ServerSession {
   handleSettled(document: string, epoch: number, settlement: Settlement, time_ms: number): ServerEffect[] {
     return this.#handle(() => {
       this.#waiting_bytes -= settlement.bytes;
+      const entry = this.#documents.get(document);
+      // Subscribed anew meanwhile: how far the log has come is told then, and nothing before what is safe of it.
+      if (entry?.live !== true || entry.epoch !== epoch) return;
       if (settlement.failed !== undefined) {
-        // Subscribed anew meanwhile: it was told then.
-        if (this.#documents.get(document)?.epoch !== epoch) return;
         // The client will subscribe again and then bring what is missing.
         this.#close(document);
         this.#sendError(settlement.failed, document);

@@ -42,13 +42,14 @@ export class ClientDeletions {
     for (const document of this.#waiting) this.#options.send({ type: 'delete-document', document });
   }
 
-  /** @param told the document's followers here know already that it is deleted */
-  handleDeleted({ document, code, message }: Deleted, told: boolean): void {
-    const wanted = this.#waiting.delete(document);
-    if (code !== '') {
-      if (wanted) {
-        this.#options.emit({ type: 'deletion-refused', document, error: new JoineryError(code, message) });
-      }
-    } else if (wanted && !told) this.#options.emit({ type: 'document-deleted', document });
+  /** The owner hears from elsewhere that it is deleted. */
+  told(document: string): void {
+    this.#waiting.delete(document);
+  }
+
+  handleDeleted({ document, code, message }: Deleted): void {
+    if (!this.#waiting.delete(document)) return;
+    if (code === '') this.#options.emit({ type: 'document-deleted', document });
+    else this.#options.emit({ type: 'deletion-refused', document, error: new JoineryError(code, message) });
   }
 }

@@ -65,11 +65,9 @@ export class ClientDocuments {
     this.with(id, (document) => document.replace(agents, epoch));
   }
 
-  /** Whether the document is here; it takes part in nothing any more. */
-  deleted(id: string): boolean {
-    if (!this.#documents.has(id)) return false;
+  /** It takes part in nothing any more. */
+  deleted(id: string): void {
     this.with(id, (document) => document.deleted());
-    return true;
   }
 
   /** Adds a document, or begins anew with one that is there. */

@@ -73,7 +73,10 @@ export class ClientSession {
     this.#documents = new ClientDocuments({
       limits,
       random: options.random,
-      emit,
+      emit: (effect) => {
+        if (effect.type === 'document-deleted') this.#deletions.told(effect.document);
+        emit(effect);
+      },
       send,
     });
     const online = (): boolean => this.#link.ready;
@@ -329,7 +332,8 @@ export class ClientSession {
         this.#documents.with(message.document, (entry) => entry.handleSafe(message));
         return;
       case 'deleted':
-        this.#deletions.handleDeleted(message, message.code === '' && this.#documents.deleted(message.document));
+        if (message.code === '') this.#documents.deleted(message.document);
+        this.#deletions.handleDeleted(message);
         break;
       case 'space-heads': {
         // Taken in at once by the owner: nothing of it is outstanding.

@@ -153,6 +153,20 @@ describe('a deletion', () => {
     }
   });
 
+  it('is answered also where it is known that the document is deleted', () => {
+    const world = new World(7);
+    const [author, other] = [world.client('a', 1n), world.client('a', 2n)];
+    for (const client of [author, other]) client.connect();
+    author.write(1);
+    world.run(2_000);
+    other.run(other.session.handleDeleteDocument('a', world.time.now));
+    world.run(2_000);
+    expect(seen(author, 'document-deleted')).toHaveLength(1);
+    author.run(author.session.handleDeleteDocument('a', world.time.now));
+    world.run(2_000);
+    expect(seen(author, 'document-deleted')).toHaveLength(2);
+  });
+
   it('may be refused', () => {
     const world = new World(5, { acceptDeletion: () => 'forbidden' });
     const client = world.client('a', 1n);

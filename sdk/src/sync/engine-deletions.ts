@@ -64,7 +64,11 @@ export class EngineDeletions {
 
   /** The server has answered. */
   settle(document: string, state: DeletionState, error: TabError | undefined): void {
-    if (this.#deletions.delete(document)) this.#store().catch((failure: unknown) => this.#context.failed(failure));
+    if (this.#deletions.delete(document)) {
+      this.#store((kept) => kept.filter((id) => id !== document)).catch((failure: unknown) =>
+        this.#context.failed(failure),
+      );
+    }
     this.#announce(document, state, error);
   }
 
@@ -86,7 +90,7 @@ export class EngineDeletions {
       }
       this.#deletions.add(document);
       try {
-        await this.#store();
+        await this.#store((kept) => (kept.includes(document) ? kept : [...kept, document]));
       } catch (error) {
         this.#deletions.delete(document);
         this.#announce(document, 'refused', errorData(asJoineryError(error, 'storage-failed')));
@@ -94,7 +98,6 @@ export class EngineDeletions {
       }
     }
     this.#announce(document, 'kept', undefined);
-    this.#context.session.deleteDocument(document);
   }
 
   #announce(document: string, state: DeletionState, error: TabError | undefined): void {
@@ -106,13 +109,19 @@ export class EngineDeletions {
     this.#unkept.delete(document);
     if (state === 'kept') this.#deletions.add(document);
     else this.#deletions.delete(document);
-    this.#context.port.post({ type: 'deletion', document, state, error });
+    // It was kept by one that takes itself for the leader: who brings it to the server is this one.
+    if (state === 'kept' && this.#context.leads) this.#context.session.deleteDocument(document);
+    // Whoever hears of it finds that the document takes no more.
     this.#context.changed(document, state === 'done');
+    this.#context.port.post({ type: 'deletion', document, state, error });
   }
 
-  #store(): Promise<void> {
-    const bytes = new TextEncoder().encode(JSON.stringify([...this.#deletions]));
-    return this.#context.store.writeValue(deletionsKey, bytes);
+  /** Another tab may have changed what is stored. */
+  async #store(change: (kept: readonly string[]) => readonly string[]): Promise<void> {
+    await this.#context.store.changeValue(deletionsKey, (known) => {
+      const kept = known === undefined ? [] : readNames(known);
+      return new TextEncoder().encode(JSON.stringify(change(kept)));
+    });
   }
 }
 

@@ -65,6 +65,8 @@ export interface DocumentContext {
   storageFailed(error: JoineryError | undefined): void;
   /** Nothing more comes of these openings, nor is told to them. */
   forgotten(channels: readonly number[]): void;
+  /** Somebody has opened this document, of which the server has said before that it is deleted. */
+  deleted(document: string): void;
   released(document: EngineDocument): void;
   broken(error: unknown): void;
 }
@@ -135,6 +137,8 @@ export class EngineDocument implements Sleeper {
   /** Own envelopes that storage has lost. */
   #damaged: Damaged[] | undefined;
   #trouble: Trouble | undefined;
+  /** It was deleted, and what is stored of it is on its way out. */
+  #rejecting = false;
 
   constructor(id: string, context: DocumentContext) {
     this.id = id;
@@ -262,6 +266,12 @@ export class EngineDocument implements Sleeper {
     for (const id of retries) this.retry(channel, id);
     if (this.#local !== undefined) this.#greet();
     else if (!this.#loading && this.#trouble !== undefined) this.#main.failed(this.#trouble.error);
+    this.held();
+  }
+
+  /** Another tab has it open, or this one anew: it is to hear what the others have heard. */
+  held(): void {
+    if (this.#deletion !== undefined) this.#context.deleted(this.id);
   }
 
   append(channel: number, incarnation: number, batch: EnvelopeBatch): void {
@@ -303,7 +313,7 @@ export class EngineDocument implements Sleeper {
   }
 
   async #retry(channel: number, id: string): Promise<void> {
-    const { environment, session, store } = this.#context;
+    const { environment, store } = this.#context;
     const [local, incarnation] = [this.#local, this.#incarnation];
     const [at_ms, clockOffset_ms] = [environment.now(), this.#context.clockOffset_ms()];
     if (local === undefined) {
@@ -338,7 +348,7 @@ export class EngineDocument implements Sleeper {
       if (written !== undefined) this.#main.await([[written[0], written[2]]]);
       this.#main.retried(channel, id, retried, this.#context.status(this));
       this.tabs.stored(updates, at_ms, clockOffset_ms ?? 0);
-      session.changed(this.id);
+      this.#hasMore();
     }
     this.#rejectedHere();
   }
@@ -416,15 +426,21 @@ export class EngineDocument implements Sleeper {
 
   /** The server has deleted it, for ever. */
   deleted(): void {
-    if (this.#trouble?.error.code === 'document-deleted') return;
-    const error = new JoineryError('document-deleted', {
-      expected: 'a document that is not deleted',
-      got: JSON.stringify(this.id),
-      remedy: 'Close it. An id is never used again.',
-    });
-    this.#setTrouble({ error, blocked: true });
+    const error = this.#deletion ?? deletedForEver(this.id);
+    if (this.#deletion === undefined) this.#setTrouble({ error, blocked: true });
     this.#main.failed(error);
     this.#rejectAll(error);
+  }
+
+  get #deletion(): JoineryError | undefined {
+    const error = this.#trouble?.error;
+    return error?.code === 'document-deleted' ? error : undefined;
+  }
+
+  /** There is more to be sent; of a deleted document it comes to nothing. */
+  #hasMore(): void {
+    if (this.#deletion === undefined) this.#context.session.changed(this.id);
+    else this.#rejectAll(this.#deletion);
   }
 
   // From other tabs.
@@ -477,7 +493,7 @@ export class EngineDocument implements Sleeper {
       taken: (updates) => {
         this.#main.push(updates);
         context.changed(this);
-        context.session.changed(this.id);
+        this.#hasMore();
         this.#compactIfDue();
       },
       takeUp: (envelope) => this.#takeUp(envelope),
@@ -564,6 +580,8 @@ export class EngineDocument implements Sleeper {
     const { session } = this.#context;
     switch (effect.type) {
       case 'subscribed':
+        // A restored backup is older than the deletion.
+        if (this.#deletion !== undefined) this.#setTrouble(undefined);
         if (this.#epoch !== effect.epoch && (this.#epoch !== 0 || this.#mayBeOlderElsewhere(local))) {
           // What is stored, or another tab still has, names what another epoch had.
           this.#replace();
@@ -749,9 +767,10 @@ export class EngineDocument implements Sleeper {
     if (this.#trouble?.error.code === 'rejected-list-full') this.#setTrouble(undefined);
   }
 
-  /** Nothing that is not yet synced will ever be. */
+  /** Nothing that is not yet synced will ever be, and nothing of it is to be kept. */
   #rejectAll(error: JoineryError): void {
     this.#stopReplacing();
+    this.#rejecting = true;
     const { environment, journal, rejections, store } = this.#context;
     journal.step(async () => {
       if (rejections.isFull && !this.#isSynced) {
@@ -760,14 +779,14 @@ export class EngineDocument implements Sleeper {
       }
       const local = this.#local;
       const incarnation = this.#incarnation;
-      if (
-        local === undefined ||
-        !(await rejectLog({ document: this.id, environment, store, local, incarnation, error }))
-      )
-        return;
-      await this.#reload(await store.load(this.id), []);
-      this.#setTrouble({ error, blocked: true });
-      this.tabs.changed();
+      if (local !== undefined) {
+        const isDone = await rejectLog({ document: this.id, environment, store, local, incarnation, error });
+        const stored = await store.load(this.id);
+        if (stored.incarnation !== incarnation) await this.#reload(stored, isDone ? [] : undefined);
+        if (isDone) this.tabs.changed();
+      }
+      this.#rejecting = false;
+      this.#maybeRelease();
     });
   }
 
@@ -794,7 +813,7 @@ export class EngineDocument implements Sleeper {
     this.#unstoredAcknowledgements = this.#refused = this.#damaged = undefined;
     this.#unstoredReceived = 0;
     this.#clockRefused = false;
-    this.#trouble = undefined;
+    if (this.#deletion === undefined) this.#trouble = undefined;
     this.#main.forgetAwaited();
     const epochBefore = this.#epoch;
     this.#take(stored, next);
@@ -808,7 +827,10 @@ export class EngineDocument implements Sleeper {
     if (isOwn) this.#context.rejectedHere();
     this.#context.changed(this);
     this.#context.tabs.hold(this.hold);
-    if (!isOwn) this.#context.session.subscribe(this.id, stored.resume);
+    if (isOwn) return;
+    // What another tab has made anew comes to nothing as well.
+    if (this.#deletion !== undefined) this.#rejectAll(this.#deletion);
+    else this.#context.session.subscribe(this.id, stored.resume);
   }
 
   /** Tells every opening what it has to load, from nothing or in place of an older incarnation. */
@@ -882,7 +904,8 @@ export class EngineDocument implements Sleeper {
     this.#loading = false;
     this.#greetLoaded(stored, log);
     this.#context.changed(this);
-    this.#context.session.subscribe(this.id, stored.resume);
+    if (this.#deletion === undefined) this.#context.session.subscribe(this.id, stored.resume);
+    else this.#rejectAll(this.#deletion);
     for (let next = this.#early?.shift(); next !== undefined; next = this.#early?.shift()) {
       this.append(next.channel, next.incarnation, next.batch);
     }
@@ -971,7 +994,7 @@ export class EngineDocument implements Sleeper {
         if (!isPresent()) return;
         this.#main.push(updates);
         this.#context.changed(this);
-        this.#context.session.changed(this.id);
+        this.#hasMore();
       },
       acknowledged: ({ agent, to }) => this.#outbox.note({ agent, to, position: 0 }),
       unacknowledged: (envelope) => this.#takeUp(envelope),
@@ -1059,9 +1082,8 @@ export class EngineDocument implements Sleeper {
     const unsynced = append.asks ? this.#outbox.heads : [];
     this.#main.await(unsynced.filter(([agent]) => !this.#appends.isOwn(agent)));
     this.#main.durable(append, unsynced, this.#context.status(this));
-    if (this.#trouble?.error.code === 'document-deleted') this.#rejectAll(this.#trouble.error);
     if (append.rejected.length > 0) this.#rejectedHere();
-    this.#context.session.changed(this.id);
+    this.#hasMore();
     // Sent from memory, or handed over again after the server had told that it has them: it will not tell so again.
     const known = append.entries.flatMap((entry) => this.#outbox.acknowledgementOf(entry) ?? []);
     const isWaiting = append.entries.some((entry) => this.#outbox.has(entry));
@@ -1195,7 +1217,7 @@ export class EngineDocument implements Sleeper {
   #maybeRelease(): void {
     if (this.#released || this.#main.isOpen || this.#context.tabs.isHeld(this.id)) return;
     if (!this.#isSynced || this.#adopting || this.#local === undefined || this.#local.busy) return;
-    if (this.#replacing !== undefined || this.#main.isFollowing) return;
+    if (this.#replacing !== undefined || this.#rejecting || this.#main.isFollowing) return;
     // The rest of what was handed over comes now.
     if (this.#hasEarly) return;
     this.#released = true;
@@ -1216,6 +1238,14 @@ function keyOf({ agent, from }: { readonly agent: bigint; readonly from: number 
 /** The epoch of what is stored; 0 where nothing of it has ever been at the server, or damage has left no trace of that. */
 function epochOf({ resume, snapshot, safe, log }: StoredDocument): number {
   return resume?.epoch ?? snapshot?.epoch ?? safe?.epoch ?? lastEpoch(log);
+}
+
+function deletedForEver(document: string): JoineryError {
+  return new JoineryError('document-deleted', {
+    expected: 'a document that is not deleted',
+    got: JSON.stringify(document),
+    remedy: 'Close it. An id is never used again.',
+  });
 }
 
 function unreadable(): JoineryError {

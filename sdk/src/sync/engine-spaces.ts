@@ -37,8 +37,8 @@ export interface SpacesContext {
   /** Loads it and syncs it, until `release` at least. */
   fetch(document: string): void;
   release(document: string): void;
-  /** The server has deleted it. */
-  deleted(document: string): void;
+  /** The server has deleted it; gives what to wait for before the next one. */
+  deleted(document: string): Promise<void> | undefined;
   /** Runs when everything is stored that was handed to the journal until now. */
   afterStored(run: () => void): void;
   failed(error: JoineryError): void;
@@ -65,6 +65,9 @@ export class EngineSpaces {
   /** Positions that documents have reached and that the lists don't know yet. */
   readonly #reached = new Map<string, { readonly epoch: number; readonly position: number }>();
   readonly #deletions: EngineDeletions;
+  /** Deleted, and perhaps still stored. */
+  readonly #gone = new Set<string>();
+  #removing = false;
   #storeLater: Cancel | undefined;
   #stopped = false;
 
@@ -81,7 +84,7 @@ export class EngineSpaces {
       port: context.port,
       post: (body) => context.post(body),
       changed: (document, isGone) => {
-        if (isGone) this.#gone(document);
+        if (isGone) this.#remove(document);
         const entry = this.#spaces.get(spaceOf(document));
         if (entry !== undefined) this.#tell(entry, [document]);
       },
@@ -206,10 +209,15 @@ export class EngineSpaces {
       return;
     }
     entry.complete = !effect.more;
-    this.#take(entry, effect.entries, effect.token);
     const { space, token, entries } = effect;
+    const { list } = entry;
+    // Of others nothing is stored here.
+    const isHere = (document: string): boolean =>
+      this.#context.isOpen(document) || list.get(document)?.deleted === false;
+    const gone = entries.filter(({ document, deleted }) => deleted && isHere(document));
+    this.#take(entry, entries, token);
     this.#context.post({ type: 'space', space, token, complete: entry.complete, heads: entries });
-    for (const { document, deleted } of effect.entries) if (deleted) this.#gone(document);
+    for (const { document } of gone) this.#remove(document);
     this.#storeSoon();
     this.#pump();
   }
@@ -236,13 +244,17 @@ export class EngineSpaces {
         this.#fetched(document);
         break;
       case 'document-deleted':
-        this.#gone(document);
-        this.#deletions.settle(document, 'done', undefined);
+        this.deleted(document);
         break;
       case 'deletion-refused':
         this.#deletions.settle(document, 'refused', errorData(effect.error));
         break;
     }
+  }
+
+  /** The server has said that it is deleted: every tab is to hear of it. */
+  deleted(document: string): void {
+    this.#deletions.settle(document, 'done', undefined);
   }
 
   // From other tabs.
@@ -382,7 +394,7 @@ export class EngineSpaces {
   }
 
   /** It is deleted, for ever. */
-  #gone(document: string): void {
+  #remove(document: string): void {
     const entry = this.#spaces.get(spaceOf(document));
     const { list } = entry ?? {};
     if (entry !== undefined && list !== undefined) {
@@ -391,7 +403,19 @@ export class EngineSpaces {
       this.#storeSoon();
     }
     this.#fetched(document);
-    this.#context.deleted(document);
+    this.#gone.add(document);
+    this.#removeStored().catch((error: unknown) => this.#failed(error));
+  }
+
+  /** One after the other: there may be thousands. */
+  async #removeStored(): Promise<void> {
+    if (this.#removing) return;
+    this.#removing = true;
+    for (const document of this.#gone) {
+      this.#gone.delete(document);
+      if (!this.#stopped) await this.#context.deleted(document);
+    }
+    this.#removing = false;
   }
 
   #failed(error: unknown): void {

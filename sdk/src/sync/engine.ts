@@ -287,6 +287,7 @@ export class Engine {
       forgotten: (channels) => {
         for (const channel of channels) this.#channels.delete(channel);
       },
+      deleted: (document) => this.#spaces?.deleted(document),
       released: (document) => this.#released(document),
       broken: (error) => this.#break(error),
     };
@@ -322,7 +323,12 @@ export class Engine {
         this.#open(document);
       },
       release: (document) => this.#documents.get(document)?.tabs.released(),
-      deleted: (document) => this.#documents.get(document)?.deleted(),
+      deleted: (document) => {
+        // What is stored of it goes as well, whether or not somebody has it open.
+        const deleted = tabs.leads ? this.#open(document) : this.#documents.get(document);
+        deleted?.deleted();
+        return deleted?.loaded;
+      },
       afterStored: (run) => journal.step(() => Promise.resolve(run())),
       failed: (error) => this.#readState(error),
     });

@@ -10,7 +10,7 @@
 //
 // A crash between any two of them leaves the old incarnation as it was, or the new one. It knows nothing of main threads.
 
-import { JoineryError } from '@joinery/protocol';
+import { everythingSafe, JoineryError } from '@joinery/protocol';
 import type { Bridge } from '../core/replay.ts';
 import { Replica } from '../core/replica.ts';
 import type { Environment } from '../environment.ts';
@@ -73,7 +73,7 @@ interface ServerState {
   safe: number | undefined;
 }
 
-/** Gives everything up that is not synced, for good: no incarnation of the document will be. False when there was nothing. */
+/** Gives up everything there is of a deleted document, and rejects what of it was not synced. False when there was nothing. */
 export async function rejectLog({
   document,
   environment,
@@ -87,9 +87,12 @@ export async function rejectLog({
   for (let attempt = 0; attempt < swapAttempts; attempt += 1) {
     const stored = await store.load(document);
     if (stored.incarnation !== incarnation) return false;
+    const nothing = new Replica();
+    const snapshot = nothing.encodeSnapshot();
+    nothing.free();
+    if (stored.log.length === 0 && isSame(stored.snapshot?.bytes ?? snapshot, snapshot)) return false;
     const own = stored.log.filter((envelope) => envelope.own);
     const unsynced = own.filter(({ acknowledged }) => !acknowledged);
-    if (unsynced.length === 0) return false;
     const expectAgents = ownAgents(own);
     const last = ownAgents(own.filter(({ acknowledged }) => acknowledged));
     const at_ms = environment.now();
@@ -97,18 +100,21 @@ export async function rejectLog({
       const { from, to } = envelope;
       return rejectionOf(local.replica, envelope, { rejected: [{ from, to, reason: 'refused' }] }, error, at_ms) ?? [];
     });
-    const nothing = new Replica();
-    const snapshot = nothing.encodeSnapshot();
-    nothing.free();
+    const resume = stored.resume ?? { epoch: stored.snapshot?.epoch ?? 0, position: 0 };
     const swapped = await store.swap(document, {
-      ...{ incarnation, expectAgents, snapshot, safe: undefined, at_ms, rejected },
-      resume: stored.resume ?? { epoch: stored.snapshot?.epoch ?? 0, position: 0 },
+      ...{ incarnation, expectAgents, snapshot, resume, at_ms, rejected },
+      // Nobody is to bring it back.
+      safe: { epoch: resume.epoch, position: everythingSafe },
       ...{ local: [], clockOffset_ms: undefined, mapping: new Uint8Array() },
       agents: Array.from(expectAgents, ([agent, covered]) => ({ agent, covered, last: last.get(agent) ?? 0 })),
     });
     if (swapped) return true;
   }
   return false;
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }
 
 export class Replacing {

@@ -49,7 +49,10 @@ export type ClientEvent =
   | { readonly type: 'engine-restarted'; readonly error: JoineryError }
   /** The token is another user's. The client closes: what is stored stays, for the user whose it is. */
   | { readonly type: 'user-changed'; readonly error: JoineryError }
-  /** The server has deleted a document, for ever. What is still written to it comes to nothing. */
+  /**
+   * The server has deleted a document, for ever. What is still written to it comes to nothing. Told at least once to whoever
+   * has it open, or opens it later.
+   */
   | { readonly type: 'document-deleted'; readonly document: string }
   /** A stored record could not be read. It was set aside in storage; what the server has is fetched again. */
   | { readonly type: 'record-damaged'; readonly document: string; readonly error: JoineryError };

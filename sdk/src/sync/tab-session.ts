@@ -38,6 +38,8 @@ export interface TabSessionHost extends SessionHost {
 export interface TabDocument {
   readonly hold: Hold;
   readonly tabs: TabNews;
+  /** Another tab has it open. */
+  held(): void;
   /** This tab leads now: brings the document up to date with storage, and gives it to the session. */
   lead(): Promise<void>;
 }
@@ -95,7 +97,13 @@ export class TabSession implements DocumentTabs {
           for (const document of this.#host.documents.values()) document.tabs.look();
         },
         held: (holds) => {
-          for (const hold of holds) this.#guard(() => this.#host.open(hold.document).tabs.answer(hold));
+          for (const hold of holds) {
+            this.#guard(() => {
+              const document = this.#host.open(hold.document);
+              document.tabs.answer(hold);
+              document.held();
+            });
+          }
         },
         released: (documents) => {
           for (const document of documents) this.#host.documents.get(document)?.tabs.released();

@@ -34,6 +34,8 @@ export type Action =
     }
   | { readonly do: 'open'; readonly tab: TabName; readonly document: string }
   | { readonly do: 'release'; readonly tab: TabName; readonly document: string }
+  /** Deletes the document, for ever and for everybody. */
+  | { readonly do: 'delete'; readonly tab: TabName; readonly document: string }
   | { readonly do: 'connect' | 'disconnect'; readonly tab: TabName }
   /** Opens the tab where it isn't open. */
   | { readonly do: 'start'; readonly tab: TabName }

@@ -22,6 +22,8 @@ export const features = {
   trims: true,
   /** Backups are made, and the database goes back to the last one: each author brings back what it lacks. */
   restores: true,
+  /** Documents are deleted by any tab at any moment. An app closes a document when it hears that it was deleted. */
+  deletions: true,
 } as const satisfies Readonly<Record<string, boolean>>;
 
 export type Feature = keyof typeof features;

@@ -91,8 +91,18 @@ export type LogRecord =
   | { readonly type: 'right'; readonly document: string; readonly write: boolean }
   /** The host was asked about an envelope, and this is what it says. */
   | ({ readonly type: 'asked'; readonly taken: boolean } & EnvelopeRange)
-  /** The server's database went back to what it was some time ago, with some documents to before a trim. */
-  | { readonly type: 'restored'; readonly undoneTrims: readonly string[] }
+  /** The server's database went back to what it was some time ago, with some documents to before a trim or a deletion. */
+  | { readonly type: 'restored'; readonly undoneTrims: readonly string[]; readonly undoneDeletions: readonly string[] }
+  /** The server has deleted a document. */
+  | { readonly type: 'deleted'; readonly document: string }
+  /** An app has asked for a document's deletion, or was told how far that is. */
+  | {
+      readonly type: 'deletion';
+      readonly tab: string;
+      readonly document: string;
+      readonly state: 'asked' | 'durable' | 'synced' | 'refused';
+      readonly code?: string;
+    }
   /** The server's answer to an envelope: never. */
   | ({ readonly type: 'refused'; readonly code: string } & EnvelopeRange)
   /** A client told its app of a refusal: by a receipt, in its rejected list, or by its state. */

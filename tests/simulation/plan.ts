@@ -132,6 +132,11 @@ const faults: Readonly<
     feature: 'trims',
     draw: (random) => [{ do: 'trim', document: pick(random, documents) }],
   },
+  delete: {
+    weight: 1,
+    feature: 'deletions',
+    draw: (random) => [{ do: 'delete', tab: aTab(random), document: pick(random, documents) }],
+  },
   backup: { weight: 3, feature: 'restores', draw: () => [{ do: 'backup' }] },
   restore: { weight: 1, feature: 'restores', draw: () => [{ do: 'restore' }] },
   usurp: { weight: 3, feature: 'leaders', draw: (random) => [{ do: 'usurp', device: aDevice(random) }] },

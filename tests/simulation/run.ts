@@ -88,7 +88,8 @@ function isAtRest(world: World): boolean {
   if (!isIdle) return false;
   return documents.every((document) => {
     const texts = tabs.map((tab) => JSON.stringify(tab.content(document)));
-    return texts.every((text) => text !== undefined && text === texts[0]);
+    const isGone = world.database.isDeleted(document);
+    return texts.every((text) => (text === undefined) === isGone && text === texts[0]);
   });
 }
 
@@ -149,11 +150,14 @@ async function readDisks(world: World, log: Log, timeline: Timeline, stop: () =>
     for (const document of documents) expected.set(document, (await atServer(world, document)).content);
     const isRead = (document: string): boolean => {
       const shown = tab.content(document);
+      // Asked with a server, it says that the document is deleted, and the app closes it.
+      if (damaged && world.database.isDeleted(document)) return shown === undefined;
       return shown !== undefined && (!damaged || isSame(shown, expected.get(document)));
     };
     while (!documents.every(isRead) && (await timeline.step(read_ms))) if (stop()) return;
     for (const document of documents) {
       const content = tab.content(document);
+      if (damaged && world.database.isDeleted(document)) continue;
       if (content === undefined) log.add({ type: 'fault', where: device, message: `${document} can't be read` });
       else log.add({ type: 'final', where: `disk ${device}`, document, version: undefined, content });
     }

@@ -346,6 +346,56 @@ export const planted = [
       },
     ],
   },
+  {
+    name: 'deletion-is-forgotten',
+    why: 'the server calls a document deleted, and keeps it',
+    transforms: [
+      {
+        file: 'server/src/documents/documents.ts',
+        find: 'if (!(await this.#storage.delete(id))) return;',
+        replace: 'if (id.length > 0) return;',
+      },
+    ],
+  },
+  {
+    name: 'deletion-is-not-kept',
+    why: 'a deletion is called durable and is in no storage',
+    transforms: [
+      {
+        file: 'sdk/src/sync/engine-deletions.ts',
+        find: 'return new TextEncoder().encode(JSON.stringify(change(kept)));',
+        replace: 'return new TextEncoder().encode(JSON.stringify(change(kept).slice(0, 0)));',
+      },
+    ],
+  },
+  {
+    name: 'deleted-document-comes-back',
+    why: 'the server takes what a tab that has not heard of a deletion writes to the document',
+    transforms: [
+      {
+        file: 'server/src/documents/documents.ts',
+        find: '      if (document.deleted) {\n        refuse(',
+        replace: '      if (document.deleted && epoch < 0) {\n        refuse(',
+      },
+      {
+        file: 'server/src/storage/memory.ts',
+        find: "head !== after || known?.deleted) return 'stale';",
+        replace: "head !== after) return 'stale';",
+      },
+    ],
+  },
+  {
+    name: 'deleted-document-stays-stored',
+    why: 'what a device has stored of a deleted document stays there',
+    transforms: [
+      {
+        file: 'sdk/src/sync/replacing.ts',
+        find: '    const unsynced = own.filter(({ acknowledged }) => !acknowledged);\n',
+        replace:
+          '    const unsynced = own.filter(({ acknowledged }) => !acknowledged);\n    if (unsynced.length === 0) return false;\n',
+      },
+    ],
+  },
 ];
 
 /**

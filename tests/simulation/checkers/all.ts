@@ -2,7 +2,8 @@
 
 import type { Log, LogEntry } from '../log.ts';
 import type { Model } from '../model.ts';
-import type { MakeChecker } from './checker.ts';
+import { all, type MakeChecker } from './checker.ts';
+import { deletedDocumentsStay, deletionsKept, deletionsNeverEarly } from './deletions.ts';
 import { nothingPromisedLost, noWriteWithoutRight, receiptsNeverEarly, refusalSurfaces } from './promises.ts';
 import { boundsHold, quietAfterHealing } from './quiet.ts';
 import { causeBeforeEffect, deletedStaysDeleted, effectExactlyOnce, sameVersionSameState } from './state.ts';
@@ -10,13 +11,13 @@ import { causeBeforeEffect, deletedStaysDeleted, effectExactlyOnce, sameVersionS
 export const checkers = {
   sameVersionSameState,
   quietAfterHealing,
-  nothingPromisedLost,
+  nothingPromisedLost: all(nothingPromisedLost, deletionsKept),
   effectExactlyOnce,
   causeBeforeEffect,
   noWriteWithoutRight,
-  deletedStaysDeleted,
+  deletedStaysDeleted: all(deletedStaysDeleted, deletedDocumentsStay),
   boundsHold,
-  receiptsNeverEarly,
+  receiptsNeverEarly: all(receiptsNeverEarly, deletionsNeverEarly),
   refusalSurfaces,
 } as const satisfies Record<string, MakeChecker>;
 

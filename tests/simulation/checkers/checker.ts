@@ -11,5 +11,18 @@ export interface Checker {
   end?(): string | undefined;
 }
 
+/** Each of them for one property. */
+export function all(...parts: readonly MakeChecker[]): MakeChecker {
+  return (model) => {
+    const checkers = parts.map((make) => make(model));
+    const first = (ask: (checker: Checker) => string | undefined): string | undefined => {
+      // Each is told of everything, also where another one has something to say.
+      const said = checkers.map(ask);
+      return said.find((message) => message !== undefined);
+    };
+    return { look: (entry) => first((checker) => checker.look(entry)), end: () => first((checker) => checker.end?.()) };
+  };
+}
+
 /** `model` knows every write that the log has told of. */
 export type MakeChecker = (model: Model) => Checker;

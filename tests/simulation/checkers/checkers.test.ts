@@ -56,6 +56,15 @@ const settled = (pending: number): LogRecord => ({
   errors: [],
 });
 
+const deletion = (state: 'asked' | 'durable' | 'synced'): LogRecord => ({
+  type: 'deletion',
+  tab: 'a1',
+  document: 'notes',
+  state,
+});
+const deleted: LogRecord = { type: 'deleted', document: 'notes' };
+const undone: LogRecord = { type: 'restored', undoneTrims: [], undoneDeletions: ['notes'] };
+
 const insert = write(1, 0, 1, [{ type: 'insert', token: '<1>' }]);
 const erase = write(2, 1, 2, [{ type: 'erase', token: '<1>' }]);
 
@@ -142,6 +151,29 @@ test.each<[CheckerName, string, LogRecord[]]>([
       state(2, { items: ['e1'] }),
     ],
   ],
+  ['deletedStaysDeleted', 'a write to a deleted document', [insert, deletion('asked'), deleted, committed]],
+  ['deletedStaysDeleted', 'a deletion of nobody', [deleted]],
+  [
+    'deletedStaysDeleted',
+    'a deleted document on a disk',
+    [
+      insert,
+      deletion('asked'),
+      deleted,
+      ...[{ type: 'healed' } as const, settled(0)],
+      final('disk a', { text: '<1>' }),
+    ],
+  ],
+  ['receiptsNeverEarly', 'a deletion that the server has not done', [deletion('asked'), deletion('synced')]],
+  ['nothingPromisedLost', 'a deletion', [deletion('asked'), deletion('durable'), { type: 'healed' }, settled(0)]],
+  [
+    'nothingPromisedLost',
+    'a write that was never at the server when its document was deleted',
+    [
+      ...[insert, stored, receipt('durable'), deletion('asked'), deleted, { type: 'healed' } as const, settled(0)],
+      final('server', {}, 0),
+    ],
+  ],
   ['receiptsNeverEarly', 'durable before it is stored', [insert, receipt('durable'), stored]],
   ['receiptsNeverEarly', 'synced before it is committed', [insert, stored, receipt('synced'), committed]],
   ['nothingPromisedLost', 'a durable write', [insert, stored, receipt('durable'), ...rest, final('server', {}, 0)]],
@@ -172,6 +204,16 @@ test('what the harness destroyed, and what was refused and told of, is no loss',
   expect(failureOf([insert, stored, receipt('durable'), refused, receipt('rejected'), ...lost])).toBeUndefined();
 });
 
+test('what was at the server is gone with its document, and a restored backup may bring both back', () => {
+  const known = [insert, stored, committed, receipt('synced'), deletion('asked'), deletion('durable'), deleted];
+  expect(failureOf([...known, deletion('synced'), ...rest, final('server', {}, 0)])).toBeUndefined();
+  const back = [{ ...committed, epoch: 2 } as LogRecord, ...rest, final('server', { text: '<1>' })];
+  expect(failureOf([...known, undone, ...back])).toBeUndefined();
+  expect(failureOf([...known, ...back])).toBe('deletedStaysDeleted');
+  const another: LogRecord = { type: 'restored', undoneTrims: [], undoneDeletions: [] };
+  expect(failureOf([...known, another, ...back])).toBe('deletedStaysDeleted');
+});
+
 test('what one device deletes of another one’s may be missed only where both brought it back', () => {
   const told = (seq: number, by: bigint, into: bigint): LogRecord => ({
     type: 'replayed',
@@ -184,7 +226,7 @@ test('what one device deletes of another one’s may be missed only where both b
   });
   const theirs = write(2, 0, 1, [{ type: 'erase', token: '<1>' }], 9n);
   if (theirs.type === 'write') Object.assign(theirs.operation, { tab: 'b1', before: new Map([[agent, 1]]) });
-  const restored: LogRecord = { type: 'restored', undoneTrims: [] };
+  const restored: LogRecord = { type: 'restored', undoneTrims: [], undoneDeletions: [] };
   const version = new Map([
     [3n, 1],
     [4n, 1],

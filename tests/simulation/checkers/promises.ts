@@ -69,6 +69,9 @@ export const nothingPromisedLost: MakeChecker = (model) => {
   const gone: EnvelopeRange[] = [];
   const stored = new Reached();
   const finals = new Map<string, ReadonlyMap<bigint, number>>();
+  const committed = new Reached();
+  /** What was at the server, also before a restored backup, when its document was deleted: it is gone with it. */
+  const deleted = new Set<number>();
   let restored = false;
   return {
     look({ record }) {
@@ -76,7 +79,12 @@ export const nothingPromisedLost: MakeChecker = (model) => {
       else if (record.type === 'destroyed' || record.type === 'surfaced') gone.push(record);
       else if (record.type === 'stored') stored.add(record.device, record);
       else if (record.type === 'restored') restored = true;
-      else if (record.type === 'receipt') {
+      else if (record.type === 'committed') committed.add(server, record);
+      else if (record.type === 'deleted') {
+        for (const operation of model.operations(record.document)) {
+          if (reaches(model, committed, server, operation)) deleted.add(operation.id);
+        }
+      } else if (record.type === 'receipt') {
         if (record.state === 'rejected') rejected.add(record.operation);
         else promised.set(record.operation, record.state);
       } else if (record.type === 'final' && record.where === server && record.version !== undefined) {
@@ -87,7 +95,7 @@ export const nothingPromisedLost: MakeChecker = (model) => {
     end() {
       for (const [id, state] of promised) {
         const operation = operations.get(id);
-        if (operation === undefined || rejected.has(id) || model.isVoid(operation)) continue;
+        if (operation === undefined || rejected.has(id) || deleted.has(id) || model.isVoid(operation)) continue;
         const { document, tab } = operation;
         if (model.has(finals.get(document) ?? new Map(), operation)) continue;
         // The author's disk never had it: a server that lost it in a restored backup can't get it back.

@@ -26,6 +26,10 @@ export class Database {
   #backup: MemoryBackup | undefined;
   /** Documents that were trimmed since the backup. */
   #trimmed = new Set<string>();
+  /** Documents that are deleted. */
+  readonly #deletedNow = new Set<string>();
+  /** Those that were deleted since the backup. */
+  #deleted = new Set<string>();
   #lastApply_ms = 0;
   state: 'working' | 'failing' | 'slow' = 'working';
 
@@ -70,7 +74,7 @@ export class Database {
       compact: (document, epoch, upTo) => call(() => storage.compact(document, epoch, upTo)),
       trim: (trim) => call(() => this.#trim(storage, trim)),
       bridges: (document, from) => call(() => storage.bridges(document, from)),
-      delete: (document) => call(() => storage.delete(document)),
+      delete: (document) => call(() => this.#delete(storage, document)),
       changes: (query) => call(() => storage.changes(query)),
       pulse: () => call(() => storage.pulse()),
       check: () => call(() => storage.check()),
@@ -86,6 +90,11 @@ export class Database {
     return snapshot === undefined ? log : [snapshot.bytes, ...log];
   }
 
+  /** Whether the document is deleted, as nodes would be told it now. */
+  isDeleted(document: string): boolean {
+    return this.#deletedNow.has(document);
+  }
+
   /** Whether a backup was ever made. */
   get hasBackup(): boolean {
     return this.#backup !== undefined;
@@ -95,14 +104,17 @@ export class Database {
   backUp(): void {
     this.#backup = this.#storage.backup();
     this.#trimmed.clear();
+    this.#deleted.clear();
   }
 
   /** Goes back to the copy, if there is one. No node may run meanwhile. */
   restore(): boolean {
     if (this.#backup === undefined) return false;
     this.#storage = MemoryStorage.restore(this.#backup, { epoch: this.nextEpoch() });
-    this.#log.add({ type: 'restored', undoneTrims: [...this.#trimmed] });
+    this.#log.add({ type: 'restored', undoneTrims: [...this.#trimmed], undoneDeletions: [...this.#deleted] });
+    for (const document of this.#deleted) this.#deletedNow.delete(document);
     this.#trimmed.clear();
+    this.#deleted.clear();
     return true;
   }
 
@@ -132,6 +144,17 @@ export class Database {
       this.#log.add({ type: 'trimmed', document, agent, seq, version: versionOf(bridge) });
     }
     return answer;
+  }
+
+  async #delete(storage: MemoryStorage, document: string): Promise<boolean> {
+    const isNew = await storage.delete(document);
+    // A node that went down for a restore does it to the database that is gone.
+    if (isNew && storage === this.#storage) {
+      this.#deleted.add(document);
+      this.#deletedNow.add(document);
+      this.#log.add({ type: 'deleted', document });
+    }
+    return isNew;
   }
 
   #turn(user: DatabaseUser): Promise<void> {

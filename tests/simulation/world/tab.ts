@@ -1,7 +1,7 @@
 // One tab: the real client on a simulated environment. It is opened, edited in, frozen, closed and killed; it tells the log
 // what its app sees. What to write is chosen here, from what the tab shows.
 
-import { JoineryError } from '../../../protocol/src/index.ts';
+import { asJoineryError, JoineryError } from '../../../protocol/src/index.ts';
 import type { Client } from '../../../sdk/src/client.ts';
 import { createClientIn } from '../../../sdk/src/client.ts';
 import type { CounterDocument } from '../../../sdk/src/documents/counter.ts';
@@ -52,6 +52,8 @@ interface OpenHandles {
   readonly counter: CounterDocument;
   /** Writes that were made before the document was loaded: one operation, as they are made in one go. */
   early: { readonly changes: Change[]; readonly receipts: Receipt[] } | undefined;
+  /** It was deleted: the app closes it as soon as it has no such writes. */
+  gone: boolean;
 }
 
 interface Plan {
@@ -111,6 +113,9 @@ export class Tab {
       { url: serverUrl, storage: this.device.disk.storage(environment), transport: network.transport(caller), connect },
       () => Promise.resolve({ inlineEngine }),
     );
+    this.#client.subscribeEvents((event) => {
+      if (event.type === 'document-deleted' && this.#environment === environment) this.#forget(event.document);
+    });
   }
 
   /** Its process ends, now. */
@@ -151,10 +156,14 @@ export class Tab {
       text: client.text(id),
       counter: client.counter(id),
       early: undefined,
+      gone: false,
     };
     this.#open.set(id, handles);
     // Told within the call that makes the early writes.
-    handles.whole.subscribe(() => this.#makeEarly(id, handles));
+    handles.whole.subscribe(() => {
+      this.#makeEarly(id, handles);
+      if (handles.gone) this.#world.timeline.after(0, () => this.#environment?.enter(() => this.releaseDocument(id)));
+    });
   }
 
   releaseDocument(id: string): void {
@@ -162,6 +171,34 @@ export class Tab {
     if (handles === undefined || this.#environment?.frozen === true || handles.early !== undefined) return;
     this.#open.delete(id);
     for (const handle of [handles.whole, handles.text, handles.counter]) handle.close();
+  }
+
+  /** Asks for a deletion as an app does. */
+  deleteDocument(id: string): void {
+    const client = this.#client;
+    const environment = this.#environment;
+    if (client === undefined || this.#closing || environment?.alive !== true || environment.frozen) return;
+    const tell = (state: 'asked' | 'durable' | 'synced' | 'refused', code?: string): void => {
+      if (!environment.alive || code === 'closed') return;
+      const why = code === undefined ? {} : { code };
+      this.#world.log.add({ type: 'deletion', tab: this.name, document: id, state, ...why });
+    };
+    tell('asked');
+    const { durable, synced } = client.deleteDocument(id);
+    durable.then(
+      () => tell('durable'),
+      () => {},
+    );
+    synced.then(
+      () => tell('synced'),
+      (error: unknown) => tell('refused', asJoineryError(error).code),
+    );
+  }
+
+  #forget(id: string): void {
+    const handles = this.#open.get(id);
+    if (handles !== undefined) handles.gone = true;
+    this.releaseDocument(id);
   }
 
   /** What a document shows; undefined when it isn't open or not loaded. */
@@ -191,8 +228,9 @@ export class Tab {
       if (handles.whole.isLoaded) this.#edit(id, handles, kind, thrown);
       else this.#editEarly(handles, kind, thrown);
     } catch (error) {
-      // Nothing that happens here makes a document one that can't be used.
       if (!(error instanceof JoineryError)) throw error;
+      // Beside a deletion nothing that happens here makes a document one that can't be used.
+      if (error.code === 'document-deleted') return;
       this.#fault(`an edit (${kind}) of ${id} failed: ${error.code}`);
     }
   }
@@ -247,7 +285,11 @@ export class Tab {
 
   #makeEarly(id: string, handles: OpenHandles): void {
     const { early } = handles;
-    if (early === undefined || !handles.whole.isLoaded) return;
+    if (early?.receipts.every(({ state }) => state === 'rejected')) handles.early = undefined;
+    else if (early !== undefined && handles.whole.isLoaded) this.#earlyMade(id, handles, early);
+  }
+
+  #earlyMade(id: string, handles: OpenHandles, early: NonNullable<OpenHandles['early']>): void {
     handles.early = undefined;
     const fresh = this.#world.writes.during(() => {});
     if (fresh === undefined) this.#fault(`early writes to ${id} were not made when it was loaded`);

@@ -103,6 +103,9 @@ export class World {
       case 'release':
         this.#tab(action.tab).releaseDocument(action.document);
         break;
+      case 'delete':
+        this.#tab(action.tab).deleteDocument(action.document);
+        break;
       case 'connect':
         this.#tab(action.tab).client?.connect();
         break;

@@ -62,7 +62,7 @@ describe('vectors', () => {
 describe('the number of a frame', () => {
   const ping: Message = { type: 'ping', nonce: 5 };
 
-  it.each([0, 1, 127, 128, 2 ** 32, Number.MAX_SAFE_INTEGER])(
+  it.each([0, 1, 127, 128, 16_383, 16_384, 2 ** 32, 2 ** 49 - 1, Number.MAX_SAFE_INTEGER])(
     '%s is read as it was written, also afterwards',
     (number) => {
       const frame = pbfCodec.encode(ping, number);

@@ -29,25 +29,23 @@ export interface FrameCodec {
   decode(frame: Uint8Array): { readonly number: number; readonly message: Message };
 }
 
-/** A frame as it is given to a protobuf library. */
-export type UnwrittenFrame = Omit<Frame, 'number'> & { readonly number?: number };
-
 /** A protobuf library at work on proto/frame.proto, field names in camel case, 64-bit numbers as numbers. */
 export interface ProtobufLibrary {
   /** Called with checked bytes only. */
   read(bytes: Uint8Array): Frame;
-  write(frame: UnwrittenFrame, size_bytes: number): Uint8Array;
+  /** Without a number: it is put there afterwards. */
+  write(frame: Omit<Frame, 'number'>, size_bytes: number): Uint8Array;
 }
 
 const nothing = new Uint8Array(0);
-/** Of `number` in proto/frame.proto. */
-const numberField = 26;
+/** Before the varint of field 26, `number` in proto/frame.proto. */
+const numberTag = [0xd0, 1];
 
 /** A codec on top of a protobuf library. */
 export function createCodec(library: ProtobufLibrary): FrameCodec {
   return {
     encode(message, number = 0) {
-      const frame = library.write(toFrame(message, number), 64 + payloadSize(message));
+      const frame = numberFrame(library.write(toFrame(message), 64 + payloadSize(message)), number);
       checkFrame(frame);
       return frame;
     },
@@ -80,30 +78,26 @@ export const pbfCodec: FrameCodec = createCodec({
   read: (bytes) => readFrame(new PbfReader(bytes)),
   write(frame, size_bytes) {
     const writer = new PbfWriter(new Uint8Array(size_bytes));
-    writeFrame({ number: 0, ...frame }, writer);
+    writeFrame(frame as Frame, writer);
     return writer.finish();
   },
 });
 
 /** A frame that was written without a number, with one: so what goes to many is written once. */
 export function numberFrame(frame: Uint8Array, number: number): Uint8Array {
+  // As everywhere in protobuf, 0 is what isn't there.
   if (number === 0) return frame;
-  const writer = new PbfWriter(new Uint8Array(16));
-  writer.writeVarintField(numberField, number);
-  const field = writer.finish();
+  const field = [...numberTag];
+  let rest = number;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) field.push((rest % 0x80) + 0x80);
+  field.push(rest);
   const numbered = new Uint8Array(frame.length + field.length);
   numbered.set(frame);
   numbered.set(field, frame.length);
   return numbered;
 }
 
-function toFrame(message: Message, number: number): UnwrittenFrame {
-  const frame = bodyOf(message);
-  // The number 0 is not written: `numberFrame` may put another one there.
-  return number === 0 ? frame : { ...frame, number };
-}
-
-function bodyOf(message: Message): UnwrittenFrame {
+function toFrame(message: Message): Omit<Frame, 'number'> {
   switch (message.type) {
     case 'client-hello':
       return {

@@ -101,30 +101,13 @@ export const planted = [
     ],
   },
   {
-    name: 'gap-accepted-by-client',
-    why: 'the client goes on after a position that never came',
+    name: 'frame-order-is-ignored',
+    why: 'a frame is looked at whenever it comes, also when one before it has not',
     transforms: [
       {
-        file: 'protocol/src/session/client-document.ts',
-        find: 'if (message.firstPosition < 1 || message.firstPosition > next) {',
-        replace: 'if (message.firstPosition < 1) {',
-      },
-      {
-        file: 'protocol/src/session/client-document.ts',
-        find: 'const envelopes = message.envelopes.slice(next - message.firstPosition);\n    if (envelopes.length === 0) return 0;\n    this.#position += envelopes.length;',
-        replace:
-          'const envelopes = message.envelopes.slice(Math.max(0, next - message.firstPosition));\n    if (envelopes.length === 0) return 0;\n    this.#position = Math.max(this.#position, message.firstPosition + message.envelopes.length - 1);',
-      },
-    ],
-  },
-  {
-    name: 'acknowledgement-moves-too-far',
-    why: 'an acknowledgement moves the resume point over positions of others that did not come',
-    transforms: [
-      {
-        file: 'protocol/src/session/client-document.ts',
-        find: 'range.count > 0 && before <= this.#position && range.position > this.#position',
-        replace: 'range.count > 0 && before < range.position && range.position > this.#position',
+        file: 'protocol/src/session/frame-order.ts',
+        find: '    if (number > this.#received) {',
+        replace: '    if (number !== this.#received) return true;\n    if (number > this.#received) {',
       },
     ],
   },

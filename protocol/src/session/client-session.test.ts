@@ -247,6 +247,42 @@ describe('a server that says whatever it likes', () => {
   });
 });
 
+describe('a server that leaves out a position', () => {
+  const following = (): Client => {
+    const client = new Client();
+    client.open();
+    client.greet();
+    const subscribed = { head: 3, version: new Uint8Array(0), position: 3, snapshotFollows: false, safe: 0 };
+    client.hear({ type: 'subscribed', document: 's/c', epoch: 5, ...subscribed });
+    return client;
+  };
+  const envelopes = (firstPosition: number, count = 1): Message => ({
+    ...{ type: 'envelopes', document: 's/c', epoch: 5, firstPosition },
+    envelopes: Array.from({ length: count }, () => Uint8Array.of(1)),
+  });
+  const acknowledged = (position: number, count: number): Message => ({
+    ...{ type: 'ack', document: 's/c', epoch: 5 },
+    ranges: [{ agent: 1n, to: 1, position, count }],
+  });
+
+  it('loses the link, and what it had is taken once', () => {
+    const client = following();
+    expect(client.hear(envelopes(4))[0]).toMatchObject({ type: 'envelopes', firstPosition: 4, position: 4 });
+    expect(client.hear(envelopes(3, 3))[0]).toMatchObject({ type: 'envelopes', firstPosition: 5, position: 5 });
+    const effects = client.hear(envelopes(7));
+    expect(effects.map(({ type }) => type)).toEqual(['close-link', 'connection']);
+    expect(client.session.status.error?.code).toBe('protocol-violation');
+  });
+
+  it('moves the resume point by an acknowledgement as far as it reaches back to it, and no further', () => {
+    const client = following();
+    expect(client.hear(acknowledged(4, 1))[0]).toMatchObject({ type: 'acknowledged', position: 4, resume: 4 });
+    expect(client.hear(acknowledged(6, 1))[0]).toMatchObject({ type: 'acknowledged', position: 6, resume: 4 });
+    expect(client.hear(acknowledged(6, 2))[0]).toMatchObject({ type: 'acknowledged', position: 6, resume: 6 });
+    expect(client.hear(acknowledged(5, 0))[0]).toMatchObject({ type: 'acknowledged', position: 5, resume: 6 });
+  });
+});
+
 describe('damaged frames', () => {
   it('end the link with a typed error, or mean something: 10,000 in every phase', { timeout: 60_000 * rounds }, () => {
     const samples = Object.values(sampleMessages).map((message) => pbfCodec.encode(message));

@@ -2,7 +2,7 @@
 //
 // 1. A link's events come in this order: `opened` at most once, then `frame` any number of times, then `closed` exactly
 //    once, also after a failed attempt. None of them comes during the call of `connect`, `send` or `close` itself.
-// 2. Frames arrive whole, in order, at most once; or the link closes.
+// 2. Frames arrive whole, in order, at most once; or the link closes. (The session numbers them and closes one that doesn't.)
 // 3. After `close()` no `frame` comes any more; `closed` still does.
 // 4. `send` never throws and never waits: what can't be sent any more is dropped, and the link closes.
 //

@@ -17,6 +17,7 @@ import {
   type DamagedRecord,
   type DocumentWrite,
   type EnvelopeKey,
+  isSameIncarnation,
   keptBridges_bytes,
   type Replacement,
   StaleIncarnation,
@@ -50,6 +51,7 @@ export const emptyState: StateRecord = {
   acknowledged: [],
   incarnation: 0,
   safe: undefined,
+  epoch: 0,
 };
 
 /** So many acknowledgements of one agent are told apart; of more, envelopes may stay longer than they have to. */
@@ -109,13 +111,15 @@ export function assemble<Key>(
   }
 
   const { incarnation, safe } = state;
+  // Where the state record is lost, or was written before it told so, what is left of the others does.
+  const epoch = state.epoch || snapshot?.epoch || lastEpoch(log);
   if (damaged.length === 0) {
     const { resume, repairs } = state;
-    return { stored: { snapshot, log, resume, repairs, incarnation, safe, damaged }, damage: undefined };
+    return { stored: { snapshot, log, resume, repairs, incarnation, epoch, safe, damaged }, damage: undefined };
   }
-  const repaired: StateRecord = { ...state, repairs: state.repairs + 1, resume: undefined };
+  const repaired: StateRecord = { ...state, epoch, repairs: state.repairs + 1, resume: undefined };
   return {
-    stored: { snapshot, log, resume: undefined, repairs: repaired.repairs, incarnation, safe, damaged },
+    stored: { snapshot, log, resume: undefined, repairs: repaired.repairs, incarnation, epoch, safe, damaged },
     damage: { log: damagedKeys, snapshot: snapshotDamaged, state: repaired },
   };
 }
@@ -142,6 +146,15 @@ export function readState(
 
 /** What is to be stored where there is a record of the same envelope: what either knows is kept. */
 export function mergedEnvelope(known: DecodedEnvelope | undefined, next: EnvelopeRecord): EnvelopeRecord {
+  return inEpoch(merged(known, next), next.epoch);
+}
+
+/** A record of an incarnation that is in this epoch; 0 while none is known. */
+export function inEpoch<Record extends EnvelopeRecord>(record: Record, epoch: number): Record {
+  return record.epoch === 0 && epoch !== 0 ? { ...record, epoch } : record;
+}
+
+function merged(known: DecodedEnvelope | undefined, next: EnvelopeRecord): EnvelopeRecord {
   if (known === undefined || (known.remote && known.own && next.remote)) return known ?? next;
   // One that came from the server says more than a local one; which clock it was written by, only the local one knows.
   if (next.remote) return known.own ? { ...next, own: true, clockOffset_ms: known.clockOffset_ms } : next;
@@ -178,17 +191,19 @@ export function decodedOf(document: string, record: Uint8Array): DecodedEnvelope
   }
 }
 
-/** @throws StaleIncarnation where a write is of an earlier incarnation (or of one that isn't stored) */
-export function checkIncarnation({ document, incarnation }: DocumentWrite, state: StateRecord): void {
-  if (incarnation !== state.incarnation) throw new StaleIncarnation(document, state.incarnation, incarnation);
+/** @throws StaleIncarnation where a write is of an earlier incarnation, or of one that isn't stored, or of another epoch */
+export function checkIncarnation({ document, incarnation, epoch }: DocumentWrite, state: StateRecord): void {
+  const got = { incarnation, epoch };
+  if (incarnation !== state.incarnation) throw new StaleIncarnation(document, state, got);
+  if (!isSameIncarnation(got, state)) throw new StaleIncarnation(document, state, got);
 }
 
 /** The state record after a commit; the same object when nothing changes. */
 export function advanceState(
   state: StateRecord,
-  { resume, acknowledged = [], safe }: Pick<DocumentWrite, 'resume' | 'acknowledged' | 'safe'>,
+  { epoch, resume, acknowledged = [], safe }: Pick<DocumentWrite, 'epoch' | 'resume' | 'acknowledged' | 'safe'>,
 ): StateRecord {
-  let next = state;
+  let next = state.epoch === 0 && epoch !== 0 ? { ...state, epoch } : state;
   if (resume !== undefined && resume.repairs === state.repairs && isAhead(resume, state.resume)) {
     next = { ...next, resume: { epoch: resume.epoch, position: resume.position } };
   }
@@ -257,8 +272,19 @@ export function ownAgents(
   return agents;
 }
 
+/** The epoch that the other records tell of where the state record is damaged; 0: none. */
+export function epochLeft(document: string, snapshot: Uint8Array | undefined, log: Iterable<Uint8Array>): number {
+  try {
+    const epoch = snapshot && decodeSnapshotRecord(document, snapshot).epoch;
+    if (epoch) return epoch;
+  } catch {
+    // The next load sets it aside.
+  }
+  return lastEpoch([...log].flatMap((record) => decodedOf(document, record) ?? []));
+}
+
 /** The epoch that a log's own records tell of, where nothing else does; 0: none. */
-export function lastEpoch(log: Iterable<{ readonly epoch: number }>): number {
+function lastEpoch(log: Iterable<{ readonly epoch: number }>): number {
   let last = 0;
   for (const { epoch } of log) last = Math.max(last, epoch);
   return last;
@@ -274,9 +300,7 @@ export function swappedState(
   const found = ownAgents(log);
   for (const [agent, to] of found) if (to !== swap.expectAgents.get(agent)) return undefined;
   const { resume } = swap;
-  // The resume point may have been dropped with a damaged record.
-  const epoch = state.resume?.epoch ?? state.safe?.epoch ?? lastEpoch(log);
-  const sameEpoch = epoch === resume.epoch;
+  const sameEpoch = (state.epoch || lastEpoch(log)) === resume.epoch;
   const mark = { ...resume, repairs: state.repairs };
   const acknowledged = swap.agents
     .filter(({ last }) => last > 0)
@@ -286,9 +310,11 @@ export function swappedState(
     ...state,
     incarnation: state.incarnation + 1,
     resume: undefined,
+    epoch: 0,
     ...(sameEpoch ? {} : { acknowledged: [], safe: undefined }),
   };
   const next = advanceState(base, {
+    epoch: resume.epoch,
     resume: mark,
     acknowledged,
     ...(swap.safe === undefined ? {} : { safe: swap.safe }),
@@ -310,10 +336,9 @@ export function replacementOf({ incarnation, agents, rejected, mapping, bridges 
   return { incarnation: incarnation + 1, agents, rejected: ranges, mapping, bridges: isKept ? bridges : [] };
 }
 
-/** Epochs never go back, so a higher epoch is ahead of any position in a lower one. */
+/** Both are of the incarnation's epoch. */
 function isAhead(next: ResumePoint, stored: ResumePoint | undefined): boolean {
-  if (stored === undefined) return true;
-  return next.epoch > stored.epoch || (next.epoch === stored.epoch && next.position > stored.position);
+  return stored === undefined || next.position > stored.position;
 }
 
 /** An append deals with entries of the rejected list, and one of them is not there. */

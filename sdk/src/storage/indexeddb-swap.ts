@@ -3,7 +3,7 @@
 
 import { asJoineryError } from '@joinery/protocol';
 import { unwrap } from 'idb';
-import { decodedOf, oldestFirst, readState, recordsOf, replacementOf, swappedState } from './assemble.ts';
+import { decodedOf, epochLeft, oldestFirst, readState, recordsOf, replacementOf, swappedState } from './assemble.ts';
 import { logKey, logRange, type Transaction } from './indexeddb-database.ts';
 import {
   decodeRejectedRecord,
@@ -23,8 +23,12 @@ export async function stateOf(transaction: Transaction<'readwrite'>, id: string)
   const first = readState(id, raw, 0);
   if (raw === undefined || first.reason === undefined) return first.state;
   setAside(transaction, { document: id, area: 'state', bytes: raw, reason: first.reason });
-  const replaced = await transaction.objectStore('replaced').getAllKeys(logRange(id));
-  return { ...first.state, incarnation: replaced.at(-1)?.[1] ?? 0 };
+  const [replaced, snapshot, log] = await Promise.all([
+    transaction.objectStore('replaced').getAllKeys(logRange(id)),
+    transaction.objectStore('snapshots').get(id),
+    transaction.objectStore('log').getAll(logRange(id)),
+  ]);
+  return { ...first.state, incarnation: replaced.at(-1)?.[1] ?? 0, epoch: epochLeft(id, snapshot, log) };
 }
 
 export async function swapIn(transaction: Transaction<'readwrite'>, id: string, swap: Swap): Promise<boolean> {

@@ -9,6 +9,7 @@ import {
   assemble,
   checkIncarnation,
   decodedOf,
+  inEpoch,
   isAcknowledged,
   isRemovable,
   mergedEnvelope,
@@ -40,20 +41,21 @@ import {
   type StateRecord,
   snapshotTag,
 } from './record.ts';
-import type {
-  Compaction,
-  DamagedRecord,
-  DocumentStore,
-  DocumentWrite,
-  EnvelopeKey,
-  Namespace,
-  PendingDocument,
-  Replacement,
-  Storage,
-  StoredDocument,
-  StoredRejection,
-  StoreEvents,
-  Swap,
+import {
+  type Compaction,
+  type DamagedRecord,
+  type DocumentStore,
+  type DocumentWrite,
+  type EnvelopeKey,
+  isSameIncarnation,
+  type Namespace,
+  type PendingDocument,
+  type Replacement,
+  type Storage,
+  type StoredDocument,
+  type StoredRejection,
+  type StoreEvents,
+  type Swap,
 } from './storage.ts';
 
 /** The value that wiping leaves behind: how often it was done, in one byte that goes round. */
@@ -110,24 +112,29 @@ class IndexedDbStore implements DocumentStore {
     const ids = [...new Set(writes.map(({ document }) => document))];
     const hasOwn = commits.some(({ records }) => records.some(({ record }) => !record.remote));
     const renewed = hasLevelDb() && hasOwn && renewLog();
-    await this.#write(['log', 'states', 'outbox', 'damaged', 'rejected', 'replaced'], async (transaction) => {
+    await this.#write(documentStores, async (transaction) => {
       const states = await Promise.all(ids.map((id) => stateOf(transaction, id)));
       const next = new Map(ids.map((id, index) => [id, states[index] as StateRecord]));
       const [log, outbox] = [unwrap(transaction.objectStore('log')), unwrap(transaction.objectStore('outbox'))];
       const rejected = unwrap(transaction.objectStore('rejected'));
       await checkSettled(transaction, writes);
+      for (const write of writes) {
+        const before = next.get(write.document) as StateRecord;
+        checkIncarnation(write, before);
+        next.set(write.document, advanceState(before, write));
+      }
+      const entered = ids.filter((id, index) => states[index]?.epoch !== next.get(id)?.epoch);
+      await Promise.all(entered.map((id) => enterEpoch(transaction, id, next.get(id) as StateRecord)));
       for (const { write, records } of commits) {
         const id = write.document;
-        const before = next.get(id) as StateRecord;
-        checkIncarnation(write, before);
-        next.set(id, advanceState(before, write));
+        const { epoch } = next.get(id) as StateRecord;
         for (const { agent, to } of write.acknowledged ?? []) {
           const name = agentKey(agent);
           outbox.delete(IDBKeyRange.bound([id, name, 0], [id, name, to], false, true));
         }
         for (const { header, record } of records) {
           const key = logKey(id, header);
-          addRecord(id, log, key, record, () => outbox.delete(key));
+          addRecord(id, log, key, inEpoch(record, epoch), () => outbox.delete(key));
           // Also what other writes of this commit tell counts; taken out again where the server's is there already.
           if (record.remote) outbox.delete(key);
           else outbox.put(write.at_ms, key);
@@ -186,8 +193,8 @@ class IndexedDbStore implements DocumentStore {
         log.getAllKeys(logRange(id)),
         log.getAll(logRange(id)),
       ]);
-      const isStale = state.incarnation !== compaction.incarnation;
-      if (isStale || (stored && snapshotTag(stored)) !== compaction.replaces) return undefined;
+      if (!isSameIncarnation(state, compaction) || (stored && snapshotTag(stored)) !== compaction.replaces)
+        return undefined;
       const next = advanceState(state, compaction);
       const agents = new Set<bigint>();
       keys.forEach((key, index) => {
@@ -365,6 +372,16 @@ async function readRaw<Mode extends IDBTransactionMode>(transaction: Transaction
     log: keys.map((key, index) => ({ key, bytes: records[index] as Uint8Array })),
   };
   return assemble(id, raw, (key, envelope) => key[1] === agentKey(envelope.agent) && key[2] === envelope.from);
+}
+
+/** What is in the log already was written before an epoch was known. */
+async function enterEpoch(transaction: Transaction<'readwrite'>, id: string, { epoch }: StateRecord): Promise<void> {
+  const log = transaction.objectStore('log');
+  const [keys, records] = await Promise.all([log.getAllKeys(logRange(id)), log.getAll(logRange(id))]);
+  keys.forEach((key, index) => {
+    const envelope = decodedOf(id, records[index] as Uint8Array);
+    if (envelope !== undefined) unwrap(log).put(encodeEnvelopeRecord(id, inEpoch(envelope, epoch)), key);
+  });
 }
 
 /** Puts a record; where there is one already, what both know. `known` is told when that one came from the server. */

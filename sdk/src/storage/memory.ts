@@ -9,6 +9,8 @@ import {
   assemble,
   checkIncarnation,
   decodedOf,
+  epochLeft,
+  inEpoch,
   isRemovable,
   mergedEnvelope,
   notRejected,
@@ -39,6 +41,7 @@ import {
   type DocumentStore,
   type DocumentWrite,
   type EnvelopeKey,
+  isSameIncarnation,
   keptReplacements,
   type Namespace,
   type PendingDocument,
@@ -109,9 +112,12 @@ class MemoryStore implements DocumentStore {
   async append(writes: readonly DocumentWrite[]): Promise<void> {
     this.#checkWrite();
     // Everything that can fail comes first: a commit is whole or not at all.
+    const next = new Map<string, StateRecord>();
     const commits = writes.map((write) => {
       const known = this.#area.documents.get(write.document);
-      checkIncarnation(write, this.#peek(write.document, known));
+      const before = next.get(write.document) ?? this.#peek(write.document, known);
+      checkIncarnation(write, before);
+      next.set(write.document, advanceState(before, write));
       const rejected = (write.rejected ?? []).map(
         (one) => [one.id, encodeRejectedRecord(write.document, one)] as const,
       );
@@ -121,10 +127,13 @@ class MemoryStore implements DocumentStore {
     for (const { write, records, rejected } of commits) {
       const id = write.document;
       const document = this.#document(id);
+      const { epoch } = next.get(id) as StateRecord;
+      if (this.#peek(id, document).epoch !== epoch) this.#enter(id, document, epoch);
       for (const { header, record } of records) {
         const key = logKey(header);
         const known = document.log.get(key);
-        document.log.set(key, encodeEnvelopeRecord(id, mergedEnvelope(known && decodedOf(id, known), record)));
+        const merged = mergedEnvelope(known && decodedOf(id, known), inEpoch(record, epoch));
+        document.log.set(key, encodeEnvelopeRecord(id, merged));
       }
       for (const [name, record] of rejected) document.rejected.set(name, record);
       for (const name of write.settled ?? []) document.rejected.delete(name);
@@ -166,6 +175,7 @@ class MemoryStore implements DocumentStore {
     const stored = document.snapshot && snapshotTag(document.snapshot);
     const before = this.#state(id, document);
     if (stored !== compaction.replaces || before.incarnation !== compaction.incarnation) return undefined;
+    if (!isSameIncarnation(before, compaction)) return undefined;
     const record = encodeSnapshotRecord(id, { epoch: compaction.epoch, bytes: compaction.bytes });
     const state = advanceState(before, compaction);
     document.snapshot = record;
@@ -329,12 +339,26 @@ class MemoryStore implements DocumentStore {
     return document;
   }
 
+  /** What is in the log already was written before an epoch was known. */
+  #enter(id: string, { log }: MemoryDocument, epoch: number): void {
+    for (const [key, record] of log) {
+      const envelope = decodedOf(id, record);
+      if (envelope !== undefined) log.set(key, encodeEnvelopeRecord(id, inEpoch(envelope, epoch)));
+    }
+  }
+
   #peek(id: string, document: MemoryDocument | undefined): StateRecord {
-    return readState(id, document?.state, lastIncarnation(document)).state;
+    return this.#readState(id, document).state;
+  }
+
+  #readState(id: string, document: MemoryDocument | undefined): ReturnType<typeof readState> {
+    const read = readState(id, document?.state, lastIncarnation(document));
+    if (document === undefined || read.reason === undefined) return read;
+    return { ...read, state: { ...read.state, epoch: epochLeft(id, document.snapshot, document.log.values()) } };
   }
 
   #state(id: string, document: MemoryDocument): StateRecord {
-    const { state, reason } = readState(id, document.state, lastIncarnation(document));
+    const { state, reason } = this.#readState(id, document);
     if (document.state !== undefined && reason !== undefined) {
       this.#area.damaged.push({ document: id, area: 'state', bytes: document.state, reason });
       // So that it is set aside once, whatever comes of what is under way.

@@ -38,6 +38,7 @@ const state = {
   ],
   incarnation: 3,
   safe: { epoch: 1, position: 9 },
+  epoch: 1,
 };
 const rejected = {
   id: 'ffffffffffffffff-1-2',
@@ -85,7 +86,7 @@ describe('records', () => {
     const { id: _, ...content } = rejected;
     expect(decodeRejectedRecord('a', encoded[4] as Uint8Array)).toEqual(content);
     expect(decodeReplacementRecord('a', encoded[5] as Uint8Array)).toEqual(replacement);
-    const none = { repairs: 0, resume: undefined, acknowledged: [], incarnation: 0, safe: undefined };
+    const none = { repairs: 0, resume: undefined, acknowledged: [], incarnation: 0, safe: undefined, epoch: 0 };
     expect(decodeStateRecord('a', encodeStateRecord('a', none))).toEqual(none);
     for (const clockOffset_ms of [undefined, 0, -1, 1, 86_400_000]) {
       const own = { ...envelope, remote: false, position: 0, clockOffset_ms };
@@ -107,6 +108,7 @@ describe('records', () => {
       acknowledged: [{ agent: 5n, to: 3, position: 4 }],
       incarnation: 0,
       safe: undefined,
+      epoch: 1,
     });
   });
 
@@ -120,6 +122,13 @@ describe('records', () => {
       changes: Uint8Array.of(7),
       envelope: new Uint8Array(),
     });
+  });
+
+  test('of the third format are read: what the points tell is the epoch', () => {
+    const epochOf = (body: readonly number[]): number => decodeStateRecord('a', olderFormat(3, 3, body)).epoch;
+    expect(epochOf([0, 4, 7, 0, 1, 4, 6])).toBe(4);
+    expect(epochOf([1, 0, 0, 0, 1, 5, 6])).toBe(5);
+    expect(epochOf([0, 0, 0, 0, 1, 0, 0])).toBe(0);
   });
 
   test('the checksum is CRC-32', () => {

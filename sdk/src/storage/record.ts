@@ -9,7 +9,7 @@
 //                position (0 if not from the server)  time in ms  [clock offset in ms, zigzag]  envelope bytes
 //   snapshot     epoch  the core's snapshot bytes
 //   state        repairs  epoch and position of the resume point (0, 0: none)  count, then (agent: 8 bytes, to, position)…
-//                incarnation  epoch and position of `safe` (0, 0: none)
+//                incarnation  epoch and position of `safe` (0, 0: none)  epoch of the incarnation (0: none)
 //   value        bytes
 //   rejected     agent  time in ms  count, then (from, to, code, message, reason)…  changes  envelope
 //   replacement  incarnation  count, then (agent, covered, last)…  count, then (agent, from, to, code, message)…  mapping
@@ -19,15 +19,15 @@
 // `storage-corrupt`, and it allocates nothing beyond the input's length.
 //
 // Format 1 had no incarnations: its state records end after the acknowledgements, and its envelopes have flag 1 alone. In
-// format 2 a rejected record is one range: agent, from, to, time, code, message, reason, changes, envelope. All formats are
-// read, format 3 is written.
+// format 2 a rejected record is one range: agent, from, to, time, code, message, reason, changes, envelope. Up to format 3 a
+// state record ends after `safe`, and the points tell of the epoch. All formats are read, format 4 is written.
 
 import { JoineryError, type ResumePoint, readEnvelope } from '@joinery/protocol';
 import { crc32 } from './checksum.ts';
 import type { Acknowledgement, EpochEnd, RejectedPart, RejectedRange, RejectedWrite, Replacement } from './storage.ts';
 
 const magic = 0x4a;
-const formatVersion = 3;
+const formatVersion = 4;
 const oldestFormatVersion = 1;
 const checksumBytes = 4;
 const kinds = { envelope: 1, snapshot: 2, state: 3, value: 4, rejected: 5, replacement: 6 } as const;
@@ -71,6 +71,8 @@ export interface StateRecord {
   readonly incarnation: number;
   /** Up to where the server's backup holds the log. */
   readonly safe: ResumePoint | undefined;
+  /** The one that the incarnation is in; 0 while none is known. */
+  readonly epoch: number;
 }
 
 export function encodeEnvelopeRecord(owner: string, record: EnvelopeRecord): Uint8Array {
@@ -140,14 +142,14 @@ export function encodeStateRecord(owner: string, state: StateRecord): Uint8Array
   body.number(state.incarnation);
   body.number(state.safe?.epoch ?? 0);
   body.number(state.safe?.position ?? 0);
+  body.number(state.epoch);
   return seal(owner, kinds.state, body.take());
 }
 
 export function decodeStateRecord(owner: string, record: Uint8Array): StateRecord {
   const body = unseal(owner, kinds.state, record);
   const repairs = body.number();
-  const epoch = body.number();
-  const position = body.number();
+  const resume = point(body.number(), body.number());
   const acknowledged: Acknowledgement[] = [];
   for (let count = body.count(10); count > 0; count -= 1) {
     acknowledged.push({ agent: body.agent(), to: body.number(), position: body.number() });
@@ -155,8 +157,9 @@ export function decodeStateRecord(owner: string, record: Uint8Array): StateRecor
   const isFirst = body.version === 1;
   const incarnation = isFirst ? 0 : body.number();
   const safe = isFirst ? undefined : point(body.number(), body.number());
+  const epoch = body.version < 4 ? (resume?.epoch ?? safe?.epoch ?? 0) : body.number();
   body.end();
-  return { repairs, resume: point(epoch, position), acknowledged, incarnation, safe };
+  return { repairs, resume, acknowledged, incarnation, safe, epoch };
 }
 
 export function encodeRejectedRecord(owner: string, write: RejectedWrite): Uint8Array {

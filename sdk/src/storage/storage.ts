@@ -12,6 +12,9 @@
 // 7. A document's local writes belong to an *incarnation*, counted from 0. `swap` ends one and begins the next in one
 //    commit, or does nothing at all: when another tab has swapped before, or has appended something that the swap doesn't
 //    know of. From then on an `append` for an older incarnation fails with `stale-incarnation` and stores nothing.
+//    An incarnation is in one epoch: the first that was told of it. Every envelope of its log says so, also those that were
+//    written before: damage to one record leaves no other in doubt. What is appended to it or compacted of it from another
+//    epoch is stale as well: two tabs may have heard of different epochs while storage could tell neither of the other.
 // 8. An envelope that was written here stays in the log until the server has it *and* the server's `safe` position has
 //    passed it: through `compact`, and through swaps within an epoch.
 //
@@ -68,7 +71,7 @@ export interface DocumentWrite {
   readonly document: string;
   /** The one that whoever writes has loaded; an older one than the stored one fails with `stale-incarnation`. */
   readonly incarnation: number;
-  /** The epoch that the envelopes belong to; 0 while none is known. */
+  /** The epoch that all of it belongs to; 0 while none is known. Another one than the stored one fails in the same way. */
   readonly epoch: number;
   /** The time of the write, in milliseconds since 1970. */
   readonly at_ms: number;
@@ -171,20 +174,31 @@ export interface Swap {
   readonly bridges?: readonly EpochEnd[];
 }
 
-/** An append came too late: another tab, or this one, has begun the document's next incarnation. */
+/** An incarnation of a document with the epoch that it is in; 0 while none is known. */
+export interface IncarnationMark {
+  readonly incarnation: number;
+  readonly epoch: number;
+}
+
+/** Whether both speak of the same content. Who knows of no epoch has nothing that the other one could not have. */
+export function isSameIncarnation(a: IncarnationMark, b: IncarnationMark): boolean {
+  return a.incarnation === b.incarnation && (a.epoch === b.epoch || a.epoch === 0 || b.epoch === 0);
+}
+
+/** An append came too late: another tab, or this one, has begun the document's next incarnation, or this one elsewhere. */
 export class StaleIncarnation extends JoineryError {
   readonly document: string;
-  /** The incarnation that is stored. */
-  readonly expected: number;
+  /** What is stored. */
+  readonly expected: IncarnationMark;
 
-  constructor(document: string, expected: number, got: number) {
+  constructor(document: string, expected: IncarnationMark, got: IncarnationMark) {
     super('stale-incarnation', {
-      expected: `a write of incarnation ${expected} of ${JSON.stringify(document)}`,
-      got: `one of ${got}`,
+      expected: `a write of incarnation ${expected.incarnation} of ${JSON.stringify(document)}, epoch ${expected.epoch}`,
+      got: `one of ${got.incarnation}, epoch ${got.epoch}`,
       remedy: 'Load the document again and write what it lacks on top of it.',
     });
     this.document = document;
-    this.expected = expected;
+    this.expected = { incarnation: expected.incarnation, epoch: expected.epoch };
   }
 }
 
@@ -238,6 +252,8 @@ export interface StoredDocument {
   /** How often records of this document were set aside: a resume point of an earlier count is not stored any more. */
   readonly repairs: number;
   readonly incarnation: number;
+  /** That of the incarnation; 0: nothing of it has ever been at the server, or damage has left no trace of that. */
+  readonly epoch: number;
   readonly safe: ResumePoint | undefined;
   /** What this load has set aside. */
   readonly damaged: readonly DamagedRecord[];
@@ -273,7 +289,7 @@ export interface DocumentStore {
   load(document: string): Promise<StoredDocument>;
   /** The bytes of envelopes of the log, in the order asked for; undefined where there is none (or a damaged one). */
   read(document: string, keys: readonly EnvelopeKey[]): Promise<(Uint8Array | undefined)[]>;
-  /** The new snapshot's tag, or undefined when `replaces` or the incarnation isn't the stored one: load again. */
+  /** The new snapshot's tag, or undefined when `replaces`, the incarnation or its epoch isn't the stored one: load again. */
   compact(document: string, compaction: Compaction): Promise<string | undefined>;
   /** Ends an incarnation and begins the next one. False when it is void: load again, and see whether another is needed. */
   swap(document: string, swap: Swap): Promise<boolean>;

@@ -9,10 +9,11 @@ import { asJoineryError, JoineryError, type NeedEnvelopes, readEnvelope } from '
 import { decodeVersion } from '../core/index.ts';
 import type { Bridge } from '../core/replay.ts';
 import type { Environment } from '../environment.ts';
-import { lastEpoch } from '../storage/assemble.ts';
 import {
   type Acknowledgement,
   type DocumentStore,
+  type IncarnationMark,
+  isSameIncarnation,
   type Replacement,
   type ResumeMark,
   StaleIncarnation,
@@ -88,6 +89,7 @@ const slept: ReplacedMore = { epochChanged: true, bridges: [], rejections: undef
 interface Early {
   readonly channel: number;
   readonly incarnation: number;
+  readonly turn: number;
   readonly batch: EnvelopeBatch;
 }
 
@@ -262,7 +264,7 @@ export class EngineDocument implements Sleeper {
   open({ channel, incarnation, unstored, awaited, retries }: Opening): void {
     this.#main.open(channel, incarnation, awaited);
     this.#context.tabs.hold(this.hold);
-    for (const batch of unstored) this.append(channel, incarnation ?? 0, batch);
+    for (const batch of unstored) this.append(channel, incarnation ?? 0, 0, batch);
     for (const id of retries) this.retry(channel, id);
     if (this.#local !== undefined) this.#greet();
     else if (!this.#loading && this.#trouble !== undefined) this.#main.failed(this.#trouble.error);
@@ -274,14 +276,14 @@ export class EngineDocument implements Sleeper {
     if (this.#deletion !== undefined) this.#context.deleted(this.id);
   }
 
-  append(channel: number, incarnation: number, batch: EnvelopeBatch): void {
+  append(channel: number, incarnation: number, turn: number, batch: EnvelopeBatch): void {
     if (this.#local === undefined) {
       this.#early ??= [];
-      this.#early.push({ channel, incarnation, batch });
+      this.#early.push({ channel, incarnation, turn, batch });
       return;
     }
     // The main thread will bring it into the present incarnation, or has done so already.
-    if (incarnation !== this.#incarnation) return;
+    if (incarnation !== this.#incarnation || turn !== this.#main.turn) return;
     const { journal, environment } = this.#context;
     const at_ms = environment.now();
     const append = this.#appends.add(channel, batch, at_ms);
@@ -416,7 +418,7 @@ export class EngineDocument implements Sleeper {
       const before = this.tabs.beforeRead();
       const stored = await this.#context.store.load(this.id);
       this.#context.storageFailed(undefined);
-      if (stored.incarnation === this.#incarnation) {
+      if (isSameIncarnation(stored, this.#present)) {
         this.#context.rejections.changed();
         this.#merge(stored);
         this.tabs.read(before, stored);
@@ -459,7 +461,7 @@ export class EngineDocument implements Sleeper {
         const before = this.tabs.beforeRead();
         const stored = await store.load(this.id);
         if (this.#local === undefined || this.#context.session !== session) return;
-        if (stored.incarnation === this.#incarnation) {
+        if (isSameIncarnation(stored, this.#present)) {
           this.#merge(stored);
           this.tabs.read(before, stored);
           session.subscribe(this.id, stored.resume);
@@ -478,12 +480,9 @@ export class EngineDocument implements Sleeper {
       document: this.id,
       tabs: context.tabs,
       outbox: this.#outbox,
-      get epoch(): number {
-        return document.#epoch;
-      },
       entered: (epoch) => this.#entered(epoch),
-      get incarnation(): number {
-        return document.#incarnation;
+      get present(): IncarnationMark {
+        return document.#present;
       },
       get local(): StoredReplica | undefined {
         return document.#local;
@@ -613,7 +612,7 @@ export class EngineDocument implements Sleeper {
           break;
         }
         this.#main.push([effect.bytes]);
-        local.compact(effect.epoch, local.mark(effect.epoch, effect.position), () => {
+        local.compact(local.mark(effect.epoch, effect.position), () => {
           session.consumed(effect.credit_bytes);
           this.tabs.changed();
           this.#maybeRelease();
@@ -700,8 +699,12 @@ export class EngineDocument implements Sleeper {
 
   /** What every write of this document says. */
   #write() {
-    const { id: document } = this;
-    return { document, incarnation: this.#incarnation, epoch: this.#epoch, at_ms: this.#context.environment.now() };
+    return { document: this.id, ...this.#present, at_ms: this.#context.environment.now() };
+  }
+
+  /** What the replica holds. */
+  get #present(): IncarnationMark {
+    return { incarnation: this.#incarnation, epoch: this.#epoch };
   }
 
   #safe(epoch: number, position: number): void {
@@ -790,7 +793,7 @@ export class EngineDocument implements Sleeper {
     });
   }
 
-  /** Another incarnation is in storage: it takes the place of this one, here and in the main thread. */
+  /** Another incarnation is in storage, or this one in another epoch: it takes the place here and in the main thread. */
   async #reload(stored: StoredDocument, bridges?: readonly Bridge[]): Promise<void> {
     const { journal, store } = this.#context;
     const known = this.#incarnation;
@@ -798,14 +801,15 @@ export class EngineDocument implements Sleeper {
     const replacements = await store.replacements(this.id, Math.min(known, lowest));
     const rejections = await this.#context.rejections.read();
     const old = this.#local;
-    if (old === undefined || this.#incarnation !== known || stored.incarnation === known) return;
+    if (old === undefined || this.#incarnation !== known || isSameIncarnation(stored, this.#present)) return;
     const next = this.#readable(stored);
     if (next === undefined) return;
     const isOwn = bridges !== undefined;
     if (!isOwn) this.#stopReplacing();
     this.#dropHeld();
     this.#waitsForRoom = undefined;
-    journal.discard(this.id, stored.incarnation);
+    journal.discard(this.id, stored);
+    if (stored.incarnation === known) this.#main.stray();
     old.free();
     this.#outbox.clear();
     this.#appends.clear();
@@ -907,7 +911,7 @@ export class EngineDocument implements Sleeper {
     if (this.#deletion === undefined) this.#context.session.subscribe(this.id, stored.resume);
     else this.#rejectAll(this.#deletion);
     for (let next = this.#early?.shift(); next !== undefined; next = this.#early?.shift()) {
-      this.append(next.channel, next.incarnation, next.batch);
+      this.append(next.channel, next.incarnation, next.turn, next.batch);
     }
     this.#madeTabs?.loaded();
     // Storage may have forgotten what the leader knows of it.
@@ -920,9 +924,8 @@ export class EngineDocument implements Sleeper {
   /** Takes over what other tabs have stored of this incarnation. */
   #merge(stored: StoredDocument): void {
     this.#local?.merge(stored);
-    const epoch = epochOf(stored);
-    this.#entered(epoch);
-    this.#isEpochStored ||= epoch !== 0;
+    this.#entered(stored.epoch);
+    this.#isEpochStored ||= stored.epoch !== 0;
   }
 
   /**
@@ -962,7 +965,7 @@ export class EngineDocument implements Sleeper {
   /** This is the replica of what is stored; returns the log. */
   #take(stored: StoredDocument, local: StoredReplica): Uint8Array[] {
     this.#incarnation = stored.incarnation;
-    this.#epoch = epochOf(stored);
+    this.#epoch = stored.epoch;
     this.#isEpochStored = this.#epoch !== 0;
     const log = local.merge(stored);
     this.#awake = local;
@@ -985,10 +988,14 @@ export class EngineDocument implements Sleeper {
   #replicaContext(of: () => StoredReplica | undefined): StoredReplicaContext {
     const { journal, store } = this.#context;
     const isPresent = (): boolean => this.#awake !== undefined && this.#awake === of();
+    const document = this;
     return {
       document: this.id,
       store,
       journal,
+      get epoch(): number {
+        return document.#epoch;
+      },
       now: () => this.#context.now(),
       news: (updates) => {
         if (!isPresent()) return;
@@ -1142,7 +1149,7 @@ export class EngineDocument implements Sleeper {
     this.#local?.acknowledged(this.#outbox.acknowledge(given));
     this.#tellSynced(given.map(({ agent, to }): AgentSeq => [agent, to]));
     this.#forgetEarlier();
-    this.#local?.compactIfDue(this.#epoch);
+    this.#local?.compactIfDue();
     this.#maybeRelease();
   }
 
@@ -1174,8 +1181,8 @@ export class EngineDocument implements Sleeper {
       get outbox(): Outbox {
         return document.#outbox;
       },
-      get incarnation(): number {
-        return document.#incarnation;
+      get present(): IncarnationMark {
+        return document.#present;
       },
       get takesMore(): boolean {
         return document.#local !== undefined && document.#replacing === undefined;
@@ -1193,7 +1200,7 @@ export class EngineDocument implements Sleeper {
 
   /** It is done once, and the leader has every document that any tab has. */
   #compactIfDue(): void {
-    if (this.#context.tabs.leads) this.#local?.compactIfDue(this.#epoch);
+    if (this.#context.tabs.leads) this.#local?.compactIfDue();
   }
 
   #setTrouble(trouble: Trouble | undefined): void {
@@ -1233,11 +1240,6 @@ export class EngineDocument implements Sleeper {
 
 function keyOf({ agent, from }: { readonly agent: bigint; readonly from: number }): string {
   return `${agent}:${from}`;
-}
-
-/** The epoch of what is stored; 0 where nothing of it has ever been at the server, or damage has left no trace of that. */
-function epochOf({ resume, snapshot, safe, log }: StoredDocument): number {
-  return resume?.epoch ?? snapshot?.epoch ?? safe?.epoch ?? lastEpoch(log);
 }
 
 function deletedForEver(document: string): JoineryError {

@@ -183,7 +183,7 @@ export class Engine {
         break;
       }
       case 'append':
-        this.#channels.get(message.channel)?.append(message.channel, message.incarnation, message);
+        this.#channels.get(message.channel)?.append(message.channel, message.incarnation, message.turn, message);
         break;
       case 'followed':
         this.#channels.get(message.channel)?.followed(message.channel, message.awaited);

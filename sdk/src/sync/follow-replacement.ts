@@ -4,6 +4,7 @@
 import { JoineryError, readEnvelope } from '@joinery/protocol';
 import type { Bridge, Replay } from '../core/replay.ts';
 import { Replica } from '../core/replica.ts';
+import { decodeVersion } from '../core/version.ts';
 import { type RejectedWrite, type Replacement, rejectedId } from '../storage/storage.ts';
 
 import { composeMappings } from './compose-mappings.ts';
@@ -32,7 +33,13 @@ export function followReplacement(input: FollowInput): () => void {
   const nothing = new Replica();
   const translator = (mapping: Uint8Array): Replay => next.beginReplay(nothing, { mapping });
   const fates = new WriteFates(replacements, translator);
-  const { left, tell } = writes.follow((agent, from, to) => fates.of(agent, from, to));
+  const present = decodeVersion(next.version());
+  const { left, tell } = writes.follow((agent, from, to) => {
+    const fate = fates.of(agent, from, to);
+    // No swap knew of it, and it is there by its own name: stored by then, or sent from memory.
+    const isThere = fate.kind === 'left' && to <= (present.get(agent) ?? 0);
+    return isThere ? { kind: 'moved', agent, from, to } : fate;
+  });
   fates.free();
   nothing.free();
   const told: (() => void)[] = [];

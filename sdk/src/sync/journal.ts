@@ -6,7 +6,13 @@
 
 import { asJoineryError, type JoineryError } from '@joinery/protocol';
 import type { Cancel, Environment } from '../environment.ts';
-import { type DocumentStore, type DocumentWrite, StaleIncarnation } from '../storage/storage.ts';
+import {
+  type DocumentStore,
+  type DocumentWrite,
+  type IncarnationMark,
+  isSameIncarnation,
+  StaleIncarnation,
+} from '../storage/storage.ts';
 import { backoff_ms } from './waiting.ts';
 
 /** A commit takes at most so much; what is above it goes into the next one. */
@@ -104,12 +110,12 @@ export class Journal {
 
   /**
    * Forgets what waits of this document and of other incarnations than the stored one: it can't be stored any more. They
-   * are older ones, or, where everything was wiped meanwhile, later ones.
+   * are older ones, or of another epoch, or, where everything was wiped meanwhile, later ones.
    */
-  discard(document: string, incarnation: number): void {
+  discard(document: string, stored: IncarnationMark): void {
     this.#queue = this.#queue.filter((entry) => {
       const isOther =
-        entry.kind === 'write' && entry.write.document === document && entry.write.incarnation !== incarnation;
+        entry.kind === 'write' && entry.write.document === document && !isSameIncarnation(entry.write, stored);
       if (isOther) this.#queued_bytes -= entry.bytes;
       return !isOther;
     });
@@ -147,7 +153,8 @@ export class Journal {
         if (first?.kind === 'step') await this.#attempt([first], first.run);
         else {
           const group = this.#takeGroup();
-          await this.#attempt(group, () => this.#store.append(group.map(({ write }) => write)));
+          // As they are now: what a write says of its epoch may be asked for.
+          await this.#attempt(group, () => this.#store.append(group.map(({ write }) => ({ ...write }))));
         }
         if (this.#cancelRetry !== undefined) break;
       }

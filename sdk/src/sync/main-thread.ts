@@ -28,6 +28,10 @@ export class MainThread {
   readonly #document: MainThreadDocument;
   /** Told of another incarnation, and what they had not stored is yet to come. Made when there is one. */
   #following: Set<number> | undefined;
+  /** Openings whose replica is of this incarnation, but not of what storage has of it. */
+  #strayed: Set<number> | undefined;
+  /** Counts how often that came to be. */
+  #turn = 0;
   /** The present opening. */
   #channel: number | undefined;
   /** Its feed, while there is something on its way. */
@@ -53,6 +57,22 @@ export class MainThread {
     return (this.#following?.size ?? 0) > 0;
   }
 
+  /** Which replica of an incarnation the openings have been given. */
+  get turn(): number {
+    return this.#turn;
+  }
+
+  /** Storage has this incarnation in another epoch: every replica that was given is to be replaced. */
+  stray(): void {
+    this.#turn += 1;
+    for (const [channel, known] of this.#channels) if (known !== undefined) this.#strays(channel);
+  }
+
+  #strays(channel: number): void {
+    this.#strayed ??= new Set();
+    this.#strayed.add(channel);
+  }
+
   followed(channel: number): void {
     this.#following?.delete(channel);
   }
@@ -62,6 +82,8 @@ export class MainThread {
     this.#channel = channel;
     this.#incarnation = incarnation;
     this.#earlier?.delete(channel);
+    // It has a replica, and nothing was told to it here.
+    if (this.#turn > 0 && incarnation !== undefined) this.#strays(channel);
     this.await(awaited);
   }
 
@@ -83,6 +105,7 @@ export class MainThread {
     if (awaits) return;
     this.#earlier?.delete(channel);
     this.#following?.delete(channel);
+    this.#strayed?.delete(channel);
   }
 
   /** The present opening becomes an earlier one. */
@@ -134,14 +157,15 @@ export class MainThread {
     const channel = this.#channel;
     if (channel === undefined) return;
     this.#incarnation = incarnation;
+    const turn = this.#turn;
     const bytes = log.reduce((sum, envelope) => sum + envelope.length, 0);
     if (stored !== undefined && bytes <= forwardedLog_bytes) {
       const snapshot = stored.snapshot?.bytes;
-      this.#port.post({ type: 'loaded', channel, incarnation, snapshot, updates: log, status });
+      this.#port.post({ type: 'loaded', channel, incarnation, turn, snapshot, updates: log, status });
       return;
     }
     const snapshot = this.#document.encode();
-    const message = { type: 'loaded', channel, incarnation, snapshot, updates: [], status } as const;
+    const message = { type: 'loaded', channel, incarnation, turn, snapshot, updates: [], status } as const;
     this.#port.post(message, [snapshot.buffer as ArrayBuffer]);
   }
 
@@ -172,10 +196,14 @@ export class MainThread {
   /** The openings that have a replica of another incarnation, with the lowest of these. */
   behind(incarnation: number): { readonly channels: readonly number[]; readonly lowest: number } {
     const behind = this.#channels.flatMap(([channel, known]) =>
-      known === undefined || known === incarnation ? [] : [{ channel, known }],
+      known === undefined || this.#has(channel, known, incarnation) ? [] : [{ channel, known }],
     );
     const lowest = behind.reduce((least, { known }) => Math.min(least, known), incarnation);
     return { channels: behind.map(({ channel }) => channel), lowest };
+  }
+
+  #has(channel: number, known: number, incarnation: number): boolean {
+    return known === incarnation && this.#strayed?.has(channel) !== true;
   }
 
   /** Another incarnation has taken the place of theirs. */
@@ -189,7 +217,8 @@ export class MainThread {
     for (const channel of channels) {
       const isPresent = this.#channel === channel;
       const known = isPresent ? this.#incarnation : this.#earlier?.get(channel);
-      if (known === undefined || known === incarnation) continue;
+      if (known === undefined || this.#has(channel, known, incarnation)) continue;
+      this.#strayed?.delete(channel);
       this.#following ??= new Set();
       this.#following.add(channel);
       if (isPresent) {
@@ -206,6 +235,7 @@ export class MainThread {
         type: 'replaced',
         channel,
         incarnation,
+        turn: this.#turn,
         snapshot,
         replacements: replacements.map((one) => ({ ...one, bridges: [] })),
         complete,

@@ -50,7 +50,13 @@ export type ToEngine =
       readonly awaited: readonly AgentSeq[];
       readonly retries: readonly string[];
     }
-  | ({ readonly type: 'append'; readonly channel: number; readonly incarnation: number } & EnvelopeBatch)
+  | ({
+      readonly type: 'append';
+      readonly channel: number;
+      readonly incarnation: number;
+      /** Which replica of that incarnation it is from, as the engine has counted; 0 where another engine gave it. */
+      readonly turn: number;
+    } & EnvelopeBatch)
   /** The replica follows a `replaced`: these are what is stored and waited for now. */
   | { readonly type: 'followed'; readonly channel: number; readonly awaited: readonly AgentSeq[] }
   /** Writes an entry of the rejected list again, and removes it, in one commit; answered with `retried`. */
@@ -97,6 +103,7 @@ export type FromEngine =
       readonly type: 'loaded';
       readonly channel: number;
       readonly incarnation: number;
+      readonly turn: number;
       readonly snapshot: Uint8Array | undefined;
       readonly updates: readonly Uint8Array[];
       readonly status: EngineStatus;
@@ -110,14 +117,16 @@ export type FromEngine =
       readonly bytes: number;
     }
   /**
-   * Another incarnation has taken the place of the one that the main replica has: it is to be loaded as a new replica, and
-   * what is not yet stored to be brought into it. `replacements`: the swaps since the main replica's incarnation
-   * (`complete`: none is missing). `bridges`: those of all of them, oldest first, as far as they are there.
+   * Another incarnation (or the same, in another epoch) has taken the place of the one that the main replica has: it is to
+   * be loaded as a new replica, and what is not yet stored to be brought into it. `replacements`: the swaps since the main
+   * replica's incarnation (`complete`: none is missing). `bridges`: those of all of them, oldest first, as far as they are
+   * there.
    */
   | {
       readonly type: 'replaced';
       readonly channel: number;
       readonly incarnation: number;
+      readonly turn: number;
       readonly snapshot: Uint8Array;
       readonly replacements: readonly Replacement[];
       readonly complete: boolean;

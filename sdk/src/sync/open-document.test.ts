@@ -5,7 +5,9 @@ import { init, Replica } from '../core/index.ts';
 import { VirtualEnvironment } from '../testing/virtual-environment.ts';
 import { AwakeDocuments } from './awake-documents.ts';
 import type { EngineStatus, ToEngine } from './messages.ts';
-import { OpenDocument } from './open-document.ts';
+import { type ChannelMessage, OpenDocument } from './open-document.ts';
+
+type Replaced = Extract<ChannelMessage, { readonly type: 'replaced' }>;
 
 const status: EngineStatus = {
   connection: { state: 'online' },
@@ -44,7 +46,7 @@ function setUp() {
 
 function loaded(document: OpenDocument, updates: readonly Uint8Array[]): void {
   const { channel } = document;
-  document.receive({ type: 'loaded', channel, incarnation: 0, snapshot: undefined, updates, status });
+  document.receive({ type: 'loaded', channel, incarnation: 0, turn: 0, snapshot: undefined, updates, status });
 }
 
 function tell(document: OpenDocument, updates: readonly Uint8Array[]): void {
@@ -97,7 +99,7 @@ describe('a document that nobody uses', () => {
     const { revision: before } = document;
     const snapshot = author.replica.encodeSnapshot();
     const none = { replacements: [], complete: true, epochChanged: false, bridges: [], rejections: undefined, status };
-    document.receive({ type: 'replaced', channel: document.channel, incarnation: 1, snapshot, ...none });
+    document.receive({ type: 'replaced', channel: document.channel, incarnation: 1, turn: 0, snapshot, ...none });
     expect(document.value).toEqual({ title: 'two', more: 'three' });
     expect(document.revision).toBeGreaterThan(before);
   });
@@ -180,6 +182,43 @@ describe('a document that nobody uses', () => {
     expect(posted.map(({ type }) => type)).toEqual(['close', 'close']);
     expect([resting.isLoaded, awake.isLoaded]).toEqual([false, false]);
     spy.mockRestore();
+  });
+});
+
+/** Says that this state has taken the place of what was shown, and of which swaps. */
+function replaced(document: OpenDocument, snapshot: Uint8Array, more: Partial<Replaced> = {}): void {
+  const none = { replacements: [], complete: true, epochChanged: false, bridges: [], rejections: undefined, status };
+  const { channel } = document;
+  document.receive({ type: 'replaced', channel, incarnation: 1, turn: 0, snapshot, ...none, ...more });
+}
+
+/** Lets the document hand over what was written to it, and gives what it has posted since. */
+async function handedOver(environment: VirtualEnvironment, posted: ToEngine[]): Promise<ToEngine[]> {
+  await environment.advance(0);
+  return posted.splice(0);
+}
+
+function appendsOf(messages: readonly ToEngine[]) {
+  return messages.flatMap((message) => (message.type === 'append' ? message : []));
+}
+
+describe('a document whose incarnation has ended', () => {
+  test('makes nothing anew that is there by its name', async () => {
+    const { environment, load, posted } = setUp();
+    const document = load();
+    const [there, missing] = [3, 4].map((amount) =>
+      document.write((replica) => replica.counter('n').increment(amount)),
+    );
+    const [first] = appendsOf(await handedOver(environment, posted));
+    const stored = new Replica({ trustStamps: true });
+    stored.applyUpdates(first?.envelopes ?? []);
+    document.write((replica) => replica.counter('n').increment(10));
+    replaced(document, stored.encodeSnapshot(), { incarnation: 0, turn: 1 });
+    expect(document.value).toEqual({ n: 17 });
+    expect([there?.state, missing?.state]).toEqual(['durable', 'durable']);
+    const messages = await handedOver(environment, posted);
+    expect(appendsOf(messages).filter(({ turn }) => turn === 1)).toHaveLength(1);
+    expect(messages.find(({ type }) => type === 'followed')).toMatchObject({ awaited: [{ length: 2 }, { length: 2 }] });
   });
 });
 

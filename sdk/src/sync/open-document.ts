@@ -68,6 +68,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #writing = false;
   /** Which of the document's incarnations the replica is of; undefined before there is one. */
   #incarnation: number | undefined;
+  /** Which replica of it, as this engine has counted. */
+  #turn = 0;
   /** What the document's revision is ahead of its replica's. */
   #ahead = 0;
   /** Made when it is asked for, and given up when it is resolved. */
@@ -186,7 +188,10 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       clockOffset_ms: () => context.clockOffset_ms(),
       post: (batch) =>
         // Nothing is written before there is a replica.
-        context.post({ type: 'append', channel: this.channel, incarnation: this.#incarnation ?? 0, ...batch }),
+        context.post({
+          ...{ type: 'append', channel: this.channel, incarnation: this.#incarnation ?? 0, turn: this.#turn },
+          ...batch,
+        }),
       pendingChanged: () => context.pendingChanged(),
     });
     return this.#madeWrites;
@@ -280,6 +285,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   /** What a new engine has to know of this document. */
   opening(): ToEngine {
     const { channel, id: document } = this;
+    this.#turn = 0;
     return {
       type: 'open',
       channel,
@@ -385,6 +391,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     switch (message.type) {
       case 'loaded':
         this.#incarnation = message.incarnation;
+        this.#turn = message.turn;
         if (!this.#closed) this.#load(message.snapshot, message.updates);
         break;
       case 'replaced':
@@ -426,6 +433,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     // Taken out of the old replica, and posted for an incarnation that takes nothing any more: `follow` has it back.
     if (!this.#closed) this.#madeWrites?.takeAll();
     this.#incarnation = incarnation;
+    this.#turn = message.turn;
     const old = this.#closed ? undefined : this.replica;
     if (old === undefined) this.#followWithout(snapshot, replacements, complete);
     else {

@@ -15,7 +15,7 @@ import type { Bridge } from '../core/replay.ts';
 import { Replica } from '../core/replica.ts';
 import type { Environment } from '../environment.ts';
 import { ownAgents } from '../storage/assemble.ts';
-import type { DocumentStore, StoredDocument } from '../storage/storage.ts';
+import { type DocumentStore, isSameIncarnation, type StoredDocument } from '../storage/storage.ts';
 import type { Journal } from './journal.ts';
 import { type ClockState, type ReplayedLog, rejectionOf, replayLog } from './replay-log.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
@@ -100,7 +100,7 @@ export async function rejectLog({
       const { from, to } = envelope;
       return rejectionOf(local.replica, envelope, { rejected: [{ from, to, reason: 'refused' }] }, error, at_ms) ?? [];
     });
-    const resume = stored.resume ?? { epoch: stored.snapshot?.epoch ?? 0, position: 0 };
+    const resume = stored.resume ?? { epoch: stored.epoch, position: 0 };
     const swapped = await store.swap(document, {
       ...{ incarnation, expectAgents, snapshot, resume, at_ms, rejected },
       // Nobody is to bring it back.
@@ -137,7 +137,7 @@ export class Replacing {
 
   /** From the closing on; also again, when the server has entered another epoch meanwhile. */
   begin(): void {
-    const { document, incarnation, journal, session, store } = this.#context;
+    const { document, journal, session, store } = this.#context;
     this.#forget();
     this.#swapping = false;
     this.#gaveUp = false;
@@ -147,7 +147,7 @@ export class Replacing {
       if (this.#stopped || round !== this.#round) return;
       const stored = await store.load(document);
       if (this.#stopped) return;
-      if (stored.incarnation !== incarnation) {
+      if (!isSameIncarnation(stored, this.#context)) {
         await this.#overtaken(stored);
         return;
       }
@@ -271,7 +271,7 @@ export class Replacing {
     for (let attempt = 0; attempt < swapAttempts && !this.#committed; attempt += 1) {
       const stored = await store.load(document);
       if (this.#stopped || state !== this.#state) return;
-      if (stored.incarnation !== incarnation) {
+      if (!isSameIncarnation(stored, this.#context)) {
         await this.#overtaken(stored);
         return;
       }

@@ -3,7 +3,12 @@
 
 import { asJoineryError, type JoineryError, type NeedEnvelopes } from '@joinery/protocol';
 import type { Environment } from '../environment.ts';
-import type { DocumentStore, StoredDocument } from '../storage/storage.ts';
+import {
+  type DocumentStore,
+  type IncarnationMark,
+  isSameIncarnation,
+  type StoredDocument,
+} from '../storage/storage.ts';
 import type { Outbox, OutboxEntry } from './outbox.ts';
 import type { SessionDriver } from './session-driver.ts';
 
@@ -12,7 +17,7 @@ export interface SendingContext {
   readonly environment: Environment;
   readonly store: DocumentStore;
   readonly outbox: Outbox;
-  readonly incarnation: number;
+  readonly present: IncarnationMark;
   /** It is loaded, and not about to be replaced. */
   readonly takesMore: boolean;
   /** Takes over what other tabs have stored of this incarnation. */
@@ -83,7 +88,7 @@ export class Sending {
       await this.answer(request, session);
       return;
     }
-    if (stored.incarnation !== this.#context.incarnation) {
+    if (!isSameIncarnation(stored, this.#context.present)) {
       await this.#context.reload(stored);
       return;
     }

@@ -3,7 +3,13 @@
 
 import { JoineryError } from '@joinery/protocol';
 import { decodeVersion, Replica } from '../core/index.ts';
-import type { DocumentStore, ResumeMark, StoredDocument, StoredEnvelope } from '../storage/storage.ts';
+import {
+  type DocumentStore,
+  isSameIncarnation,
+  type ResumeMark,
+  type StoredDocument,
+  type StoredEnvelope,
+} from '../storage/storage.ts';
 import { causalOrder } from './causal-order.ts';
 import type { Journal } from './journal.ts';
 import { packState, restLimit_bytes, unpackState } from './resting-state.ts';
@@ -18,6 +24,8 @@ export interface StoredReplicaContext {
   readonly document: string;
   readonly store: DocumentStore;
   readonly journal: Journal;
+  /** The incarnation's; 0 while none is known. */
+  readonly epoch: number;
   now(): number;
   /** Updates that came from storage, not from the owner: to be passed on. */
   news(updates: readonly Uint8Array[]): void;
@@ -218,24 +226,24 @@ export class StoredReplica {
    * Compacts when it pays. The threshold grows with what would be read and written, so that the work is in proportion to
    * what was appended, also while nothing can be removed.
    */
-  compactIfDue(epoch: number): void {
+  compactIfDue(): void {
     const threshold = Math.max(compactionLeast_bytes, this.#snapshot_bytes, this.#unacknowledged_bytes);
     if (this.#compacting > 0 || Math.max(this.#fresh_bytes, this.#removable_bytes) < threshold) return;
-    this.compact(epoch, undefined, () => {});
+    this.compact(undefined, () => {});
   }
 
   /** Stores the replica's whole state as the snapshot, in its turn; `resume` with it, where the state came from the server. */
-  compact(epoch: number, resume: ResumeMark | undefined, done: () => void): void {
+  compact(resume: ResumeMark | undefined, done: () => void): void {
     if (this.#opaque && resume === undefined) return;
     this.#compacting += 1;
     this.#context.journal.step(async () => {
       if (this.#context.holdsUnstored()) {
         // They are in the journal, behind this: try again behind them.
         this.#compacting -= 1;
-        this.compact(epoch, resume, done);
+        this.compact(resume, done);
         return;
       }
-      await this.#compactNow(epoch, resume);
+      await this.#compactNow(resume);
       this.#compacting -= 1;
       done();
     });
@@ -246,11 +254,11 @@ export class StoredReplica {
     this.replica.free();
   }
 
-  async #compactNow(epoch: number, resume: ResumeMark | undefined): Promise<void> {
+  async #compactNow(resume: ResumeMark | undefined): Promise<void> {
     const { store, document } = this.#context;
     for (let attempt = 0; attempt < compactionAttempts && !this.#freed; attempt += 1) {
       const bytes = this.replica.encodeSnapshot();
-      const incarnation = this.#incarnation;
+      const [incarnation, { epoch }] = [this.#incarnation, this.#context];
       const covers = decodeVersion(this.replica.version());
       const compaction = { incarnation, replaces: this.#tag, epoch, bytes, covers };
       const tag = await store.compact(document, resume === undefined ? compaction : { ...compaction, resume });
@@ -264,7 +272,7 @@ export class StoredReplica {
       // Another tab was quicker: include what it stored.
       const stored = await store.load(document);
       if (this.#freed) return;
-      if (stored.incarnation !== incarnation) {
+      if (!isSameIncarnation(stored, { incarnation, epoch: this.#context.epoch })) {
         this.#context.overtaken(stored);
         return;
       }

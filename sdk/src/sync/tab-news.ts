@@ -3,7 +3,14 @@
 
 import { type EnvelopeHeader, JoineryError, readEnvelope } from '@joinery/protocol';
 import { decodeVersion } from '../core/index.ts';
-import type { Acknowledgement, EnvelopeKey, StoredDocument, StoredEnvelope } from '../storage/storage.ts';
+import {
+  type Acknowledgement,
+  type EnvelopeKey,
+  type IncarnationMark,
+  isSameIncarnation,
+  type StoredDocument,
+  type StoredEnvelope,
+} from '../storage/storage.ts';
 import type { Hold, TabItem } from '../tabs/tab-message.ts';
 import type { Outbox, OutboxEntry } from './outbox.ts';
 import type { StoredReplica } from './stored-replica.ts';
@@ -26,10 +33,9 @@ export interface TabNewsContext {
   readonly document: string;
   readonly tabs: DocumentTabs;
   readonly outbox: Outbox;
-  readonly epoch: number;
   /** What another tab tells of is of this epoch; 0 where it knows of none. */
   entered(epoch: number): void;
-  readonly incarnation: number;
+  readonly present: IncarnationMark;
   /** Undefined while it is not loaded. */
   readonly local: StoredReplica | undefined;
   /** Runs when everything is stored that was handed to the journal until now. */
@@ -77,15 +83,13 @@ export class TabNews {
   /** Own envelopes are durable. */
   stored(envelopes: readonly Uint8Array[], at_ms: number, clockOffset_ms: number): void {
     if (envelopes.length === 0) return;
-    const { epoch } = this.#context;
-    this.#tell({ type: 'envelopes', epoch, local: true, at_ms, clockOffset_ms, envelopes });
+    this.#tell({ type: 'envelopes', local: true, at_ms, clockOffset_ms, envelopes });
   }
 
   /** The server has sent these. */
   received(envelopes: readonly Uint8Array[], at_ms: number): void {
     if (envelopes.length === 0) return;
-    const { epoch } = this.#context;
-    this.#tell({ type: 'envelopes', epoch, local: false, at_ms, clockOffset_ms: 0, envelopes });
+    this.#tell({ type: 'envelopes', local: false, at_ms, clockOffset_ms: 0, envelopes });
   }
 
   /** Storage has something that was not told one by one. */
@@ -117,8 +121,11 @@ export class TabNews {
       else this.#looks = true;
       return;
     }
-    if (item.incarnation !== this.#context.incarnation) {
-      if (item.incarnation > this.#context.incarnation) this.#context.reincarnated();
+    const { present } = this.#context;
+    if (!isSameIncarnation(item, present)) {
+      // In one incarnation one of the two has what storage will not take: which, storage tells.
+      if (item.incarnation === present.incarnation) this.look();
+      else if (item.incarnation > present.incarnation) this.#context.reincarnated();
       return;
     }
     switch (item.type) {
@@ -247,13 +254,13 @@ export class TabNews {
   }
 
   #tell(item: Untold<TabItem>): void {
-    const { document, incarnation, tabs } = this.#context;
-    tabs.tell({ ...item, document, incarnation } as TabItem);
+    const { document, present, tabs } = this.#context;
+    tabs.tell({ ...item, document, ...present } as TabItem);
   }
 }
 
 /** An item without what they all have. */
-type Untold<Item> = Item extends TabItem ? Omit<Item, 'document' | 'incarnation'> : never;
+type Untold<Item> = Item extends TabItem ? Omit<Item, 'document' | keyof IncarnationMark> : never;
 
 function keyOf({ agent, from }: EnvelopeKey): string {
   return `${agent}:${from}`;

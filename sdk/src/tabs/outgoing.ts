@@ -14,8 +14,8 @@ export class Outgoing {
   readonly #post: (body: TabBody) => void;
   #items: TabItem[] = [];
   #queued_bytes = 0;
-  /** Documents of which there was too much to tell, with their incarnation. */
-  readonly #records = new Map<string, number>();
+  /** Documents of which there was too much to tell, with their incarnation and its epoch. */
+  readonly #records = new Map<string, Pick<TabItem, 'incarnation' | 'epoch'>>();
   #overflow = false;
   #due = false;
   #postedAt = Number.NEGATIVE_INFINITY;
@@ -37,7 +37,8 @@ export class Outgoing {
       this.#items.push(item);
       this.#queued_bytes += bytes;
     } else if (isStored) {
-      this.#records.set(item.document, item.incarnation);
+      const { incarnation, epoch } = item;
+      this.#records.set(item.document, { incarnation, epoch });
       this.#overflow = this.#records.size > documentLimit_count;
     } else {
       // Receipts wait for it: what is before it goes now.
@@ -73,7 +74,7 @@ export class Outgoing {
     else {
       const records = Array.from(
         this.#records,
-        ([document, incarnation]): TabItem => ({ type: 'records', document, incarnation, version: undefined }),
+        ([document, of]): TabItem => ({ type: 'records', document, ...of, version: undefined }),
       );
       for (let at = 0; at < records.length; at += messageLimit_count) {
         this.#post({ type: 'news', items: records.slice(at, at + messageLimit_count) });

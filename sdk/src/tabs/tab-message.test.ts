@@ -44,8 +44,8 @@ const bodies: readonly TabBody[] = [
         clockOffset_ms: -4,
         envelopes: [Uint8Array.of(1)],
       },
-      { type: 'records', document: 'a', incarnation: 0, version: Uint8Array.of(0) },
-      { type: 'synced', document: 'a', incarnation: 0, acknowledged: [{ agent: 1n, to: 2, position: 3 }] },
+      { type: 'records', document: 'a', incarnation: 0, epoch: 0, version: Uint8Array.of(0) },
+      { type: 'synced', document: 'a', incarnation: 0, epoch: 2, acknowledged: [{ agent: 1n, to: 2, position: 3 }] },
     ],
   },
 ];

@@ -2,7 +2,7 @@
 // Another tab may run another version of this code: what it says in another format, or wrongly, is not heard.
 
 /** Raised when an older tab could misunderstand; tabs of different formats don't hear each other, which is harmless. */
-export const tabFormat = 2;
+export const tabFormat = 3;
 
 /** One message carries at most so many bytes of envelopes, one larger envelope never. */
 export const messageLimit_bytes = 256 * 1024;
@@ -23,7 +23,7 @@ export interface TabError {
   readonly retryable: boolean;
 }
 
-/** What one tab has to tell of one document. */
+/** What one tab has to tell of one document, with the incarnation and the epoch (0: none is known) that it is of. */
 export type TabItem =
   /** New envelopes: `local` ones are in storage and perhaps not at the server; the others came from the server. */
   | {
@@ -42,6 +42,7 @@ export type TabItem =
       readonly type: 'records';
       readonly document: string;
       readonly incarnation: number;
+      readonly epoch: number;
       readonly version: Uint8Array | undefined;
     }
   /** The server has these. */
@@ -49,6 +50,7 @@ export type TabItem =
       readonly type: 'synced';
       readonly document: string;
       readonly incarnation: number;
+      readonly epoch: number;
       readonly acknowledged: readonly TabAcknowledgement[];
     };
 
@@ -179,13 +181,12 @@ function isBody(data: Fields): boolean {
 }
 
 function isItem(item: unknown): boolean {
-  if (!isRecord(item) || !isName(item.document) || !isCount(item.incarnation)) return false;
+  if (!isRecord(item) || !isName(item.document) || !isCount(item.incarnation) || !isCount(item.epoch)) return false;
   switch (item.type) {
     case 'envelopes': {
-      const { epoch, local, at_ms, clockOffset_ms, envelopes } = item;
+      const { local, at_ms, clockOffset_ms, envelopes } = item;
       const isTimed = isCount(at_ms) && Number.isSafeInteger(clockOffset_ms);
-      const isPlain = isCount(epoch) && typeof local === 'boolean' && isTimed;
-      if (!isPlain || !isList(envelopes, messageLimit_count, isBytes)) return false;
+      if (typeof local !== 'boolean' || !isTimed || !isList(envelopes, messageLimit_count, isBytes)) return false;
       return (envelopes as Uint8Array[]).reduce((sum, { length }) => sum + length, 0) <= messageLimit_bytes;
     }
     case 'records':

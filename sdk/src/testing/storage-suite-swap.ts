@@ -117,6 +117,73 @@ export function swapCases(namespace: () => Namespace): readonly ContractCase<Sto
       },
     },
     {
+      name: 'an incarnation is in one epoch: what is of another one is not stored, nor is what comes with it',
+      async run({ storage }) {
+        const name = namespace();
+        const [tab, other] = [await storage.open(name), await storage.open(name)];
+        await tab.append([write(0, { epoch: 0, local: [envelope(1, 0, 1)] })]);
+        assertEqual((await tab.load('a')).epoch, 0, 'the epoch while none is known');
+        await tab.append([write(0, { epoch: 7, remote: { firstPosition: 1, envelopes: [envelope(2, 0, 1)] } })]);
+        const strange = write(0, { epoch: 6, local: [envelope(3, 0, 1)] });
+        const failing = other.append([{ ...strange, document: 'b' }, strange]);
+        await assertRejects(failing, 'stale-incarnation');
+        const told = await failing.catch(({ document, expected }: StaleIncarnation) => ({ document, expected }));
+        assertEqual(told, { document: 'a', expected: { incarnation: 0, epoch: 7 } }, 'what the error says');
+        assertEqual((await other.load('b')).log, []);
+        assertEqual(await other.compact('a', { ...compactionOf(9), epoch: 6 }), undefined, 'a compaction');
+        await other.append([write(0, { epoch: 0, local: [envelope(4, 0, 1)] })]);
+        assertEqual(await logOf(tab), ['1:0-1 own', '2:0-1+ safe', '4:0-1 own']);
+        assertEqual((await tab.load('a')).epoch, 7, 'the epoch of what is stored');
+        // One commit that is of two epochs in itself.
+        const torn = [1, 2].map((epoch) => write(0, { document: 'c', epoch, local: [envelope(epoch, 0, 1)] }));
+        await assertRejects(other.append(torn), 'stale-incarnation');
+        assertEqual((await other.load('c')).log, []);
+        await Promise.all([tab.close(), other.close()]);
+      },
+    },
+    {
+      name: 'a compaction and a swap tell of the epoch as an append does',
+      async run({ storage }) {
+        const store = await storage.open(namespace());
+        assert((await store.compact('a', { ...compactionOf(9), epoch: 7 })) !== undefined, 'it is compacted');
+        await assertRejects(store.append([write(0, { epoch: 6 })]), 'stale-incarnation');
+        assertEqual(await store.swap('a', { ...plainSwap, resume: { epoch: 8, position: 1 } }), true);
+        await assertRejects(store.append([write(1, { epoch: 7 })]), 'stale-incarnation');
+        await store.append([write(1, { epoch: 8 })]);
+        assertEqual((await store.load('a')).epoch, 8);
+        await store.close();
+      },
+    },
+    {
+      name: 'where the state record is damaged, what is left of the others tells of the epoch',
+      async run({ storage, damage }) {
+        const name = namespace();
+        const store = await storage.open(name);
+        await store.append([write(0, { epoch: 7, local: [envelope(1, 0, 1)] })]);
+        await damage(name, 'a', 'state');
+        await assertRejects(store.append([write(0, { epoch: 6, local: [envelope(3, 0, 1)] })]), 'stale-incarnation');
+        await store.load('a');
+        await assertRejects(store.append([write(0, { epoch: 6, local: [envelope(3, 0, 1)] })]), 'stale-incarnation');
+        assertEqual((await store.load('a')).epoch, 7);
+        await store.close();
+      },
+    },
+    {
+      name: 'what was written before an epoch was known is of it as well, and says so where the state record is damaged',
+      async run({ storage, damage }) {
+        const name = namespace();
+        const store = await storage.open(name);
+        await store.append([write(0, { epoch: 0, local: [envelope(1, 0, 1)] })]);
+        const first = write(0, { epoch: 0, local: [envelope(1, 0, 1), envelope(1, 1, 2)] });
+        await store.append([first, write(0, { epoch: 7, resume: { epoch: 7, position: 0, repairs: 0 } })]);
+        await store.append([write(0, { epoch: 0, local: [envelope(2, 0, 1)] })]);
+        await damage(name, 'a', 'state');
+        const { epoch, log, resume } = await store.load('a');
+        assertEqual([epoch, log.map((record) => record.epoch), resume], [7, [7, 7, 7], undefined]);
+        await store.close();
+      },
+    },
+    {
       name: 'a swap is void when another came first, and of swaps at once exactly one succeeds',
       async run({ storage }) {
         const name = namespace();

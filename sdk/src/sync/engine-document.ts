@@ -824,7 +824,7 @@ export class EngineDocument implements Sleeper {
     const chain = replacements.filter(({ incarnation }) => incarnation <= stored.incarnation);
     const epochChanged = epochBefore !== 0 && epochBefore !== this.#epoch;
     const isTold = this.#main.behind(this.#incarnation).channels.length > 0;
-    this.#greet(chain, { epochChanged, bridges: bridges ?? [], rejections });
+    this.#greet(chain, { epochChanged, bridges: bridges ?? [], rejections: rejections?.entries });
     if (rejections === undefined) this.#context.rejections.changed();
     else if (isTold) this.#context.rejections.told(rejections);
     else this.#context.rejections.tell(rejections);

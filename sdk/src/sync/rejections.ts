@@ -25,8 +25,18 @@ export interface RejectionsContext {
   failed(error: unknown): void;
 }
 
+/** The list as it was when it was read. */
+export interface RejectedList {
+  readonly entries: readonly StoredRejection[];
+  /** Counts the readings: of two, the one that began later knows more, whichever ends first. */
+  readonly reading: number;
+}
+
 export class Rejections {
   readonly #context: RejectionsContext;
+  #readings = 0;
+  /** That of the list that was told last. */
+  #toldReading = 0;
   #due = false;
   #stopped = false;
   #isFull = false;
@@ -48,31 +58,46 @@ export class Rejections {
     this.#context.environment.microtask(() => {
       this.#due = false;
       if (this.#stopped) return;
-      this.#context.store.rejected().then(
-        (entries) => this.tell(entries),
+      this.#read().then(
+        (list) => {
+          if (list.reading > this.#toldReading) this.tell(list);
+        },
         (error: unknown) => this.#context.failed(error),
       );
     });
   }
 
-  /** The list as it is now, for a message that tells it; undefined when it can't be read. */
-  async read(): Promise<readonly StoredRejection[] | undefined> {
+  /** The list as it is now, for a message that tells it (see `told`); undefined when it can't be read. */
+  async read(): Promise<RejectedList | undefined> {
     try {
-      return await this.#context.store.rejected();
+      return await this.#read();
     } catch (error) {
       this.#context.failed(error);
       return undefined;
     }
   }
 
+  async #read(): Promise<RejectedList> {
+    this.#readings += 1;
+    const reading = this.#readings;
+    return { entries: await this.#context.store.rejected(), reading };
+  }
+
   /** Tells this list, if it isn't the one that the main thread knows. */
-  tell(entries: readonly StoredRejection[]): void {
-    if (this.#stopped || !this.told(entries)) return;
-    this.#context.tell(entries);
+  tell(list: RejectedList): void {
+    if (this.#stopped || !this.told(list)) return;
+    this.#context.tell(list.entries);
   }
 
   /** The main thread is told of this list. False when it knows it already. */
-  told(entries: readonly StoredRejection[]): boolean {
+  told({ entries, reading }: RejectedList): boolean {
+    if (reading < this.#toldReading) {
+      // It knew a newer one, which it is to be told again.
+      this.#told = undefined;
+      this.changed();
+      return false;
+    }
+    this.#toldReading = reading;
     const wasFull = this.#isFull;
     this.#isFull = isFull(entries);
     const ids = entries.map(({ id }) => id);

@@ -26,7 +26,18 @@ export interface FollowInput {
   readonly at_ms: number;
 }
 
-/** Returns what tells the receipts, to be called when the new replica is in its place. */
+/** What became of a batch that was nowhere but here. */
+interface Outcome {
+  readonly rejected: readonly RejectedWrite[];
+  /** As they are called now. */
+  readonly kept: readonly Write[];
+  readonly told: readonly (() => void)[];
+}
+
+/**
+ * Returns what tells the receipts, to be called when the new replica is in its place. Where the core traps in it nothing has
+ * happened to the writes.
+ */
 export function followReplacement(input: FollowInput): () => void {
   const { old, next, writes, replacements, complete } = input;
   // For names alone anything does.
@@ -34,7 +45,7 @@ export function followReplacement(input: FollowInput): () => void {
   const translator = (mapping: Uint8Array): Replay => next.beginReplay(nothing, { mapping });
   const fates = new WriteFates(replacements, translator);
   const present = decodeVersion(next.version());
-  const { left, tell } = writes.follow((agent, from, to) => {
+  const followed = writes.follow((agent, from, to) => {
     const fate = fates.of(agent, from, to);
     // No swap knew of it, and it is there by its own name: stored by then, or sent from memory.
     const isThere = fate.kind === 'left' && to <= (present.get(agent) ?? 0);
@@ -42,31 +53,54 @@ export function followReplacement(input: FollowInput): () => void {
   });
   fates.free();
   nothing.free();
-  const told: (() => void)[] = [];
   const mapping = composeMappings(replacements.map((one) => one.mapping));
   const { bridges, epochChanged: epoch, clock, at_ms } = input;
   const replays = old && new Replays(next, old, clock, { mapping, bridges, epoch });
-  for (const batch of left) {
-    const lost = old === undefined || replays === undefined || !complete;
-    const rejected = lost ? lostWrites(batch, old, at_ms) : replayBatch(batch, replays, old, at_ms);
-    const kept: Write[] = [];
-    const parts = rejected.flatMap((one) => one.parts.map((part) => ({ agent: one.agent, ...part })));
-    const ranges = new RejectedRanges(parts);
-    // After an earlier swap the names say nothing: then each may be meant.
-    const other = parts.find(({ agent }) => agent !== batch.agent);
-    for (const write of batch.writes) {
-      const hit = other ?? ranges.hit(batch.agent, write.from, write.to);
-      if (hit === undefined) kept.push(lost ? write : renamed(write, batch, replays));
-      else told.push(() => write.receipt.markRejected(new JoineryError(hit.code, hit.message)));
-    }
+  const outcomes = followed.left.map((batch) => {
+    if (old === undefined || replays === undefined || !complete) return lost(batch, old, at_ms);
+    const rejected = replayBatch(batch, replays, old, at_ms);
+    return outcomeOf(batch, rejected, (write) => renamed(write, batch, replays));
+  });
+  replays?.free();
+  return settle(writes, followed.commit(), outcomes);
+}
+
+/** The core has trapped in it: what is known of the swaps can't be read, nor anything replayed. The same, with nothing known. */
+export function followUnknown({ writes, at_ms }: Pick<FollowInput, 'writes' | 'at_ms'>): () => void {
+  const { left, commit } = writes.follow(() => ({ kind: 'left' }));
+  const outcomes = left.map((batch) => lost(batch, undefined, at_ms));
+  return settle(writes, commit(), outcomes);
+}
+
+function settle(writes: FollowInput['writes'], tell: () => void, outcomes: readonly Outcome[]): () => void {
+  for (const { kept, rejected } of outcomes) {
     writes.again(kept);
     if (rejected.length > 0) writes.reject(rejected);
   }
-  replays?.free();
   return () => {
     tell();
-    for (const run of told) run();
+    for (const { told } of outcomes) for (const run of told) run();
   };
+}
+
+function outcomeOf(batch: Batch, rejected: readonly RejectedWrite[], nameOf: (write: Write) => Write): Outcome {
+  const kept: Write[] = [];
+  const told: (() => void)[] = [];
+  const parts = rejected.flatMap((one) => one.parts.map((part) => ({ agent: one.agent, ...part })));
+  const ranges = new RejectedRanges(parts);
+  // After an earlier swap the names say nothing: then each may be meant.
+  const other = parts.find(({ agent }) => agent !== batch.agent);
+  for (const write of batch.writes) {
+    const hit = other ?? ranges.hit(batch.agent, write.from, write.to);
+    if (hit === undefined) kept.push(nameOf(write));
+    else told.push(() => write.receipt.markRejected(new JoineryError(hit.code, hit.message)));
+  }
+  return { rejected, kept, told };
+}
+
+/** What has no envelope here was written by the engine: whether it is there, only that can tell. */
+function lost(batch: Batch, old: Replica | undefined, at_ms: number): Outcome {
+  return outcomeOf(batch, lostWrites(batch, old, at_ms), ({ receipt }) => ({ from: 0, to: 0, receipt }));
 }
 
 /** A replayed write as it is called in the new replica; of one that had nothing left to do there is nothing to name. */

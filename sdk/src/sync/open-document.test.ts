@@ -222,6 +222,62 @@ describe('a document whose incarnation has ended', () => {
   });
 });
 
+describe('a document whose core traps while it follows', () => {
+  /** A written and stored counter, a written and unstored one, and a write that changed nothing. */
+  async function written() {
+    const { environment, load, posted } = setUp();
+    const document = load();
+    const stored = document.write((replica) => replica.root.set('a', 1));
+    const [first] = appendsOf(await handedOver(environment, posted));
+    document.receive({ type: 'durable', channel: document.channel, batch: first?.batch ?? 0, unsynced: [], status });
+    const unstored = document.write((replica) => replica.root.set('b', 2));
+    const unchanged = document.write(() => {});
+    await handedOver(environment, posted);
+    return { environment, posted, document, receipts: [stored, unstored], unchanged };
+  }
+  const trap = (): never => {
+    throw new WebAssembly.RuntimeError('unreachable');
+  };
+
+  test.each([
+    ['loads', () => vi.spyOn(Replica, 'load').mockImplementation(trap)],
+    ['looks at the names', () => vi.spyOn(Replica.prototype, 'version').mockImplementation(trap)],
+    ['replays', () => vi.spyOn(Replica.prototype, 'beginReplay').mockImplementation(trap)],
+  ])('says so when it %s, and what is not known to be there goes to the rejected list', async (_, setTrap) => {
+    const { environment, posted, document, receipts, unchanged } = await written();
+    const snapshot = new Replica().encodeSnapshot();
+    const spy = setTrap();
+    replaced(document, snapshot);
+    spy.mockRestore();
+    expect(receipts.map(({ state, error }) => [state, error?.code])).toEqual([
+      ['rejected', 'stale-incarnation'],
+      ['rejected', 'stale-incarnation'],
+    ]);
+    const messages = await handedOver(environment, posted);
+    expect(messages.map(({ type }) => type)).toEqual(['reload', 'append', 'followed']);
+    const [again] = appendsOf(messages);
+    expect(again).toMatchObject({ incarnation: 1, envelopes: [], asks: true, rejected: [{}, {}] });
+    document.receive({ type: 'durable', channel: document.channel, batch: again?.batch ?? 0, unsynced: [], status });
+    expect(unchanged.state).toBe('synced');
+    document.receive({ type: 'state', channel: document.channel, snapshot, bytes: snapshot.length });
+    expect(document.value).toEqual({});
+    document.write((replica) => replica.root.set('c', 3));
+    expect(document.value).toEqual({ c: 3 });
+  });
+
+  test('is closed when it was about to be', async () => {
+    const { environment, posted, document } = await written();
+    document.close();
+    await handedOver(environment, posted);
+    const spy = vi.spyOn(Replica, 'load').mockImplementation(trap);
+    replaced(document, new Uint8Array());
+    spy.mockRestore();
+    const messages = await handedOver(environment, posted);
+    expect(messages.map(({ type }) => type)).toEqual(['reload', 'append', 'followed', 'close']);
+    expect(document.isClosed).toBe(true);
+  });
+});
+
 describe('`loaded`', () => {
   test('resolves whether it is asked for before or after', async () => {
     const { context, load } = setUp();

@@ -13,9 +13,8 @@ import type { DocumentAccess } from '../documents/access.ts';
 import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import { shareValue } from '../documents/shared-value.ts';
 import type { Environment } from '../environment.ts';
-import type { Replacement } from '../storage/storage.ts';
 import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
-import { followReplacement } from './follow-replacement.ts';
+import { followReplacement, followUnknown } from './follow-replacement.ts';
 import { errorFrom, type FromEngine, type ToEngine } from './messages.ts';
 import { OwnWrites } from './own-writes.ts';
 import { packState, unpackState } from './resting-state.ts';
@@ -383,7 +382,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       this.#handle(message);
     } catch (error) {
       // After a trap everything is told and under way already; nobody called this who could do more.
-      if (!(error instanceof JoineryError && error.cause instanceof WebAssembly.RuntimeError)) throw error;
+      if (!isTrap(error)) throw error;
     }
   }
 
@@ -429,42 +428,37 @@ export class OpenDocument implements DocumentAccess, Sleeper {
    * again in the new one, and receipts follow their writes.
    */
   #replaced(message: Extract<ChannelMessage, { readonly type: 'replaced' }>): void {
-    const { incarnation, snapshot, replacements, complete, bridges, epochChanged } = message;
     // Taken out of the old replica, and posted for an incarnation that takes nothing any more: `follow` has it back.
     if (!this.#closed) this.#madeWrites?.takeAll();
-    this.#incarnation = incarnation;
+    this.#incarnation = message.incarnation;
     this.#turn = message.turn;
-    const old = this.#closed ? undefined : this.replica;
-    if (old === undefined) this.#followWithout(snapshot, replacements, complete);
-    else {
-      const next = this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions));
-      this.#guard(() => {
-        const followed = followReplacement({
-          ...{ old, next, writes: this.#writes, replacements, complete, bridges, epochChanged },
-          clock: { serverTime_ms: this.#context.now(), offset_ms: this.#context.clockOffset_ms(), refused: false },
-          at_ms: this.#context.environment.now(),
-        });
-        this.#adopt(next);
-        free(old);
-        followed();
-      });
+    const at_ms = this.#context.environment.now();
+    try {
+      this.#guard(() => this.#follow(message, at_ms));
+    } catch (error) {
+      if (!isTrap(error)) throw error;
+      // Its state comes again. What was not yet stored comes with nothing.
+      followUnknown({ writes: this.#writes, at_ms })();
     }
     // Before it says so: an engine that is about to end waits for no more than that.
     this.#madeWrites?.takeAll();
     this.#context.post({ type: 'followed', channel: this.channel, awaited: this.#madeWrites?.awaited ?? [] });
-    if (!this.#closed) this.#ready();
+    if (this.isLoaded) this.#ready();
   }
 
-  /** The same without a replica: it was lost, or the document is closed and everything it wrote was stored. */
-  #followWithout(snapshot: Uint8Array, replacements: readonly Replacement[], complete: boolean): void {
-    const next = this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions));
-    followReplacement({
-      ...{ old: undefined, next, writes: this.#writes, replacements, complete },
-      ...{ bridges: [], epochChanged: false, clock: undefined },
-      at_ms: this.#context.environment.now(),
-    })();
+  #follow(message: Extract<ChannelMessage, { readonly type: 'replaced' }>, at_ms: number): void {
+    const { snapshot, replacements, complete, bridges, epochChanged } = message;
+    // None where it was lost, or the document is closed and everything it wrote was stored.
+    const old = this.#closed ? undefined : this.replica;
+    const next = Replica.load(snapshot, this.#context.replicaOptions);
+    const followed = followReplacement({
+      ...{ old, next, writes: this.#writes, replacements, complete, bridges, epochChanged, at_ms },
+      clock: { serverTime_ms: this.#context.now(), offset_ms: this.#context.clockOffset_ms(), refused: false },
+    });
     if (this.#closed) free(next);
     else this.#adopt(next);
+    free(old);
+    followed();
   }
 
   #load(snapshot: Uint8Array | undefined, updates: readonly Uint8Array[]): void {
@@ -627,6 +621,11 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       }
     }
   }
+}
+
+/** What `#guard` makes of one. */
+function isTrap(error: unknown): boolean {
+  return error instanceof JoineryError && error.cause instanceof WebAssembly.RuntimeError;
 }
 
 function free(replica: Replica | undefined): void {

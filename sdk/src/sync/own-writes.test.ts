@@ -34,8 +34,9 @@ test('what a stored batch brought to the rejected list is not brought there agai
   expect(posted.map(({ rejected }) => rejected)).toEqual([[entry]]);
   writes.stored(posted[0]?.batch ?? 0, []);
   // The app has discarded the entry; then this tab sleeps through more swaps than storage remembers.
-  const { left } = writes.follow(() => ({ kind: 'left' }));
+  const { left, commit } = writes.follow(() => ({ kind: 'left' }));
   expect(left.length).toBe(1);
+  commit();
   replica.counter('visits').increment(1);
   writes.written(1, replica.seq);
   writes.takeAll();
@@ -51,9 +52,9 @@ test('more receipts wait for one answer than a call takes arguments', async () =
   };
   writes.stored(ask(), [[7n, 1]]);
   // Another incarnation: they have to ask again, those of a batch that was not answered as well.
-  writes.follow(() => ({ kind: 'done' }));
+  writes.follow(() => ({ kind: 'done' })).commit();
   ask();
-  writes.follow(() => ({ kind: 'done' }));
+  writes.follow(() => ({ kind: 'done' })).commit();
   writes.stored(ask(), [[8n, 1]]);
   expect(new Set(receipts.map(({ state }) => state))).toEqual(new Set(['durable']));
   writes.synced([[8n, 1]]);

@@ -21,9 +21,6 @@ export interface OwnWritesContext {
   pendingChanged(): void;
 }
 
-/** What became of a batch without envelopes. */
-const emptyFate: Fate = { kind: 'left' };
-
 /** One batch carries about so much. */
 const batch_bytes = 1024 * 1024;
 
@@ -248,28 +245,36 @@ export class OwnWrites {
   /**
    * The incarnation in which everything here was written is over. What became of each write moves its receipt; `left` are
    * the batches that are nowhere but here, and whose operations are to be made again, with their receipts (see `again`).
-   * `tell` is called when the new replica is there: whoever listens may write.
+   * Nothing has changed before `commit` is called. What that gives is called when the new replica is there: whoever listens
+   * may write.
    */
-  follow(fateOf: (agent: bigint, from: number, to: number) => Fate): { readonly left: readonly Batch[]; tell(): void } {
-    const left: Batch[] = [];
-    const told: (() => void)[] = [];
+  follow(fateOf: (agent: bigint, from: number, to: number) => Fate): {
+    readonly left: readonly Batch[];
+    commit(): () => void;
+  } {
     const unstored = [...this.#unstored.values()];
-    this.#askAgain(unstored.flatMap(({ unchanged }) => unchanged));
-    for (const batch of [...this.#unsynced.splice(0), ...unstored]) {
-      // Stored as one, or not at all.
-      const { kind } = batch.to === 0 ? emptyFate : fateOf(batch.agent, batch.from, batch.to);
-      if (kind === 'left') {
-        this.#rejected.push(...batch.rejected);
-        if (batch.to > 0) left.push(batch);
-      } else this.#followStored(batch, fateOf, told);
-    }
-    this.#unstored.clear();
-    this.#inFlight = undefined;
-    this.#askAgain(this.#questions.splice(0).flatMap(({ receipts }) => receipts));
+    const batches = [...this.#unsynced, ...unstored].map((batch) => {
+      const { agent, from, to, writes } = batch;
+      // Stored as one, or not at all; without envelopes there is nothing to be stored.
+      const isLeft = to === 0 || fateOf(agent, from, to).kind === 'left';
+      return { batch, fates: isLeft ? undefined : writes.map((write) => fateOf(agent, write.from, write.to)) };
+    });
     return {
-      left,
-      tell: () => {
-        for (const tell of told) tell();
+      left: batches.flatMap(({ batch, fates }) => (fates === undefined && batch.to > 0 ? batch : [])),
+      commit: () => {
+        const told: (() => void)[] = [];
+        this.#unsynced = [];
+        this.#askAgain(unstored.flatMap(({ unchanged }) => unchanged));
+        for (const { batch, fates } of batches) {
+          if (fates === undefined) for (const one of batch.rejected) this.#rejected.push(one);
+          else this.#followStored(batch, fates, told);
+        }
+        this.#unstored.clear();
+        this.#inFlight = undefined;
+        this.#askAgain(this.#questions.splice(0).flatMap(({ receipts }) => receipts));
+        return () => {
+          for (const tell of told) tell();
+        };
       },
     };
   }
@@ -278,11 +283,12 @@ export class OwnWrites {
     for (const receipt of receipts) this.#asking.push(receipt);
   }
 
-  #followStored(batch: Batch, fateOf: (agent: bigint, from: number, to: number) => Fate, told: (() => void)[]): void {
+  /** @param fates of its writes */
+  #followStored(batch: Batch, fates: readonly Fate[], told: (() => void)[]): void {
     let agent: bigint | undefined;
     const moved: Write[] = [];
-    for (const { from, to, receipt } of batch.writes) {
-      const fate = fateOf(batch.agent, from, to);
+    for (const [index, { receipt }] of batch.writes.entries()) {
+      const fate = fates[index] as Fate;
       // It was in storage, also where it is in the rejected list now.
       told.push(() => receipt.markDurable());
       if (fate.kind === 'done') told.push(() => receipt.markSynced());

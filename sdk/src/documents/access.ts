@@ -16,9 +16,13 @@ export interface DocumentAccess {
   readonly loaded: Promise<void>;
   /** The whole document as plain, frozen data; undefined until it is loaded. */
   readonly value: unknown;
-  /** Runs `write` on the replica, at once. @throws JoineryError `document-not-loaded`, and whatever `write` throws. */
+  /**
+   * Runs `write` on the replica, at once. Where it throws in the middle, what it had written until then stays written.
+   *
+   * @throws JoineryError `document-not-loaded`, and whatever `write` throws
+   */
   write(write: (replica: Replica) => void): Receipt;
-  /** The same; before the document is loaded it is run then, and an error rejects the receipt. */
+  /** The same; before the document is loaded it is run then, and what it throws the receipt is rejected with. */
   writeKeyed(write: (replica: Replica) => void): Receipt;
   subscribe(listener: () => void): () => void;
 }

@@ -7,7 +7,8 @@ import type { JoineryError } from '@joinery/protocol';
  * - `local`: visible in this client's values.
  * - `durable`: in the storage in use (strictly committed where the storage is on disk).
  * - `synced`: committed in the server's database. While local storage fails this may come without `durable` before it.
- * - `rejected`: it will never be synced; the `synced` promise rejects with the reason.
+ * - `rejected`: it will never be synced; the `synced` promise rejects with the reason. Of a write that was made before its
+ *   document was loaded the reason may be what it would have thrown then: what it had written until there stays written.
  */
 export type ReceiptState = 'local' | 'durable' | 'synced' | 'rejected';
 

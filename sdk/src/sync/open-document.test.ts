@@ -1,5 +1,6 @@
 // Open documents on the main thread that rest while others are used, and an engine that says what a test says.
 
+import { JoineryError } from '@joinery/protocol';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { init, Replica } from '../core/index.ts';
 import { VirtualEnvironment } from '../testing/virtual-environment.ts';
@@ -171,6 +172,19 @@ describe('a document that nobody uses', () => {
     expect(document.hasEarly).toBe(false);
   });
 
+  test('is in use as well while a write is made that waited for it', () => {
+    const { context, use } = setUp();
+    const document = new OpenDocument('d/early', 99, context);
+    const receipt = document.writeKeyed((replica) => {
+      use();
+      use();
+      replica.root.set('a', '1');
+    });
+    loaded(document, []);
+    expect(receipt.error).toBeUndefined();
+    expect(document.value).toEqual({ a: '1' });
+  });
+
   test('closes without waking, and is not asked to rest afterwards', () => {
     const { load, use, posted } = setUp();
     const [resting, awake] = [load(), load()];
@@ -275,6 +289,46 @@ describe('a document whose core traps while it follows', () => {
     const messages = await handedOver(environment, posted);
     expect(messages.map(({ type }) => type)).toEqual(['reload', 'append', 'followed', 'close']);
     expect(document.isClosed).toBe(true);
+  });
+});
+
+describe('a write that throws in the middle', () => {
+  const failing = (replica: Replica): void => {
+    replica.root.set('a', '1');
+    throw new JoineryError('limit-exceeded', 'It can’t be written.');
+  };
+
+  test('tells its caller, and leaves what it had written, whether the document was loaded or not', async () => {
+    const { environment, context, load, posted } = setUp();
+    const [present, early] = [load(), new OpenDocument('d/early', 99, context)];
+    expect(() => present.write(failing)).toThrow(expect.objectContaining({ code: 'limit-exceeded' }));
+    const receipt = early.writeKeyed(failing);
+    const next = early.writeKeyed((replica) => replica.root.set('b', '2'));
+    loaded(early, []);
+    expect([receipt.state, receipt.error?.code]).toEqual(['rejected', 'limit-exceeded']);
+    expect([present.value, early.value]).toEqual([{ a: '1' }, { a: '1', b: '2' }]);
+    const appends = appendsOf(await handedOver(environment, posted));
+    expect(appends.map(({ channel, envelopes }) => [channel, envelopes.length])).toEqual([
+      [present.channel, 1],
+      [early.channel, 1],
+    ]);
+    for (const document of [present, early]) {
+      const batch = appends.find(({ channel }) => channel === document.channel)?.batch ?? 0;
+      document.receive({ type: 'durable', channel: document.channel, batch, unsynced: [], status });
+      // The engine is to tell what becomes of it.
+      expect(document.awaitsEngine).toBe(true);
+    }
+    expect([receipt.state, next.state]).toEqual(['rejected', 'durable']);
+  });
+
+  test('is told of although it was the only one that waited', async () => {
+    const { environment, context, posted } = setUp();
+    const document = new OpenDocument('d/early', 99, context);
+    document.writeKeyed(failing);
+    loaded(document, []);
+    const [append] = appendsOf(await handedOver(environment, posted));
+    document.receive({ type: 'durable', channel: 99, batch: append?.batch ?? 0, unsynced: [], status });
+    expect(document.awaitsEngine).toBe(true);
   });
 });
 

@@ -241,18 +241,25 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     if (this.#failure !== undefined) throw this.#failure;
     if (replica === undefined) throw notLoaded(this.id);
     const before = replica.seq;
-    const outer = this.#writing;
     let receipt: WriteReceipt | undefined;
-    this.#writing = true;
     try {
-      this.#guard(() => write(replica));
+      this.#run(replica, write);
     } finally {
-      this.#writing = outer;
       // What an error left behind is written all the same.
       const after = this.#replica === replica ? replica.seq : before;
       if (after !== before) receipt = this.#written(before, after);
     }
     return receipt ?? this.#writes.unchanged();
+  }
+
+  #run(replica: Replica, write: (replica: Replica) => void): void {
+    const outer = this.#writing;
+    this.#writing = true;
+    try {
+      this.#guard(() => write(replica));
+    } finally {
+      this.#writing = outer;
+    }
   }
 
   writeKeyed(write: (replica: Replica) => void): Receipt {
@@ -489,11 +496,13 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       const { replica } = this;
       const early = replica && this.#early?.shift();
       if (replica === undefined || early === undefined) break;
+      const before = replica.seq;
       try {
-        const before = replica.seq;
-        this.#guard(() => early.write(replica));
+        this.#run(replica, early.write);
         this.#writes.written(before, replica.seq, early.receipt);
       } catch (error) {
+        // As with any write: the error is the caller's, and what it left behind is written all the same.
+        if (this.#replica === replica && replica.seq !== before) this.#writes.written(before, replica.seq);
         early.receipt.markRejected(asJoineryError(error));
       }
     }

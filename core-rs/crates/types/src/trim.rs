@@ -23,6 +23,8 @@ pub(crate) struct Trimmed {
     pub document: Document,
     /// Units, slots and adds that are kept: what they are called now.
     pub names: Ranges,
+    /// What the writes that stand in slots were called before. (An element's new name stands for its unit too, in `names`.)
+    pub written: Ranges,
     /// The containers' new numbers; [`GONE`] for those that are not kept.
     pub containers: Vec<u32>,
 }
@@ -44,6 +46,7 @@ impl Document {
             new: Trimmed {
                 document,
                 names: Ranges::default(),
+                written: Ranges::default(),
                 containers: vec![GONE; self.containers.len() as usize],
             },
         };
@@ -100,7 +103,6 @@ impl Trim<'_> {
                         continue;
                     }
                     let dot = self.take(1)?;
-                    self.name(slot.dot, 1, dot);
                     let slot = self.slot(slot, to, &Key::Name(key.clone()), dot, &mut below);
                     let document = &mut self.new.document;
                     document.containers.map_mut(to)?.join(&document.agents, key, slot);
@@ -119,7 +121,6 @@ impl Trim<'_> {
                 let mut slots = Vec::new();
                 for (&unit, i) in list.sequence.chunks().flatten().zip(0..) {
                     let (slot, element) = (list.slot(unit), first.plus(i));
-                    self.name(slot.dot, 1, element);
                     slots.push(self.slot(slot, to, &Key::Element(element), element, &mut below));
                 }
                 let list = Body::List(List::new(sequence, slots));
@@ -152,6 +153,9 @@ impl Trim<'_> {
 
     /// A slot as it is in the new state; a child in it is created there.
     fn slot(&mut self, slot: &Slot, parent: u32, key: &Key, dot: Dot, below: &mut Vec<(u32, u32)>) -> Slot {
+        self.name(slot.dot, 1, dot);
+        let old = (self.old.agents.id(slot.dot.agent), slot.dot.seq);
+        self.new.written.add((self.agent, dot.seq), 1, Said::running(old));
         let value = match &slot.value {
             SlotValue::Child(child) if !self.old.container(*child).gone => {
                 let kind = self.old.container(*child).body.kind();

@@ -103,7 +103,8 @@ impl Replay {
                 // A trim made one add of several: it goes when all of them do.
                 Some(passage) => {
                     let olds = passage.adds_behind(new);
-                    !olds.is_empty() && olds.iter().all(|(_, old)| seen(old))
+                    let is_seen = |old: &Name| seen(&self.slots.remade.get(*old).unwrap_or(*old));
+                    !olds.is_empty() && olds.iter().all(|(_, old)| is_seen(old))
                 }
                 None => new.1 <= self.base.find((new.0, 1)).map_or(0, |(_, left)| left) && seen(&new),
             };

@@ -147,7 +147,7 @@ impl Replay {
     /// Begins. `from` and `into` stay the caller's; both have to be the same ones at each call.
     pub fn new(from: &Document, into: &Document, options: &Options<'_>) -> Result<Replay, Error> {
         let mut mapping = options.mapping.map_or(Ok(Mapping::default()), Mapping::decode)?;
-        let mut slots = Slots::new(options.clock);
+        let mut slots = Slots::new(options.clock, &mapping.made);
         let mut containers = HashMap::new();
         let passage = Passage::new((from, into), options.bridges, &mut containers, &mut slots)?;
         if let Some(passage) = &passage {

@@ -40,7 +40,7 @@ pub(super) struct Passage {
 
 impl Passage {
     /// Tells `containers` where those of the first epoch's last state are in `into`, and `slots` which keys were removed in one
-    /// of the epochs by someone whom `from` hadn't heard.
+    /// of the epochs by someone whom `from` hadn't heard, and what the writes were called that are left.
     pub(super) fn new(
         (from, into): (&Document, &Document),
         bridges: &[Bridge<'_>],
@@ -61,6 +61,11 @@ impl Passage {
             let state = load(bridge.snapshot)?;
             let next = state.trimmed(bridge.agent)?;
             let next_adds = adds_of(&state, &next.names);
+            let mut written = compose(&next.written, &slots.written);
+            for (new, len, between) in next.written.iter() {
+                written.add(new, len, between);
+            }
+            slots.written = written;
             match &reached {
                 None => {
                     numbers = (0..state.containers.len()).collect();
@@ -80,7 +85,7 @@ impl Passage {
             for (old, &number) in numbers.iter().enumerate().filter(|&(_, &number)| number != GONE) {
                 back[number as usize] = old as u32;
             }
-            let keys = removed_keys(&state, unless).into_iter();
+            let keys = removed_keys(&state, unless, &slots.remade).into_iter();
             removed.extend(
                 keys.map(|(map, key)| (back[map as usize], key))
                     .filter(|&(map, _)| map != GONE),
@@ -238,8 +243,9 @@ fn numbers_in(a: &Document, b: &Document) -> Vec<u32> {
     numbers
 }
 
-/// Keys of live maps that show nothing. With `unless`: whose last write that replica hasn't heard of.
-fn removed_keys(state: &Document, unless: Option<&Document>) -> Vec<(u32, Rc<str>)> {
+/// Keys of live maps that show nothing, and not because of what an earlier replay made. With `unless`: whose last write that
+/// replica hasn't heard of.
+fn removed_keys(state: &Document, unless: Option<&Document>, remade: &Ranges) -> Vec<(u32, Rc<str>)> {
     let mut removed = Vec::new();
     for number in 0..state.containers.len() {
         let Ok(map) = state.containers.map(number) else {
@@ -250,8 +256,12 @@ fn removed_keys(state: &Document, unless: Option<&Document>) -> Vec<(u32, Rc<str
                 SlotValue::Child(child) => state.container(child).ended,
                 _ => slot.dot,
             };
-            let heard = unless.is_some_and(|replica| by.is_some() && dot(replica, name(state, by)).is_some());
-            if state.entry(slot).is_none() && by.is_some() && !heard {
+            if !by.is_some() || state.entry(slot).is_some() {
+                continue;
+            }
+            let by = name(state, by);
+            let heard = unless.is_some_and(|replica| dot(replica, by).is_some());
+            if !heard && remade.get(by).is_none() {
                 removed.push((number, key.clone()));
             }
         }

@@ -40,15 +40,26 @@ pub(super) struct Slots {
     last: Vec<(u64, Stamp)>,
     /// For each of those agents: what it says it was written on.
     seen: Vec<Ranges>,
+    /// What trims have renamed of the writes in `into`'s slots: what those were called where they were made.
+    pub written: Ranges,
+    /// What earlier replays made: what its author called it.
+    pub remade: Ranges,
 }
 
 impl Slots {
-    pub(super) fn new(clock: Option<ClockRule>) -> Slots {
+    /// Goes on where earlier replays have `made` this.
+    pub(super) fn new(clock: Option<ClockRule>, made: &Ranges) -> Slots {
+        let mut remade = Ranges::default();
+        for (old, len, new) in made.iter() {
+            remade.add(new.name, len, Said::running(old));
+        }
         Slots {
             clock,
             notes: HashMap::new(),
             last: Vec::new(),
             seen: Vec::new(),
+            written: Ranges::default(),
+            remade,
         }
     }
 
@@ -83,7 +94,9 @@ impl Slots {
                 wanted = wanted.max(self.last[at].1.checked_add(1)?);
             }
             if let Some(slot) = slot(into, at).filter(|slot| {
-                self.has_seen(into, old.1, slot.dot) || (slot.stamp < old.0 && is_held(from, into, slot.dot))
+                let write = self.origin(name(into, slot.dot));
+                let is_new = Some(slot.dot.agent) == into.own;
+                is_new || self.has_seen(old.1, write) || (slot.stamp < old.0 && is_held(from, write))
             }) {
                 wanted = wanted.max(slot.stamp.checked_add(1)?);
             }
@@ -109,22 +122,25 @@ impl Slots {
         }
     }
 
-    /// Had the agent seen this write? Known of what its envelopes name, and of what earlier replays made.
-    fn has_seen(&self, into: &Document, agent: u64, dot: Dot) -> bool {
-        let (writer, seq) = name(into, dot);
-        let named = self.number(agent).and_then(|at| self.seen[at].get((writer, seq)));
-        Some(dot.agent) == into.own || agent == writer || named.is_some()
+    /// What a write in one of `into`'s slots is called in `from`, if it is there.
+    fn origin(&self, here: Name) -> Name {
+        let made = self.written.get(here).unwrap_or(here);
+        self.remade.get(made).unwrap_or(made)
+    }
+
+    /// Had the agent seen this write? Known of what its envelopes name.
+    fn has_seen(&self, agent: u64, write: Name) -> bool {
+        let named = self.number(agent).and_then(|at| self.seen[at].get(write));
+        agent == write.0 || named.is_some()
     }
 }
 
 /// Is this write in the author's document? Its author may have seen what only a synced envelope of its own names, which is gone;
 /// whatever it had seen is there, with a stamp below its own. What came there after the write that is replayed counts too then:
 /// a wrong clock is known before anything is joined, but for one that jumps while connected.
-fn is_held(from: &Document, into: &Document, dot: Dot) -> bool {
-    let (writer, seq) = name(into, dot);
-    from.agents
-        .find(writer)
-        .is_some_and(|writer| from.version.get(writer) >= seq)
+fn is_held(from: &Document, (writer, seq): Name) -> bool {
+    let writer = from.agents.find(writer);
+    writer.is_some_and(|writer| from.version.get(writer) >= seq)
 }
 
 fn slot<'d>(into: &'d Document, (container, key): &(u32, Key)) -> Option<&'d Slot> {

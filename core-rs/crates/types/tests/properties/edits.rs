@@ -22,7 +22,7 @@ pub const EVERY_SCOPE: [Scope; 6] = [
     Scope::Mixed,
 ];
 
-const KINDS: [Kind; 5] = [Kind::Map, Kind::List, Kind::Text, Kind::Counter, Kind::Set];
+pub const KINDS: [Kind; 5] = [Kind::Map, Kind::List, Kind::Text, Kind::Counter, Kind::Set];
 const KEYS: [&str; 3] = ["a", "b", "é"];
 
 fn value(random: &mut Random) -> Vec<u8> {

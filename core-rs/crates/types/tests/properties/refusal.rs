@@ -435,6 +435,67 @@ fn a_clock_a_day_ahead_loses_nothing_and_wins_over_nothing_later() {
     }
 }
 
+/// What was overwritten has another name across a trim, and an element's name stands for the element and for what is in it.
+#[test]
+fn a_clock_is_put_right_across_trims_as_without_them() {
+    const DAY: u64 = 86_400_000;
+    const NOON: u64 = 1_000_000_000_000;
+    // Put right twice over where it was set back to the right time meanwhile.
+    for (trims, days) in [(0, 1), (0, 2), (1, 1), (1, 2), (2, 1), (2, 2)] {
+        let mut server = base();
+        let list = server.child(ROOT, "list", Kind::List).unwrap();
+        server.list_insert(list, 0, &[&integer(0), &integer(0)]).unwrap();
+        let mut other = loaded(&server.encode_snapshot(), 8);
+        for key in ["deleted", "written", "early"] {
+            other.map_set(ROOT, key, &integer(1), NOON - 1000).unwrap();
+        }
+        other.list_set(list, 0, &integer(1), NOON - 1000).unwrap();
+        server.apply(&other.take_update().unwrap(), LATE).unwrap();
+        let mut from = loaded(&server.encode_snapshot(), 2);
+        from.map_delete(ROOT, "deleted", NOON + DAY).unwrap();
+        from.map_set(ROOT, "written", &integer(2), NOON + DAY).unwrap();
+        from.map_set(ROOT, "early", &integer(2), NOON + DAY).unwrap();
+        from.list_set(list, 0, &integer(2), NOON + DAY).unwrap();
+        from.list_set(list, 1, &integer(2), NOON + DAY).unwrap();
+        let envelope = from.take_update().unwrap();
+        // Meanwhile, unheard of, with a clock that is right.
+        other.map_set(ROOT, "early", &integer(3), NOON + 1000).unwrap();
+        other.list_set(list, 1, &integer(3), NOON + 1000).unwrap();
+        server.apply(&other.take_update().unwrap(), LATE).unwrap();
+        let mut bridges = Vec::new();
+        for agent in 50..50 + trims {
+            bridges.push((agent, server.encode_snapshot()));
+            server = loaded(&server.trim(agent).unwrap(), agent + 10);
+        }
+        let clock = Some(ClockRule {
+            server_time_ms: NOON + 6000,
+            correction_ms: (days * DAY) as i64,
+        });
+        let options = ReplayOptions {
+            bridges: &refs(&bridges),
+            epoch: trims > 0,
+            clock,
+            mapping: None,
+        };
+        let mut into = loaded(&server.encode_snapshot(), 3);
+        let mut replay = Replay::new(&from, &into, &options).unwrap();
+        assert_eq!(replay.add(&from, &mut into, &envelope).unwrap().rejected, []);
+        let list = into.child(ROOT, "list", Kind::List).unwrap();
+        let shows = |entry: Option<joinery_types::Entry<'_>>| match entry {
+            Some(joinery_types::Entry::Plain(bytes)) => Some(bytes.to_vec()),
+            _ => None,
+        };
+        let key = |key| shows(into.map_get(ROOT, key).unwrap());
+        let context = format!("{trims} trims, {days} days");
+        assert_eq!(key("deleted"), None, "{context}");
+        assert_eq!(key("written"), Some(integer(2)), "{context}");
+        assert_eq!(key("early"), Some(integer(3)), "{context}");
+        let mut element = |index| shows(into.list_get(list, index).unwrap());
+        assert_eq!(element(0), Some(integer(2)), "{context}");
+        assert_eq!(element(1), Some(integer(3)), "{context}");
+    }
+}
+
 #[test]
 fn what_follows_a_lost_record_is_kept_though_its_author_can_not_join_it() {
     for lost in [0, 1] {
@@ -669,7 +730,7 @@ fn what_was_made_again_is_found_across_the_trims_after_it() {
     }
 }
 
-fn refs(bridges: &[(u64, Vec<u8>)]) -> Vec<Bridge<'_>> {
+pub fn refs(bridges: &[(u64, Vec<u8>)]) -> Vec<Bridge<'_>> {
     let bridges = bridges.iter();
     bridges
         .map(|(agent, snapshot)| Bridge {

@@ -1,13 +1,14 @@
 //! Replay and trim, under random edits. Where a replay and a join must agree they are held against each other; where something
 //! was refused, against a model that knows nothing of ids in trees.
 
-use crate::edits::{edit, Scope, EVERY_SCOPE};
+use crate::edits::{edit, Scope, EVERY_SCOPE, KINDS};
 use crate::exchange::World;
 use crate::mutation::damaged;
 use crate::peer::{integer, plain, take_all, Peer, LATE};
 use crate::random::{for_seeds, rounds, Random};
+use crate::refusal::refs;
 use joinery_oracle::Kind as OracleKind;
-use joinery_types::{Applied, Bridge, Document, Kind, Replay, ReplayOptions};
+use joinery_types::{Applied, Bridge, ClockRule, Document, Kind, Replay, ReplayOptions};
 
 /// A base that the server has, replicas that wrote on it offline, and what they wrote, causes first.
 struct Offline {
@@ -62,6 +63,14 @@ fn offline(random: &mut Random, scope: Scope, tabs: usize) -> Offline {
     Offline { base, from, envelopes }
 }
 
+/// A clock that was right, or one that is put right by so much that what it wrote is before or after all that was there.
+fn clock(random: &mut Random) -> Option<ClockRule> {
+    random.once_in(2).then(|| ClockRule {
+        server_time_ms: random.below(12) as u64,
+        correction_ms: random.below(25) as i64 - 12,
+    })
+}
+
 fn replayed(offline: &Offline, into: &mut Document, options: &ReplayOptions<'_>) -> Replay {
     let mut replay = Replay::new(&offline.from, into, options).unwrap();
     for envelope in &offline.envelopes {
@@ -90,7 +99,12 @@ fn a_replay_into_the_state_it_was_written_on_shows_what_a_join_shows() {
             let tabs = 1 + random.below(3);
             let offline = offline(random, scope, tabs);
             let mut into = loaded(&offline.base.encode_snapshot(), random.next());
-            replayed(&offline, &mut into, &ReplayOptions::default());
+            // What several tabs wrote beside each other may fall in another order where the clock is put right.
+            let options = ReplayOptions {
+                clock: clock(random).filter(|_| tabs == 1),
+                ..ReplayOptions::default()
+            };
+            replayed(&offline, &mut into, &options);
             assert_eq!(told(&offline.base, &mut into), plain(&offline.from));
         });
     }
@@ -255,11 +269,63 @@ fn a_replay_across_trims_shows_what_a_join_before_them_shows() {
             let options = ReplayOptions {
                 bridges: &bridges,
                 epoch: true,
+                clock: clock(random),
                 ..ReplayOptions::default()
             };
             let mut written = into.clone();
             replayed(&offline, &mut written, &options);
             assert_eq!(told(&into, &mut written), plain(&offline.from));
+        });
+    }
+}
+
+/// Another process goes on with the mapping, on the state of a later epoch; the first one had begun in any of them.
+#[test]
+fn a_replay_that_goes_on_after_trims_shows_what_a_join_before_them_shows() {
+    for kind in KINDS {
+        for_seeds(150, |random| {
+            let offline = offline(random, Scope::Only(kind), 1);
+            let (first, second) = offline.envelopes.split_at(random.below(offline.envelopes.len() + 1));
+            let clock = clock(random);
+            let trims = random.below(4);
+            let begun_in = random.below(trims + 1);
+            let mut bridges: Vec<(u64, Vec<u8>)> = Vec::new();
+            let mut into = loaded(&offline.base.encode_snapshot(), random.next());
+            let mut mapping = Vec::new();
+            for epoch in 0..=trims {
+                if epoch > 0 {
+                    let agent = random.next();
+                    bridges.push((agent, into.encode_snapshot()));
+                    into = loaded(&into.trim(agent).unwrap(), random.next());
+                }
+                if epoch == begun_in {
+                    let options = ReplayOptions {
+                        bridges: &refs(&bridges),
+                        clock,
+                        epoch: epoch > 0,
+                        mapping: None,
+                    };
+                    let mut replay = Replay::new(&offline.from, &into, &options).unwrap();
+                    for envelope in first {
+                        assert_eq!(replay.add(&offline.from, &mut into, envelope).unwrap().rejected, []);
+                    }
+                    mapping = replay.mapping();
+                    take_all(&mut into);
+                    into = loaded(&into.encode_snapshot(), random.next());
+                }
+            }
+            let options = ReplayOptions {
+                bridges: &refs(&bridges),
+                clock,
+                epoch: trims > 0,
+                mapping: Some(&mapping),
+            };
+            let before = into.clone();
+            let mut replay = Replay::new(&offline.from, &into, &options).unwrap();
+            for envelope in second {
+                assert_eq!(replay.add(&offline.from, &mut into, envelope).unwrap().rejected, []);
+            }
+            assert_eq!(told(&before, &mut into), plain(&offline.from));
         });
     }
 }

@@ -214,12 +214,21 @@ describe('damaged', () => {
   it('envelopes are described or refused, and nothing changes', patience, () => {
     const { server, from, envelopes } = scene(4);
     const before = [server, from].map((replica) => replica.encodeSnapshot());
+    const random = seededRandom(17);
+    const below = (limit: number): number => Math.floor(random() * limit);
     assail(envelopes, 15, (bad) => {
       const replica = bad.length % 2 === 0 ? server : from;
+      const parts: { from: number; to: number }[] = [];
+      for (let [at, left] = [below(60), below(6)]; left > 0; left -= 1) {
+        parts.push({ from: at + below(3), to: at + 3 + below(3) });
+        at += 5;
+      }
       return codeOf(() => {
         for (const { container, kind, path } of replica.describe(bad)) {
           if (typeof container !== 'string' || typeof kind !== 'string' || !Array.isArray(path)) throw new Error(kind);
         }
+        const told = replica.describe(bad, parts);
+        expect(told).toEqual(parts.flatMap((part) => replica.describe(bad, [part])));
       });
     });
     expect([server, from].map((replica) => replica.encodeSnapshot())).toEqual(before);

@@ -197,15 +197,32 @@ describe('describe', () => {
       { from: 1, to: 4 },
       { from: 4, to: 6 },
       { from: 6, to: 2 ** 32 - 1 },
-    ].map((part) => server.describe(nth(envelopes, 0), part));
-    expect(parts.slice(0, 2)).toEqual([[expected[0]], [{ ...expected[1], value: ', 🌍' }]]);
-    expect(parts[2]).toEqual([
+    ];
+    const told = parts.map((part) => server.describe(nth(envelopes, 0), [part]));
+    expect(told.slice(0, 2)).toEqual([[expected[0]], [{ ...expected[1], value: ', 🌍' }]]);
+    expect(told[2]).toEqual([
       { ...expected[1], path: ['body', 8], value: '🌍' },
       { container: 'text', kind: 'remove', path: ['body', 0], value: 1 },
     ]);
-    expect(parts[3]).toEqual(expected.slice(3));
-    expect(() => server.describe(nth(envelopes, 0), { from: -1, to: 3 })).toThrow(
-      expect.objectContaining({ code: 'invalid-option' }),
+    expect(told[3]).toEqual(expected.slice(3));
+    expect(server.describe(nth(envelopes, 0), parts)).toEqual(told.flat());
+    expect(server.describe(nth(envelopes, 0), [])).toEqual([]);
+    for (const bad of [
+      [{ from: -1, to: 3 }],
+      [{ from: 3, to: 3 }],
+      [{ from: 0, to: 2 ** 32 }],
+      [{ from: 0, to: 0.5 }],
+      [...parts].reverse(),
+      [parts[0], parts[0]],
+    ]) {
+      expect(() => server.describe(nth(envelopes, 0), bad as typeof parts)).toThrow(
+        expect.objectContaining({ code: 'invalid-option' }),
+      );
+    }
+    const ascending = (count: number) => Array.from({ length: count }, (_, from) => ({ from, to: from + 1 }));
+    expect(server.describe(nth(envelopes, 0), ascending(2 ** 20)).length).toBeGreaterThan(expected.length);
+    expect(() => server.describe(nth(envelopes, 0), ascending(2 ** 20 + 1))).toThrow(
+      expect.objectContaining({ code: 'limit-exceeded' }),
     );
     const before = server.version();
     expect(() => server.describe(Uint8Array.of(0x10))).toThrow(expect.objectContaining({ code: 'invalid-update' }));

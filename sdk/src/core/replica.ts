@@ -16,6 +16,9 @@ const rootContainer = 0;
 const highestSeq = 0xffff_ffff;
 const everySeq = { from: 0, to: highestSeq };
 
+/** Operations with `from < seq <= to`. */
+type DescribedPart = { readonly from: number; readonly to: number };
+
 /** Options of {@link Replica}. */
 export type ReplicaOptions = BridgeOptions;
 
@@ -190,15 +193,22 @@ export class Replica {
    * What an envelope does, change by change, resolved against this replica, which has what the envelope rests on; it may have
    * joined the envelope or not. For rules about who may write what.
    *
-   * @param part only the operations with `from < seq <= to`, of a run of characters those; all when left out
+   * @param parts only the operations with `from < seq <= to` of one of these, of a run of characters those; all when left
+   *   out. They ascend, and there are at most 1,048,576; the envelope is passed over once for all of them.
    * @throws JoineryError `invalid-update`; `limit-exceeded` where the description is longer than 16 MiB; `invalid-option`
    * @example replica.describe(envelope) // [{ container: 'map', kind: 'set', path: ['title'], value: 'Hello' }]
    */
-  describe(envelope: Uint8Array, part: { readonly from: number; readonly to: number } = everySeq): Change[] {
-    checkSeq(part.from);
-    checkSeq(part.to);
-    this.#bridge.input(envelope);
-    this.#bridge.check(this.#bridge.core.describe(part.from, part.to));
+  describe(envelope: Uint8Array, parts: readonly DescribedPart[] = [everySeq]): Change[] {
+    const words = new DataView(new ArrayBuffer(8 * parts.length));
+    let before = 0;
+    for (const [index, { from, to }] of parts.entries()) {
+      checkPart(from, to, before);
+      words.setUint32(8 * index, from, true);
+      words.setUint32(8 * index + 4, to, true);
+      before = to;
+    }
+    this.#bridge.input(new Uint8Array(words.buffer), envelope);
+    this.#bridge.check(this.#bridge.core.describe(parts.length));
     return this.#bridge.outputValue() as unknown as Change[];
   }
 
@@ -219,11 +229,12 @@ export class Replica {
   }
 }
 
-function checkSeq(seq: number): void {
-  if (Number.isInteger(seq) && seq >= 0 && seq <= highestSeq) return;
+function checkPart(from: number, to: number, before: number): void {
+  const areSeqs = [from, to].every((seq) => Number.isInteger(seq) && seq >= 0 && seq <= highestSeq);
+  if (areSeqs && before <= from && from < to) return;
   throw new JoineryError('invalid-option', {
-    expected: `a seq from 0 to ${highestSeq}`,
-    got: String(seq),
-    remedy: 'Take it from what an envelope or an outcome states.',
+    expected: `parts of seqs from 0 to ${highestSeq}, in ascending order`,
+    got: `one from ${from} to ${to}, behind ${before}`,
+    remedy: 'Take them from what an envelope or an outcome states.',
   });
 }

@@ -1,6 +1,7 @@
 import { readEnvelope } from '@joinery/protocol';
-import { beforeAll, expect, test } from 'vitest';
+import { beforeAll, expect, test, vi } from 'vitest';
 import { init, Replica } from '../core/index.ts';
+import { unpackValue } from '../core/value.ts';
 import { replayLog } from './replay-log.ts';
 
 beforeAll(() => init());
@@ -31,4 +32,27 @@ test('what needs no correction comes above what it overwrote, though that was pu
   });
   expect([local.length, rejected]).toEqual([2, []]);
   expect(into.toJSON()).toEqual({});
+});
+
+test('an envelope of which every other write comes to nothing is passed over once to tell them', () => {
+  const options = { now: () => written_ms, trustStamps: true };
+  const server = new Replica({ agent: 1n, ...options });
+  for (const key of ['kept', 'gone']) server.map(key).set('first', true);
+  const from = Replica.load(server.encodeSnapshot(), { agent: 2n, ...options });
+  const count = 1_000;
+  for (let n = 0; n < count; n += 1) from.map(n % 2 === 0 ? 'kept' : 'gone').set(`key ${n}`, n);
+  const bytes = from.takeUpdate() ?? new Uint8Array();
+  server.root.delete('gone');
+  const into = Replica.load(server.encodeSnapshot(), { agent: 3n, ...options });
+  const describe = vi.spyOn(from, 'describe');
+  const log = [{ ...readEnvelope(bytes), bytes, clockOffset_ms: undefined }];
+  const { rejected } = replayLog({
+    ...{ from, into, log, last: new Map(), damaged: [], refused: () => undefined, bridges: [] },
+    ...{ epochChanged: false, clock: undefined, at_ms: written_ms },
+  });
+  expect(describe).toHaveBeenCalledTimes(1);
+  expect(rejected.map(({ parts }) => parts.length)).toEqual([count / 2]);
+  const odd = Array.from({ length: count / 2 }, (_, index) => 2 * index + 1);
+  const lost = odd.map((n) => ({ container: 'map', kind: 'set', path: ['gone', `key ${n}`], value: n }));
+  expect(unpackValue(rejected[0]?.changes ?? new Uint8Array())).toEqual(lost);
 });

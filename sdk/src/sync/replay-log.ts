@@ -205,7 +205,7 @@ export function packedChanges(
   parts: readonly Pick<RejectedPart, 'from' | 'to'>[],
 ): Uint8Array {
   try {
-    return packValue(parts.flatMap((part) => from?.describe(envelope, part) ?? [])).slice();
+    return packValue(from?.describe(envelope, parts) ?? []).slice();
   } catch (error) {
     // It can't be read, or is too long to be told.
     if (error instanceof JoineryError) return packValue([]).slice();

@@ -9,6 +9,7 @@ use crate::counter::MAX_AMOUNT;
 use crate::document::Document;
 use crate::error::Error;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
+use crate::replay::MAX_MAPPED_RANGES;
 use crate::sequence::{Anchor, Side};
 use joinery_codec::{write_zigzag, Reader, Writer};
 use joinery_history::{Dot, EnvelopeHeader, KIND_PLAIN};
@@ -16,6 +17,9 @@ use std::rc::Rc;
 
 /// How long a description gets at most: each operation tells its whole path, so a short envelope could ask for a long one.
 pub const MAX_DESCRIPTION_BYTES: usize = 16 << 20;
+
+/// Of how many parts a description tells at most: as many as a replay has ranges to reject.
+pub const MAX_DESCRIBED_PARTS: usize = MAX_MAPPED_RANGES;
 
 impl Document {
     /// Appends what an envelope does, as a packed array of objects with `container` (the kind of what is written in), `kind`
@@ -32,12 +36,20 @@ impl Document {
     /// | counter | `increment` | the counter | the difference |
     /// | set | `add`, `remove` | the set | the value |
     pub fn describe(&self, envelope: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        self.describe_part(envelope, 0, u32::MAX, out)
+        self.describe_parts(envelope, &[(0, u32::MAX)], out)
     }
 
-    /// The same of the operations with `from < seq <= to` alone: of a stretch (characters, elements, units deleted one by one)
-    /// that part. Indices are told as if all of the envelope were.
-    pub fn describe_part(&self, envelope: &[u8], from: u32, to: u32, out: &mut Vec<u8>) -> Result<(), Error> {
+    /// The same of the operations with `from < seq <= to` of one of the parts alone, which ascend and don't overlap: of a
+    /// stretch (characters, elements, units deleted one by one) that part. Indices are told as if all of the envelope were.
+    /// The envelope is passed over once, however many parts there are.
+    pub fn describe_parts(&self, envelope: &[u8], parts: &[(u32, u32)], out: &mut Vec<u8>) -> Result<(), Error> {
+        if parts.len() > MAX_DESCRIBED_PARTS {
+            return Err(Error::LimitExceeded("a description tells at most 2^20 parts"));
+        }
+        let ascend = parts.windows(2).all(|pair| pair[0].1 <= pair[1].0);
+        if !ascend || parts.iter().any(|(from, to)| from >= to) {
+            return Err(Error::Contradiction("parts that are empty, overlap or don't ascend"));
+        }
         let mut reader = Reader::new(envelope);
         let header = EnvelopeHeader::decode(&mut reader).map_err(Error::InvalidUpdate)?;
         if header.kind != KIND_PLAIN {
@@ -48,8 +60,7 @@ impl Document {
         let mut describing = Describing {
             document: self,
             own,
-            from,
-            to,
+            parts,
             named: vec![Named {
                 container: Some(ROOT),
                 kind: Kind::Map,
@@ -91,9 +102,8 @@ struct Named {
 struct Describing<'d> {
     document: &'d Document,
     own: u32,
-    /// What is told: above this seq, and up to the other.
-    from: u32,
-    to: u32,
+    /// What is still to be told: above the one seq, and up to the other.
+    parts: &'d [(u32, u32)],
     named: Vec<Named>,
     at: usize,
     changes: Vec<u8>,
@@ -107,10 +117,10 @@ enum Last<'a> {
     Index(i64),
 }
 
-impl Describing<'_> {
+impl<'d> Describing<'d> {
     fn operation(&mut self, operation: &Operation<'_>) -> Result<(), Error> {
         let at = self.at;
-        let (start, end) = self.part(operation);
+        let parts = self.parts_of(operation);
         match &operation.action {
             Action::Name {
                 parent,
@@ -125,36 +135,39 @@ impl Describing<'_> {
             Action::Select(number) => self.at = *number as usize,
             Action::InsertText { anchor, text } => {
                 let index = self.inserted(*anchor, operation);
-                if start < end {
+                let mut text = Units::new(text);
+                for (start, end) in parts {
                     let mut value = vec![5];
-                    value.blob(units(text, start, end));
+                    value.blob(text.range(start, end));
                     self.change("insert", &Last::Index(i64::from(index) + i64::from(start)), &value)?;
                 }
             }
             Action::InsertElements { anchor, values } => {
                 let first = self.inserted(*anchor, operation);
-                for (value, i) in values.iter().zip(0..end).skip(start as usize) {
+                for i in parts.flat_map(|(start, end)| start..end) {
                     let index = Last::Index(i64::from(first) + i64::from(i));
-                    match value {
-                        ValueRef::Child(kind, _) => self.create(*kind, &index)?,
-                        ValueRef::Plain(bytes) => self.change("insert", &index, &[&[7, 1], *bytes].concat())?,
+                    match values[i as usize] {
+                        ValueRef::Child(kind, _) => self.create(kind, &index)?,
+                        ValueRef::Plain(bytes) => self.change("insert", &index, &[&[7, 1], bytes].concat())?,
                         ValueRef::Deleted => {}
                     }
                 }
             }
-            _ if start >= end => {}
             Action::DeleteRange { first, len, step } => {
-                let (skipped, told) = match step {
-                    0 => (0, *len),
-                    1 => (start, end - start),
-                    _ => (len - end, end - start),
-                };
-                let first = Dot {
-                    seq: first.seq + skipped,
-                    ..*first
-                };
-                self.removed(first, told)?;
+                for (start, end) in parts {
+                    let (skipped, told) = match step {
+                        0 => (0, *len),
+                        1 => (start, end - start),
+                        _ => (len - end, end - start),
+                    };
+                    let first = Dot {
+                        seq: first.seq + skipped,
+                        ..*first
+                    };
+                    self.removed(first, told)?;
+                }
             }
+            _ if parts.len() == 0 => {}
             Action::DeleteRanges(ranges) => {
                 for &(first, len) in ranges {
                     self.removed(first, len)?;
@@ -188,10 +201,15 @@ impl Describing<'_> {
         Ok(())
     }
 
-    /// Which part of a stretch is told: the first of its units, and the one behind the last.
-    fn part(&self, operation: &Operation<'_>) -> (u32, u32) {
-        let until = |seq: u32| seq.saturating_add(1).saturating_sub(operation.seq).min(operation.len);
-        (until(self.from), until(self.to))
+    /// What is told of an operation: of each part the first unit, and the one behind the last.
+    fn parts_of(&mut self, operation: &Operation<'_>) -> impl ExactSizeIterator<Item = (u32, u32)> + 'd {
+        let &Operation { seq, len, .. } = operation;
+        let passed = self.parts.partition_point(|&(_, to)| to < seq);
+        self.parts = &self.parts[passed..];
+        let begun = self.parts.partition_point(|&(from, _)| from + 1 < seq + len);
+        let until = move |last: u32| last.saturating_add(1).saturating_sub(seq).min(len);
+        let told = &self.parts[..if len > 0 { begun } else { 0 }];
+        told.iter().map(move |&(from, to)| (until(from), until(to)))
     }
 
     fn name(&self, parent: usize, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Result<Named, Error> {
@@ -319,21 +337,42 @@ impl Describing<'_> {
     }
 }
 
-/// The characters of which a UTF-16 unit is in this range of units.
-fn units(text: &[u8], start: u32, end: u32) -> &[u8] {
-    let text = std::str::from_utf8(text).unwrap_or_default();
-    let (mut unit, mut first, mut last) = (0, text.len(), text.len());
-    for (at, character) in text.char_indices() {
-        if unit >= end {
-            last = at;
-            break;
-        }
-        unit += character.len_utf16() as u32;
-        if unit > start {
-            first = first.min(at);
+/// Goes through a text once, for ranges of UTF-16 units that ascend.
+#[derive(Clone, Copy)]
+struct Units<'a> {
+    text: &'a str,
+    /// Where it is: at the beginning of a character, by bytes and by units.
+    byte: usize,
+    unit: u32,
+}
+
+impl<'a> Units<'a> {
+    fn new(text: &'a [u8]) -> Units<'a> {
+        Units {
+            text: std::str::from_utf8(text).unwrap_or_default(),
+            byte: 0,
+            unit: 0,
         }
     }
-    &text.as_bytes()[first..last]
+
+    /// The characters of which a unit is in this range: two that meet within a character have it both.
+    fn range(&mut self, start: u32, end: u32) -> &'a [u8] {
+        self.pass(|_, behind| behind <= start);
+        let mut last = *self;
+        last.pass(|unit, _| unit < end);
+        &self.text.as_bytes()[self.byte..last.byte]
+    }
+
+    /// Goes on while this says so of a character's first unit and the one behind it.
+    fn pass(&mut self, while_in: impl Fn(u32, u32) -> bool) {
+        for character in self.text[self.byte..].chars() {
+            let behind = self.unit + character.len_utf16() as u32;
+            if !while_in(self.unit, behind) {
+                break;
+            }
+            (self.byte, self.unit) = (self.byte + character.len_utf8(), behind);
+        }
+    }
 }
 
 #[inline(never)]

@@ -27,7 +27,7 @@ mod trim;
 
 pub use apply::Applied;
 pub use container::{Kind, ROOT};
-pub use describe::MAX_DESCRIPTION_BYTES;
+pub use describe::{MAX_DESCRIBED_PARTS, MAX_DESCRIPTION_BYTES};
 pub use document::{Document, Entry, MAX_DEPTH, MAX_KEY_BYTES};
 pub use error::Error;
 pub use pending::{MAX_PENDING, MAX_PENDING_BYTES};

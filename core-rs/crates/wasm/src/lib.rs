@@ -400,11 +400,25 @@ impl Core {
         self.nothing(done)
     }
 
-    /// Puts what the envelope in the input does by its operations with `from < seq <= to` into the output, as a packed value.
-    pub fn describe(&mut self, from: u32, to: u32) -> i32 {
+    /// Puts into the output, as a packed value, what an envelope does by its operations with `from < seq <= to` of one of the
+    /// parts. The input: per part both in words of 4 bytes, LE, in ascending order; then the envelope.
+    pub fn describe(&mut self, parts: u32) -> i32 {
         self.output.clear();
         give_back(&mut self.output);
-        let done = self.document.describe_part(&self.input, from, to, &mut self.output);
+        let words = (parts as usize)
+            .checked_mul(8)
+            .and_then(|len| self.input.split_at_checked(len));
+        let done = match words {
+            Some((words, envelope)) => {
+                let word = |bytes: &[u8]| bytes.iter().rev().fold(0, |word, &byte| word << 8 | u32::from(byte));
+                let parts: Vec<(u32, u32)> = words
+                    .chunks_exact(8)
+                    .map(|part| (word(&part[..4]), word(&part[4..])))
+                    .collect();
+                self.document.describe_parts(envelope, &parts, &mut self.output)
+            }
+            None => Err(Error::LimitExceeded("the parts are within the input")),
+        };
         self.input.clear();
         give_back(&mut self.input);
         self.nothing(done)

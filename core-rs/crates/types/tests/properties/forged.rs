@@ -5,7 +5,7 @@ use crate::mutation::snapshot_of;
 use crate::peer::{integer, plain, take_all, units, varint, LATE};
 use joinery_codec::{check_value, MAX_VALUE_DEPTH};
 use joinery_history::MAX_SEQ;
-use joinery_types::{Applied, Document, Error, Kind, MAX_DEPTH, MAX_KEY_BYTES, ROOT};
+use joinery_types::{Applied, Document, Error, Kind, MAX_DEPTH, MAX_DESCRIBED_PARTS, MAX_KEY_BYTES, ROOT};
 
 fn blob(out: &mut Vec<u8>, bytes: &[u8]) {
     varint(out, bytes.len() as u64);
@@ -667,4 +667,48 @@ fn a_description_costs_no_more_than_it_may_be_long() {
     payload.resize(payload.len() + MANY_NAMES as usize, 0);
     let error = describe(&payload, MANY_NAMES, None).unwrap_err();
     assert_eq!(error.code(), "limit-exceeded");
+}
+
+/// Every other unit of long stretches is told in one pass: over a text too, of which each part is a piece.
+#[test]
+fn a_description_of_as_many_parts_as_units_passes_over_them_once() {
+    const UNITS: u32 = 200_000;
+    let document = Document::default();
+    let parts: Vec<(u32, u32)> = (0..UNITS).step_by(2).map(|at| (at, at + 1)).collect();
+    let describe = |payload: &[u8], count: u32| {
+        let mut out = Vec::new();
+        let done = document.describe_parts(&envelope(1, 0, count, None, payload), &parts, &mut out);
+        done.map(|()| out)
+    };
+    let mut text = NAME_TEXT.to_vec();
+    text.push(0x02);
+    // Two units each: a part has the first of them, and tells the character.
+    blob(&mut text, "\u{1F30D}".repeat(UNITS as usize / 2).as_bytes());
+    let told = describe(&text, UNITS).unwrap();
+    assert_eq!(
+        told.windows(4).filter(|at| *at == "\u{1F30D}".as_bytes()).count(),
+        parts.len()
+    );
+    // One deletion of more units than there are bytes in all the world's descriptions.
+    for step in [1, 2] {
+        let mut deletion = NAME_TEXT.to_vec();
+        deletion.extend([0x83 | step << 4, 2]);
+        deletion.extend(7u64.to_le_bytes());
+        deletion.push(1);
+        varint(&mut deletion, u64::from(UNITS));
+        let told = describe(&deletion, UNITS).unwrap();
+        assert_eq!(told.windows(6).filter(|at| at == b"remove").count(), parts.len());
+        let error = |parts: &[(u32, u32)]| {
+            let mut long = deletion.clone();
+            long.truncate(NAME_TEXT.len() + 11);
+            varint(&mut long, u64::from(u32::MAX - 2));
+            let envelope = envelope(1, 0, u32::MAX - 2, None, &long);
+            let mut out = Vec::new();
+            document.describe_parts(&envelope, parts, &mut out).unwrap_err()
+        };
+        let many: Vec<(u32, u32)> = (0..MAX_DESCRIBED_PARTS as u32)
+            .map(|at| (at * 4000, at * 4000 + 1))
+            .collect();
+        assert_eq!(error(&many).code(), "limit-exceeded");
+    }
 }

@@ -209,6 +209,76 @@ fn write_anywhere(document: &mut Document, random: &mut Random) {
     assert!(matches!(done, Ok(()) | Err(Error::LimitExceeded(_))), "{done:?}");
 }
 
+/// Parts that ascend, about what an envelope states; now and then others.
+fn some_parts(envelope: &[u8], random: &mut Random) -> Vec<(u32, u32)> {
+    let header = EnvelopeHeader::decode(&mut Reader::new(envelope));
+    let (mut at, most) = header.map_or((0, 40), |header| {
+        (header.from.saturating_sub(2), header.to - header.from)
+    });
+    let mut parts = Vec::new();
+    for _ in 0..random.below(6) {
+        let from = at.saturating_add(random.below(most.min(9) as usize + 1) as u32);
+        at = from.saturating_add(1 + random.below(4) as u32);
+        parts.push((from, at));
+    }
+    match random.below(12) {
+        0 => parts.push((at, u32::MAX)),
+        1 => parts.push((random.next() as u32, random.next() as u32)),
+        2 => random.shuffle(&mut parts),
+        _ => {}
+    }
+    parts
+}
+
+/// Held against a naive twin, which passes over the envelope for each part anew.
+#[test]
+fn damaged_envelopes_are_described_by_parts_as_part_by_part() {
+    let (mut told, mut refused) = (0, 0);
+    for round in 0..8 * rounds() {
+        let corpus = corpus(600 + round);
+        let mut random = Random(700 ^ round << 32);
+        for _ in 0..INPUTS / 8 {
+            let bad = damaged(&corpus.envelopes, &mut random);
+            let document = random.pick(&corpus.victims);
+            let parts = some_parts(&bad, &mut random);
+            let mut out = vec![1];
+            let described = document.describe_parts(&bad, &parts, &mut out);
+            let one = |part: &(u32, u32)| {
+                let mut out = Vec::new();
+                let done = document.describe_parts(&bad, &[*part], &mut out);
+                done.map(|()| out)
+            };
+            match described {
+                Ok(()) => {
+                    check_value(&out[1..]).unwrap();
+                    let mut reader = Reader::new(&out[2..]);
+                    let count = reader.varint("a count").unwrap();
+                    let mut expected = (0, Vec::new());
+                    for part in &parts {
+                        let alone = one(part).unwrap();
+                        let mut reader = Reader::new(&alone[1..]);
+                        expected.0 += reader.varint("a count").unwrap();
+                        expected.1.extend(&alone[1 + reader.offset()..]);
+                    }
+                    assert_eq!((count, &out[2 + reader.offset()..]), (expected.0, &expected.1[..]));
+                    told += u64::from(count > 0);
+                }
+                Err(error) => {
+                    assert!(["invalid-update", "limit-exceeded"].contains(&error.code()), "{error}");
+                    assert_eq!(out, [1]);
+                    let ascend = parts.windows(2).all(|pair| pair[0].1 <= pair[1].0);
+                    assert!(!ascend || parts.is_empty() || parts.iter().any(|part| one(part).is_err()));
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(
+        told > INPUTS / 20 && refused > INPUTS / 10,
+        "{told} told, {refused} refused"
+    );
+}
+
 /// Feeds damaged inputs from `inputs` to the documents of a corpus. `seal` turns a damaged piece into what is fed.
 fn assail(name: &str, seed: u64, pick: impl Fn(&Corpus) -> Vec<Vec<u8>>, seal: impl Fn(Vec<u8>) -> Vec<u8>) {
     let mut tally = Tally::default();

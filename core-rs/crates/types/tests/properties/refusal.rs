@@ -7,7 +7,8 @@ use crate::replay::loaded;
 use joinery_codec::Reader;
 use joinery_history::EnvelopeHeader;
 use joinery_types::{
-    Applied, Bridge, ClockRule, Document, Kind, Reason, Rejected, Replay, ReplayOptions, MAX_MAPPED_RANGES, ROOT,
+    Applied, Bridge, ClockRule, Document, Kind, Reason, Rejected, Replay, ReplayOptions, MAX_DESCRIBED_PARTS,
+    MAX_MAPPED_RANGES, ROOT,
 };
 use std::collections::BTreeMap;
 
@@ -633,11 +634,12 @@ fn a_part_of_an_envelope_is_described_alone() {
     document.map_set(ROOT, "n", &integer(1), 2).unwrap();
     let envelope = document.take_update().unwrap();
     let header = EnvelopeHeader::decode(&mut Reader::new(&envelope)).unwrap();
-    let described = |from: u32, to: u32| {
+    let told = |parts: &[(u32, u32)]| {
         let mut description = Vec::new();
-        document.describe_part(&envelope, from, to, &mut description).unwrap();
-        description
+        let done = document.describe_parts(&envelope, parts, &mut description);
+        done.map(|()| description)
     };
+    let described = |from: u32, to: u32| told(&[(from, to)]).unwrap();
     let mut whole = Vec::new();
     document.describe(&envelope, &mut whole).unwrap();
     assert_eq!(described(header.from, header.to), whole);
@@ -657,6 +659,39 @@ fn a_part_of_an_envelope_is_described_alone() {
         assert!(holds(&one, "remove"));
     }
     assert!(holds(&described(header.to - 1, header.to), "set"));
+    // Many parts are told as one after the other.
+    let last = header.to - header.from;
+    for cuts in 0..1u32 << last {
+        let (mut parts, mut expected) = (Vec::new(), Vec::new());
+        let mut from = 0;
+        for to in (1..=last).filter(|to| *to == last || cuts >> to & 1 == 1) {
+            // Every other one, from the first or the second on.
+            if parts.len() as u32 % 2 == cuts & 1 {
+                expected.push(described(header.from + from, header.from + to));
+            }
+            parts.push((header.from + from, header.from + to));
+            from = to;
+        }
+        let mut index = 0;
+        parts.retain(|_| {
+            index += 1;
+            (index - 1) % 2 == cuts & 1
+        });
+        let whole = told(&parts).unwrap();
+        assert_eq!(u32::from(whole[1]), expected.iter().map(|one| u32::from(one[1])).sum());
+        assert_eq!(
+            whole[2..],
+            expected.iter().flat_map(|one| &one[2..]).copied().collect::<Vec<_>>()
+        );
+    }
+    for bad in [[(2, 1), (4, 5)], [(1, 1), (4, 5)], [(1, 3), (2, 4)], [(4, 5), (1, 2)]] {
+        assert_eq!(told(&bad).unwrap_err().code(), "invalid-update");
+    }
+    assert_eq!(told(&[]).unwrap(), [7, 0]);
+    let ascending = |n: u32| (0..n).map(|at| (at, at + 1)).collect::<Vec<_>>();
+    let most = MAX_DESCRIBED_PARTS as u32;
+    assert!(told(&ascending(most)).is_ok());
+    assert_eq!(told(&ascending(most + 1)).unwrap_err().code(), "limit-exceeded");
 }
 
 /// An author who slept through two trims: what it had stored was made again before the first, or in between, and what it had

@@ -138,7 +138,6 @@ impl Document {
             own,
             have,
             named: vec![Some(ROOT)],
-            at: 0,
         };
         for operation in operations {
             applying.apply(operation);
@@ -240,7 +239,8 @@ impl Check<'_> {
     }
 
     fn check(&mut self, operation: &Operation<'_>) -> Result<(), Error> {
-        let Operation { seq, len, action } = operation;
+        let Operation { seq, len, at, action } = operation;
+        self.at = *at;
         let covered = *len > 0 && seq + (len - 1) <= self.have;
         match action {
             Action::Name {
@@ -251,9 +251,7 @@ impl Check<'_> {
             } => {
                 let named = self.name(*parent as usize, *key, *kind, *generation)?;
                 self.named.push(named);
-                self.at = self.named.len() - 1;
             }
-            Action::Select(number) => self.at = *number as usize,
             Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => {
                 // What the version covers must be here already; the rest hangs on its last unit.
                 let skip = self.have.saturating_sub(seq - 1).min(*len);
@@ -429,36 +427,28 @@ struct Applying<'d> {
     own: u32,
     have: u32,
     named: Vec<Option<u32>>,
-    at: usize,
 }
 
 impl Applying<'_> {
     fn apply(&mut self, operation: Operation<'_>) {
-        let Operation { seq, len, action } = operation;
+        let Operation { seq, len, at, action } = operation;
         // Units that came by an exported update are passed over; an envelope is never cut, but states may cut it.
         let skip = self.have.saturating_sub(seq - 1).min(len);
         if len > 0 && skip == len {
             return;
         }
-        match action {
-            Action::Name {
-                parent,
-                key,
-                kind,
-                generation,
-            } => {
-                let found = self.named[parent as usize].and_then(|parent| self.find(parent, key, kind, generation));
-                self.named.push(found);
-                self.at = self.named.len() - 1;
-                return;
-            }
-            Action::Select(number) => {
-                self.at = number as usize;
-                return;
-            }
-            _ => {}
+        if let Action::Name {
+            parent,
+            key,
+            kind,
+            generation,
+        } = action
+        {
+            let found = self.named[parent as usize].and_then(|parent| self.find(parent, key, kind, generation));
+            self.named.push(found);
+            return;
         }
-        let Some(container) = self.named[self.at].filter(|&c| !self.document.container(c).gone) else {
+        let Some(container) = self.named[at].filter(|&c| !self.document.container(c).gone) else {
             return;
         };
         let dot = Dot {
@@ -524,7 +514,7 @@ impl Applying<'_> {
                     }
                 }
             }
-            Action::Name { .. } | Action::Select(_) => {}
+            Action::Name { .. } => {}
         }
     }
 

@@ -119,7 +119,8 @@ enum Last<'a> {
 
 impl<'d> Describing<'d> {
     fn operation(&mut self, operation: &Operation<'_>) -> Result<(), Error> {
-        let at = self.at;
+        let at = operation.at;
+        self.at = at;
         let parts = self.parts_of(operation);
         match &operation.action {
             Action::Name {
@@ -130,9 +131,7 @@ impl<'d> Describing<'d> {
             } => {
                 let named = self.name(*parent as usize, *key, *kind, *generation)?;
                 self.named.push(named);
-                self.at = self.named.len() - 1;
             }
-            Action::Select(number) => self.at = *number as usize,
             Action::InsertText { anchor, text } => {
                 let index = self.inserted(*anchor, operation);
                 let mut text = Units::new(text);

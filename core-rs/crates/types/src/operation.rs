@@ -30,15 +30,13 @@ pub enum ValueRef<'a> {
 /// One operation, or a stretch of like ones, with its first dot.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Action<'a> {
-    /// Names a container: the number it gets is the count of those named before. It becomes the selected one.
+    /// Names a container: the number it gets is the count of those named before.
     Name {
         parent: u32,
         key: KeyRef<'a>,
         kind: Kind,
         generation: Dot,
     },
-    /// Selects a container by number (0 is the root).
-    Select(u32),
     /// Inserts characters: UTF-8, and how many UTF-16 units that is.
     InsertText { anchor: Anchor, text: &'a [u8] },
     /// Inserts elements.
@@ -47,18 +45,18 @@ pub enum Action<'a> {
     DeleteRange { first: Dot, len: u32, step: i8 },
     /// Deletes ranges at once.
     DeleteRanges(Vec<(Dot, u32)>),
-    /// Writes a slot of the selected map or list.
+    /// Writes a slot of the map or list.
     Write {
         key: KeyRef<'a>,
         stamp: Stamp,
         value: ValueRef<'a>,
         ends: Vec<(Kind, Dot)>,
     },
-    /// Adds to the selected counter.
+    /// Adds to the counter.
     Count(i64),
-    /// Adds a value to the selected set.
+    /// Adds a value to the set.
     Add(&'a [u8]),
-    /// Removes a value: each of these adds and its agent's earlier ones.
+    /// Removes a value from the set: each of these adds and its agent's earlier ones.
     Remove(&'a [u8], Vec<Dot>),
 }
 
@@ -67,8 +65,10 @@ pub enum Action<'a> {
 pub struct Operation<'a> {
     /// The first seq.
     pub seq: u32,
-    /// How many; 0 for [`Action::Name`] and [`Action::Select`].
+    /// How many; 0 for [`Action::Name`].
     pub len: u32,
+    /// The container it is done in, by number (0 is the root); of [`Action::Name`] the one that it names.
+    pub at: usize,
     /// What is done.
     pub action: Action<'a>,
 }
@@ -85,7 +85,7 @@ struct PayloadReader<'a, 'd> {
     own: u32,
     named_agents: Vec<u32>,
     containers: Vec<Kind>,
-    selected: u32,
+    selected: usize,
     seq: u32,
     tail: Dot,
 }
@@ -119,10 +119,16 @@ pub fn read_payload<'a>(
     let mut operations = Vec::new();
     while !payload.reader.is_empty() {
         let seq = payload.seq;
-        let (len, action) = payload.action()?;
+        let first = payload.reader.u8("an operation")?;
+        if first & 0x0f == op::SELECT {
+            payload.select()?;
+            continue;
+        }
+        let (len, action) = payload.action(first)?;
         let next = seq.checked_add(len).filter(|&next| next - 1 <= header.to);
         payload.seq = next.ok_or_else(|| payload.error("as many operations as the header states", "more"))?;
-        operations.push(Operation { seq, len, action });
+        let at = payload.selected;
+        operations.push(Operation { seq, len, at, action });
     }
     if payload.seq != header.to + 1 {
         return Err(payload.error("as many operations as the header states", "fewer"));
@@ -138,19 +144,19 @@ impl<'a> PayloadReader<'a, '_> {
         self.reader.error(expected, found)
     }
 
-    fn action(&mut self) -> Result<(u32, Action<'a>), DecodeError> {
-        let first = self.reader.u8("an operation")?;
-        let kind = self.containers[self.selected as usize];
+    fn select(&mut self) -> Result<(), DecodeError> {
+        let number = self.reader.u32("a container's number")? as usize;
+        if number >= self.containers.len() {
+            return Err(self.error("a container named before", "another number"));
+        }
+        self.selected = number;
+        self.tail = Dot::NONE;
+        Ok(())
+    }
+
+    fn action(&mut self, first: u8) -> Result<(u32, Action<'a>), DecodeError> {
+        let kind = self.containers[self.selected];
         match (first & 0x0f, kind) {
-            (op::SELECT, _) => {
-                let number = self.reader.u32("a container's number")?;
-                if number as usize >= self.containers.len() {
-                    return Err(self.error("a container named before", "another number"));
-                }
-                self.selected = number;
-                self.tail = Dot::NONE;
-                Ok((0, Action::Select(number)))
-            }
             (op::NAME, _) => Ok((0, self.name(first)?)),
             (op::INSERT, Kind::Text | Kind::List) => self.insert(first, kind),
             (op::DELETE, Kind::Text | Kind::List) => self.delete(first),
@@ -237,7 +243,7 @@ impl<'a> PayloadReader<'a, '_> {
             self.some_dot()?
         };
         self.containers.push(kind);
-        self.selected = self.containers.len() as u32 - 1;
+        self.selected = self.containers.len() - 1;
         self.tail = Dot::NONE;
         Ok(Action::Name {
             parent,

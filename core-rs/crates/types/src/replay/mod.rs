@@ -271,24 +271,18 @@ impl Replay {
     }
 
     fn operation(&mut self, scene: &mut Scene<'_>, operation: &Operation<'_>) {
-        let Operation { seq, len, action } = operation;
-        match action {
-            Action::Name {
-                parent,
-                key,
-                kind,
-                generation,
-            } => {
-                let named = self.name(scene, *parent as usize, *key, *kind, *generation);
-                scene.named.push(named);
-                scene.at = scene.named.len() - 1;
-                return;
-            }
-            Action::Select(number) => {
-                scene.at = *number as usize;
-                return;
-            }
-            _ => {}
+        let Operation { seq, len, at, action } = operation;
+        scene.at = *at;
+        if let Action::Name {
+            parent,
+            key,
+            kind,
+            generation,
+        } = action
+        {
+            let named = self.name(scene, *parent as usize, *key, *kind, *generation);
+            scene.named.push(named);
+            return;
         }
         let first = (scene.agent, *seq);
         let skip = self.known(first, *len);
@@ -369,7 +363,7 @@ impl Replay {
                 Ok(())
             }
             Action::Remove(value, adds) => self.remove_value(scene, container, first, value, adds),
-            Action::Name { .. } | Action::Select(_) => Ok(()),
+            Action::Name { .. } => Ok(()),
         }
     }
 
@@ -571,6 +565,6 @@ fn check(operation: &Operation<'_>) -> Result<(), Error> {
             ends.iter().try_for_each(|&(_, generation)| heard_of(generation))
         }
         Action::Remove(_, adds) => adds.iter().try_for_each(|&add| heard_of(add)),
-        Action::Select(_) | Action::Count(_) | Action::Add(_) => Ok(()),
+        Action::Count(_) | Action::Add(_) => Ok(()),
     }
 }

@@ -41,9 +41,10 @@ export class Core {
      */
     create_child(parent: number, kind: number, now_ms: number): number;
     /**
-     * Puts what the envelope in the input does by its operations with `from < seq <= to` into the output, as a packed value.
+     * Puts into the output, as a packed value, what an envelope does by its operations with `from < seq <= to` of one of the
+     * parts. The input: per part both in words of 4 bytes, LE, in ascending order; then the envelope.
      */
-    describe(from: number, to: number): number;
+    describe(parts: number): number;
     /**
      * Puts the whole state into the output.
      */
@@ -238,7 +239,7 @@ export interface InitOutput {
     readonly core_counter_value: (a: number, b: number) => number;
     readonly core_covers: (a: number) => number;
     readonly core_create_child: (a: number, b: number, c: number, d: number) => number;
-    readonly core_describe: (a: number, b: number, c: number) => number;
+    readonly core_describe: (a: number, b: number) => number;
     readonly core_encode_snapshot: (a: number) => void;
     readonly core_ensure_child: (a: number, b: number, c: number, d: number) => number;
     readonly core_error_code: (a: number) => [number, number];

@@ -96,13 +96,13 @@ export class Core {
         return ret;
     }
     /**
-     * Puts what the envelope in the input does by its operations with `from < seq <= to` into the output, as a packed value.
-     * @param {number} from
-     * @param {number} to
+     * Puts into the output, as a packed value, what an envelope does by its operations with `from < seq <= to` of one of the
+     * parts. The input: per part both in words of 4 bytes, LE, in ascending order; then the envelope.
+     * @param {number} parts
      * @returns {number}
      */
-    describe(from, to) {
-        const ret = wasm.core_describe(this.__wbg_ptr, from, to);
+    describe(parts) {
+        const ret = wasm.core_describe(this.__wbg_ptr, parts);
         return ret;
     }
     /**

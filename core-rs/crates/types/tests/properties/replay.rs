@@ -431,7 +431,7 @@ fn damaged_envelopes_mappings_and_bridges_change_nothing_or_leave_a_sound_docume
                 mapping: random.once_in(2).then_some(&bad_mapping),
                 bridges: if across { &bridges } else { &[] },
                 epoch: across,
-                clock: None,
+                clock: clock(&mut random),
             };
             let mut into = if across { trimmed.clone() } else { fresh.clone() };
             let codes = ["invalid-update", "invalid-snapshot", "limit-exceeded"];

@@ -111,7 +111,7 @@ function renamed({ from, to, receipt }: Write, { agent }: Batch, replays: Replay
 
 /** Makes a batch's operations again; returns what came to nothing. */
 function replayBatch(batch: Batch, replays: Replays, old: Replica, at_ms: number): RejectedWrite[] {
-  const replay = replays.at(batch.clockOffset_ms);
+  const replay = replays.at(batch);
   return batch.envelopes.flatMap((bytes) => {
     const { agent, from, to } = readEnvelope(bytes);
     const outcome = replayOne(replay, { from, to, bytes }, undefined);

@@ -15,7 +15,7 @@ test('what needs no correction comes above what it overwrote, though that was pu
   const taken = (clockOffset_ms: number) => {
     const bytes = from.takeUpdate() ?? new Uint8Array();
     const { agent, from: before, to } = readEnvelope(bytes);
-    return { agent, from: before, to, bytes, clockOffset_ms };
+    return { agent, from: before, to, bytes, acknowledged: false, clockOffset_ms };
   };
   from.root.set('title', 'old');
   const first = taken(0);
@@ -45,7 +45,7 @@ test('an envelope of which every other write comes to nothing is passed over onc
   server.root.delete('gone');
   const into = Replica.load(server.encodeSnapshot(), { agent: 3n, ...options });
   const describe = vi.spyOn(from, 'describe');
-  const log = [{ ...readEnvelope(bytes), bytes, clockOffset_ms: undefined }];
+  const log = [{ ...readEnvelope(bytes), bytes, acknowledged: false, clockOffset_ms: undefined }];
   const { rejected } = replayLog({
     ...{ from, into, log, last: new Map(), damaged: [], refused: () => undefined, bridges: [] },
     ...{ epochChanged: false, clock: undefined, at_ms: written_ms },
@@ -55,4 +55,23 @@ test('an envelope of which every other write comes to nothing is passed over onc
   const odd = Array.from({ length: count / 2 }, (_, index) => 2 * index + 1);
   const lost = odd.map((n) => ({ container: 'map', kind: 'set', path: ['gone', `key ${n}`], value: n }));
   expect(unpackValue(rejected[0]?.changes ?? new Uint8Array())).toEqual(lost);
+});
+
+test('what the server took once comes back after a restored backup as it was, whatever the clock says now', () => {
+  let now_ms = written_ms;
+  const options = { now: () => now_ms };
+  const other = new Replica(options);
+  other.root.set('title', 'theirs, earlier');
+  const into = Replica.load(other.encodeSnapshot(), options);
+  now_ms += 10_000;
+  const from = new Replica(options);
+  from.root.set('title', 'mine, later');
+  const bytes = from.takeUpdate() ?? new Uint8Array();
+  // The device's clock was an hour behind then, and is right now: taken for unsynced, it would have been an hour ahead.
+  const log = [{ ...readEnvelope(bytes), bytes, acknowledged: true, clockOffset_ms: hour_ms }];
+  replayLog({
+    ...{ from, into, log, last: new Map(), damaged: [], refused: () => undefined, bridges: [] },
+    ...{ epochChanged: false, clock: { serverTime_ms: now_ms, offset_ms: 0, refused: false }, at_ms: now_ms },
+  });
+  expect(into.toJSON()).toEqual({ title: 'mine, later' });
 });

@@ -23,13 +23,15 @@ export interface ClockState {
   readonly refused: boolean;
 }
 
+type LoggedEnvelope = Pick<StoredEnvelope, 'agent' | 'from' | 'to' | 'bytes' | 'acknowledged' | 'clockOffset_ms'>;
+
 export interface ReplayLogInput {
   /** The document as its author had it, with everything that is replayed in it. */
   readonly from: Replica;
   /** The server's state; what is made is taken out of it here. */
   readonly into: Replica;
   /** Own envelopes, in any order. */
-  readonly log: readonly Pick<StoredEnvelope, 'agent' | 'from' | 'to' | 'bytes' | 'clockOffset_ms'>[];
+  readonly log: readonly LoggedEnvelope[];
   /** What the server has of each agent: what is above is replayed. */
   readonly last: ReadonlyMap<bigint, number>;
   /** Own envelopes that are known to be lost; holes in the log are found without. */
@@ -57,7 +59,7 @@ export function replayLog(input: ReplayLogInput): ReplayedLog {
   try {
     for (const envelope of causalOrder(unsynced)) {
       const error = input.refused(envelope);
-      const outcome = replayOne(replays.at(envelope.clockOffset_ms), envelope, error);
+      const outcome = replayOne(replays.at(envelope), envelope, error);
       const came = rejectionOf(from, envelope, outcome, error, at_ms);
       if (came !== undefined) rejected.push(came);
       for (let made = into.takeUpdate(); made !== undefined; made = into.takeUpdate()) local.push(made);
@@ -115,11 +117,15 @@ export class Replays {
     return this.#current;
   }
 
-  /** For an envelope that was written when so much was added to the clock. */
-  at(written_ms: number | undefined): Replay {
+  /**
+   * For an envelope that was written when so much was added to the clock. What the server took once has sound stamps, and
+   * what others wrote on top of it was above them: after a restored backup it comes back as it was.
+   */
+  at({ clockOffset_ms, acknowledged }: Pick<StoredEnvelope, 'clockOffset_ms'> & { acknowledged?: boolean }): Replay {
     const clock = this.#clock;
+    const correction_ms = acknowledged ? undefined : correctionOf(clockOffset_ms, clock);
     // What is kept as it is must still come above what it overwrote, which may have been put right before it.
-    const next = correctionOf(written_ms, clock) ?? (this.#correction_ms === undefined ? undefined : 0);
+    const next = correction_ms ?? (this.#correction_ms === undefined ? undefined : 0);
     if (clock === undefined || isSame(this.#correction_ms, next)) return this.#current;
     this.#correction_ms = next;
     const mapping = this.#current.mapping();

@@ -8,6 +8,23 @@ import type { Environment } from '../environment.ts';
 const jump_ms = 500;
 /** Clocks drift: after so long a worse sample is better than an old one. */
 const stale_ms = 10 * 60 * 1000;
+/** Between two samples: by less than this nothing has to be told of, and the clock that never goes back has gone on. */
+const told_ms = 60_000;
+/** So often is remembered that the device's clock was set. */
+const maxSets = 16;
+
+/** What of a clock's error is known. */
+export interface ClockReading {
+  /** The server's time. */
+  readonly serverTime_ms: number;
+  /** What to add to this device's clock to get the server's, now. */
+  readonly offset_ms: number;
+  /**
+   * How far forward the device's clock was set while it was watched, where samples show that it was set and the device didn't
+   * sleep: the last time, the last two times together, and so on. What was written before seems to be off by one of them.
+   */
+  readonly sets_ms: readonly number[];
+}
 
 interface Sample {
   /** The server's time minus the clock that never goes back. */
@@ -21,6 +38,7 @@ interface Sample {
 export class CorrectedClock {
   readonly #environment: Environment;
   #sample: Sample | undefined;
+  #sets_ms: readonly number[] = [];
 
   constructor(environment: Environment) {
     this.#environment = environment;
@@ -41,6 +59,11 @@ export class CorrectedClock {
     return this.now() - this.#environment.now();
   }
 
+  /** What a replay has to know of it. */
+  get reading(): ClockReading {
+    return { serverTime_ms: this.now(), offset_ms: this.offset_ms, sets_ms: this.#sets_ms };
+  }
+
   /** The next sample is of another connection: it is taken, whatever its round trip. */
   forgetRoundTrip(): void {
     if (this.#sample !== undefined) this.#sample = { ...this.#sample, roundTrip_ms: Number.POSITIVE_INFINITY };
@@ -56,7 +79,14 @@ export class CorrectedClock {
       const hasJumped = Math.abs(skew_ms - known.skew_ms) > jump_ms;
       if (!hasJumped && monotonic - known.takenAt < stale_ms) return false;
     }
-    this.#sample = { base_ms: skew_ms + offset_ms, skew_ms, roundTrip_ms, takenAt: monotonic };
+    const base_ms = skew_ms + offset_ms;
+    if (known !== undefined) this.#noteSet(skew_ms - known.skew_ms, base_ms - known.base_ms);
+    this.#sample = { base_ms, skew_ms, roundTrip_ms, takenAt: monotonic };
     return true;
+  }
+
+  #noteSet(set_ms: number, slept_ms: number): void {
+    if (Math.abs(set_ms) < told_ms || Math.abs(slept_ms) > told_ms) return;
+    this.#sets_ms = [set_ms, ...this.#sets_ms.map((later_ms) => later_ms + set_ms)].slice(0, maxSets);
   }
 }

@@ -23,6 +23,7 @@ import {
 import type { Hold } from '../tabs/tab-message.ts';
 import { type Append, Appends } from './appends.ts';
 import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
+import type { ClockReading } from './corrected-clock.ts';
 import { HeldEffects, mayBeMadeAnew } from './held-effects.ts';
 import type { Journal } from './journal.ts';
 import { MainThread, type ReplacedMore } from './main-thread.ts';
@@ -51,8 +52,8 @@ export interface DocumentContext {
   readonly awake: AwakeDocuments;
   /** This device's clock with the correction that is known. */
   now(): number;
-  /** What to add to this device's clock to get the server's; undefined before it was ever told. */
-  clockOffset_ms(): number | undefined;
+  /** What is known of this device's clock; undefined before the server's time was ever told. */
+  clock(): ClockReading | undefined;
   /** The server has refused a stamp, and told its time: what is known of it is wrong. */
   clockRefused(serverTime_ms: number): void;
   readonly rejections: Rejections;
@@ -317,7 +318,7 @@ export class EngineDocument implements Sleeper {
   async #retry(channel: number, id: string): Promise<void> {
     const { environment, store } = this.#context;
     const [local, incarnation] = [this.#local, this.#incarnation];
-    const [at_ms, clockOffset_ms] = [environment.now(), this.#context.clockOffset_ms()];
+    const [at_ms, clockOffset_ms] = [environment.now(), this.#context.clock()?.offset_ms];
     if (local === undefined) {
       const error = this.#trouble?.error ?? new JoineryError('closed', 'The document is closed.');
       this.#main.retried(channel, id, { updates: [], written: undefined, error }, this.#context.status(this));
@@ -692,9 +693,8 @@ export class EngineDocument implements Sleeper {
   }
 
   get #clockState(): ClockState | undefined {
-    const offset_ms = this.#context.clockOffset_ms();
-    if (offset_ms === undefined) return undefined;
-    return { serverTime_ms: this.#context.now(), offset_ms, refused: this.#clockRefused };
+    const clock = this.#context.clock();
+    return clock && { ...clock, refused: this.#clockRefused };
   }
 
   /** What every write of this document says. */

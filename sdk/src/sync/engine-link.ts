@@ -121,7 +121,7 @@ export class EngineLink {
       awake: new AwakeDocuments(awakeLimit),
       post: (message) => this.#post(message),
       now: () => this.#clock.now(),
-      clockOffset_ms: () => this.#clock.offset_ms,
+      clock: () => this.#clock.reading,
       pendingChanged: () => this.#statusChanged(),
       trapped: (error) => this.#emit({ type: 'engine-restarted', error }),
     };

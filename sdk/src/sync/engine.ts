@@ -267,7 +267,7 @@ export class Engine {
       retained: new RetainedBytes(),
       awake: this.#awake,
       now: () => this.#clock.now(),
-      clockOffset_ms: () => (this.#clock.isKnown ? this.#clock.offset_ms : undefined),
+      clock: () => (this.#clock.isKnown ? this.#clock.reading : undefined),
       clockRefused: (serverTime_ms) => {
         // By what was known it would be refused again and again. Another tab may have told it before the clock was set.
         this.#clock.forgetRoundTrip();

@@ -14,6 +14,7 @@ import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import { shareValue } from '../documents/shared-value.ts';
 import type { Environment } from '../environment.ts';
 import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
+import type { ClockReading } from './corrected-clock.ts';
 import { followReplacement, followUnknown } from './follow-replacement.ts';
 import { errorFrom, type FromEngine, type ToEngine } from './messages.ts';
 import { OwnWrites } from './own-writes.ts';
@@ -27,8 +28,8 @@ export interface OpenDocumentContext {
   post(message: ToEngine): void;
   /** This device's clock with the correction that is known. */
   now(): number;
-  /** That correction. */
-  clockOffset_ms(): number;
+  /** What is known of it. */
+  clock(): ClockReading;
   /** What is pending here has changed. */
   pendingChanged(): void;
   /** The core trapped under the replica; another one takes its place. */
@@ -184,7 +185,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#madeWrites ??= new OwnWrites({
       environment: context.environment,
       takeUpdate: () => this.#guard(() => this.#replica?.takeUpdate()),
-      clockOffset_ms: () => context.clockOffset_ms(),
+      clockOffset_ms: () => context.clock().offset_ms,
       post: (batch) =>
         // Nothing is written before there is a replica.
         context.post({
@@ -460,7 +461,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     const next = Replica.load(snapshot, this.#context.replicaOptions);
     const followed = followReplacement({
       ...{ old, next, writes: this.#writes, replacements, complete, bridges, epochChanged, at_ms },
-      clock: { serverTime_ms: this.#context.now(), offset_ms: this.#context.clockOffset_ms(), refused: false },
+      clock: { ...this.#context.clock(), refused: false },
     });
     if (this.#closed) free(next);
     else this.#adopt(next);

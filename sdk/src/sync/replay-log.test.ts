@@ -27,7 +27,7 @@ test('what needs no correction comes above what it overwrote, though that was pu
   const { local, rejected } = replayLog({
     ...{ from, into, log: [first, second], last: new Map(), damaged: [], refused: () => undefined, bridges: [] },
     epochChanged: false,
-    clock: { serverTime_ms: now_ms + 1_000, offset_ms: hour_ms, refused: false },
+    clock: { serverTime_ms: now_ms + 1_000, offset_ms: hour_ms, sets_ms: [], refused: false },
     at_ms: now_ms,
   });
   expect([local.length, rejected]).toEqual([2, []]);
@@ -71,7 +71,11 @@ test('what the server took once comes back after a restored backup as it was, wh
   const log = [{ ...readEnvelope(bytes), bytes, acknowledged: true, clockOffset_ms: hour_ms }];
   replayLog({
     ...{ from, into, log, last: new Map(), damaged: [], refused: () => undefined, bridges: [] },
-    ...{ epochChanged: false, clock: { serverTime_ms: now_ms, offset_ms: 0, refused: false }, at_ms: now_ms },
+    ...{
+      epochChanged: false,
+      clock: { serverTime_ms: now_ms, offset_ms: 0, sets_ms: [], refused: false },
+      at_ms: now_ms,
+    },
   });
   expect(into.toJSON()).toEqual({ title: 'mine, later' });
 });

@@ -7,6 +7,7 @@ import type { Replica } from '../core/replica.ts';
 import { packValue } from '../core/value.ts';
 import { type RejectedPart, type RejectedWrite, rejectedId, type StoredEnvelope } from '../storage/storage.ts';
 import { causalOrder } from './causal-order.ts';
+import type { ClockReading } from './corrected-clock.ts';
 
 /** A clock may be off by so much before what it wrote is corrected: the same as the server allows. */
 export const clockTolerance_ms = 5 * 60 * 1000;
@@ -14,11 +15,7 @@ export const clockTolerance_ms = 5 * 60 * 1000;
 const sameOffset_ms = 1_000;
 
 /** What of a clock's error is known: see `correctionOf`. */
-export interface ClockState {
-  /** The server's time. */
-  readonly serverTime_ms: number;
-  /** What to add to this device's clock to get the server's, now. */
-  readonly offset_ms: number;
+export interface ClockState extends ClockReading {
   /** The server has refused a stamp: whatever is known of the clock, no stamp may be ahead of the server's time. */
   readonly refused: boolean;
 }
@@ -195,7 +192,10 @@ function partOf({ from, to, reason }: OutcomePart, refused: JoineryError | undef
 export function correctionOf(written_ms: number | undefined, clock: ClockState | undefined): number | undefined {
   if (clock === undefined) return undefined;
   // Both are what to add to the device's clock: the more had to be added then, the less far ahead it was.
-  const correction_ms = Math.round((written_ms ?? 0) - clock.offset_ms);
+  const measured_ms = Math.round((written_ms ?? 0) - clock.offset_ms);
+  // Setting the device's clock afterwards makes nothing wrong that was written by the corrected one.
+  const possible_ms = [0, ...clock.sets_ms].map((set_ms) => measured_ms - set_ms);
+  const correction_ms = possible_ms.reduce((least, one) => (Math.abs(one) < Math.abs(least) ? one : least));
   return clock.refused || Math.abs(correction_ms) > clockTolerance_ms ? correction_ms : undefined;
 }
 

@@ -1,6 +1,6 @@
 // The network between tabs and server nodes. Links are as good as the weather of their device: slow, lossy, cut, blocked in
-// one direction or both, clogged, or dead without anybody being told. In hostile weather frames also come twice and out of
-// order, which no real transport does: safety must hold even so.
+// one direction or both, clogged, or dead without anybody being told. In hostile weather frames are also lost on a link that
+// stays, come twice and out of order, which no real transport does: safety must hold even so, and the ends find it out.
 
 import { JoineryError } from '@joinery/protocol';
 import type { Link, LinkEvents, Transport } from '../../../sdk/src/transport/transport.ts';
@@ -117,9 +117,7 @@ export class Network {
     }
     for (const pair of [...this.#links]) {
       pair.clogged = false;
-      // A transport that has lost a frame closes, sooner or later: else nobody could know of it.
-      if (pair.wronged) pair.break();
-      else pair.flow();
+      pair.flow();
     }
   }
 
@@ -181,8 +179,6 @@ class Pair {
   listener: Listener | undefined;
   dead = false;
   clogged = false;
-  /** A frame is gone or came out of order, though the link stays. */
-  wronged = false;
 
   constructor(network: Network, caller: Caller, random: Random) {
     this.network = network;
@@ -212,7 +208,6 @@ class Pair {
     let delay = this.#delay();
     if (this.#random() < weather.loss) {
       if (hostile !== undefined && frame !== undefined) {
-        this.wronged = true;
         this.#leave(way, parcel);
         return;
       }
@@ -223,13 +218,11 @@ class Pair {
       delay += this.#random() * resend_ms;
     }
     const isFree = hostile !== undefined && this.#random() < hostile.reorder;
-    if (isFree) this.wronged = true;
     const at = isFree ? timeline.now_ms + delay : Math.max(timeline.now_ms + delay, this.#last_ms[way]);
     if (!isFree) this.#last_ms[way] = at;
     timeline.after(at - timeline.now_ms, () => this.#arrive(way, parcel, true));
     if (hostile !== undefined && frame !== undefined && this.#random() < hostile.duplicate) {
       // What was sent after the first one may come before the second.
-      this.wronged = true;
       timeline.after(at - timeline.now_ms + this.#delay(), () => this.#arrive(way, parcel, false));
     }
   }

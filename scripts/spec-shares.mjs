@@ -46,7 +46,8 @@ export const planted = [
   { spec: 'Session', bug: 'unacked', constants: {}, finds: 'NothingPromisedLost' },
   { spec: 'Session', bug: 'unsafe', constants: {}, finds: 'NothingPromisedLost' },
   { spec: 'Session', bug: 'stale-ack', constants: {}, finds: 'deadlock' },
-  { spec: 'Session', bug: 'agent', constants: {}, finds: 'NothingPromisedLost' },
+  { spec: 'Session', bug: 'overtaking', constants: {}, finds: 'NothingPromisedLost' },
+  { spec: 'Session', bug: 'agent', constants: {}, finds: 'ReceiptsNeverEarly' },
 
   { spec: 'Refusal', bug: 'open', constants: twoTabs, finds: 'EffectExactlyOnce' },
   { spec: 'Refusal', bug: 'last-ack', constants: landed, finds: 'EffectExactlyOnce' },

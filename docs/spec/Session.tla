@@ -7,7 +7,9 @@
 (*                                                                         *)
 (* It is not about refusal (Refusal.tla) or tabs (Leader.tla), and it says *)
 (* nothing of credit, back-off and time. Messages are kept for ever and    *)
-(* come when they will: never, late, twice, in any order.                  *)
+(* come when they will: never, late, twice, in any order. One order alone  *)
+(* is the link's to keep, by the numbers of its frames: an acknowledgement *)
+(* isn't taken without what the server had said before it of its backups.  *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences, FiniteSets
 
@@ -27,20 +29,22 @@ VARIABLES
     disk,        \* envelopes in the device's storage
     acked,       \* write -> the position it was acknowledged at, in the epoch that the client is in; 0: not
     clientEpoch, \* the epoch that the client is in
+    heard,       \* what the client knows of the server's backups: [backups, safe]
     promised,    \* what the app was told: [durable, synced], sets of writes
     net,         \* envelopes on their way to the server
     acks,        \* acknowledgements on their way to the client
     queue,       \* what the server has taken and not committed
     log,         \* what it has committed
     epoch,       \* the server's epoch
-    backup,      \* how much of the log the backup holds
+    backups,     \* how many backups were made; without any, whatever is committed counts as safe
+    backup,      \* how much of the log the last one holds
     crashes,     \* how often the server has crashed
     news,        \* log entries on their way to the reader
     reader,      \* the reader: [epoch, applied]
     ever         \* every write that was ever: [durable, committed]
 
-client == <<life, written, seq, memory, disk, acked, clientEpoch, promised>>
-server == <<queue, log, epoch, backup, crashes>>
+client == <<life, written, seq, memory, disk, acked, clientEpoch, heard, promised>>
+server == <<queue, log, epoch, backups, backup, crashes>>
 vars == <<client, server, net, acks, news, reader, ever>>
 
 Writes == 1..MaxWrites
@@ -50,9 +54,10 @@ NoAcks == [w \in Writes |-> 0]
 
 Init ==
     /\ life = 1 /\ written = 0 /\ seq = 0 /\ memory = <<>> /\ disk = {} /\ acked = NoAcks /\ clientEpoch = 0
+    /\ heard = [backups |-> 0, safe |-> 0]
     /\ promised = [durable |-> {}, synced |-> {}]
     /\ net = {} /\ acks = {}
-    /\ queue = <<>> /\ log = <<>> /\ epoch = 0 /\ backup = 0 /\ crashes = 0
+    /\ queue = <<>> /\ log = <<>> /\ epoch = 0 /\ backups = 0 /\ backup = 0 /\ crashes = 0
     /\ news = {} /\ reader = [epoch |-> 0, applied |-> <<>>]
     /\ ever = [durable |-> {}, committed |-> {}]
 
@@ -72,7 +77,7 @@ Write ==
         \* "early-durable": the receipt is given when the record is handed to storage.
         /\ promised' = IF Bug = "early-durable"
                        THEN [promised EXCEPT !.durable = @ \union {id}] ELSE promised
-        /\ UNCHANGED <<life, disk, acked, clientEpoch, server, net, acks, news, reader, ever>>
+        /\ UNCHANGED <<life, disk, acked, clientEpoch, heard, server, net, acks, news, reader, ever>>
 
 Flush ==
     /\ memory # <<>>
@@ -82,7 +87,7 @@ Flush ==
         /\ disk' = disk \union {e}
         /\ promised' = [promised EXCEPT !.durable = @ \union {e.id}]
         /\ ever' = [ever EXCEPT !.durable = @ \union {e.id}]
-        /\ UNCHANGED <<life, written, seq, acked, clientEpoch, server, net, acks, news, reader>>
+        /\ UNCHANGED <<life, written, seq, acked, clientEpoch, heard, server, net, acks, news, reader>>
 
 (* Sent is what is stored. "agent" needs a client that also sends what isn't. *)
 Sendable == IF Bug = "agent" THEN disk \union InSeq(memory) ELSE disk
@@ -95,24 +100,38 @@ Send(e) ==
         /\ net' = net \union {m}
         /\ UNCHANGED <<client, server, acks, news, reader, ever>>
 
-(* An acknowledgement names a dot and its position. "stale-ack": one from another epoch counts too. *)
+(* What the server's backup holds, as it says it when it changes and when a client subscribes. *)
+Told == [backups |-> backups, safe |-> backup]
+
+Hear ==
+    /\ clientEpoch = epoch
+    /\ heard # Told
+    /\ heard' = Told
+    /\ UNCHANGED <<life, written, seq, memory, disk, acked, clientEpoch, promised, server, net, acks, news, reader, ever>>
+
+(* An acknowledgement names a dot and its position, and comes behind what was told before it, over whichever link. "stale-ack":
+   one from another epoch counts too. "overtaking": what was told before it is lost, and nobody knows. *)
 TakeAck(a) ==
     /\ \/ a.epoch = clientEpoch
        \/ Bug = "stale-ack"
+    /\ a.told.backups >= heard.backups
+    /\ heard' = IF Bug = "overtaking" THEN heard ELSE a.told
     /\ \E e \in Sendable :
         /\ e.agent = a.agent /\ e.seq = a.seq /\ acked[e.id] = 0
         /\ acked' = [acked EXCEPT ![e.id] = a.position]
         /\ promised' = [promised EXCEPT !.synced = @ \union {e.id}]
     /\ UNCHANGED <<life, written, seq, memory, disk, clientEpoch, server, net, acks, news, reader, ever>>
 
-(* Compaction drops an own envelope when the backup holds it ("unsafe": when it is acknowledged; "unacked": at any time).
+Safe(position) == heard.backups = 0 \/ position <= heard.safe
+
+(* Compaction drops an own envelope when it counts as safe ("unsafe": when it is acknowledged; "unacked": at any time).
    Its content is then in the snapshot; what counts here is whether its author could still bring it back. *)
 Compact(e) ==
-    /\ \/ acked[e.id] # 0 /\ (acked[e.id] <= backup \/ Bug = "unsafe")
+    /\ \/ acked[e.id] # 0 /\ (Safe(acked[e.id]) \/ Bug = "unsafe")
        \/ Bug = "unacked"
     /\ clientEpoch = epoch
     /\ disk' = disk \ {e}
-    /\ UNCHANGED <<life, written, seq, memory, acked, clientEpoch, promised, server, net, acks, news, reader, ever>>
+    /\ UNCHANGED <<life, written, seq, memory, acked, clientEpoch, heard, promised, server, net, acks, news, reader, ever>>
 
 ClientCrash ==
     /\ life < MaxLives
@@ -120,12 +139,13 @@ ClientCrash ==
     /\ memory' = <<>>
     /\ acked' = NoAcks
     /\ seq' = (IF Bug = "agent" THEN Cardinality(disk) ELSE 0)
-    /\ UNCHANGED <<written, disk, clientEpoch, promised, server, net, acks, news, reader, ever>>
+    /\ UNCHANGED <<written, disk, clientEpoch, heard, promised, server, net, acks, news, reader, ever>>
 
 (* The answer `epoch-changed`: nothing counts as acknowledged, and all that is held is sent again. *)
 EnterEpoch ==
     /\ clientEpoch < epoch
     /\ clientEpoch' = epoch
+    /\ heard' = Told
     /\ acked' = IF Bug = "stale-ack" THEN acked ELSE NoAcks
     /\ UNCHANGED <<life, written, seq, memory, disk, promised, server, net, acks, news, reader, ever>>
 
@@ -134,7 +154,7 @@ EnterEpoch ==
 
 Accepted == log \o queue
 Last(agent) == Cardinality({i \in 1..Len(Accepted) : Accepted[i].agent = agent})
-Ack(e, position) == [agent |-> e.agent, seq |-> e.seq, position |-> position, epoch |-> epoch]
+Ack(e, position) == [agent |-> e.agent, seq |-> e.seq, position |-> position, epoch |-> epoch, told |-> Told]
 
 (* "early-ack" acknowledges before the commit, "early-news" fans out before it. *)
 Take(e) ==
@@ -159,7 +179,7 @@ Receive(m) ==
            old == {i \in 1..Len(log) : log[i].agent = e.agent /\ log[i].seq = e.seq}
            again == {Ack(e, i) : i \in old}
        IN  IF new THEN Take(e) ELSE AckAgain(again)
-    /\ UNCHANGED <<client, net, log, epoch, backup, crashes, reader, ever>>
+    /\ UNCHANGED <<client, net, log, epoch, backups, backup, crashes, reader, ever>>
 
 Commit ==
     /\ queue # <<>>
@@ -170,28 +190,30 @@ Commit ==
         /\ acks' = acks \union {Ack(queue[i], at(i)) : i \in 1..Len(queue)}
         /\ news' = news \union {[envelope |-> queue[i], position |-> at(i), epoch |-> epoch] : i \in 1..Len(queue)}
         /\ ever' = [ever EXCEPT !.committed = @ \union Ids(InSeq(queue))]
-        /\ UNCHANGED <<client, net, epoch, backup, crashes, reader>>
+        /\ UNCHANGED <<client, net, epoch, backups, backup, crashes, reader>>
 
 ServerCrash ==
     /\ crashes < MaxCrashes
     /\ queue # <<>>
     /\ crashes' = crashes + 1
     /\ queue' = <<>>
-    /\ UNCHANGED <<client, net, acks, log, epoch, backup, news, reader, ever>>
+    /\ UNCHANGED <<client, net, acks, log, epoch, backups, backup, news, reader, ever>>
 
 Backup ==
-    /\ backup < Len(log)
+    /\ backup < Len(log) \/ backups = 0
     /\ epoch < MaxRestores
+    /\ backups' = backups + 1
     /\ backup' = Len(log)
     /\ UNCHANGED <<client, net, acks, queue, log, epoch, crashes, news, reader, ever>>
 
 Restore ==
     /\ epoch < MaxRestores
+    /\ backups > 0
     /\ backup < Len(log)
     /\ epoch' = epoch + 1
     /\ queue' = <<>>
     /\ log' = SubSeq(log, 1, backup)
-    /\ UNCHANGED <<client, net, acks, backup, crashes, news, reader, ever>>
+    /\ UNCHANGED <<client, net, acks, backups, backup, crashes, news, reader, ever>>
 
 -----------------------------------------------------------------------------
 (* The reader takes positions as they follow each other, and starts anew from a state in another epoch. *)
@@ -219,6 +241,7 @@ Next ==
     \/ Write \/ Flush \/ ClientCrash \/ EnterEpoch
     \/ \E e \in Sendable : Send(e)
     \/ \E e \in disk : Compact(e)
+    \/ Hear
     \/ \E a \in acks : TakeAck(a)
     \/ \E m \in net : Receive(m)
     \/ Commit \/ ServerCrash \/ Backup \/ Restore

@@ -223,7 +223,7 @@ impl Replay {
 
         // One envelope becomes one (or several), so that a later refusal hits no more than it has to.
         into.close_envelope();
-        self.slots.follows(&header);
+        self.slots.follows(from, &header);
         let root = Named {
             from: Some(ROOT),
             into: Ok(ROOT),

@@ -40,6 +40,8 @@ pub(super) struct Slots {
     last: Vec<(u64, Stamp)>,
     /// For each of those agents: what it says it was written on.
     seen: Vec<Ranges>,
+    /// The envelope at hand could not join `from`: something that it rests on is lost.
+    lacking: bool,
     /// What trims have renamed of the writes in `into`'s slots: what those were called where they were made.
     pub written: Ranges,
     /// What earlier replays made: what its author called it.
@@ -58,16 +60,18 @@ impl Slots {
             notes: HashMap::new(),
             last: Vec::new(),
             seen: Vec::new(),
+            lacking: false,
             written: Ranges::default(),
             remade,
         }
     }
 
     /// Takes note of what an envelope says it was written on.
-    pub(super) fn follows(&mut self, header: &EnvelopeHeader) {
+    pub(super) fn follows(&mut self, from: &Document, header: &EnvelopeHeader) {
         if self.clock.is_none() {
             return;
         }
+        self.lacking = !holds(from, (header.agent, header.to));
         let at = self.number(header.agent).unwrap_or_else(|| {
             self.last.push((header.agent, 0));
             self.seen.push(Ranges::default());
@@ -96,7 +100,7 @@ impl Slots {
             if let Some(slot) = slot(into, at).filter(|slot| {
                 let write = self.origin(name(into, slot.dot));
                 let is_new = Some(slot.dot.agent) == into.own;
-                is_new || self.has_seen(old.1, write) || (slot.stamp < old.0 && is_held(from, write))
+                is_new || self.has_seen(old.1, write) || (slot.stamp < old.0 && (self.lacking || holds(from, write)))
             }) {
                 wanted = wanted.max(slot.stamp.checked_add(1)?);
             }
@@ -138,7 +142,8 @@ impl Slots {
 /// Is this write in the author's document? Its author may have seen what only a synced envelope of its own names, which is gone;
 /// whatever it had seen is there, with a stamp below its own. What came there after the write that is replayed counts too then:
 /// a wrong clock is known before anything is joined, but for one that jumps while connected.
-fn is_held(from: &Document, (writer, seq): Name) -> bool {
+/// Of an author whose document is damaged nothing of this is known: then it counts as seen, and what is shown stays in order.
+fn holds(from: &Document, (writer, seq): Name) -> bool {
     let writer = from.agents.find(writer);
     writer.is_some_and(|writer| from.version.get(writer) >= seq)
 }

@@ -436,6 +436,34 @@ fn a_clock_a_day_ahead_loses_nothing_and_wins_over_nothing_later() {
     }
 }
 
+/// What the author had overwritten is known of its document; where that is damaged, of nothing.
+#[test]
+fn a_clock_is_put_right_in_a_damaged_document_without_bringing_back_what_was_overwritten() {
+    const DAY: u64 = 86_400_000;
+    const NOON: u64 = 1_000_000_000_000;
+    let mut server = loaded(&base().encode_snapshot(), 8);
+    server.map_set(ROOT, "key", &integer(1), NOON - 1000).unwrap();
+    let mut author = loaded(&server.encode_snapshot(), 2);
+    author.map_set(ROOT, "other", &integer(1), NOON).unwrap();
+    server.apply(&author.take_update().unwrap(), LATE).unwrap();
+    author.map_delete(ROOT, "key", NOON + DAY).unwrap();
+    let envelope = author.take_update().unwrap();
+    // All that is left of it is the envelope.
+    let mut from = Document::default();
+    from.apply(&envelope, LATE).unwrap();
+    let options = ReplayOptions {
+        clock: Some(ClockRule {
+            server_time_ms: NOON + 6000,
+            correction_ms: 2 * DAY as i64,
+        }),
+        ..ReplayOptions::default()
+    };
+    let mut into = loaded(&server.encode_snapshot(), 3);
+    let mut replay = Replay::new(&from, &into, &options).unwrap();
+    assert_eq!(replay.add(&from, &mut into, &envelope).unwrap().rejected, []);
+    assert_eq!(into.map_get(ROOT, "key").unwrap(), None);
+}
+
 /// What was overwritten has another name across a trim, and an element's name stands for the element and for what is in it.
 #[test]
 fn a_clock_is_put_right_across_trims_as_without_them() {

@@ -32,6 +32,7 @@ import {
   encodeSnapshotRecord,
   encodeStateRecord,
   encodeValueRecord,
+  looksRemote,
   type StateRecord,
   snapshotTag,
 } from './record.ts';
@@ -268,12 +269,13 @@ class MemoryStore implements DocumentStore {
       // A damaged state record is left for `load`; without it, nothing counts as acknowledged.
       const { state } = readState(id, document.state, 0);
       const acknowledged = new Map(state.acknowledged.map(({ agent, to }) => [agent, to]));
-      const open = Array.from(document.log.values(), (record) => decodedOf(id, record)).filter(
-        (envelope) =>
-          envelope !== undefined && !envelope.remote && envelope.to > (acknowledged.get(envelope.agent) ?? 0),
-      );
+      // It is asked at every start and whenever the connection comes back: what came from the server is not read for it.
+      const local = [...document.log.values()].filter((record) => !looksRemote(record));
+      const open = local
+        .flatMap((record) => decodedOf(id, record) ?? [])
+        .filter(({ remote, agent, to }) => !remote && to > (acknowledged.get(agent) ?? 0));
       if (open.length === 0) continue;
-      const oldestAt_ms = open.reduce((least, envelope) => Math.min(least, envelope?.at_ms ?? least), Infinity);
+      const oldestAt_ms = open.reduce((least, { at_ms }) => Math.min(least, at_ms), Infinity);
       pending.push({ document: id, envelopes: open.length, oldestAt_ms });
     }
     return pending;

@@ -17,6 +17,7 @@ import {
   encodeSnapshotRecord,
   encodeStateRecord,
   encodeValueRecord,
+  looksRemote,
 } from './record.ts';
 
 const bytes = writeEnvelope({ agent: 2n ** 64n - 1n, from: 300, to: 4_000_000, payload: new Uint8Array(40).fill(7) });
@@ -134,6 +135,24 @@ describe('records', () => {
   test('the checksum is CRC-32', () => {
     expect(crc32(new TextEncoder().encode('123456789'))).toBe(0xcbf43926);
     expect(crc32(new Uint8Array())).toBe(0);
+  });
+
+  test('say whether they are from the server, whatever they are otherwise', () => {
+    for (const length of [0, 100, 127, 128, 20_000]) {
+      const payload = new Uint8Array(length).fill(255);
+      const long = { ...envelope, bytes: writeEnvelope({ agent: 1n, from: 0, to: 1, payload }) };
+      for (const kind of [
+        { remote: true, own: false },
+        { remote: true, own: true },
+        { remote: false, own: true, position: 0 },
+      ]) {
+        const record = encodeEnvelopeRecord('a', { ...long, ...kind });
+        expect(looksRemote(record)).toBe(kind.remote);
+        expect(decodeEnvelopeRecord('a', record).remote).toBe(kind.remote);
+      }
+    }
+    expect(looksRemote(new Uint8Array())).toBe(false);
+    expect(looksRemote(new Uint8Array(20).fill(255))).toBe(false);
   });
 
   test('belong to one owner and one kind', () => {

@@ -111,6 +111,17 @@ export function decodeEnvelopeRecord(owner: string, record: Uint8Array): Decoded
   }
 }
 
+/**
+ * Whether an envelope record says that it came from the server, without a look at its checksum: of a damaged one it is
+ * anything. For whoever has nothing to do with those, which are most.
+ */
+export function looksRemote(record: Uint8Array): boolean {
+  // Magic, version, kind, then the body's length in up to 8 bytes, then the flags.
+  let at = 3;
+  while ((record[at] ?? 0) >= 0x80) at += 1;
+  return ((record[at + 1] ?? 0) & remoteFlag) !== 0;
+}
+
 export function encodeSnapshotRecord(owner: string, record: SnapshotRecord): Uint8Array {
   const body = new Writer(16 + record.bytes.length);
   body.number(record.epoch);

@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import type { Client } from './client.ts';
 import type { Space } from './spaces/space.ts';
 import { MemoryStorage } from './storage/memory.ts';
+import { ControlledStorage } from './testing/controlled-storage.ts';
 import { VirtualDevice } from './testing/virtual-device.ts';
 import { World } from './testing/world.ts';
 import type { Transport } from './transport/transport.ts';
@@ -137,6 +138,48 @@ describe('a space', () => {
     await world.time.advance(1_000);
     await fill(world, writer, names(1, 11));
     for (const space of spaces) await until(world, space, 12);
+  });
+
+  test('is shown whole by a tab that opens it before the leader has stored what it knows', async () => {
+    const world = await World.create();
+    const writer = world.client();
+    await fill(world, writer, names(3));
+    const device = new VirtualDevice(world.time);
+    const storage = new MemoryStorage({ shared: true });
+    const [leader, follower] = [0, 1].map(() => world.client(storage, {}, device.tab())) as [Client, Client];
+    await until(world, leader.space('todo'), 3);
+    await world.time.advance(2_000);
+    await fill(world, writer, names(1, 3));
+    const late = follower.space('todo');
+    await until(world, late, 4);
+  });
+
+  test('is read again when storage could not be read', async () => {
+    const world = await World.create();
+    await fill(world, world.client(), names(3));
+    const storage = new ControlledStorage(new MemoryStorage());
+    const client = world.client(storage);
+    await world.time.until(() => client.status.storage.state === 'ready', 5_000);
+    storage.failure = new Error('unplugged');
+    const space = client.space('todo');
+    await world.time.until(() => space.lastError?.code === 'storage-failed', 5_000);
+    storage.failure = undefined;
+    await until(world, space, 3);
+  });
+
+  test('brings back what a restored backup lacks of documents that are open nowhere', async () => {
+    const world = await World.create();
+    const backup = world.server.backup();
+    const storage = new MemoryStorage();
+    const author = world.client(storage);
+    await fill(world, author, names(1));
+    await world.time.advance(1_000);
+    await world.time.settled(author.close());
+    world.server.restore(backup);
+    const again = world.client(storage);
+    expect(world.server.value('todo/000')).toEqual({});
+    await until(world, again.space('todo'), 1);
+    await world.time.until(() => Object.keys(world.server.value('todo/000') ?? {}).length > 0, 5_000);
   });
 
   test('that is closed answers nothing any more', async () => {

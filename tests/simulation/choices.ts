@@ -36,6 +36,10 @@ export type Action =
   | { readonly do: 'release'; readonly tab: TabName; readonly document: string }
   /** Deletes the document, for ever and for everybody. */
   | { readonly do: 'delete'; readonly tab: TabName; readonly document: string }
+  /** Opens the space's list, or closes it. */
+  | { readonly do: 'follow' | 'unfollow'; readonly tab: TabName }
+  /** Goes through the list, page by page. */
+  | { readonly do: 'list'; readonly tab: TabName }
   | { readonly do: 'connect' | 'disconnect'; readonly tab: TabName }
   /** Opens the tab where it isn't open. */
   | { readonly do: 'start'; readonly tab: TabName }
@@ -77,6 +81,12 @@ export interface Run {
 }
 
 export const documents = ['notes', 'plans', 'home/list'] as const;
+/** With the feature `spaces`: it has one of the documents above as well. */
+export const space = 'home';
+export const listed = ['home/1', 'home/2', 'home/3', 'home/4'] as const;
+/** All documents of a run. */
+export const documentsOf = (features: readonly Feature[] = []): readonly string[] =>
+  features.includes('spaces') ? [...documents, ...listed] : documents;
 export const devices = ['a', 'b', 'c'] as const;
 /** Has nothing until a profile is cloned to it. */
 export const spareDevice = 'd';

@@ -24,6 +24,8 @@ export const features = {
   restores: true,
   /** Documents are deleted by any tab at any moment. An app closes a document when it hears that it was deleted. */
   deletions: true,
+  /** Some documents belong to a space that tabs follow, and most of those are open nowhere. */
+  spaces: true,
 } as const satisfies Readonly<Record<string, boolean>>;
 
 export type Feature = keyof typeof features;

@@ -95,10 +95,17 @@ export type LogRecord =
   | { readonly type: 'restored'; readonly undoneTrims: readonly string[]; readonly undoneDeletions: readonly string[] }
   /** The server has deleted a document. */
   | { readonly type: 'deleted'; readonly document: string }
+  /** What an app, or the server, has in the space's list. `life`: which of the tab's clients it was. */
+  | { readonly type: 'listed'; readonly where: string; readonly life?: number; readonly documents: readonly string[] }
+  /** The same when all was healed. */
+  | { readonly type: 'last-listed'; readonly where: string; readonly documents: readonly string[] }
+  /** An app has opened a document. */
+  | { readonly type: 'opened'; readonly tab: string; readonly document: string }
   /** An app has asked for a document's deletion, or was told how far that is. */
   | {
       readonly type: 'deletion';
       readonly tab: string;
+      readonly life: number;
       readonly document: string;
       readonly state: 'asked' | 'durable' | 'synced' | 'refused';
       readonly code?: string;

@@ -1,7 +1,7 @@
 // Draws a run from a seed: what users do, and a random subset of the faults with their severities.
 
 import type { Action, Choice, EditKind, Run, Weather } from './choices.ts';
-import { devices, documents, spareDevice, tabsOf } from './choices.ts';
+import { devices, documents, listed, spareDevice, tabsOf } from './choices.ts';
 import { type Feature, features } from './features.ts';
 import { between, dice, pick, type Random, stream } from './random.ts';
 
@@ -10,6 +10,8 @@ interface Fault {
   readonly weight: number;
   /** Only in runs with this feature. */
   readonly feature?: Feature;
+  /** And with this one. */
+  readonly and?: Feature;
   draw(random: Random): readonly Action[];
 }
 
@@ -137,6 +139,34 @@ const faults: Readonly<
     feature: 'deletions',
     draw: (random) => [{ do: 'delete', tab: aTab(random), document: pick(random, documents) }],
   },
+  deleteListed: {
+    weight: 2,
+    feature: 'spaces',
+    and: 'deletions',
+    draw: (random) => [{ do: 'delete', tab: aTab(random), document: pick(random, listed) }],
+  },
+  writeListed: {
+    weight: 16,
+    feature: 'spaces',
+    draw: (random) => {
+      const [tab, document] = [aTab(random), pick(random, listed)];
+      return [{ do: 'edit', tab, document, kind: pick(random, kinds), dice: dice(random) }];
+    },
+    // Most of them are open nowhere.
+    ending: (_, [begun]) =>
+      later([50, 2_000], begun?.do === 'edit' ? [{ do: 'release', tab: begun.tab, document: begun.document }] : []),
+  },
+  follow: {
+    weight: 6,
+    feature: 'spaces',
+    draw: (random) => [{ do: 'follow', tab: aTab(random) }],
+    ending: (random, [begun]) =>
+      later(
+        [500, 20_000],
+        begun?.do === 'follow' ? [{ do: random() < 0.7 ? 'list' : 'unfollow', tab: begun.tab }] : [],
+      ),
+  },
+  list: { weight: 6, feature: 'spaces', draw: (random) => [{ do: 'list', tab: aTab(random) }] },
   backup: { weight: 3, feature: 'restores', draw: () => [{ do: 'backup' }] },
   restore: { weight: 1, feature: 'restores', draw: () => [{ do: 'restore' }] },
   usurp: { weight: 3, feature: 'leaders', draw: (random) => [{ do: 'usurp', device: aDevice(random) }] },
@@ -197,8 +227,9 @@ export function planRun(seed: number, given?: readonly Feature[]): Run {
     }
   }
   for (const [name, fault] of Object.entries(faults)) {
-    const { feature } = fault;
+    const { feature, and = feature } = fault;
     if (feature !== undefined && !on.includes(feature)) continue;
+    if (and !== undefined && !on.includes(and)) continue;
     // What a feature draws doesn't move what others get.
     const chance = feature === undefined ? random : stream(seed, 'fault', name);
     if (feature === undefined && random() < 0.45) continue;

@@ -3,7 +3,7 @@
 
 import { decodeVersion, Replica } from 'joinery/core';
 import { type Failure, Watch } from './checkers/all.ts';
-import { documents, type Run, tabsOf } from './choices.ts';
+import { documents, documentsOf, type Run, space, tabsOf } from './choices.ts';
 import { type Content, Log, type LogEntry } from './log.ts';
 import { Model } from './model.ts';
 import { Timeline } from './timeline.ts';
@@ -39,6 +39,15 @@ export async function carryOut(run: Run, listen?: (entry: LogEntry) => void): Pr
   log.listen(({ record }) => {
     if (record.type === 'write') operations += 1;
   });
+  /** Documents whose deletion is on its way: no status tells of it. */
+  const deleting = new Set<string>();
+  log.listen(({ record }) => {
+    if (record.type === 'restored') for (const document of record.undoneDeletions) deleting.delete(document);
+    if (record.type !== 'deletion') return;
+    if (record.state === 'durable') deleting.add(record.document);
+    else if (record.state === 'refused') deleting.delete(record.document);
+  });
+  const isDeleted = (document: string): boolean => world.database.isDeleted(document);
   const outcome = (): Outcome => {
     const { events, now_ms } = timeline;
     return { hash: log.hash, events, operations, simulated_ms: now_ms, failure: watch.failure };
@@ -64,12 +73,14 @@ export async function carryOut(run: Run, listen?: (entry: LogEntry) => void): Pr
     if (stop()) return outcome();
     // To compare all content takes longer than most events do.
     if (timeline.events % 16 !== 0) continue;
-    if (!isAtRest(world)) restingSince_ms = undefined;
+    if (!isAtRest(world) || ![...deleting].every(isDeleted)) restingSince_ms = undefined;
     else restingSince_ms ??= timeline.now_ms;
     if (restingSince_ms !== undefined && timeline.now_ms - restingSince_ms > restLasts_ms) break;
   }
-  await lookAtAll(world, log);
-  if (watch.failure === undefined) await readDisks(world, log, timeline, stop);
+  const all = documentsOf(run.features);
+  await lookAtAll(world, log, all);
+  if (run.features?.includes('spaces')) await lookAtLists(world, log, timeline, stop);
+  if (watch.failure === undefined) await readDisks(world, log, timeline, stop, all);
   if (watch.failure === undefined) watch.end();
   return outcome();
 }
@@ -93,7 +104,24 @@ function isAtRest(world: World): boolean {
   });
 }
 
-async function lookAtAll(world: World, log: Log): Promise<void> {
+/** What each tab lists of the space, and the server. */
+async function lookAtLists(world: World, log: Log, timeline: Timeline, stop: () => boolean): Promise<void> {
+  log.add({ type: 'last-listed', where: 'server', documents: await world.database.listed(space) });
+  const limit_ms = timeline.now_ms + 20_000;
+  for (const tab of usedTabs(world)) {
+    let isDone = false;
+    const done = tab.list().then((documents = ['nothing that it could read']) => {
+      isDone = true;
+      const where = tab.listed?.complete ? tab.name : `${tab.name}, incomplete`;
+      log.add({ type: 'last-listed', where, documents });
+    });
+    while (!isDone && (await timeline.step(limit_ms))) if (stop()) return;
+    if (isDone) await done;
+    else log.add({ type: 'fault', where: tab.name, message: 'the list never came' });
+  }
+}
+
+async function lookAtAll(world: World, log: Log, all: readonly string[]): Promise<void> {
   for (const tab of usedTabs(world)) {
     const status = tab.client?.status;
     log.add({
@@ -107,7 +135,7 @@ async function lookAtAll(world: World, log: Log): Promise<void> {
     });
   }
   for (const tab of usedTabs(world)) for (const entry of tab.rejections()) log.add({ ...entry, tab: tab.name });
-  for (const document of documents) {
+  for (const document of all) {
     const { content, version } = await atServer(world, document);
     log.add({ type: 'final', where: 'server', document, version, content });
     for (const tab of usedTabs(world)) {
@@ -134,7 +162,13 @@ async function atServer(
 }
 
 /** Every device is switched off and started without a network: its disk holds everything as well. */
-async function readDisks(world: World, log: Log, timeline: Timeline, stop: () => boolean): Promise<void> {
+async function readDisks(
+  world: World,
+  log: Log,
+  timeline: Timeline,
+  stop: () => boolean,
+  documents: readonly string[],
+): Promise<void> {
   for (const tab of usedTabs(world)) tab.close();
   const closed_ms = timeline.now_ms + 20_000;
   while (usedTabs(world).some(({ isOpen }) => isOpen) && (await timeline.step(closed_ms))) if (stop()) return;

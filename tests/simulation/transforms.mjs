@@ -368,6 +368,40 @@ export const planted = [
     ],
   },
   {
+    name: 'token-before-its-entries',
+    why: "a space's token is stored, and the entries that it stands for with the next one",
+    transforms: [
+      {
+        file: 'sdk/src/spaces/space-list.ts',
+        find: 'await Promise.all(dirty.map((shard) => this.#store.writeValue(this.#key(shard), this.#encodeShard(shard))));',
+        replace:
+          'const late = this.late ?? [];\n      this.late = dirty;\n      await Promise.all(late.map((shard) => this.#store.writeValue(this.#key(shard), this.#encodeShard(shard))));',
+      },
+      {
+        file: 'sdk/src/spaces/space-list.ts',
+        find: 'encodeToken(token, counts));',
+        replace: 'encodeToken(token, counts.map(() => 0)));',
+      },
+    ],
+  },
+  {
+    name: 'swap-ignores-later-appends',
+    why: 'a swap, which takes its time, drops what another tab has appended since its log was read',
+    transforms: [
+      {
+        file: 'sdk/src/storage/assemble.ts',
+        find: 'if (to !== swap.expectAgents.get(agent)) return undefined;',
+        replace: 'if (to !== swap.expectAgents.get(agent) && to < 0) return undefined;',
+      },
+      {
+        file: 'sdk/src/sync/replacing.ts',
+        find: '      this.#committed = await store.swap(document, {',
+        replace:
+          '      await new Promise((resolve) => this.#context.environment.timer(() => resolve(undefined), 200));\n      this.#committed = await store.swap(document, {',
+      },
+    ],
+  },
+  {
     name: 'deleted-document-stays-stored',
     why: 'what a device has stored of a deleted document stays there',
     transforms: [

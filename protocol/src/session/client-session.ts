@@ -67,6 +67,7 @@ export class ClientSession {
       down: () => {
         this.#documents.offline();
         this.#spaces.offline();
+        this.#deletions.offline();
       },
     });
     const send = (message: Message): void => this.#link.send(message);
@@ -81,7 +82,7 @@ export class ClientSession {
     });
     const online = (): boolean => this.#link.ready;
     this.#spaces = new ClientSpaces({ emit, send, online, random: options.random });
-    this.#deletions = new ClientDeletions({ emit, send, online });
+    this.#deletions = new ClientDeletions({ emit, send, online, random: options.random });
   }
 
   /** The connection as it is now. */
@@ -96,6 +97,7 @@ export class ClientSession {
       this.#link.nextTimeout ?? Number.POSITIVE_INFINITY,
       this.#documents.nextTimeout,
       this.#spaces.nextTimeout,
+      this.#deletions.nextTimeout,
     );
     return this.#awaitsServer ? Math.min(next, this.#answeredAt + this.#limits.answerTimeout_ms) : next;
   }
@@ -165,6 +167,7 @@ export class ClientSession {
       if (!this.#link.ready) return;
       this.#documents.handleTimeout(now);
       this.#spaces.handleTimeout(now);
+      this.#deletions.handleTimeout(now);
     });
   }
 
@@ -333,7 +336,7 @@ export class ClientSession {
         return;
       case 'deleted':
         if (message.code === '') this.#documents.deleted(message.document);
-        this.#deletions.handleDeleted(message);
+        this.#deletions.handleDeleted(message, now);
         break;
       case 'space-heads': {
         // Taken in at once by the owner: nothing of it is outstanding.

@@ -167,6 +167,19 @@ describe('a deletion', () => {
     expect(seen(author, 'document-deleted')).toHaveLength(2);
   });
 
+  it('that the server can’t do now is asked for again', () => {
+    const answers = ['storage-failed', 'storage-failed'];
+    const world = new World(8, { acceptDeletion: () => answers.shift() });
+    const client = world.client('a', 1n);
+    client.connect();
+    client.write(1);
+    client.run(client.session.handleDeleteDocument('a', world.time.now));
+    world.run(10_000);
+    expect(answers).toEqual([]);
+    expect(seen(client, 'deletion-refused')).toEqual([]);
+    expect(seen(client, 'document-deleted')).toHaveLength(1);
+  });
+
   it('may be refused', () => {
     const world = new World(5, { acceptDeletion: () => 'forbidden' });
     const client = world.client('a', 1n);

@@ -46,6 +46,29 @@ describe('a space’s list', () => {
     expect(pages).toEqual([['0', '1', '2', '3'], ['5', '6', '7', '8'], ['9']]);
   });
 
+  test('lacks what the server does not tell when it tells everything anew, but for what it never had', async () => {
+    const store = await open();
+    const list = await SpaceList.load('todo', store);
+    list.take(heads(3), 5);
+    for (const { document } of heads(3)) list.fetched(document, 1, 1);
+    list.add('todo/mine');
+    list.restart();
+    list.take(heads(1), 6);
+    await list.store();
+    expect((await SpaceList.load('todo', store)).token).toBe(0);
+    list.take(heads(1, 2, 1), 7);
+    const absent = list.absent();
+    expect(absent.map(({ document, deleted }) => [document, deleted])).toEqual([
+      ['todo/00002', true],
+      ['todo/mine', false],
+    ]);
+    list.take(absent, 7);
+    expect(list.page('', 10).documents).toEqual(['todo/00000', 'todo/00001', 'todo/mine']);
+    expect(Array.from(list.moved(), ({ document }) => document).sort()).toEqual(['todo/00001', 'todo/00002']);
+    await list.store();
+    expect((await SpaceList.load('todo', store)).token).toBe(7);
+  });
+
   test('is asked for again from the start when a part of it is damaged', async () => {
     const storage = new MemoryStorage();
     const store = await open(storage);

@@ -34,6 +34,8 @@ export class SpaceList {
   readonly #dirty = new Set<number>();
   #token = 0;
   #storedToken = 0;
+  /** The server tells everything anew: what it has not told yet. Until it has, no token stands for the list. */
+  #untold: Set<string> | undefined;
   /** Ids in order, for paging; made when they are asked for. */
   #sorted: string[] | undefined;
   #storing: Promise<void> = Promise.resolve();
@@ -67,7 +69,23 @@ export class SpaceList {
   /** Takes in what the server says; returns what is new in it. */
   take(heads: readonly SpaceHead[], token: number): SpaceEntry[] {
     this.#token = token;
+    for (const { document } of heads) this.#untold?.delete(document);
     return heads.flatMap((head) => this.#set({ ...(this.get(head.document) ?? unfetched), ...head }));
+  }
+
+  /** The server begins to tell everything anew. */
+  restart(): void {
+    this.#untold = new Set(this.#shards.flatMap((shard) => [...shard.keys()]));
+  }
+
+  /** The server has told everything: how what it doesn't have is to stand in the list. What it never had stays. */
+  absent(): SpaceHead[] {
+    const untold = this.#untold ?? [];
+    this.#untold = undefined;
+    return Array.from(untold, (document) => {
+      const { head = 0, deleted = false } = this.get(document) ?? {};
+      return { document, ...nowhere, deleted: head > 0 || deleted };
+    });
   }
 
   /** A document is here that the server may not know. True when it is new. */
@@ -106,7 +124,7 @@ export class SpaceList {
    * @throws JoineryError as storage does; what was not stored is stored with the next call.
    */
   store(): Promise<void> {
-    const token = this.#token;
+    const token = this.#untold === undefined ? this.#token : 0;
     const stored = this.#storing.then(() => this.#store_(token));
     this.#storing = stored.catch(() => {});
     return stored;
@@ -188,11 +206,14 @@ export class SpaceList {
   }
 }
 
-/** The server has more of it than is stored here, or something else. */
+/** The server has more of it than is stored here, or something else, or has it no more. */
 export function hasMoved({ deleted, epoch, head, fetchedEpoch, fetched }: SpaceEntry): boolean {
+  if (deleted && epoch === nowhere.epoch) return fetched > 0;
   return !deleted && head > 0 && (epoch !== fetchedEpoch || head > fetched);
 }
 
+/** A document that a restored backup lacks. */
+const nowhere = { epoch: 0, head: 0, deleted: true };
 const unfetched = { fetchedEpoch: 0, fetched: 0 };
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });

@@ -12,11 +12,14 @@ import type { TabBody } from '../tabs/tab-message.ts';
 import { EngineDeletions } from './engine-deletions.ts';
 import { type EnginePort, errorData, type FromEngine, type ToEngine } from './messages.ts';
 import type { DocumentEffect, SessionDriver, SpaceEffect } from './session-driver.ts';
+import { pause } from './waiting.ts';
 
 /** Documents that are fetched at a time. */
 const fetchAtOnce = 16;
 /** What is learned of the lists is stored at most so often. */
 const storeDelay_ms = 500;
+/** A list that can't be read is tried again after so long. */
+const readRetry_ms = 1_000;
 /** A change that names more documents than this is told as "anything may have changed". */
 const toldLimit_count = 256;
 
@@ -47,13 +50,27 @@ export interface SpacesContext {
 interface OpenSpace {
   readonly handles: Set<number>;
   list: SpaceList | undefined;
-  loaded: Promise<SpaceList>;
+  /** Resolves when there is a list, or never will be. */
+  loaded: Promise<void>;
+  /** So many times it was begun to load it: the last one counts. */
+  loads: number;
   /** The session follows it. */
   follows: boolean;
   /** The list has everything that the server knows, as far as this is known. */
   complete: boolean;
   /** Moved, and not looked at yet. */
   readonly queue: Set<string>;
+  /** What the leader has told while the list was read. */
+  early: SpaceHead[] | undefined;
+  /** Another tab has opened it, and is to read what is stored when it is all that is known here. */
+  asked: boolean;
+}
+
+/** How far a document has come that is fetched. */
+interface Fetching {
+  epoch: number;
+  position: number;
+  caughtUp: boolean;
 }
 
 export class EngineSpaces {
@@ -61,7 +78,7 @@ export class EngineSpaces {
   readonly #spaces = new Map<string, OpenSpace>();
   readonly #handles = new Map<number, string>();
   /** Documents that are open to be fetched. */
-  readonly #fetching = new Set<string>();
+  readonly #fetching = new Map<string, Fetching>();
   /** Positions that documents have reached and that the lists don't know yet. */
   readonly #reached = new Map<string, { readonly epoch: number; readonly position: number }>();
   readonly #deletions: EngineDeletions;
@@ -109,7 +126,7 @@ export class EngineSpaces {
         this.#enter(message.space).handles.add(message.handle);
         this.#context.post({ type: 'spaces', spaces: this.open });
         this.refollow();
-        this.#tellWhenLoaded(message.handle, message.space);
+        this.#tell(this.#enter(message.space), undefined);
         break;
       case 'close-space': {
         const space = this.#handles.get(message.handle);
@@ -149,7 +166,7 @@ export class EngineSpaces {
       space.follows = false;
       space.queue.clear();
     }
-    for (const document of [...this.#fetching]) this.#fetched(document);
+    for (const document of [...this.#fetching.keys()]) this.#fetched(document);
   }
 
   /** A leader is there that doesn't know what this tab has open and wants. */
@@ -174,6 +191,15 @@ export class EngineSpaces {
       }
     }
     this.#pump();
+  }
+
+  /** Another tab has opened these: it reads what is stored, which may be behind what is known here. */
+  opened(spaces: readonly string[]): void {
+    for (const space of spaces) {
+      const entry = this.#spaces.get(space);
+      if (entry !== undefined) entry.asked = true;
+    }
+    this.#store();
   }
 
   /** A document was written here, or in another tab: the server may not know it yet. */
@@ -208,16 +234,31 @@ export class EngineSpaces {
       }
       return;
     }
+    const wasComplete = entry.complete;
     entry.complete = !effect.more;
     const { space, token, entries } = effect;
     const { list } = entry;
+    // All that there is comes anew; what doesn't, a restored backup lacks.
+    if (effect.restarted || list.token === 0) list.restart();
     // Of others nothing is stored here.
     const isHere = (document: string): boolean =>
       this.#context.isOpen(document) || list.get(document)?.deleted === false;
     const gone = entries.filter(({ document, deleted }) => deleted && isHere(document));
     this.#take(entry, entries, token);
-    this.#context.post({ type: 'space', space, token, complete: entry.complete, heads: entries });
+    const absent = effect.more ? [] : list.absent();
+    this.#take(
+      entry,
+      absent.filter(({ deleted }) => deleted),
+      token,
+    );
+    // What was written here may be here alone: each author brings back its own.
+    for (const { document } of absent) entry.queue.add(document);
+    const heads = [...entries, ...absent];
+    this.#context.post({ type: 'space', space, token, complete: entry.complete, heads });
     for (const { document } of gone) this.#remove(document);
+    for (const document of [...this.#fetching.keys()]) this.#checkFetched(document);
+    // What could not be fetched over an earlier connection.
+    if (entry.complete && !wasComplete) for (const { document } of list.moved()) entry.queue.add(document);
     this.#storeSoon();
     this.#pump();
   }
@@ -225,10 +266,16 @@ export class EngineSpaces {
   /** What a document has reached, and what became of its deletion. */
   observe(effect: DocumentEffect): void {
     const { document } = effect;
+    const fetching = this.#fetching.get(document);
     switch (effect.type) {
+      case 'subscribed':
+        if (fetching !== undefined) fetching.epoch = effect.epoch;
+        break;
       case 'snapshot':
       case 'envelopes':
         this.#reach(document, effect.epoch, effect.position);
+        if (fetching !== undefined) fetching.position = effect.position;
+        this.#checkFetched(document);
         break;
       case 'acknowledged':
         this.#reach(document, effect.epoch, effect.resume);
@@ -236,7 +283,8 @@ export class EngineSpaces {
       case 'caught-up': {
         const head = this.#spaces.get(spaceOf(document))?.list?.get(document);
         if (head !== undefined) this.#reach(document, head.epoch, effect.position);
-        this.#fetched(document);
+        if (fetching !== undefined) Object.assign(fetching, { position: effect.position, caughtUp: true });
+        this.#checkFetched(document);
         break;
       }
       case 'document-failed':
@@ -263,9 +311,11 @@ export class EngineSpaces {
     switch (message.type) {
       case 'space': {
         const entry = this.#spaces.get(message.space);
-        if (entry?.list === undefined || this.#context.leads) break;
+        if (entry === undefined || this.#context.leads) break;
         entry.complete = message.complete;
-        this.#take(entry, message.heads, message.token);
+        entry.early?.push(...message.heads);
+        if (message.heads.length === 0) entry.loaded = this.#load(message.space, entry);
+        else this.#take(entry, message.heads, message.token);
         break;
       }
       case 'delete':
@@ -280,38 +330,46 @@ export class EngineSpaces {
     const entry: OpenSpace = {
       handles: new Set(),
       list: undefined,
-      loaded: new Promise(() => {}),
+      loaded: Promise.resolve(),
+      loads: 0,
       follows: false,
       complete: false,
       queue: new Set(),
+      early: undefined,
+      asked: false,
     };
     this.#spaces.set(space, entry);
     entry.loaded = this.#load(space, entry);
     return entry;
   }
 
-  async #load(space: string, entry: OpenSpace): Promise<SpaceList> {
-    const { store } = this.#context;
-    try {
-      const [list, documents] = await Promise.all([SpaceList.load(space, store), store.documents()]);
-      for (const document of documents) if (spaceOf(document) === space) list.add(document);
-      // A later load has its own.
-      if (this.#spaces.get(space) === entry) entry.list = list;
-      this.refollow();
-      return list;
-    } catch (error) {
-      this.#failed(error);
-      throw asJoineryError(error, 'storage-failed');
+  async #load(space: string, entry: OpenSpace): Promise<void> {
+    const { environment, store } = this.#context;
+    entry.loads += 1;
+    const { loads } = entry;
+    entry.early = [];
+    const isWanted = (): boolean => !this.#stopped && this.#spaces.get(space) === entry && entry.loads === loads;
+    for (let isFirst = true; isFirst || isWanted(); isFirst = false) {
+      try {
+        const [list, documents] = await Promise.all([SpaceList.load(space, store), store.documents()]);
+        for (const document of documents) if (spaceOf(document) === space) list.add(document);
+        if (!isWanted()) return;
+        list.take(entry.early ?? [], list.token);
+        entry.early = undefined;
+        entry.list = list;
+        this.refollow();
+        if (entry.asked) this.#store();
+        this.#tell(entry, undefined);
+        return;
+      } catch (error) {
+        const failure = asJoineryError(error, 'storage-failed');
+        this.#failed(failure);
+        for (const handle of entry.handles) {
+          this.#context.port.post({ type: 'space-failed', handle, error: errorData(failure) });
+        }
+        await pause(environment, readRetry_ms);
+      }
     }
-  }
-
-  #tellWhenLoaded(handle: number, space: string): void {
-    const entry = this.#enter(space);
-    entry.loaded.then(
-      () => this.#tell(entry, undefined),
-      (error: unknown) =>
-        this.#context.port.post({ type: 'space-failed', handle, error: errorData(asJoineryError(error)) }),
-    );
   }
 
   async #list({ handle, request, after, limit }: SpaceRequest & { readonly type: 'list-space' }): Promise<void> {
@@ -348,11 +406,21 @@ export class EngineSpaces {
         queue.delete(document);
         const entry = list?.get(document);
         // What is open is kept up anyway.
-        if (entry === undefined || !hasMoved(entry) || this.#context.isOpen(document)) continue;
-        this.#fetching.add(document);
+        const isDue = entry !== undefined && (hasMoved(entry) || (entry.head === 0 && !entry.deleted));
+        if (!isDue || this.#context.isOpen(document)) continue;
+        this.#fetching.set(document, { epoch: 0, position: 0, caughtUp: false });
         this.#context.fetch(document);
       }
     }
+  }
+
+  /** The list may have heard of a commit before the document's followers do. */
+  #checkFetched(document: string): void {
+    const fetching = this.#fetching.get(document);
+    const head = this.#spaces.get(spaceOf(document))?.list?.get(document);
+    if (fetching?.caughtUp !== true) return;
+    const isBehind = head?.deleted === false && head.epoch === fetching.epoch && head.head > fetching.position;
+    if (!isBehind) this.#fetched(document);
   }
 
   /** There is nothing more to wait for. */
@@ -385,8 +453,14 @@ export class EngineSpaces {
 
   #store(): void {
     if (!this.#context.leads || this.#stopped) return;
-    for (const { list } of this.#spaces.values()) {
-      list?.store().catch((error: unknown) => {
+    for (const [space, entry] of this.#spaces) {
+      const { list } = entry;
+      const stored = (): void => {
+        if (!entry.asked || list === undefined) return;
+        entry.asked = false;
+        this.#context.post({ type: 'space', space, token: list.token, complete: entry.complete, heads: [] });
+      };
+      list?.store().then(stored, (error: unknown) => {
         this.#failed(error);
         this.#storeSoon();
       });
@@ -395,16 +469,21 @@ export class EngineSpaces {
 
   /** It is deleted, for ever. */
   #remove(document: string): void {
-    const entry = this.#spaces.get(spaceOf(document));
-    const { list } = entry ?? {};
-    if (entry !== undefined && list !== undefined) {
-      const { epoch, head } = list.get(document) ?? { epoch: 0, head: 0 };
-      this.#take(entry, [{ document, epoch, head, deleted: true }], list.token);
-      this.#storeSoon();
-    }
+    const entry = this.#context.leads ? this.#enter(spaceOf(document)) : this.#spaces.get(spaceOf(document));
+    // Also where nobody has the list open: it is not to stand there when somebody opens it offline.
+    if (entry?.list === undefined) entry?.loaded.then(() => this.#unlist(entry, document));
+    else this.#unlist(entry, document);
     this.#fetched(document);
     this.#gone.add(document);
     this.#removeStored().catch((error: unknown) => this.#failed(error));
+  }
+
+  #unlist(entry: OpenSpace, document: string): void {
+    const { list } = entry;
+    if (list === undefined) return;
+    const { epoch, head } = list.get(document) ?? { epoch: 0, head: 0 };
+    this.#take(entry, [{ document, epoch, head, deleted: true }], list.token);
+    if (this.#context.leads && !this.#stopped) list.store().catch((error: unknown) => this.#failed(error));
   }
 
   /** One after the other: there may be thousands. */

@@ -109,7 +109,10 @@ export class TabSession implements DocumentTabs {
           for (const document of documents) this.#host.documents.get(document)?.tabs.released();
         },
         spaces: (message) => this.#guard(() => this.#host.spaces?.receive(message)),
-        spacesHeld: () => this.#host.spaces?.refollow(),
+        spacesHeld: (opened) => {
+          this.#host.spaces?.refollow();
+          this.#host.spaces?.opened(opened);
+        },
         wiped: () => this.#host.wiped(),
         introduceSpaces: () => this.#host.spaces?.introduce(),
         wishes: (again) => this.#connectIfWanted(again),

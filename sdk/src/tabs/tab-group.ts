@@ -51,8 +51,8 @@ export interface TabGroupHost {
   wishes(again: boolean): void;
   /** Messages about spaces and deletions. */
   spaces(message: SpaceBody): void;
-  /** To the leader: what others have open of spaces has changed. */
-  spacesHeld(): void;
+  /** To the leader: what others have open of spaces has changed; `opened` is what one of them has told just now. */
+  spacesHeld(opened: readonly string[]): void;
   /** The user has signed out in another tab, which removes everything. */
   wiped(): void;
   /** There is another leader: it has to know what this tab has open of spaces. */
@@ -228,7 +228,7 @@ export class TabGroup {
     const { tab } = message;
     if (message.type === 'bye') {
       this.#host.released(this.#peers.remove(tab));
-      this.#host.spacesHeld();
+      this.#host.spacesHeld([]);
       this.#host.wishes(false);
       return;
     }
@@ -255,7 +255,7 @@ export class TabGroup {
         return;
       case 'spaces':
         this.#peers.holdSpaces(tab, message.spaces);
-        this.#host.spacesHeld();
+        this.#host.spacesHeld(message.spaces);
         return;
       case 'release':
         this.#host.released(message.documents.filter((document) => this.#peers.release(tab, document)));
@@ -293,7 +293,7 @@ export class TabGroup {
     this.#timer(() => {
       if (this.#leadership.isElected) {
         this.#host.released(this.#peers.expire());
-        this.#host.spacesHeld();
+        this.#host.spacesHeld([]);
         this.#host.wishes(false);
       } else if (!this.leads) this.#alive();
       this.#aliveLater();

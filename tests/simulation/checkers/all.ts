@@ -6,16 +6,17 @@ import { all, type MakeChecker } from './checker.ts';
 import { deletedDocumentsStay, deletionsKept, deletionsNeverEarly } from './deletions.ts';
 import { nothingPromisedLost, noWriteWithoutRight, receiptsNeverEarly, refusalSurfaces } from './promises.ts';
 import { boundsHold, quietAfterHealing } from './quiet.ts';
+import { listsAreInOrder, listsWhatIsThere } from './spaces.ts';
 import { causeBeforeEffect, deletedStaysDeleted, effectExactlyOnce, sameVersionSameState } from './state.ts';
 
 export const checkers = {
   sameVersionSameState,
-  quietAfterHealing,
+  quietAfterHealing: all(quietAfterHealing, listsWhatIsThere),
   nothingPromisedLost: all(nothingPromisedLost, deletionsKept),
   effectExactlyOnce,
   causeBeforeEffect,
   noWriteWithoutRight,
-  deletedStaysDeleted: all(deletedStaysDeleted, deletedDocumentsStay),
+  deletedStaysDeleted: all(deletedStaysDeleted, deletedDocumentsStay, listsAreInOrder),
   boundsHold,
   receiptsNeverEarly: all(receiptsNeverEarly, deletionsNeverEarly),
   refusalSurfaces,

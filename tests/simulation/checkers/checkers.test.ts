@@ -59,6 +59,7 @@ const settled = (pending: number): LogRecord => ({
 const deletion = (state: 'asked' | 'durable' | 'synced'): LogRecord => ({
   type: 'deletion',
   tab: 'a1',
+  life: 1,
   document: 'notes',
   state,
 });

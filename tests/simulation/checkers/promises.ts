@@ -1,6 +1,6 @@
 // Checkers of what apps are promised: receipts, durability, refusals that are told, rights that are kept.
 
-import type { EnvelopeRange, Operation } from '../log.ts';
+import type { EnvelopeRange, LogRecord, Operation } from '../log.ts';
 import type { Model } from '../model.ts';
 import type { MakeChecker } from './checker.ts';
 
@@ -34,6 +34,29 @@ const touches = (model: Model, ranges: readonly EnvelopeRange[], operation: Oper
           document === operation.document && agent === name.agent && from < name.to && to > name.from,
       ),
     );
+
+/** Operations that were at the server, also before a restored backup, when their document was deleted: they are gone with it. */
+class GoneWithDocuments {
+  readonly #model: Model;
+  readonly #committed = new Reached();
+  readonly #gone = new Set<number>();
+
+  constructor(model: Model) {
+    this.#model = model;
+  }
+
+  look(record: LogRecord): void {
+    if (record.type === 'committed') this.#committed.add(server, record);
+    if (record.type !== 'deleted') return;
+    for (const operation of this.#model.operations(record.document)) {
+      if (reaches(this.#model, this.#committed, server, operation)) this.#gone.add(operation.id);
+    }
+  }
+
+  has({ id }: Operation): boolean {
+    return this.#gone.has(id);
+  }
+}
 
 /** `durable`: on the device's disk, or at the server. `synced`: committed at the server. Not before. */
 export const receiptsNeverEarly: MakeChecker = (model) => {
@@ -69,22 +92,16 @@ export const nothingPromisedLost: MakeChecker = (model) => {
   const gone: EnvelopeRange[] = [];
   const stored = new Reached();
   const finals = new Map<string, ReadonlyMap<bigint, number>>();
-  const committed = new Reached();
-  /** What was at the server, also before a restored backup, when its document was deleted: it is gone with it. */
-  const deleted = new Set<number>();
+  const withDocuments = new GoneWithDocuments(model);
   let restored = false;
   return {
     look({ record }) {
+      withDocuments.look(record);
       if (record.type === 'write') operations.set(record.operation.id, record.operation);
       else if (record.type === 'destroyed' || record.type === 'surfaced') gone.push(record);
       else if (record.type === 'stored') stored.add(record.device, record);
       else if (record.type === 'restored') restored = true;
-      else if (record.type === 'committed') committed.add(server, record);
-      else if (record.type === 'deleted') {
-        for (const operation of model.operations(record.document)) {
-          if (reaches(model, committed, server, operation)) deleted.add(operation.id);
-        }
-      } else if (record.type === 'receipt') {
+      else if (record.type === 'receipt') {
         if (record.state === 'rejected') rejected.add(record.operation);
         else promised.set(record.operation, record.state);
       } else if (record.type === 'final' && record.where === server && record.version !== undefined) {
@@ -95,7 +112,8 @@ export const nothingPromisedLost: MakeChecker = (model) => {
     end() {
       for (const [id, state] of promised) {
         const operation = operations.get(id);
-        if (operation === undefined || rejected.has(id) || deleted.has(id) || model.isVoid(operation)) continue;
+        if (operation === undefined || rejected.has(id) || model.isVoid(operation)) continue;
+        if (withDocuments.has(operation)) continue;
         const { document, tab } = operation;
         if (model.has(finals.get(document) ?? new Map(), operation)) continue;
         // The author's disk never had it: a server that lost it in a restored backup can't get it back.
@@ -137,8 +155,10 @@ export const refusalSurfaces: MakeChecker = (model) => {
   const stored = new Reached();
   const operations: Operation[] = [];
   const finals = new Map<string, ReadonlyMap<bigint, number>>();
+  const withDocuments = new GoneWithDocuments(model);
   return {
     look({ record }) {
+      withDocuments.look(record);
       if (record.type === 'write') operations.push(record.operation);
       else if (record.type === 'refused' && !formal.has(record.code)) refused.push(record);
       else if (record.type === 'surfaced' || record.type === 'destroyed') told.push(record);
@@ -154,6 +174,7 @@ export const refusalSurfaces: MakeChecker = (model) => {
         if (rejected.has(operation.id) || model.isVoid(operation) || !touches(model, refused, operation)) continue;
         if (touches(model, told, operation)) continue;
         // It was asked for again when it was allowed.
+        if (withDocuments.has(operation)) continue;
         if (model.has(finals.get(operation.document) ?? new Map(), operation)) continue;
         const device = operation.tab.slice(0, 1);
         if (!reaches(model, stored, device, operation)) continue;

@@ -95,6 +95,12 @@ export class Database {
     return this.#deletedNow.has(document);
   }
 
+  /** The documents of a space. */
+  async listed(space: string): Promise<string[]> {
+    const { entries } = await this.#storage.changes({ space, after: 0, limit: Number.POSITIVE_INFINITY });
+    return entries.flatMap(({ document, deleted }) => (deleted ? [] : [document])).sort();
+  }
+
   /** Whether a backup was ever made. */
   get hasBackup(): boolean {
     return this.#backup !== undefined;

@@ -8,8 +8,10 @@ import type { CounterDocument } from '../../../sdk/src/documents/counter.ts';
 import type { DocumentHandle } from '../../../sdk/src/documents/document.ts';
 import type { Receipt } from '../../../sdk/src/documents/receipt.ts';
 import type { TextDocument } from '../../../sdk/src/documents/text.ts';
+import type { Space, SpacePage } from '../../../sdk/src/spaces/space.ts';
 import { inlineEngine } from '../../../sdk/src/worker/inline-engine.ts';
 import type { EditKind } from '../choices.ts';
+import { space } from '../choices.ts';
 import type { EnvelopeRange, Log } from '../log.ts';
 import { type Change, type Model, tokensOf } from '../model.ts';
 import { roll, stream } from '../random.ts';
@@ -61,6 +63,8 @@ interface Plan {
   run(): Receipt;
 }
 
+/** Documents of a page: a list has several. */
+const pageSize = 2;
 const keys = ['title', 'colour', 'owner'];
 
 export class Tab {
@@ -72,6 +76,7 @@ export class Tab {
   #client: Client | undefined;
   #environment: TabEnvironment | undefined;
   #closing = false;
+  #space: Space | undefined;
   /** What is to be done when it has closed. */
   #closed: (() => void)[] = [];
 
@@ -159,6 +164,7 @@ export class Tab {
       gone: false,
     };
     this.#open.set(id, handles);
+    this.#world.log.add({ type: 'opened', tab: this.name, document: id });
     // Told within the call that makes the early writes.
     handles.whole.subscribe(() => {
       this.#makeEarly(id, handles);
@@ -173,15 +179,56 @@ export class Tab {
     for (const handle of [handles.whole, handles.text, handles.counter]) handle.close();
   }
 
+  followSpace(): void {
+    if (this.#client !== undefined && !this.#closing) this.#space ??= this.#client.space(space);
+  }
+
+  unfollowSpace(): void {
+    if (this.#environment?.frozen === true) return;
+    this.#space?.close();
+    this.#space = undefined;
+  }
+
+  /** Whether the list is whole, as far as the tab knows, and how long it is. */
+  get listed(): { readonly complete: boolean; readonly size: number } | undefined {
+    return this.#space;
+  }
+
+  /** Goes through the list as an app does, in small pages; undefined when it doesn't come to its end. */
+  async list(): Promise<readonly string[] | undefined> {
+    const client = this.#client;
+    const environment = this.#environment;
+    if (client === undefined || this.#closing || environment?.alive !== true || environment.frozen) return undefined;
+    const life = this.#lives;
+    const opened = client.space(space);
+    const documents: string[] = [];
+    try {
+      for (let after: string | undefined = ''; after !== undefined; ) {
+        const page: SpacePage = await opened.page({ after, limit: pageSize });
+        documents.push(...page.documents);
+        after = page.next;
+      }
+      opened.close();
+    } catch (error) {
+      const { code } = asJoineryError(error);
+      if (code !== 'closed' && !code.startsWith('storage-')) this.#fault(`the list can't be read: ${code}`);
+      return undefined;
+    }
+    if (!environment.alive) return undefined;
+    this.#world.log.add({ type: 'listed', where: this.name, life, documents });
+    return documents;
+  }
+
   /** Asks for a deletion as an app does. */
   deleteDocument(id: string): void {
     const client = this.#client;
     const environment = this.#environment;
     if (client === undefined || this.#closing || environment?.alive !== true || environment.frozen) return;
+    const life = this.#lives;
     const tell = (state: 'asked' | 'durable' | 'synced' | 'refused', code?: string): void => {
       if (!environment.alive || code === 'closed') return;
       const why = code === undefined ? {} : { code };
-      this.#world.log.add({ type: 'deletion', tab: this.name, document: id, state, ...why });
+      this.#world.log.add({ type: 'deletion', tab: this.name, life, document: id, state, ...why });
     };
     tell('asked');
     const { durable, synced } = client.deleteDocument(id);
@@ -265,6 +312,7 @@ export class Tab {
     this.#environment = undefined;
     this.#client = undefined;
     this.#closed = [];
+    this.#space = undefined;
     this.#open.clear();
   }
 

@@ -86,6 +86,7 @@ export class World {
           tab.start();
           tab.client?.connect();
           for (const document of documents) tab.openDocument(document);
+          if (this.#features.has('spaces')) tab.followSpace();
         });
       }
     }
@@ -102,6 +103,15 @@ export class World {
         break;
       case 'release':
         this.#tab(action.tab).releaseDocument(action.document);
+        break;
+      case 'follow':
+        this.#tab(action.tab).followSpace();
+        break;
+      case 'unfollow':
+        this.#tab(action.tab).unfollowSpace();
+        break;
+      case 'list':
+        void this.#tab(action.tab).list();
         break;
       case 'delete':
         this.#tab(action.tab).deleteDocument(action.document);

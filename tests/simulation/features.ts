@@ -6,8 +6,7 @@
  * out which. None is to be called covered before it is on.
  *
  * What makes unsynced writes anew is drawn only together with `leaders`: without, the two tabs on one disk have a session
- * each and don't hear of one another, and one may show for a moment what the other has made anew. For the same reason no
- * profile is cloned with it: both copies make the writes anew, and the effect is there twice.
+ * each and don't hear of one another, and one may show for a moment what the other has made anew.
  */
 export const features = {
   /** Tabs of a device share one storage, elect a leader by a lock and talk over a channel. */
@@ -24,8 +23,13 @@ export const features = {
   restores: true,
   /** Documents are deleted by any tab at any moment. An app closes a document when it hears that it was deleted. */
   deletions: true,
-  /** Some documents belong to a space that tabs follow, and most of those are open nowhere. */
+  /** Some documents belong to a space that tabs follow, and most of those are open nowhere. No frame is lost unnoticed. */
   spaces: true,
+  /**
+   * Profiles are cloned also where unsynced writes are made anew. A copy can't be told from a device that crashed between the
+   * closing of its agents and its swap, so both make them anew: of what was written before, each copy's is there once.
+   */
+  clones: true,
 } as const satisfies Readonly<Record<string, boolean>>;
 
 export type Feature = keyof typeof features;

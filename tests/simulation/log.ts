@@ -50,6 +50,8 @@ export type LogRecord =
       /** What of it did not come through. */
       readonly rejected: readonly { readonly from: number; readonly to: number }[];
     }
+  /** Everything that is stored on one device is on another one as well. */
+  | { readonly type: 'cloned'; readonly from: string; readonly to: string }
   /** A document begins anew: one agent's operations stand for everything that the version covers. */
   | {
       readonly type: 'trimmed';

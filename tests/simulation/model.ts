@@ -27,6 +27,8 @@ export interface Violation {
 
 interface Write {
   readonly operation: Operation;
+  /** A cloned profile has made it anew as well. */
+  readonly isCopied?: boolean;
   readonly token: string | undefined;
   /** It may not have come through. */
   readonly isPart: boolean;
@@ -36,6 +38,8 @@ interface Write {
 
 interface Inserted {
   readonly token: string;
+  /** So often it may be there. */
+  readonly most?: number;
   readonly left?: string;
   readonly right?: string;
   /** It may not have come through. */
@@ -83,6 +87,8 @@ interface Covered {
   /** See `Alias`. */
   readonly restoredBy?: string | undefined;
   readonly isAstray?: boolean;
+  /** So many copies of a profile have made it anew, and are covered. */
+  readonly copies: number;
 }
 
 /**
@@ -124,6 +130,10 @@ export class Model {
   readonly #ownNames = new Map<Operation, readonly Name[]>();
   readonly #void = new Set<Operation>();
   readonly #aliases = new Map<Operation, readonly Alias[]>();
+  /** Agent → the device that stored what it wrote. */
+  readonly #deviceOf = new Map<bigint, string>();
+  /** What was written on a device before it was cloned. */
+  readonly #cloned = new Set<Operation>();
   #isRestored = false;
   /** Documents that a restored backup has taken back to before a trim. */
   readonly #undone = new Set<string>();
@@ -141,6 +151,25 @@ export class Model {
       if (change.type === 'add') this.#elementOf.set(change.element, change.element);
       if (change.type === 'change') this.#elementOf.set(change.token, change.element);
     }
+  }
+
+  /** Takes note that two devices have the same log from here on. */
+  clone({ from }: { readonly from: string }): void {
+    for (const operations of this.#documents.values()) {
+      for (const operation of operations) if (operation.tab.startsWith(from)) this.#cloned.add(operation);
+    }
+  }
+
+  /** Takes note of who stored it first. */
+  store({ agent, device }: { readonly agent: bigint; readonly device: string }): void {
+    if (!this.#deviceOf.has(agent)) this.#deviceOf.set(agent, device);
+  }
+
+  /** How many copies of a profile have made the operation anew in what is covered: each for itself, and once. */
+  #copies(operation: Operation, version: Version): number {
+    if (!this.#cloned.has(operation)) return 1;
+    const names = this.namesOf(operation).filter((name) => name.to > name.from && covers(version, name));
+    return Math.max(1, new Set(names.map(({ agent }) => this.#deviceOf.get(agent) ?? agent)).size);
   }
 
   /** Takes note that operations have other names as well. */
@@ -266,12 +295,13 @@ export class Model {
     const covered: Covered[] = [];
     for (const operation of this.operations(document)) {
       const isOriginal = covers(version, operation);
-      if (isOriginal) covered.push({ operation, isOriginal, isPart: false });
+      const copies = this.#copies(operation, version);
+      if (isOriginal) covered.push({ operation, isOriginal: copies === 1, isPart: false, copies });
       else {
         const alias = this.#aliases.get(operation)?.find((name) => name.to > name.from && covers(version, name));
         if (alias !== undefined) {
           const { isPart, restoredBy, isAstray } = alias;
-          covered.push({ operation, isOriginal, isPart, restoredBy, isAstray });
+          covered.push({ operation, isOriginal, isPart, restoredBy, isAstray, copies });
         }
       }
     }
@@ -315,9 +345,10 @@ export class Model {
       for (const change of one.operation.changes) if (change.type === 'insert') makers.set(change.token, one);
     }
     for (const one of covered) {
-      const { operation, isOriginal, isPart, isAstray = false } = one;
+      const { operation, isOriginal, isPart, isAstray = false, copies: most } = one;
       for (const change of operation.changes) {
-        if (change.type === 'insert') inserted.push({ ...(isOriginal ? change : { token: change.token }), isPart });
+        if (change.type === 'insert')
+          inserted.push({ ...(isOriginal ? change : { token: change.token }), isPart, most });
         else if (change.type === 'erase') {
           erased.add(change.token, isPart || isAstray || mayHaveMissed(one, makers.get(change.token)));
         }
@@ -335,15 +366,17 @@ export class Model {
       for (const change of one.operation.changes) if (change.type === 'add') makers.set(change.element, one);
     }
     for (const one of covered) {
-      const { operation, isOriginal, isPart, isAstray = false } = one;
+      const { operation, isOriginal, isPart, isAstray = false, copies: most } = one;
+      const isCopied = most > 1;
       for (const change of operation.changes) {
         if (change.type === 'add') {
           const token = change.element;
-          added.push({ ...(isOriginal ? { ...change, token } : { token }), isPart });
-          append(writes, token, { operation, token, isPart: false });
+          added.push({ ...(isOriginal ? { ...change, token } : { token }), isPart, most });
+          append(writes, token, { operation, token, isPart: false, isCopied });
         } else if (change.type === 'remove') {
           removed.add(change.element, isPart || isAstray || mayHaveMissed(one, makers.get(change.element)));
-        } else if (change.type === 'change') append(writes, change.element, { operation, token: change.token, isPart });
+        } else if (change.type === 'change')
+          append(writes, change.element, { operation, token: change.token, isPart, isCopied });
       }
     }
     const elements: string[] = [];
@@ -378,14 +411,26 @@ function checkSequence(
   removed: Removals,
 ): Violation | undefined {
   const place = new Map<string, number>();
+  const copied = new Map(inserted.map(({ token, most = 1 }) => [token, most]));
+  const shownTimes = new Map<string, number>();
   for (const [index, token] of shown.entries()) {
-    if (place.has(token)) return { property: 'effectExactlyOnce', message: `${what} shows ${token} twice` };
+    const times = (shownTimes.get(token) ?? 0) + 1;
+    const most = copied.get(token) ?? 1;
+    if (times > most) return { property: 'effectExactlyOnce', message: `${what} shows ${token} ${times} times` };
+    shownTimes.set(token, times);
+    // Of several it is not known which one is between the neighbours, and which one was deleted.
+    if (most > 1) continue;
     place.set(token, index);
     if (removed.sure.has(token))
       return { property: 'deletedStaysDeleted', message: `${what} shows ${token}, which was deleted` };
   }
   let expected = 0;
-  for (const { token, left, right, isPart } of inserted) {
+  for (const { token, left, right, isPart, most = 1 } of inserted) {
+    const times = shownTimes.get(token) ?? 0;
+    if (most > 1 && (times > 0 || isPart || removed.possible.has(token))) {
+      expected += times;
+      continue;
+    }
     const index = place.get(token);
     if (index === undefined) {
       if (isPart || removed.possible.has(token)) continue;
@@ -406,15 +451,18 @@ function checkSequence(
 
 function checkCounter(covered: readonly Covered[], value: number): Violation | undefined {
   let sum = 0;
+  /** What copies may add. */
+  let more = 0;
   let uncertain = false;
-  for (const { operation, isPart } of covered) {
+  for (const { operation, isPart, copies } of covered) {
     for (const change of operation.changes) {
       if (change.type !== 'count') continue;
       sum += change.amount;
+      more += change.amount * (copies - 1);
       uncertain ||= isPart;
     }
   }
-  if (sum === value || (uncertain && value < sum)) return undefined;
+  if ((value >= sum || uncertain) && value <= sum + more) return undefined;
   return { property: 'effectExactlyOnce', message: `the counter is ${value}, its increments sum up to ${sum}` };
 }
 
@@ -424,9 +472,12 @@ function checkFields(
   follows: Follows,
 ): Violation | undefined {
   const writes = new Map<string, Write[]>();
-  for (const { operation, isPart, restoredBy } of covered) {
+  for (const { operation, isPart, restoredBy, copies } of covered) {
+    const isCopied = copies > 1;
     for (const change of operation.changes) {
-      if (change.type === 'set') append(writes, change.key, { operation, token: change.token, isPart, restoredBy });
+      if (change.type === 'set') {
+        append(writes, change.key, { operation, token: change.token, isPart, restoredBy, isCopied });
+      }
     }
   }
   for (const [key, list] of writes) {
@@ -449,6 +500,8 @@ function checkRegister(
   if (value === undefined && writes.every(({ isPart }) => isPart)) return undefined;
   const last = writes.filter(
     (write) =>
+      // What one copy has made anew was written on nothing of the other's.
+      write.isCopied ||
       !writes.some(
         (other) =>
           !other.isPart &&

@@ -245,9 +245,9 @@ export function planRun(seed: number, given?: readonly Feature[]): Run {
       for (const action of ending.actions) choices.push({ at_ms: then_ms, ...action });
     }
   }
-  // See features.ts: what is made anew on a device and on its clone is there twice.
+  // See features.ts.
   const isReplaying = on.some((feature) => replaying.has(feature));
-  const isFit = (choice: Choice): boolean => !(isReplaying && choice.do === 'clone');
+  const isFit = (choice: Choice): boolean => !(isReplaying && !on.includes('clones') && choice.do === 'clone');
   return { seed, features: on, choices: inOrder(choices.filter(isFit)) };
 }
 

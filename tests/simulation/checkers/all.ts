@@ -47,6 +47,8 @@ export class Watch {
       else if (record.type === 'replayed') model.replay(record);
       else if (record.type === 'trimmed') model.trim(record);
       else if (record.type === 'restored') model.restore(record);
+      else if (record.type === 'cloned') model.clone(record);
+      else if (record.type === 'stored') model.store(record);
       for (const [name, checker] of this.#checkers) this.#note(name, checker.look(entry));
     });
   }

@@ -64,6 +64,7 @@ const deletion = (state: 'asked' | 'durable' | 'synced'): LogRecord => ({
   state,
 });
 const deleted: LogRecord = { type: 'deleted', document: 'notes' };
+const lastListed = (where: string, ...documents: string[]): LogRecord => ({ type: 'last-listed', where, documents });
 const undone: LogRecord = { type: 'restored', undoneTrims: [], undoneDeletions: ['notes'] };
 
 const insert = write(1, 0, 1, [{ type: 'insert', token: '<1>' }]);
@@ -152,6 +153,22 @@ test.each<[CheckerName, string, LogRecord[]]>([
       state(2, { items: ['e1'] }),
     ],
   ],
+  [
+    'quietAfterHealing',
+    'a list that lacks a document',
+    [...rest, lastListed('server', 'home/1'), lastListed('a1'), final('server', {})],
+  ],
+  [
+    'quietAfterHealing',
+    'a list with a document that nobody has',
+    [...rest, lastListed('server'), lastListed('a1', 'home/1'), final('server', {})],
+  ],
+  ['deletedStaysDeleted', 'a list out of order', [{ type: 'listed', where: 'a1', documents: ['home/2', 'home/1'] }]],
+  [
+    'deletedStaysDeleted',
+    'a list with what the tab has deleted',
+    [deletion('asked'), deletion('durable'), { type: 'listed', where: 'a1', life: 1, documents: ['notes'] }],
+  ],
   ['deletedStaysDeleted', 'a write to a deleted document', [insert, deletion('asked'), deleted, committed]],
   ['deletedStaysDeleted', 'a deletion of nobody', [deleted]],
   [
@@ -213,6 +230,30 @@ test('what was at the server is gone with its document, and a restored backup ma
   expect(failureOf([...known, ...back])).toBe('deletedStaysDeleted');
   const another: LogRecord = { type: 'restored', undoneTrims: [], undoneDeletions: [] };
   expect(failureOf([...known, another, ...back])).toBe('deletedStaysDeleted');
+});
+
+test('each copy of a profile may make anew, once, what was written before it was cloned', () => {
+  const again = (into: bigint, device: string): LogRecord[] => [
+    {
+      ...{ type: 'replayed', agent, from: 0, to: 1, into: { agent: into, from: 0, to: 1 }, names: [1], rejected: [] },
+    } as LogRecord,
+    { type: 'stored', device, document: 'notes', agent: into, from: 0, to: 1 },
+  ];
+  const shows = (text: string, counter: number, ...agents: bigint[]): LogRecord =>
+    ({ ...state(1, { text, counter }), version: new Map(agents.map((one) => [one, 1])) }) as LogRecord;
+  const made = write(1, 0, 1, [
+    { type: 'insert', token: '<1>' },
+    { type: 'count', amount: 5 },
+  ]);
+  const cloned: LogRecord = { type: 'cloned', from: 'a', to: 'd' };
+  const both = [...again(3n, 'a'), ...again(4n, 'd')];
+  expect(failureOf([made, stored, cloned, ...both, shows('<1><1>', 10, 3n, 4n), ...rest])).toBeUndefined();
+  expect(failureOf([made, stored, ...both, shows('<1><1>', 10, 3n, 4n)])).toBe('effectExactlyOnce');
+  expect(failureOf([made, stored, cloned, ...both, shows('<1><1><1>', 10, 3n, 4n)])).toBe('effectExactlyOnce');
+  expect(failureOf([made, stored, cloned, ...both, shows('<1><1>', 15, 3n, 4n)])).toBe('effectExactlyOnce');
+  // One of them makes it anew twice.
+  const twice = [...again(3n, 'a'), ...again(5n, 'a')];
+  expect(failureOf([made, stored, cloned, ...twice, shows('<1><1>', 10, 3n, 5n)])).toBe('effectExactlyOnce');
 });
 
 test('what one device deletes of another one’s may be missed only where both brought it back', () => {

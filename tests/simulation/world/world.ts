@@ -225,6 +225,7 @@ export class World {
     // Onto a device in use it would destroy what that one has promised.
     if (to !== spareDevice || this.#cloned.has(to)) return;
     this.#cloned.add(to);
+    this.#log.add({ type: 'cloned', from: from.name, to });
     this.#device(to).disk.copyFrom(from.disk);
     for (const tab of tabsOf(to)) this.#tab(tab).start();
   }

@@ -397,7 +397,7 @@ export const planted = [
         file: 'sdk/src/sync/replacing.ts',
         find: '      this.#committed = await store.swap(document, {',
         replace:
-          '      await new Promise((resolve) => this.#context.environment.timer(() => resolve(undefined), 200));\n      this.#committed = await store.swap(document, {',
+          '      await new Promise((resolve) => this.#context.environment.timer(() => resolve(undefined), 2_000));\n      this.#committed = await store.swap(document, {',
       },
     ],
   },

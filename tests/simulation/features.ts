@@ -23,7 +23,7 @@ export const features = {
   restores: true,
   /** Documents are deleted by any tab at any moment. An app closes a document when it hears that it was deleted. */
   deletions: true,
-  /** Some documents belong to a space that tabs follow, and most of those are open nowhere. No frame is lost unnoticed. */
+  /** Some documents belong to a space that tabs follow, and most of those are open nowhere. */
   spaces: true,
   /**
    * Profiles are cloned also where unsynced writes are made anew. A copy can't be told from a device that crashed between the

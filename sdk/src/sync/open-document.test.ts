@@ -30,7 +30,7 @@ function setUp() {
     awake: new AwakeDocuments(1),
     post: (message: ToEngine) => posted.push(message),
     now: () => environment.now(),
-    clock: () => ({ serverTime_ms: now_ms(), offset_ms: 0, sets_ms: [] }),
+    clock: () => ({ serverTime_ms: environment.now(), offset_ms: 0, sets_ms: [] }),
     pendingChanged: () => {},
     trapped: () => {},
   };

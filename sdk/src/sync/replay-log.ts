@@ -99,7 +99,7 @@ export class Replays {
   readonly #from: Replica;
   readonly #clock: ClockState | undefined;
   readonly #options: ReplayOptions;
-  #correction_ms: number | undefined;
+  #correction_ms = 0;
   #current: Replay;
 
   constructor(into: Replica, from: Replica, clock: ClockState | undefined, options: ReplayOptions) {
@@ -107,7 +107,7 @@ export class Replays {
     this.#from = from;
     this.#clock = clock;
     this.#options = options;
-    this.#current = into.beginReplay(from, options);
+    this.#current = this.#begin(options.mapping);
   }
 
   get current(): Replay {
@@ -119,17 +119,20 @@ export class Replays {
    * what others wrote on top of it was above them: after a restored backup it comes back as it was.
    */
   at({ clockOffset_ms, acknowledged }: Pick<StoredEnvelope, 'clockOffset_ms'> & { acknowledged?: boolean }): Replay {
-    const clock = this.#clock;
-    const correction_ms = acknowledged ? undefined : correctionOf(clockOffset_ms, clock);
-    // What is kept as it is must still come above what it overwrote, which may have been put right before it.
-    const next = correction_ms ?? (this.#correction_ms === undefined ? undefined : 0);
-    if (clock === undefined || isSame(this.#correction_ms, next)) return this.#current;
-    this.#correction_ms = next;
+    const correction_ms = (acknowledged ? undefined : correctionOf(clockOffset_ms, this.#clock)) ?? 0;
+    if (Math.abs(correction_ms - this.#correction_ms) < sameOffset_ms) return this.#current;
+    this.#correction_ms = correction_ms;
     const mapping = this.#current.mapping();
     this.#current.free();
-    const given = next === undefined ? undefined : { serverTime_ms: clock.serverTime_ms, correction_ms: next };
-    this.#current = this.#into.beginReplay(this.#from, { ...this.#options, mapping, clock: given });
+    this.#current = this.#begin(mapping);
     return this.#current;
+  }
+
+  /** What needs no correction must still come above what it overwrote: that may have been put right, also by an earlier replay. */
+  #begin(mapping: Uint8Array | undefined): Replay {
+    const [clock, correction_ms] = [this.#clock, this.#correction_ms];
+    const rule = clock && { serverTime_ms: clock.serverTime_ms, correction_ms };
+    return this.#into.beginReplay(this.#from, { ...this.#options, mapping, clock: rule });
   }
 
   free(): void {
@@ -197,11 +200,6 @@ export function correctionOf(written_ms: number | undefined, clock: ClockState |
   const possible_ms = [0, ...clock.sets_ms].map((set_ms) => measured_ms - set_ms);
   const correction_ms = possible_ms.reduce((least, one) => (Math.abs(one) < Math.abs(least) ? one : least));
   return clock.refused || Math.abs(correction_ms) > clockTolerance_ms ? correction_ms : undefined;
-}
-
-function isSame(a: number | undefined, b: number | undefined): boolean {
-  if (a === undefined || b === undefined) return a === b;
-  return Math.abs(a - b) < sameOffset_ms;
 }
 
 /** What parts of an envelope would have changed, as far as it can be read: nothing says more than the envelope itself. */

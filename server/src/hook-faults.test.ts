@@ -69,22 +69,34 @@ describe('an accept hook', () => {
 });
 
 describe('an acceptDeletion hook', () => {
-  it('that refuses with a code that can’t be sent refuses all the same', async () => {
-    const codes = [...badCodes.slice(0, -1), ...hostile()];
-    const count = codes.length;
+  it('that refuses with a code that can’t be sent, or means something else, refuses all the same', async () => {
+    const codes = [...badCodes];
     const acceptDeletion = () => {
-      const code = codes.shift();
-      throw codes.length >= hostile().length ? new JoineryError(code as string, 'No.') : code;
+      throw new JoineryError(codes.shift() as string, 'No.');
     };
     const client = world.client(world.node(storage, { acceptDeletion })).connect();
     client.write(add(1));
     await world.run(1_000);
-    for (let asked = 0; asked < count; asked += 1) {
+    for (let asked = 0; asked < badCodes.length; asked += 1) {
       client.run(client.session.handleDeleteDocument('notes', world.now));
       await world.run(1_000);
     }
-    expect([client.seen('deletion-refused').length, client.seen('document-deleted').length]).toEqual([count, 0]);
-    expect(links(client)).toBe(1);
+    expect(client.seen('deletion-refused').map(({ error }) => error.code)).toEqual(badCodes.map(() => 'validation'));
+    expect([client.seen('document-deleted').length, links(client)]).toEqual([0, 1]);
+  });
+
+  it('that throws what is no error is asked again, and holds up nothing', async () => {
+    const thrown = hostile();
+    const acceptDeletion = () => {
+      if (thrown.length > 0) throw thrown.shift();
+    };
+    const client = world.client(world.node(storage, { acceptDeletion })).connect();
+    client.write(add(1));
+    await world.run(1_000);
+    client.run(client.session.handleDeleteDocument('notes', world.now));
+    await world.run(300_000);
+    expect([client.seen('deletion-refused').length, client.seen('document-deleted').length]).toEqual([0, 1]);
+    expect([thrown.length, links(client)]).toEqual([0, 1]);
   });
 });
 

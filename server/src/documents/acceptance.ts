@@ -71,15 +71,20 @@ export async function askAcceptance(
     await inTime(environment, () => accept(change));
     return undefined;
   } catch (error) {
-    const typed = asJoineryError(error);
-    if (typed !== error) report(error);
-    const { code, message } = typed;
-    if (isSendableCode(code) && !reserved.has(code)) return { type: 'refuse', code, message, missing: undefined };
-    report(error);
-    return { type: 'refuse', code: 'validation', message, missing: undefined };
+    const { code, message } = refusalOf(error, report);
+    return { type: 'refuse', code, message, missing: undefined };
   } finally {
     open = false;
   }
+}
+
+/** What a hook has thrown as it can be told: by mistake, to be tried again; with a code that means something else, a refusal. */
+export function refusalOf(error: unknown, report: (error: unknown) => void): JoineryError {
+  const typed = asJoineryError(error);
+  if (typed !== error) report(error);
+  if (isSendableCode(typed.code) && !reserved.has(typed.code)) return typed;
+  report(error);
+  return new JoineryError('validation', typed.message, { cause: error });
 }
 
 function inTime(environment: ServerEnvironment, run: () => void | Promise<void>): Promise<void> {

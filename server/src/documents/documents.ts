@@ -15,7 +15,7 @@ import {
   type Storage,
   type StoredSnapshot,
 } from '../storage/storage.ts';
-import type { Accept } from './acceptance.ts';
+import { type Accept, refusalOf } from './acceptance.ts';
 import { Committer } from './committer.ts';
 import { DocumentMoved, type Follower, LiveDocument } from './live-document.ts';
 import { News } from './news.ts';
@@ -239,7 +239,11 @@ export class Documents {
    * @throws JoineryError what the host refuses with, a storage error, or `server-closing`
    */
   async delete(id: string, user: string): Promise<void> {
-    await this.#options.acceptDeletion?.({ document: id, user });
+    try {
+      await this.#options.acceptDeletion?.({ document: id, user });
+    } catch (error) {
+      throw refusalOf(error, this.#options.report);
+    }
     await this.#alone(id, async (document) => {
       if (!(await this.#storage.delete(id))) return;
       this.#end(document, documentDeleted(id));

@@ -373,14 +373,13 @@ export const planted = [
     transforms: [
       {
         file: 'sdk/src/spaces/space-list.ts',
-        find: 'await Promise.all(dirty.map((shard) => this.#store.writeValue(this.#key(shard), this.#encodeShard(shard))));',
-        replace:
-          'const late = this.late ?? [];\n      this.late = dirty;\n      await Promise.all(late.map((shard) => this.#store.writeValue(this.#key(shard), this.#encodeShard(shard))));',
+        find: 'dirty.map(async (shard) => {',
+        replace: '(this.late ?? []).map(async (shard) => {',
       },
       {
         file: 'sdk/src/spaces/space-list.ts',
-        find: 'encodeToken(token, counts));',
-        replace: 'encodeToken(token, counts.map(() => 0)));',
+        find: 'await this.#keepNewer(undefined, token, this.#standing);',
+        replace: 'await this.#keepNewer(undefined, token, []);\n      this.late = dirty;',
       },
     ],
   },

@@ -93,10 +93,10 @@ describe('a space’s list', () => {
     let failure: Error | undefined;
     const list = await SpaceList.load('todo', {
       readValue: (key) => store.readValue(key),
-      writeValue: async (key, value) => {
+      changeValue: async (key, change) => {
         if (failure !== undefined && key.includes('token')) throw failure;
         written.push(key);
-        await store.writeValue(key, value);
+        return await store.changeValue(key, change);
       },
     });
     list.take(heads(3), 5);
@@ -110,5 +110,75 @@ describe('a space’s list', () => {
     await list.store();
     const again = await SpaceList.load('todo', store);
     expect([again.token, again.get('todo/00001')?.head]).toEqual([6, 2]);
+  });
+
+  test('of two tabs that store it, keeps what the newer one knows, also of the other’s', async () => {
+    const store = await open();
+    const first = await SpaceList.load('todo', store);
+    first.take(heads(3), 5);
+    await first.store();
+    const second = await SpaceList.load('todo', store);
+    second.take(heads(3, 2), 6);
+    await second.store();
+    // The first one wakes, stores what it had not, and is frozen again.
+    for (const { document } of heads(3)) first.fetched(document, 1, 1);
+    await first.store();
+    second.take([{ document: 'todo/other', epoch: 1, head: 1, deleted: false }], 7);
+    await second.store();
+    const again = await SpaceList.load('todo', store);
+    expect([again.token, again.get('todo/00001')?.head]).toEqual([7, 2]);
+    // It is told the same at last: what it had to leave is stored with that.
+    first.take(heads(3, 2), 6);
+    first.take(heads(1, 1, 9), 8);
+    await first.store();
+    const last = await SpaceList.load('todo', store);
+    expect([last.token, last.get('todo/00001')]).toMatchObject([8, { head: 2, fetched: 1 }]);
+  });
+
+  test('stores a deletion again that it knew before the server told of it: another tab did not', async () => {
+    const store = await open();
+    const first = await SpaceList.load('todo', store);
+    first.take(heads(1), 5);
+    await first.store();
+    const second = await SpaceList.load('todo', store);
+    const deletion = { document: 'todo/00000', epoch: 1, head: 1, deleted: true };
+    first.take([deletion], 5);
+    await first.store();
+    second.fetched('todo/00000', 1, 1);
+    await second.store();
+    first.take([deletion], 6);
+    await first.store();
+    const again = await SpaceList.load('todo', store);
+    expect([again.token, again.size]).toEqual([6, 0]);
+  });
+
+  test('is told again from where a write was lost', async () => {
+    const storage = new MemoryStorage();
+    const store = await open(storage);
+    const list = await SpaceList.load('todo', store);
+    list.take(heads(3), 5);
+    await list.store();
+    const { values } = storage.area(namespace);
+    const before = new Map(values);
+    list.take(heads(3, 2), 9);
+    await list.store();
+    for (const [key, value] of before) if (!key.includes('token')) values.set(key, value);
+    expect((await SpaceList.load('todo', store)).token).toBe(5);
+  });
+
+  test('stays as it was in storage while the server tells everything anew', async () => {
+    const store = await open();
+    const list = await SpaceList.load('todo', store);
+    list.take(heads(3), 5);
+    expect(await list.store()).toBe(true);
+    list.restart();
+    list.take(heads(2, 3), 106);
+    expect(await list.store()).toBe(false);
+    const meanwhile = await SpaceList.load('todo', store);
+    expect([meanwhile.token, meanwhile.get('todo/00000')?.head]).toEqual([5, 1]);
+    list.take(list.absent(), 107);
+    expect(await list.store()).toBe(true);
+    const again = await SpaceList.load('todo', store);
+    expect([again.token, again.size, again.get('todo/00000')?.head]).toEqual([107, 2, 3]);
   });
 });

@@ -1,15 +1,17 @@
 // The documents of a space as this device knows them: a list in memory, and the same in storage with the token that stands
-// for it. The token is stored after the entries, so that it never gets ahead of them; what is told twice changes nothing.
-// It opens no documents, and doesn't know who follows the space.
+// for it. It opens no documents, and doesn't know who follows the space.
 //
-// In storage the list is cut into shards by a hash of the id, so that a change rewrites some kilobytes and not all. A shard
-// that is damaged reads as absent; the token's record says how many entries each had, so that this is noticed.
+// In storage the list is cut into shards by a hash of the id, so that a change rewrites some kilobytes and not all. Each shard
+// says which token it has everything up to, and of two the newer one stays, whoever writes: a tab that leads without being the
+// leader any more can't undo what the next one has stored. Whatever the server tells makes its shard due, news or not. So when
+// the list's token is stored, after the shards, each of them has everything up to it, by this tab's hand or another's. The
+// token's record names the shards' tokens as well: one that is older then, or damaged, was lost, and is told again from there.
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import type { DocumentStore } from '../storage/storage.ts';
 
 const shardCount = 64;
-const format = 1;
+const format = 2;
 
 /** What the server says of a document; `head` 0: it doesn't know it yet. */
 export interface SpaceHead {
@@ -25,13 +27,15 @@ export interface SpaceEntry extends SpaceHead {
   readonly fetched: number;
 }
 
-type ValueStore = Pick<DocumentStore, 'readValue' | 'writeValue'>;
+type ValueStore = Pick<DocumentStore, 'readValue' | 'changeValue'>;
 
 export class SpaceList {
   readonly space: string;
   readonly #store: ValueStore;
   readonly #shards: Map<string, SpaceEntry>[] = Array.from({ length: shardCount }, () => new Map());
   readonly #dirty = new Set<number>();
+  /** What each shard has everything up to in storage, as far as this is known. */
+  readonly #standing: number[] = new Array(shardCount).fill(0);
   #token = 0;
   #storedToken = 0;
   /** The server tells everything anew: what it has not told yet. Until it has, no token stands for the list. */
@@ -69,7 +73,10 @@ export class SpaceList {
   /** Takes in what the server says; returns what is new in it. */
   take(heads: readonly SpaceHead[], token: number): SpaceEntry[] {
     this.#token = token;
-    for (const { document } of heads) this.#untold?.delete(document);
+    for (const { document } of heads) {
+      this.#untold?.delete(document);
+      this.#dirty.add(shardOf(document));
+    }
     return heads.flatMap((head) => this.#set({ ...(this.get(head.document) ?? unfetched), ...head }));
   }
 
@@ -119,40 +126,66 @@ export class SpaceList {
   }
 
   /**
-   * Stores what has changed, then the token as it was when this was called.
+   * Stores what has changed, then the token. False where storage keeps what it had before the server began to tell
+   * everything anew: until all is told, nothing here is newer than that.
    *
    * @throws JoineryError as storage does; what was not stored is stored with the next call.
    */
-  store(): Promise<void> {
-    const token = this.#untold === undefined ? this.#token : 0;
-    const stored = this.#storing.then(() => this.#store_(token));
-    this.#storing = stored.catch(() => {});
+  store(): Promise<boolean> {
+    const stored = this.#storing.then(() => this.#store_());
+    this.#storing = stored.then(
+      () => {},
+      () => {},
+    );
     return stored;
   }
 
-  async #store_(token: number): Promise<void> {
+  async #store_(): Promise<boolean> {
     const dirty = [...this.#dirty];
-    if (dirty.length === 0 && token === this.#storedToken) return;
+    // Of the same moment as what is encoded: a shard that stood for less than it has could be taken for an old one.
+    const token = this.#untold === undefined ? this.#token : 0;
+    if (dirty.length === 0 && token === this.#storedToken) return true;
     this.#dirty.clear();
     try {
-      const counts = this.#shards.map(({ size }) => size);
-      await Promise.all(dirty.map((shard) => this.#store.writeValue(this.#key(shard), this.#encodeShard(shard))));
-      await this.#store.writeValue(this.#key(undefined), encodeToken(token, counts));
+      await Promise.all(
+        dirty.map(async (shard) => {
+          this.#standing[shard] = await this.#keepNewer(shard, token, this.#rows(shard));
+        }),
+      );
+      await this.#keepNewer(undefined, token, this.#standing);
       this.#storedToken = token;
     } catch (error) {
       for (const shard of dirty) this.#dirty.add(shard);
       throw asJoineryError(error, 'storage-failed');
     }
+    const left = dirty.filter((shard) => (this.#standing[shard] ?? 0) > token);
+    for (const shard of left) this.#dirty.add(shard);
+    return token > 0 || left.length === 0;
+  }
+
+  /** Writes a record unless the stored one stands for more; gives the token of what is stored then. */
+  async #keepNewer(shard: number | undefined, token: number, content: unknown): Promise<number> {
+    const bytes = encoder.encode(JSON.stringify([format, token, content]));
+    let standing = 0;
+    await this.#store.changeValue(this.#key(shard), (known) => {
+      standing = Math.max(token, decodeRecord(known)?.token ?? 0);
+      return known !== undefined && standing > token ? known : bytes;
+    });
+    return standing;
   }
 
   async #load(): Promise<void> {
-    const keys = this.#shards.map((_, shard) => this.#store.readValue(this.#key(shard)));
-    const [token, ...shards] = await Promise.all([this.#store.readValue(this.#key(undefined)), ...keys]);
-    for (const bytes of shards) if (bytes !== undefined) this.#decodeShard(bytes);
-    const stored = token === undefined ? undefined : decodeToken(token);
-    // A shard may have more entries than the token knows of, never fewer.
-    const isWhole = stored?.counts.every((count, shard) => (this.#shards[shard]?.size ?? 0) >= count) ?? false;
-    this.#token = isWhole ? (stored?.token ?? 0) : 0;
+    const keys = [undefined, ...this.#shards.keys()];
+    const records = await Promise.all(keys.map((key) => this.#store.readValue(this.#key(key))));
+    const [stored, ...shards] = records.map(decodeRecord);
+    this.#token = stored?.token ?? 0;
+    for (const [shard, record] of shards.entries()) {
+      const standing = record?.token ?? 0;
+      this.#standing[shard] = standing;
+      for (const row of record?.content ?? []) for (const entry of decodeRow(row)) this.#set(entry);
+      // Lost, or not there yet when it was read.
+      if (standing < Number(stored?.content[shard] ?? 0)) this.#token = Math.min(this.#token, standing);
+    }
     this.#storedToken = this.#token;
     this.#dirty.clear();
   }
@@ -180,29 +213,10 @@ export class SpaceList {
     return JSON.stringify(['space', this.space, shard ?? 'token']);
   }
 
-  #encodeShard(shard: number): Uint8Array {
-    const rows = Array.from(this.#shards[shard] ?? [], ([document, entry]) => {
+  #rows(shard: number): unknown[] {
+    return Array.from(this.#shards[shard] ?? [], ([document, entry]) => {
       return [document, entry.epoch, entry.head, Number(entry.deleted), entry.fetchedEpoch, entry.fetched];
     });
-    return encoder.encode(JSON.stringify([format, rows]));
-  }
-
-  /** What can't be read is not there; the token's record tells. */
-  #decodeShard(bytes: Uint8Array): void {
-    const rows = decodeJson(bytes);
-    if (!Array.isArray(rows)) return;
-    for (const row of rows as unknown[]) {
-      if (!Array.isArray(row) || typeof row[0] !== 'string' || !row.slice(1, 6).every(Number.isSafeInteger)) continue;
-      const [document, epoch, head, deleted, fetchedEpoch, fetched] = row as [string, ...number[]];
-      this.#set({
-        document,
-        epoch: epoch ?? 0,
-        head: head ?? 0,
-        deleted: deleted === 1,
-        fetchedEpoch: fetchedEpoch ?? 0,
-        fetched: fetched ?? 0,
-      });
-    }
   }
 }
 
@@ -223,26 +237,30 @@ function isSame(a: SpaceEntry, b: SpaceEntry): boolean {
   return isHead && a.fetchedEpoch === b.fetchedEpoch && a.fetched === b.fetched;
 }
 
-function encodeToken(token: number, counts: readonly number[]): Uint8Array {
-  return encoder.encode(JSON.stringify([format, { token, counts }]));
+interface StoredRecord {
+  readonly token: number;
+  /** A shard's entries; of the list's token, the tokens of its shards. */
+  readonly content: readonly unknown[];
 }
 
-function decodeToken(bytes: Uint8Array): { token: number; counts: number[] } | undefined {
-  const stored = decodeJson(bytes);
-  if (typeof stored !== 'object' || stored === null || !('token' in stored) || !('counts' in stored)) return undefined;
-  const { token, counts } = stored;
-  if (!Number.isSafeInteger(token) || !Array.isArray(counts)) return undefined;
-  return { token: token as number, counts: counts as number[] };
-}
-
-/** The content of a stored value; undefined for that of another format. */
-function decodeJson(bytes: Uint8Array): unknown {
+/** What can't be read, or is of another format, is not there. */
+function decodeRecord(bytes: Uint8Array | undefined): StoredRecord | undefined {
+  if (bytes === undefined) return undefined;
   try {
-    const [version, content] = JSON.parse(decoder.decode(bytes)) as [unknown, unknown];
-    return version === format ? content : undefined;
+    const [version, token, content] = JSON.parse(decoder.decode(bytes)) as unknown[];
+    if (version !== format || !Number.isSafeInteger(token) || !Array.isArray(content)) return undefined;
+    return { token: token as number, content };
   } catch {
     return undefined;
   }
+}
+
+function decodeRow(row: unknown): SpaceEntry[] {
+  if (!Array.isArray(row) || typeof row[0] !== 'string') return [];
+  const [document, ...numbers] = row as [string, ...unknown[]];
+  if (numbers.length !== 5 || !numbers.every(Number.isSafeInteger)) return [];
+  const [epoch, head, deleted, fetchedEpoch, fetched] = numbers as [number, number, number, number, number];
+  return [{ document, epoch, head, deleted: deleted === 1, fetchedEpoch, fetched }];
 }
 
 /** FNV-1a over UTF-16. */

@@ -4,6 +4,8 @@ import { describe, expect, test } from 'vitest';
 import type { Client } from './client.ts';
 import type { Space } from './spaces/space.ts';
 import { MemoryStorage } from './storage/memory.ts';
+import type { DocumentStore, Storage } from './storage/storage.ts';
+import { pause } from './sync/waiting.ts';
 import { ControlledStorage } from './testing/controlled-storage.ts';
 import { VirtualDevice } from './testing/virtual-device.ts';
 import { World } from './testing/world.ts';
@@ -152,6 +154,68 @@ describe('a space', () => {
     await fill(world, writer, names(1, 3));
     const late = follower.space('todo');
     await until(world, late, 4);
+  });
+
+  test('keeps what a tab was told while it reads what the leader has stored', async () => {
+    const world = await World.create();
+    const writer = world.client();
+    await fill(world, writer, names(3));
+    const device = new VirtualDevice(world.time);
+    const disk = new MemoryStorage({ shared: true });
+    const slow = new ControlledStorage(disk);
+    const open = async (...options: Parameters<Storage['open']>): Promise<DocumentStore> => {
+      const store = await slow.open(...options);
+      const changeValue: DocumentStore['changeValue'] = async (key, change) => {
+        if (key.includes('space')) await pause(world.time, 100);
+        return await store.changeValue(key, change);
+      };
+      // So that storage tells nothing of documents that were fetched.
+      const append: DocumentStore['append'] = async (writes) => {
+        await pause(world.time, 1_000);
+        await store.append(writes);
+      };
+      return { ...store, append, changeValue };
+    };
+    const leader = world.client({ mode: 'memory', shared: true, open }, {}, device.tab());
+    await until(world, leader.space('todo'), 3);
+    await world.time.advance(2_000);
+    const late = world.client(disk, {}, device.tab());
+    await world.time.advance(2_000);
+    await fill(world, writer, names(1, 3));
+    const space = late.space('todo');
+    // Told, and not among what is just being stored.
+    await fill(world, writer, names(1, 4));
+    await world.time.advance(300);
+    expect(await all(world, space.documents())).toContain('todo/004');
+    await world.time.advance(3_000);
+    expect(await all(world, space.documents())).toEqual(names(5));
+  });
+
+  test('lists what is written while the list is read', async () => {
+    const world = await World.create();
+    const memory = new ControlledStorage(new MemoryStorage());
+    let read = (): void => {};
+    const reading = new Promise<void>((resolve) => {
+      read = resolve;
+    });
+    const open = async (...options: Parameters<Storage['open']>): Promise<DocumentStore> => {
+      const store = await memory.open(...options);
+      const readValue = async (key: string) => {
+        if (key.includes('space')) await reading;
+        return await store.readValue(key);
+      };
+      return { ...store, readValue };
+    };
+    const client = world.client({ mode: 'memory', open });
+    await world.time.until(() => client.status.storage.state === 'ready', 5_000);
+    client.disconnect();
+    const space = client.space('todo');
+    await world.time.advance(10);
+    await world.time.settled(client.counter('todo/new').increment().durable);
+    await world.time.advance(10);
+    read();
+    await world.time.settled(space.loaded);
+    expect(await all(world, space.documents())).toEqual(['todo/new']);
   });
 
   test('is read again when storage could not be read', async () => {

@@ -60,8 +60,10 @@ interface OpenSpace {
   complete: boolean;
   /** Moved, and not looked at yet. */
   readonly queue: Set<string>;
-  /** What the leader has told while the list was read. */
-  early: SpaceHead[] | undefined;
+  /** What has become known while the list was read. */
+  early: ((list: SpaceList) => void)[] | undefined;
+  /** So often other tabs were told what the server says. */
+  told: number;
   /** Another tab has opened it, and is to read what is stored when it is all that is known here. */
   asked: boolean;
 }
@@ -205,6 +207,7 @@ export class EngineSpaces {
   /** A document was written here, or in another tab: the server may not know it yet. */
   written(document: string): void {
     const entry = this.#spaces.get(spaceOf(document));
+    entry?.early?.push((list) => list.add(document));
     if (entry?.list?.add(document)) this.#tell(entry, [document]);
   }
 
@@ -254,6 +257,7 @@ export class EngineSpaces {
     // What was written here may be here alone: each author brings back its own.
     for (const { document } of absent) entry.queue.add(document);
     const heads = [...entries, ...absent];
+    entry.told += 1;
     this.#context.post({ type: 'space', space, token, complete: entry.complete, heads });
     for (const { document } of gone) this.#remove(document);
     for (const document of [...this.#fetching.keys()]) this.#checkFetched(document);
@@ -313,8 +317,7 @@ export class EngineSpaces {
         const entry = this.#spaces.get(message.space);
         if (entry === undefined || this.#context.leads) break;
         entry.complete = message.complete;
-        entry.early?.push(...message.heads);
-        if (message.heads.length === 0) entry.loaded = this.#load(message.space, entry);
+        if (message.heads === undefined) entry.loaded = this.#load(message.space, entry);
         else this.#take(entry, message.heads, message.token);
         break;
       }
@@ -336,6 +339,7 @@ export class EngineSpaces {
       complete: false,
       queue: new Set(),
       early: undefined,
+      told: 0,
       asked: false,
     };
     this.#spaces.set(space, entry);
@@ -347,14 +351,15 @@ export class EngineSpaces {
     const { environment, store } = this.#context;
     entry.loads += 1;
     const { loads } = entry;
-    entry.early = [];
+    // Of one that was begun before as well: storage may not have it yet.
+    entry.early ??= [];
     const isWanted = (): boolean => !this.#stopped && this.#spaces.get(space) === entry && entry.loads === loads;
     for (let isFirst = true; isFirst || isWanted(); isFirst = false) {
       try {
         const [list, documents] = await Promise.all([SpaceList.load(space, store), store.documents()]);
         for (const document of documents) if (spaceOf(document) === space) list.add(document);
         if (!isWanted()) return;
-        list.take(entry.early ?? [], list.token);
+        for (const change of entry.early ?? []) change(list);
         entry.early = undefined;
         entry.list = list;
         this.refollow();
@@ -383,6 +388,7 @@ export class EngineSpaces {
   }
 
   #take(entry: OpenSpace, heads: readonly SpaceHead[], token: number): void {
+    entry.early?.push((list) => list.take(heads, list.token));
     const changed = entry.list?.take(heads, token) ?? [];
     if (this.#context.leads) for (const one of changed) if (hasMoved(one)) entry.queue.add(one.document);
     this.#tell(entry, changed.length > toldLimit_count ? undefined : changed.map(({ document }) => document));
@@ -454,11 +460,13 @@ export class EngineSpaces {
   #store(): void {
     if (!this.#context.leads || this.#stopped) return;
     for (const [space, entry] of this.#spaces) {
-      const { list } = entry;
-      const stored = (): void => {
-        if (!entry.asked || list === undefined) return;
+      const { list, told } = entry;
+      const stored = (isStored: boolean): void => {
+        // Who reads it now forgets what was told meanwhile, which is stored with the next.
+        if (!entry.asked || !isStored || told !== entry.told || list !== entry.list) return;
         entry.asked = false;
-        this.#context.post({ type: 'space', space, token: list.token, complete: entry.complete, heads: [] });
+        const token = list?.token ?? 0;
+        this.#context.post({ type: 'space', space, token, complete: entry.complete, heads: undefined });
       };
       list?.store().then(stored, (error: unknown) => {
         this.#failed(error);

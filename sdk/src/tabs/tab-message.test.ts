@@ -30,6 +30,7 @@ const bodies: readonly TabBody[] = [
     complete: true,
     heads: [{ document: 's/a', epoch: 1, head: 2, deleted: false }],
   },
+  { type: 'space', space: 's', token: 7, complete: false, heads: undefined },
   { type: 'deletion', document: 's/a', state: 'refused', error },
   {
     type: 'news',
@@ -107,7 +108,7 @@ describe('a message between tabs', () => {
 
   test('that lacks something, or is none at all, is not heard', () => {
     const random = seededRandom(1);
-    const optional = new Set(['state', 'lastError', 'clockOffset_ms', 'trouble', 'version', 'error']);
+    const optional = new Set(['state', 'lastError', 'clockOffset_ms', 'trouble', 'version', 'error', 'heads']);
     for (const body of bodies) {
       const { length } = places(sent(body));
       for (let at = 0; at < length; at += 1) {

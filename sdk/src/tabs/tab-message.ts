@@ -2,7 +2,7 @@
 // Another tab may run another version of this code: what it says in another format, or wrongly, is not heard.
 
 /** Raised when an older tab could misunderstand; tabs of different formats don't hear each other, which is harmless. */
-export const tabFormat = 3;
+export const tabFormat = 4;
 
 /** One message carries at most so many bytes of envelopes, one larger envelope never. */
 export const messageLimit_bytes = 256 * 1024;
@@ -108,13 +108,13 @@ export type TabBody =
   | { readonly type: 'spaces'; readonly spaces: readonly string[] }
   /** To the leader: delete this document. */
   | { readonly type: 'delete'; readonly document: string }
-  /** From the leader: what the server says of a space. */
+  /** From the leader: what the server says of a space; without heads: all that was told is stored, and is to be read. */
   | {
       readonly type: 'space';
       readonly space: string;
       readonly token: number;
       readonly complete: boolean;
-      readonly heads: readonly TabSpaceHead[];
+      readonly heads: readonly TabSpaceHead[] | undefined;
     }
   /** From the leader: how far a deletion has come. */
   | {
@@ -168,7 +168,7 @@ function isBody(data: Fields): boolean {
       return isName(data.document);
     case 'space':
       if (!isSpace(data.space) || !isCount(data.token) || typeof data.complete !== 'boolean') return false;
-      return isList(data.heads, headLimit_count, isHead);
+      return data.heads === undefined || isList(data.heads, headLimit_count, isHead);
     case 'deletion': {
       const isState = isOneOf(data.state, ['kept', 'done', 'refused']);
       return isName(data.document) && isState && (data.error === undefined || isError(data.error));

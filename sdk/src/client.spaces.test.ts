@@ -119,6 +119,42 @@ describe('a space', () => {
     expect(counters.map(({ value }) => value)).toEqual(names(50).map((_, index) => (index < 3 ? 2 : 1)));
   });
 
+  test('fetches what moved of a document that is closed before it came', async () => {
+    const world = await World.create();
+    const writer = world.client();
+    await fill(world, writer, names(8));
+    const storage = new MemoryStorage();
+    let hears = true;
+    const network = world.network.transport();
+    const connect: Transport['connect'] = (url, events) =>
+      network.connect(url, { ...events, frame: (bytes) => hears && events.frame(bytes) });
+    const reader = world.client(storage, { transport: { connect } });
+    await until(world, reader.space('todo'), 8);
+    await world.time.advance(3_000);
+    const counters = names(8).map((id) => reader.counter(id));
+    await Promise.all(counters.map(({ loaded }) => world.time.settled(loaded)));
+    await world.time.advance(100);
+    // The server has what it writes, and it doesn't know; it stays open for that alone.
+    hears = false;
+    for (const counter of counters) {
+      counter.increment();
+      counter.close();
+    }
+    await world.time.advance(100);
+    await fill(world, writer, names(8));
+    reader.disconnect();
+    await world.time.advance(100);
+    hears = true;
+    reader.connect();
+    await world.untilSynced(reader);
+    await world.time.advance(3_000);
+    await world.time.settled(reader.close());
+    const offline = world.client(storage, { connect: false });
+    const stored = names(8).map((id) => offline.counter(id));
+    await world.time.settled(Promise.all(stored.map(({ loaded }) => loaded)));
+    expect(stored.map(({ value }) => value)).toEqual(names(8).map(() => 3));
+  });
+
   test('is shown alike by all tabs, one of which follows it', async () => {
     const world = await World.create();
     const writer = world.client();

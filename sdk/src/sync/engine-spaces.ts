@@ -60,6 +60,8 @@ interface OpenSpace {
   complete: boolean;
   /** Moved, and not looked at yet. */
   readonly queue: Set<string>;
+  /** Moved while they were open: looked at again when they are closed. */
+  readonly keptUp: Set<string>;
   /** What has become known while the list was read. */
   early: ((list: SpaceList) => void)[] | undefined;
   /** So often other tabs were told what the server says. */
@@ -167,6 +169,7 @@ export class EngineSpaces {
     for (const space of this.#spaces.values()) {
       space.follows = false;
       space.queue.clear();
+      space.keptUp.clear();
     }
     for (const document of [...this.#fetching.keys()]) this.#fetched(document);
   }
@@ -209,6 +212,14 @@ export class EngineSpaces {
     const entry = this.#spaces.get(spaceOf(document));
     entry?.early?.push((list) => list.add(document));
     if (entry?.list?.add(document)) this.#tell(entry, [document]);
+  }
+
+  /** It is open nowhere any more; it may have been closed before what moved of it came. */
+  closed(document: string): void {
+    const entry = this.#spaces.get(spaceOf(document));
+    if (entry?.keptUp.delete(document) !== true) return;
+    entry.queue.add(document);
+    this.#context.environment.microtask(() => this.#pump());
   }
 
   /** The connection is gone: what the server knows may have changed. */
@@ -338,6 +349,7 @@ export class EngineSpaces {
       follows: false,
       complete: false,
       queue: new Set(),
+      keptUp: new Set(),
       early: undefined,
       told: 0,
       asked: false,
@@ -405,15 +417,24 @@ export class EngineSpaces {
 
   #pump(): void {
     if (!this.#context.leads || this.#stopped) return;
-    for (const { queue, list, follows } of this.#spaces.values()) {
+    for (const { queue, keptUp, list, follows } of this.#spaces.values()) {
       if (!follows) continue;
       for (const document of queue) {
         if (this.#fetching.size >= fetchAtOnce) return;
         queue.delete(document);
-        const entry = list?.get(document);
+        const known = list?.get(document);
+        if (known === undefined) continue;
+        const { epoch, position } = this.#reached.get(document) ?? {
+          epoch: known.fetchedEpoch,
+          position: known.fetched,
+        };
+        const entry = { ...known, fetchedEpoch: epoch, fetched: position };
+        if (!hasMoved(entry) && (entry.head > 0 || entry.deleted)) continue;
         // What is open is kept up anyway.
-        const isDue = entry !== undefined && (hasMoved(entry) || (entry.head === 0 && !entry.deleted));
-        if (!isDue || this.#context.isOpen(document)) continue;
+        if (this.#context.isOpen(document)) {
+          keptUp.add(document);
+          continue;
+        }
         this.#fetching.set(document, { epoch: 0, position: 0, caughtUp: false });
         this.#context.fetch(document);
       }

@@ -441,6 +441,7 @@ export class Engine {
     this.#awake.released(document);
     this.#pending.delete(document);
     this.#troubled.delete(document);
+    this.#spaces?.closed(document.id);
     this.#statusSoon();
   }
 

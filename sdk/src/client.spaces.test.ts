@@ -6,6 +6,7 @@ import type { Space } from './spaces/space.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import type { DocumentStore, Storage } from './storage/storage.ts';
 import { pause } from './sync/waiting.ts';
+import { tabFormat } from './tabs/tab-message.ts';
 import { ControlledStorage } from './testing/controlled-storage.ts';
 import { VirtualDevice } from './testing/virtual-device.ts';
 import { World } from './testing/world.ts';
@@ -225,6 +226,42 @@ describe('a space', () => {
     expect(await all(world, space.documents())).toContain('todo/004');
     await world.time.advance(3_000);
     expect(await all(world, space.documents())).toEqual(names(5));
+  });
+
+  test('is not read again at the word of a leader that was replaced', async () => {
+    const world = await World.create();
+    const writer = world.client();
+    await fill(world, writer, names(3));
+    const device = new VirtualDevice(world.time);
+    const disk = new MemoryStorage({ shared: true });
+    // Nothing of the list is stored, so that whoever reads it has nothing.
+    const open = async (...options: Parameters<Storage['open']>): Promise<DocumentStore> => {
+      const store = await new ControlledStorage(disk).open(...options);
+      const append = (): Promise<void> => new Promise(() => {});
+      const changeValue: DocumentStore['changeValue'] = async (key, change) => {
+        return await (key.includes('space') ? new Promise<never>(() => {}) : store.changeValue(key, change));
+      };
+      return { ...store, append, changeValue };
+    };
+    world.client({ mode: 'memory', shared: true, open }, {}, device.tab()).space('todo');
+    await world.time.advance(2_000);
+    const space = world.client(disk, {}, device.tab()).space('todo');
+    await world.time.advance(100);
+    await fill(world, writer, names(2));
+    expect(await all(world, space.documents())).toEqual(names(2));
+    const [lock = ''] = device.locks;
+    const replaced = device.tab().tabs?.channel(lock.replace(/ leader$/, ''), () => {});
+    replaced?.post({
+      joinery: tabFormat,
+      tab: 'replaced',
+      term: 0,
+      type: 'space',
+      space: 'todo',
+      token: 1,
+      complete: true,
+    });
+    await world.time.advance(100);
+    expect(await all(world, space.documents())).toEqual(names(2));
   });
 
   test('lists what is written while the list is read', async () => {

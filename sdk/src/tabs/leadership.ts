@@ -103,6 +103,11 @@ export class Leadership {
     return true;
   }
 
+  /** A newer leader is known than the one that says something. */
+  isReplaced(leader: Leader): boolean {
+    return isAbove(this.#highest, leader);
+  }
+
   stop(): void {
     this.#state = 'stopped';
     this.#claim += 1;

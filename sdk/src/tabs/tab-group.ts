@@ -201,7 +201,10 @@ export class TabGroup {
     else if (message.type === 'overflow') this.#host.overflow();
     else if (message.type === 'rejections') this.#host.rejections();
     else if (message.type === 'wiped') this.#host.wiped();
-    else if (message.type === 'space' || message.type === 'delete' || message.type === 'deletion') {
+    else if (message.type === 'space') {
+      // Who reads what one that was replaced has stored would forget what the next one has told.
+      if (!this.#leadership.isReplaced(message)) this.#host.spaces(message);
+    } else if (message.type === 'delete' || message.type === 'deletion') {
       this.#host.spaces(message);
     } else if (message.type === 'ask') {
       if (message.to === this.#tab && !this.leads) this.#introduce();

@@ -196,6 +196,7 @@ export class ClientDocument {
       head: message.head,
       version: message.version.slice(),
       restarted,
+      stateFollows: message.snapshotFollows,
       safe: message.safe,
     });
     this.#checkCaughtUp();

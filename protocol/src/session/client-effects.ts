@@ -90,6 +90,8 @@ export interface Subscribed {
   readonly version: Uint8Array;
   /** True when the server does not continue from where the client was, but sends the document from its start. */
   readonly restarted: boolean;
+  /** A state comes first: the log does not reach back to where the client was, or is much longer than its state. */
+  readonly stateFollows: boolean;
   /** As in {@link SafeMoved}. */
   readonly safe: number;
 }

@@ -7,15 +7,23 @@ import { maxAgentsPerClose } from '../limits.ts';
 import type { Close, Closed } from '../messages.ts';
 
 export class Replacement {
-  /** The epoch from which on bridges are wanted; 0 for none. */
-  readonly bridgeFrom: number;
+  readonly #epoch: number;
   readonly #agents: readonly bigint[];
   readonly #last = new Map<bigint, number>();
   #answered = false;
 
   constructor(agents: readonly bigint[], epoch: number | undefined) {
     this.#agents = [...new Set(agents)];
-    this.bridgeFrom = epoch ?? 0;
+    this.#epoch = epoch ?? 0;
+  }
+
+  /**
+   * The epoch from which on bridges are wanted; 0 for none. Who knows of no epoch, and of whom the server has something all
+   * the same, wrote that in one of them.
+   */
+  get bridgeFrom(): number {
+    if (this.#epoch !== 0) return this.#epoch;
+    return [...this.#last.values()].some((last) => last > 0) ? 1 : 0;
   }
 
   /** Every agent is closed at the server. */
@@ -35,7 +43,7 @@ export class Replacement {
     // One at least: the answer to none tells that what was on its way before is settled.
     for (let start = 0; start === 0 || start < this.#agents.length; start += maxAgentsPerClose) {
       const agents = this.#agents.slice(start, start + maxAgentsPerClose);
-      messages.push({ type: 'close', document, epoch: this.bridgeFrom, agents });
+      messages.push({ type: 'close', document, epoch: this.#epoch, agents });
     }
     return messages;
   }

@@ -82,6 +82,7 @@ export interface Trouble {
 /** In memory for want of working storage: beyond it the main thread has to wait. */
 const keptLimit_bytes = 64 * 1024 * 1024;
 
+type Subscribed = Extract<DocumentEffect, { readonly type: 'subscribed' }>;
 type Opening = Extract<ToEngine, { readonly type: 'open' }>;
 
 /** What is told to an opening that missed the swaps. */
@@ -579,10 +580,11 @@ export class EngineDocument implements Sleeper {
   #hear(effect: DocumentEffect, local: StoredReplica): void {
     const { session } = this.#context;
     switch (effect.type) {
-      case 'subscribed':
+      case 'subscribed': {
         // A restored backup is older than the deletion.
         if (this.#deletion !== undefined) this.#setTrouble(undefined);
-        if (this.#epoch !== effect.epoch && (this.#epoch !== 0 || this.#mayBeOlderElsewhere(local))) {
+        const version = effect.version.length > 0 ? decodeVersion(effect.version) : new Map<bigint, number>();
+        if (this.#epoch !== effect.epoch && (this.#epoch !== 0 || this.#mayBeOlder(local, effect, version))) {
           // What is stored, or another tab still has, names what another epoch had.
           this.#replace();
           break;
@@ -591,20 +593,17 @@ export class EngineDocument implements Sleeper {
         this.#epoch = effect.epoch;
         this.#isEpochStored = true;
         this.#safe(effect.epoch, effect.safe);
-        if (this.#outbox.isLost(effect.version.length > 0 ? decodeVersion(effect.version) : new Map())) {
+        if (this.#outbox.isLost(version)) {
           // The server was restored from a backup.
           this.#replace();
           break;
         }
-        if (effect.version.length > 0) {
-          const version = Array.from(decodeVersion(effect.version), ([agent, to]) => ({
-            agent,
-            to,
-            position: effect.head,
-          }));
-          this.#acknowledge(version, undefined);
+        if (version.size > 0) {
+          const acknowledged = Array.from(version, ([agent, to]) => ({ agent, to, position: effect.head }));
+          this.#acknowledge(acknowledged, undefined);
         }
         break;
+      }
       case 'snapshot':
         if (!local.join([effect.bytes])) {
           // The position that it stands for must not be stored without it.
@@ -928,12 +927,17 @@ export class EngineDocument implements Sleeper {
     this.#isEpochStored ||= stored.epoch !== 0;
   }
 
-  /**
-   * Damage has left no trace of an epoch that another tab may know. Where there is something to be made anew it was written
-   * without one, and no tab has more.
-   */
-  #mayBeOlderElsewhere(local: StoredReplica): boolean {
-    return local.repairs > 0 && this.#isSynced && this.#context.tabs.isHeld(this.id);
+  /** No epoch is stored, and what is here may be of an earlier one than the server is in. */
+  #mayBeOlder(local: StoredReplica, { stateFollows }: Subscribed, version: ReadonlyMap<bigint, number>): boolean {
+    // What was stored without an epoch may have been sent all the same: by a tab that could not store the epoch any more, or
+    // by a copy of the profile. A trim that came after that has given it other names, and a trimmed epoch begins with a state.
+    if (!this.#isSynced) {
+      const stored = this.#outbox.durable;
+      return stateFollows && stored.length > 0 && !stored.some(({ agent }) => version.has(agent));
+    }
+    // Damage has left no trace of an epoch that another tab may know. (What is not synced was written without one, and no tab
+    // has more.)
+    return local.repairs > 0 && this.#context.tabs.isHeld(this.id);
   }
 
   /** Another tab knows which epoch this incarnation is in. It never comes into another. */

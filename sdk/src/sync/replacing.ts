@@ -338,7 +338,9 @@ export class Replacing {
     const own = log.filter((envelope) => envelope.own);
     // A trim keeps what was acknowledged; after a restored backup nobody has removed what is not there.
     const isRestored = own.some(({ acknowledged, agent, to }) => acknowledged && to > (last.get(agent) ?? 0));
-    const epochChanged = epoch !== 0 && epoch !== next && !isRestored;
+    // Where none is known, bridges come if the server has something of the log.
+    const isOther = epoch === 0 ? bridges.length > 0 : epoch !== next;
+    const epochChanged = isOther && !isRestored;
     const into = Replica.load(snapshot, this.#options());
     try {
       const given = { from: local.replica, into, log: own, last, damaged, refused };

@@ -24,6 +24,8 @@ export interface Outcome {
 const restLimit_ms = 240_000;
 /** Being at rest once could be a moment between two waves. */
 const restLasts_ms = 3_000;
+/** So often users look again for what was deleted: long enough for all tabs to hear that it is open nowhere. */
+const lookAgain_ms = 5_000;
 /** More events than this in one run are a storm. */
 const eventsMost = 60_000;
 
@@ -69,10 +71,15 @@ export async function carryOut(run: Run, listen?: (entry: LogEntry) => void): Pr
   world.heal();
   const limit_ms = timeline.now_ms + restLimit_ms;
   let restingSince_ms: number | undefined;
+  let nextLook_ms = 0;
   while (await timeline.step(limit_ms)) {
     if (stop()) return outcome();
     // To compare all content takes longer than most events do.
     if (timeline.events % 16 !== 0) continue;
+    if (timeline.now_ms > nextLook_ms) {
+      nextLook_ms = timeline.now_ms + lookAgain_ms;
+      openAgain(world);
+    }
     if (!isAtRest(world) || ![...deleting].every(isDeleted)) restingSince_ms = undefined;
     else restingSince_ms ??= timeline.now_ms;
     if (restingSince_ms !== undefined && timeline.now_ms - restingSince_ms > restLasts_ms) break;
@@ -87,6 +94,18 @@ export async function carryOut(run: Run, listen?: (entry: LogEntry) => void): Pr
 
 function usedTabs(world: World) {
   return world.used.flatMap((device) => tabsOf(device)).flatMap((name) => world.tabs.get(name) ?? []);
+}
+
+/** Apps that were told of a deletion have closed the document; a restored backup may have it again, for who opens it then. */
+function openAgain(world: World): void {
+  for (const device of world.used) {
+    const tabs = tabsOf(device).flatMap((name) => world.tabs.get(name) ?? []);
+    if (tabs.some(({ client }) => client?.status.connection.state !== 'online')) continue;
+    for (const document of documents) {
+      const isClosed = tabs.every(({ openDocuments }) => !openDocuments.includes(document));
+      if (isClosed && !world.database.isDeleted(document)) for (const tab of tabs) tab.openDocument(document);
+    }
+  }
 }
 
 function isAtRest(world: World): boolean {

@@ -7,6 +7,7 @@ import type { Client } from './client.ts';
 import { type MemoryArea, MemoryStorage } from './storage/memory.ts';
 import type { Namespace } from './storage/storage.ts';
 import { ControlledStorage } from './testing/controlled-storage.ts';
+import { VirtualDevice } from './testing/virtual-device.ts';
 import { World } from './testing/world.ts';
 
 interface List {
@@ -115,5 +116,102 @@ describe('writes that were stored before any epoch was known', () => {
     await world.untilSynced();
     expect(codes(original)).toEqual(['key-removed']);
     expect(world.server.value('notes')).toEqual({ b: 1 });
+  });
+});
+
+describe('what a tab has sent from memory, and the server has acknowledged', () => {
+  // More than is kept of the old epoch beside a swap.
+  test.each([
+    ['small', 0],
+    ['too large for its last state to be kept', 7],
+  ] as const)(
+    'is not made again when another tab has followed a trim meanwhile: the document is %s',
+    async (_, values) => {
+      const world = await World.create();
+      const device = new VirtualDevice(world.time);
+      const memory = new MemoryStorage({ shared: true });
+      const storage = new ControlledStorage(memory);
+      const environments = [device.tab(), device.tab()] as const;
+      const first = world.client(storage, {}, environments[0]);
+      await world.time.advance(50);
+      const second = world.client(memory, {}, environments[1]);
+      const [text, other] = [first.text('notes'), second.text('notes')];
+      const fields = second.document<Record<string, string>>('notes');
+      await world.time.settled(Promise.all([text.loaded, other.loaded]));
+      other.insert(0, 'Hello');
+      for (let number = 0; number < values; number += 1) fields.update({ [number]: 'x'.repeat(700_000) });
+      await world.time.until(() => text.value === 'Hello');
+      await world.untilSynced();
+      storage.failure = full;
+      const receipt = text.insert(5, ' world');
+      await world.time.settled(receipt.synced);
+      environments[0].freeze();
+      world.server.trim('notes');
+      await world.time.until(() => other.value === 'Hello world');
+      await world.untilSynced(second);
+      storage.failure = undefined;
+      environments[0].thaw();
+      await world.time.advance(20_000);
+      await world.untilSynced();
+      expect([world.server.value('notes').text, text.value, other.value]).toEqual(Array(3).fill('Hello world'));
+      expect(codes(first)).toEqual([]);
+    },
+  );
+
+  test.each([0, 1])(
+    'is there once when its own tab can store it after the trim (%i writes stored before)',
+    async (before) => {
+      const world = await World.create();
+      const storage = new ControlledStorage(new MemoryStorage());
+      const client = world.client(storage);
+      const text = client.text('notes');
+      await world.time.settled(text.loaded);
+      for (let count = 0; count < before; count += 1) text.insert(0, '-');
+      await world.untilSynced();
+      storage.failure = full;
+      const receipt = text.insert(text.length, 'once');
+      await world.time.settled(receipt.synced);
+      world.server.trim('notes');
+      await world.time.advance(1_000);
+      text.insert(text.length, '!');
+      await world.time.advance(1_000);
+      storage.failure = undefined;
+      await world.time.until(() => world.server.value('notes').text === `${'-'.repeat(before)}once!`);
+      await world.untilSynced();
+      expect(text.value).toBe(`${'-'.repeat(before)}once!`);
+      expect(codes(client)).toEqual([]);
+    },
+  );
+
+  test('is made again when a backup was restored that lacks it', async () => {
+    const world = await World.create();
+    const device = new VirtualDevice(world.time);
+    const memory = new MemoryStorage({ shared: true });
+    const storage = new ControlledStorage(memory);
+    const environments = [device.tab(), device.tab()] as const;
+    const first = world.client(storage, {}, environments[0]);
+    await world.time.advance(50);
+    const second = world.client(memory, {}, environments[1]);
+    const [text, other] = [first.text('notes'), second.text('notes')];
+    await world.time.settled(Promise.all([text.loaded, other.loaded]));
+    other.insert(0, 'Hello');
+    await world.time.until(() => text.value === 'Hello');
+    await world.untilSynced();
+    const backup = world.server.backup();
+    storage.failure = full;
+    const receipt = text.insert(5, ' world');
+    await world.time.settled(receipt.synced);
+    environments[0].freeze();
+    world.server.restore(backup);
+    await world.time.advance(20_000);
+    world.server.trim('notes');
+    await world.time.advance(20_000);
+    await world.untilSynced(second);
+    expect(world.server.value('notes').text).toBe('Hello');
+    storage.failure = undefined;
+    environments[0].thaw();
+    await world.time.until(() => other.value === 'Hello world');
+    await world.untilSynced();
+    expect([world.server.value('notes').text, text.value, other.value]).toEqual(Array(3).fill('Hello world'));
   });
 });

@@ -137,8 +137,8 @@ export interface Replacement {
   /** The incarnation that it began. */
   readonly incarnation: number;
   /**
-   * The agents that it closed. `covered`: the highest seq that was in the log, or that the server had; `last`: the
-   * highest seq that the server had.
+   * The agents that it closed, and those that a trim before it had ended. `covered`: the highest seq that was in the log, or
+   * that the server had; `last`: the highest seq that the server had.
    */
   readonly agents: readonly { readonly agent: bigint; readonly covered: number; readonly last: number }[];
   readonly rejected: readonly RejectedRange[];

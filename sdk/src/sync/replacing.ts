@@ -13,9 +13,10 @@
 import { everythingSafe, JoineryError } from '@joinery/protocol';
 import type { Bridge } from '../core/replay.ts';
 import { Replica } from '../core/replica.ts';
+import { decodeVersion } from '../core/version.ts';
 import type { Environment } from '../environment.ts';
 import { ownAgents } from '../storage/assemble.ts';
-import { type DocumentStore, isSameIncarnation, type StoredDocument } from '../storage/storage.ts';
+import { type DocumentStore, isSameIncarnation, type Replacement, type StoredDocument } from '../storage/storage.ts';
 import type { Journal } from './journal.ts';
 import { type ClockState, type ReplayedLog, rejectionOf, replayLog } from './replay-log.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
@@ -268,6 +269,7 @@ export class Replacing {
     const { document, environment, incarnation, local, store } = this.#context;
     this.#swapping = true;
     const bridges = this.#usable([...state.bridges].sort(([a], [b]) => a - b).map(([, bridge]) => bridge));
+    const others = this.#others(bridges, state);
     for (let attempt = 0; attempt < swapAttempts && !this.#committed; attempt += 1) {
       const stored = await store.load(document);
       if (this.#stopped || state !== this.#state) return;
@@ -308,10 +310,13 @@ export class Replacing {
         local: replayed,
         clockOffset_ms: clock?.offset_ms,
         bridges,
-        agents: Array.from(state.last, ([agent, last]) => {
-          const lost = damaged.reduce((to, one) => (one.agent === agent ? Math.max(to, one.to) : to), 0);
-          return { agent, last, covered: Math.max(last, lost, expectAgents.get(agent) ?? 0) };
-        }),
+        agents: [
+          ...others,
+          ...Array.from(state.last, ([agent, last]) => {
+            const lost = damaged.reduce((to, one) => (one.agent === agent ? Math.max(to, one.to) : to), 0);
+            return { agent, last, covered: Math.max(last, lost, expectAgents.get(agent) ?? 0) };
+          }),
+        ],
       });
     }
     if (this.#stopped) return;
@@ -348,6 +353,20 @@ export class Replacing {
     } finally {
       into.free();
     }
+  }
+
+  /**
+   * How far the agents were that the log knows nothing of, when their epoch was trimmed. Another tab may have written by one of
+   * them and sent that from memory, as its storage failed: it learns from this that it is not to be made again.
+   */
+  #others(bridges: readonly Bridge[], { last }: ServerState): Replacement['agents'] {
+    const others = new Map<bigint, number>();
+    for (const { bytes } of bridges) {
+      const replica = Replica.load(bytes, this.#options());
+      for (const [agent, seq] of decodeVersion(replica.version())) if (!last.has(agent)) others.set(agent, seq);
+      replica.free();
+    }
+    return Array.from(others, ([agent, seq]) => ({ agent, covered: seq, last: seq }));
   }
 
   /** Those behind the last one that can't be read: it is like one that the server no longer has. */

@@ -1,9 +1,11 @@
 // Deleted documents on virtual time: what is left of them on devices, and who hears of it. Deletions as lists show them are
 // in `client.spaces.test.ts`.
 
+import { JoineryError } from '@joinery/protocol';
 import { describe, expect, test } from 'vitest';
 import type { Client } from './client.ts';
 import { MemoryStorage } from './storage/memory.ts';
+import { ControlledStorage } from './testing/controlled-storage.ts';
 import { VirtualDevice } from './testing/virtual-device.ts';
 import { World } from './testing/world.ts';
 
@@ -117,4 +119,20 @@ test('two tabs that don’t know of each other keep the deletions of both', asyn
   const next = world.client(storage);
   const events = heard(next);
   await world.time.until(() => events.includes('todo/0') && events.includes('todo/1'), 5_000);
+});
+
+test('a deletion that was kept is asked for though storage could not be read when the tab began', async () => {
+  const world = await World.create();
+  await world.time.settled(world.client().counter('notes').increment().synced);
+  const storage = new ControlledStorage(new MemoryStorage());
+  const first = world.client(storage, { connect: false });
+  await world.time.settled(first.deleteDocument('notes').durable);
+  await world.time.settled(first.close());
+  storage.failure = new JoineryError('storage-failed', 'The disk is away.');
+  const next = world.client(storage);
+  const events = heard(next);
+  await world.time.advance(5_000);
+  expect(events).toEqual([]);
+  storage.failure = undefined;
+  await world.time.until(() => events.includes('notes'), 5_000);
 });

@@ -2,16 +2,20 @@
 // until the server has answered, and told to every tab.
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
+import type { Environment } from '../environment.ts';
 import type { DocumentStore } from '../storage/storage.ts';
 import type { DeletionState, TabBody, TabError } from '../tabs/tab-message.ts';
 import { type EnginePort, errorData, type FromEngine } from './messages.ts';
 import type { SessionDriver } from './session-driver.ts';
+import { pause } from './waiting.ts';
 
 /** Deletions that the server doesn't have yet. */
 const deletionsLimit_count = 1_024;
 const deletionsKey = 'deletions';
+const readRetry_ms = 1_000;
 
 export interface DeletionsContext {
+  readonly environment: Environment;
   readonly store: DocumentStore;
   readonly session: SessionDriver;
   readonly leads: boolean;
@@ -73,12 +77,28 @@ export class EngineDeletions {
   }
 
   async #lead(): Promise<void> {
-    const { session, store } = this.#context;
-    const bytes = await store.readValue(deletionsKey);
-    if (this.#context.session !== session) return;
-    this.#deletions = new Set(bytes === undefined ? [] : readNames(bytes));
+    const { session } = this.#context;
+    const isLeading = (): boolean => this.#context.leads && this.#context.session === session;
+    const kept = await this.#readKept(isLeading);
+    if (!isLeading()) return;
+    this.#deletions = new Set(kept);
     for (const document of this.#deletions) session.deleteDocument(document);
     for (const document of this.#unkept) this.ask(document);
+  }
+
+  /** They were promised: where storage can't be read now, it is read again. */
+  async #readKept(isWanted: () => boolean): Promise<string[]> {
+    const { environment, store } = this.#context;
+    while (isWanted()) {
+      try {
+        const bytes = await store.readValue(deletionsKey);
+        return bytes === undefined ? [] : readNames(bytes);
+      } catch (error) {
+        this.#context.failed(error);
+        await pause(environment, readRetry_ms);
+      }
+    }
+    return [];
   }
 
   /** Keeps it in storage, then asks the server. */

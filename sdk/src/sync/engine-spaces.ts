@@ -94,13 +94,15 @@ export class EngineSpaces {
 
   constructor(context: SpacesContext) {
     this.#context = context;
+    const leads = (): boolean => !this.#stopped && context.leads;
     this.#deletions = new EngineDeletions({
+      environment: context.environment,
       store: context.store,
       get session() {
         return context.session;
       },
       get leads() {
-        return context.leads;
+        return leads();
       },
       port: context.port,
       post: (body) => context.post(body),

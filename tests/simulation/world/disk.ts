@@ -100,6 +100,8 @@ export class Disk {
     for (const [key, namespace] of other.#namespaces) this.#namespaces.set(key, namespace);
     this.#durable = this.#copy(other.#visible);
     this.#visible = this.#copy(other.#visible);
+    // A damaged record is damaged in the copy as well.
+    this.damaged = other.damaged;
     for (const [document, envelope] of this.#ownEnvelopes()) this.#tellStored(document, envelope);
   }
 

@@ -100,7 +100,12 @@ export type LogRecord =
   /** What an app, or the server, has in the space's list. `life`: which of the tab's clients it was. */
   | { readonly type: 'listed'; readonly where: string; readonly life?: number; readonly documents: readonly string[] }
   /** The same when all was healed. */
-  | { readonly type: 'last-listed'; readonly where: string; readonly documents: readonly string[] }
+  | {
+      readonly type: 'last-listed';
+      readonly where: string;
+      readonly complete: boolean;
+      readonly documents: readonly string[];
+    }
   /** An app has opened a document. */
   | { readonly type: 'opened'; readonly tab: string; readonly document: string }
   /** An app has asked for a document's deletion, or was told how far that is. */

@@ -2,6 +2,7 @@
 // that happens follows from the run's seed and choices.
 
 import { decodeVersion, Replica } from 'joinery/core';
+import { clientSessionDefaults } from '../../protocol/src/session/client-options.ts';
 import { type Failure, Watch } from './checkers/all.ts';
 import { documents, documentsOf, type Run, space, tabsOf } from './choices.ts';
 import { type Content, Log, type LogEntry } from './log.ts';
@@ -22,8 +23,11 @@ export interface Outcome {
 
 /** After healing everything must be at rest within so much virtual time: longer than any back-off and time-out together. */
 const restLimit_ms = 240_000;
-/** Being at rest once could be a moment between two waves. */
-const restLasts_ms = 3_000;
+/**
+ * Being at rest once could be a moment between two waves, or the rest of who doesn't know yet that a link is dead or has lost
+ * a frame: the next ping and its time-out tell.
+ */
+const restLasts_ms = clientSessionDefaults.heartbeatInterval_ms + clientSessionDefaults.heartbeatTimeout_ms + 1_000;
 /** So often users look again for what was deleted: long enough for all tabs to hear that it is open nowhere. */
 const lookAgain_ms = 5_000;
 /** More events than this in one run are a storm. */
@@ -70,6 +74,7 @@ export async function carryOut(run: Run, listen?: (entry: LogEntry) => void): Pr
   while (await timeline.step(end_ms)) if (stop()) return outcome();
   world.heal();
   const limit_ms = timeline.now_ms + restLimit_ms;
+  const follows = run.features?.includes('spaces') === true;
   let restingSince_ms: number | undefined;
   let nextLook_ms = 0;
   while (await timeline.step(limit_ms)) {
@@ -80,13 +85,13 @@ export async function carryOut(run: Run, listen?: (entry: LogEntry) => void): Pr
       nextLook_ms = timeline.now_ms + lookAgain_ms;
       openAgain(world);
     }
-    if (!isAtRest(world) || ![...deleting].every(isDeleted)) restingSince_ms = undefined;
+    if (!isAtRest(world, follows) || ![...deleting].every(isDeleted)) restingSince_ms = undefined;
     else restingSince_ms ??= timeline.now_ms;
     if (restingSince_ms !== undefined && timeline.now_ms - restingSince_ms > restLasts_ms) break;
   }
   const all = documentsOf(run.features);
   await lookAtAll(world, log, all);
-  if (run.features?.includes('spaces')) await lookAtLists(world, log, timeline, stop);
+  if (follows) await lookAtLists(world, log, timeline, stop);
   if (watch.failure === undefined) await readDisks(world, log, timeline, stop, all);
   if (watch.failure === undefined) watch.end();
   return outcome();
@@ -108,10 +113,11 @@ function openAgain(world: World): void {
   }
 }
 
-function isAtRest(world: World): boolean {
+/** @param follows all tabs follow the space */
+function isAtRest(world: World, follows: boolean): boolean {
   const tabs = usedTabs(world);
-  const isIdle = tabs.every(({ client }) => {
-    if (client === undefined) return false;
+  const isIdle = tabs.every(({ client, listed }) => {
+    if (client === undefined || (follows && listed?.complete !== true)) return false;
     const { connection, sync, storage } = client.status;
     return connection.state === 'online' && sync.state === 'idle' && sync.pending === 0 && storage.state === 'ready';
   });
@@ -125,14 +131,13 @@ function isAtRest(world: World): boolean {
 
 /** What each tab lists of the space, and the server. */
 async function lookAtLists(world: World, log: Log, timeline: Timeline, stop: () => boolean): Promise<void> {
-  log.add({ type: 'last-listed', where: 'server', documents: await world.database.listed(space) });
+  log.add({ type: 'last-listed', where: 'server', complete: true, documents: await world.database.listed(space) });
   const limit_ms = timeline.now_ms + 20_000;
   for (const tab of usedTabs(world)) {
     let isDone = false;
     const done = tab.list().then((documents = ['nothing that it could read']) => {
       isDone = true;
-      const where = tab.listed?.complete ? tab.name : `${tab.name}, incomplete`;
-      log.add({ type: 'last-listed', where, documents });
+      log.add({ type: 'last-listed', where: tab.name, complete: tab.listed?.complete === true, documents });
     });
     while (!isDone && (await timeline.step(limit_ms))) if (stop()) return;
     if (isDone) await done;

@@ -64,7 +64,12 @@ const deletion = (state: 'asked' | 'durable' | 'synced'): LogRecord => ({
   state,
 });
 const deleted: LogRecord = { type: 'deleted', document: 'notes' };
-const lastListed = (where: string, ...documents: string[]): LogRecord => ({ type: 'last-listed', where, documents });
+const lastListed = (where: string, ...documents: string[]): LogRecord => ({
+  type: 'last-listed',
+  where,
+  complete: true,
+  documents,
+});
 const undone: LogRecord = { type: 'restored', undoneTrims: [], undoneDeletions: ['notes'] };
 
 const insert = write(1, 0, 1, [{ type: 'insert', token: '<1>' }]);
@@ -157,6 +162,16 @@ test.each<[CheckerName, string, LogRecord[]]>([
     'quietAfterHealing',
     'a list that lacks a document',
     [...rest, lastListed('server', 'home/1'), lastListed('a1'), final('server', {})],
+  ],
+  [
+    'quietAfterHealing',
+    'a list that never becomes whole',
+    [
+      ...rest,
+      lastListed('server'),
+      { type: 'last-listed', where: 'a1', complete: false, documents: [] },
+      final('server', {}),
+    ],
   ],
   [
     'quietAfterHealing',

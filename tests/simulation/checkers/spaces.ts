@@ -9,8 +9,8 @@ const deviceOf = (tab: string): string => tab.slice(0, 1);
 const cloned = deviceOf(spareDevice);
 
 /**
- * When all is healed each tab lists what the server has, in order. What an app has opened on the device may stand there as
- * well, though nobody has ever written to it, or nothing that the server took.
+ * When all is healed each tab has the whole list: what the server has, in order. What an app has opened on the device may
+ * stand there as well, though nobody has ever written to it, or nothing that the server took.
  */
 export const listsWhatIsThere: MakeChecker = (): Checker => {
   const opened = new Set<string>();
@@ -23,11 +23,12 @@ export const listsWhatIsThere: MakeChecker = (): Checker => {
       } else if (record.type === 'deleted') deleted.add(record.document);
       else if (record.type === 'restored') for (const document of record.undoneDeletions) deleted.delete(document);
       else if (record.type === 'last-listed') {
-        const { where, documents } = record;
+        const { where, complete, documents } = record;
         if (where === 'server') {
           server = documents;
           return undefined;
         }
+        if (!complete) return `${where} has no whole list, long after all was healed`;
         const missing = server.find((document) => !documents.includes(document));
         if (missing !== undefined) return `${where} doesn't list ${missing}: ${documents.join(', ')}`;
         const more = documents.filter((document) => !server.includes(document));

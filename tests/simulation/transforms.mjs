@@ -316,6 +316,11 @@ export const planted = [
         find: 'if (incarnation !== state.incarnation) throw new StaleIncarnation(',
         replace: 'if (incarnation > state.incarnation) throw new StaleIncarnation(',
       },
+      {
+        file: 'sdk/src/storage/assemble.ts',
+        find: 'if (!isSameIncarnation(got, state)) throw',
+        replace: 'if (!isSameIncarnation({ ...got, incarnation: state.incarnation }, state)) throw',
+      },
     ],
   },
   {

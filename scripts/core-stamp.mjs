@@ -14,7 +14,7 @@ export const corePackage = join(root, 'sdk', 'src', 'core', 'pkg');
 export const coreFiles = ['joinery_core.js', 'joinery_core.d.ts', 'joinery_core_bg.wasm', 'joinery_core_bg.wasm.d.ts'];
 
 // What never reaches the module: a change there needs no new build.
-const outside = new Set(['target', 'oracle', 'model', 'fuzz', 'tests', 'benches', 'examples']);
+const outside = new Set(['target', 'oracle', 'model', 'files', 'fuzz', 'tests', 'benches', 'examples']);
 
 /**
  * @typedef {object} CoreStamp

@@ -57,8 +57,9 @@ async function testRust() {
     console.log('cargo is not installed: the Rust tests were not run (they matter only to changes in core-rs)');
     return;
   }
-  // The exploration of the merge rules is a workspace of its own (see its Cargo.toml); here runs its bounded share.
-  for (const cwd of [coreSources, join(coreSources, 'crates', 'model')]) await testWorkspace(cwd);
+  // Files are a workspace of their own, and so is the exploration of the merge rules, of which the bounded share runs here.
+  const apart = ['files', 'model'].map((crate) => join(coreSources, 'crates', crate));
+  for (const cwd of [coreSources, ...apart]) await testWorkspace(cwd);
 }
 
 /** Format, lint and tests of one Rust workspace. @param {string} cwd */

@@ -8,9 +8,9 @@ const table: Readonly<Record<string, readonly string[]>> = {
   codec: [],
   history: ['codec'],
   types: ['codec', 'history'],
-  files: ['codec'],
   oracle: [],
-  // A workspace of its own, which nothing depends on.
+  // Workspaces of their own, which nothing depends on.
+  files: [],
   model: ['codec', 'history', 'types', 'oracle'],
   wasm: ['codec', 'history', 'types'],
 };

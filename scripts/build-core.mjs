@@ -1,8 +1,9 @@
-// Builds core-rs/crates/wasm to sdk/src/core/pkg: cargo through wasm-pack and wasm-bindgen, then wasm-opt. Installs what is
-// missing of the tools. Nobody needs this who doesn't change Rust: the built module is committed.
+// Builds core-rs/crates/wasm to sdk/src/core/pkg (cargo through wasm-pack and wasm-bindgen) and core-rs/crates/files to
+// sdk/src/files/pkg (cargo alone, with vector instructions and without), both through wasm-opt. Installs what is missing of the
+// tools. Nobody needs this who doesn't change Rust: the built modules are committed.
 //
-//   npm run build:core                        build, and replace the committed module
-//   npm run build:core -- --check             build beside it, and fail when the committed one is stale
+//   npm run build:core                        build, and replace the committed modules
+//   npm run build:core -- --check             build beside them, and fail when a committed one is stale
 //   npm run build:core -- --toolchain debian  use Debian's rustc-web instead of rustup (or: rustup)
 
 import {
@@ -20,12 +21,13 @@ import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { parseArgs } from 'node:util';
 import {
-  coreFiles,
-  corePackage,
+  coreModule,
   coreSources,
-  findStaleness,
+  filesModule,
+  findModuleStaleness,
   hashBuilt,
   hashSources,
+  packageFolder,
   readStamp,
 } from './core-stamp.mjs';
 import { ensureDependencies } from './dependencies.mjs';
@@ -51,6 +53,8 @@ const wasmFeatures = [
 const target = 'wasm32-unknown-unknown';
 const debianPackages = ['rustc-web', 'cargo-web', 'rust-web-src', 'lld-22'];
 
+/** @typedef {import('./core-stamp.mjs').BuiltModule} BuiltModule */
+
 /**
  * @typedef {object} Toolchain
  * @property {string} name for messages
@@ -70,45 +74,75 @@ ensureTools(toolchain);
 console.log(
   `Building the core with ${toolchain.name}${toolchain.buildsStandardLibrary ? ', standard library included' : ''} …`,
 );
-const built = build(toolchain);
-if (options.check) compare(built);
-else install(built);
-
-/**
- * Compiles, binds and optimises into a new folder below core-rs/target.
- * @param {Toolchain} toolchain
- */
-function build(toolchain) {
-  const targetFolder = join(coreSources, 'target', 'wasm');
+const targetFolder = join(coreSources, 'target', 'wasm');
+for (const [module, build] of /** @type {const} */ ([
+  [coreModule, buildCore],
+  [filesModule, buildFiles],
+])) {
   mkdirSync(targetFolder, { recursive: true });
   const folder = mkdtempSync(join(targetFolder, 'pkg-'));
+  if (!build(folder)) {
+    rmSync(folder, { recursive: true, force: true });
+    fail(`The ${module.name} could not be built; the compiler says why above.`);
+  }
+  const stamp = {
+    sources: hashSources(module),
+    built: hashBuilt(module, folder),
+    rustc: capture('rustc', ['--version'], { cwd: coreSources, env: toolchain.env }) ?? 'unknown',
+  };
+  writeFileSync(join(folder, 'stamp.json'), `${JSON.stringify(stamp, null, 2)}\n`);
+  if (options.check) compare(module, folder);
+  else install(module, folder);
+}
+
+/** Compiles, binds and optimises into a folder. @param {string} folder */
+function buildCore(folder) {
   const args = ['build', crate, '--mode', 'no-install', '--target', 'web', '--release', '--no-pack', '--no-opt'];
   const status = run('wasm-pack', [...args, '--out-dir', folder, '--out-name', 'joinery_core'], {
     env: { ...toolchain.env, ...buildSettings(toolchain), CARGO_TARGET_DIR: targetFolder },
   });
-  if (status !== 0) {
-    rmSync(folder, { recursive: true, force: true });
-    fail('The core could not be built; the compiler says why above.');
-  }
+  if (status !== 0) return false;
   optimise(join(folder, 'joinery_core_bg.wasm'));
-  const stamp = {
-    sources: hashSources(),
-    built: hashBuilt(folder),
-    rustc: capture('rustc', ['--version'], { cwd: coreSources, env: toolchain.env }) ?? 'unknown',
-  };
-  writeFileSync(join(folder, 'stamp.json'), `${JSON.stringify(stamp, null, 2)}\n`);
-  return folder;
+  return true;
+}
+
+/** Compiles and optimises both variants into a folder. There is nothing to bind: only numbers cross. @param {string} folder */
+function buildFiles(folder) {
+  for (const simd of [false, true]) {
+    const args = [
+      'build',
+      '--release',
+      '--locked',
+      '--lib',
+      '--target',
+      target,
+      ...(simd ? ['--features', 'simd'] : []),
+    ];
+    const settings = buildSettings(toolchain, simd ? ['-Ctarget-feature=+simd128'] : []);
+    const status = run('cargo', args, {
+      cwd: filesModule.sources,
+      env: { ...toolchain.env, ...settings, CARGO_TARGET_DIR: targetFolder },
+    });
+    if (status !== 0) return false;
+    const wasm = join(folder, simd ? 'joinery_files_simd.wasm' : 'joinery_files.wasm');
+    // Not copied, for the compiler's file can be executed, and a committed one should not.
+    writeFileSync(wasm, readFileSync(join(targetFolder, target, 'release', 'joinery_files.wasm')));
+    // Without the flag it refuses what the fallback must not have.
+    optimise(wasm, simd ? ['--enable-simd'] : []);
+  }
+  return true;
 }
 
 /**
  * Settings that belong to this build alone. Native builds of the workspace don't have them.
  * @param {Toolchain} toolchain
+ * @param {readonly string[]} [more] flags of rustc
  * @returns {NodeJS.ProcessEnv}
  */
-function buildSettings(toolchain) {
+function buildSettings(toolchain, more = []) {
   // No path of this machine in the module, so that two machines build the same bytes.
   const cargoHome = toolchain.env.CARGO_HOME ?? join(homedir(), '.cargo');
-  const flags = [`--remap-path-prefix=${coreSources}=core-rs`, `--remap-path-prefix=${cargoHome}=cargo`];
+  const flags = [...more, `--remap-path-prefix=${coreSources}=core-rs`, `--remap-path-prefix=${cargoHome}=cargo`];
   if (!toolchain.buildsStandardLibrary) return { CARGO_ENCODED_RUSTFLAGS: flags.join('\x1f') };
   const sysroot = capture('rustc', ['--print', 'sysroot'], { cwd: coreSources, env: toolchain.env });
   flags.push(`--remap-path-prefix=${sysroot}=rust`, '-Zunstable-options', '-Cpanic=immediate-abort');
@@ -122,45 +156,47 @@ function buildSettings(toolchain) {
   };
 }
 
-/** @param {string} wasm */
-function optimise(wasm) {
-  const features = wasmFeatures.map((feature) => `--enable-${feature}`);
+/** @param {string} wasm @param {readonly string[]} [more] flags of wasm-opt */
+function optimise(wasm, more = []) {
+  const features = [...wasmFeatures.map((feature) => `--enable-${feature}`), ...more];
   const args = [bin('binaryen', 'wasm-opt'), wasm, '-o', wasm, optimisation, ...features];
   const status = run(process.execPath, [...args, '--strip-debug', '--strip-producers', '--converge']);
-  if (status !== 0) fail('wasm-opt failed on the built core.');
+  if (status !== 0) fail(`wasm-opt failed on ${wasm}`);
 }
 
-/** Puts the build in the place of the committed module. @param {string} folder */
-function install(folder) {
-  mkdirSync(corePackage, { recursive: true });
-  for (const file of readdirSync(corePackage)) rmSync(join(corePackage, file), { recursive: true });
-  for (const file of [...coreFiles, 'stamp.json']) cpSync(join(folder, file), join(corePackage, file));
+/** Puts the build in the place of the committed module. @param {BuiltModule} module @param {string} folder */
+function install(module, folder) {
+  const committed = packageFolder(module);
+  mkdirSync(committed, { recursive: true });
+  for (const file of readdirSync(committed)) rmSync(join(committed, file), { recursive: true });
+  for (const file of [...module.files, 'stamp.json']) cpSync(join(folder, file), join(committed, file));
   rmSync(folder, { recursive: true });
-  console.log(`Built the core: ${wasmSize(corePackage)} bytes of WebAssembly in sdk/src/core/pkg`);
+  console.log(`Built the ${module.name}: ${wasmSize(module, committed)} bytes of WebAssembly in ${module.path}`);
 }
 
-/** Fails when the committed module is not what was just built. @param {string} folder */
-function compare(folder) {
-  const staleness = findStaleness();
+/** Fails when the committed module is not what was just built. @param {BuiltModule} module @param {string} folder */
+function compare(module, folder) {
+  const staleness = findModuleStaleness(module);
   const fresh = readStamp(folder);
-  const committed = readStamp();
-  const size = wasmSize(folder);
+  const committed = readStamp(packageFolder(module));
+  const size = wasmSize(module, folder);
   rmSync(folder, { recursive: true });
   if (staleness !== undefined) fail(staleness);
   // Another compiler writes other bytes for the same source; the same one must write the same.
   if (fresh?.rustc === committed?.rustc && fresh?.built !== committed?.built) {
     fail(
-      'The committed core differs from what its sources build; run: npm run build:core, and commit sdk/src/core/pkg',
+      `The committed ${module.name} differs from what its sources build; run: npm run build:core, and commit ${module.path}`,
     );
   }
   const bytes =
     fresh?.rustc === committed?.rustc ? 'the same bytes' : `built by another compiler (${committed?.rustc})`;
-  console.log(`The committed core is up to date (${size} bytes of WebAssembly; ${bytes})`);
+  console.log(`The committed ${module.name} is up to date (${size} bytes of WebAssembly; ${bytes})`);
 }
 
-/** @param {string} folder */
-function wasmSize(folder) {
-  return statSync(join(folder, 'joinery_core_bg.wasm')).size;
+/** @param {BuiltModule} module @param {string} folder */
+function wasmSize(module, folder) {
+  const files = module.files.filter((file) => file.endsWith('.wasm'));
+  return files.reduce((sum, file) => sum + statSync(join(folder, file)).size, 0);
 }
 
 /**

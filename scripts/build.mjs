@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { coreFiles, corePackage } from './core-stamp.mjs';
+import { builtModules, packageFolder } from './core-stamp.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { bin, orFail, root, run } from './run.mjs';
 
@@ -20,6 +20,7 @@ const outputs = [
   join('protocol', 'dist', 'index.js'),
   join('sdk', 'dist', 'index.js'),
   join('sdk', 'dist', 'core', 'pkg', 'joinery_core_bg.wasm'),
+  join('sdk', 'dist', 'files', 'pkg', 'joinery_files_simd.wasm'),
   join('server', 'dist', 'bin.js'),
   join('examples', 'playground', 'dist', 'index.html'),
 ];
@@ -31,13 +32,15 @@ const outputs = [
 export function build() {
   const inputHash = hashInputs();
   if (readRecord() === inputHash && outputs.every((path) => existsSync(join(root, path)))) return false;
-  if (!existsSync(corePackage))
-    throw new Error('The built core is missing (sdk/src/core/pkg); run: npm run build:core');
+  for (const module of builtModules) {
+    if (existsSync(packageFolder(module))) continue;
+    throw new Error(`The built ${module.name} is missing (${module.path}); run: npm run build:core`);
+  }
   console.log('Building …');
   if (run(process.execPath, [bin('typescript', 'tsc'), '-b', 'server']) !== 0) {
     throw new Error('The TypeScript packages could not be built; the compiler says why above.');
   }
-  copyCore();
+  copyModules();
   if (run(process.execPath, [bin('vite'), 'build', '--logLevel', 'warn'], { cwd: playground }) !== 0) {
     throw new Error('The playground could not be built; Vite says why above.');
   }
@@ -50,10 +53,12 @@ export function build() {
 }
 
 /** tsc copies no JavaScript and no WebAssembly. */
-function copyCore() {
-  const target = join(root, 'sdk', 'dist', 'core', 'pkg');
-  mkdirSync(target, { recursive: true });
-  for (const file of coreFiles) cpSync(join(corePackage, file), join(target, file));
+function copyModules() {
+  for (const module of builtModules) {
+    const target = join(root, module.path.replace('sdk/src', 'sdk/dist'));
+    mkdirSync(target, { recursive: true });
+    for (const file of module.files) cpSync(join(packageFolder(module), file), join(target, file));
+  }
 }
 
 /** @returns {string | undefined} */

@@ -1,4 +1,4 @@
-// The stamp of the built core: which Rust sources it was built from, so that a stale module is noticed without Rust.
+// The stamps of the built modules: which Rust sources each was built from, so that a stale one is noticed without Rust.
 // It does not build anything (build-core.mjs does).
 
 import { createHash } from 'node:crypto';
@@ -6,14 +6,38 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { root } from './run.mjs';
 
-/** Where the Rust workspace lies, and where its built module is committed. */
+/** Where the Rust workspace lies. */
 export const coreSources = join(root, 'core-rs');
-export const corePackage = join(root, 'sdk', 'src', 'core', 'pkg');
 
-/** The files of the built core. */
-export const coreFiles = ['joinery_core.js', 'joinery_core.d.ts', 'joinery_core_bg.wasm', 'joinery_core_bg.wasm.d.ts'];
+/**
+ * WebAssembly that is built from Rust and committed.
+ * @typedef {object} BuiltModule
+ * @property {string} name for messages
+ * @property {string} sources the folder of its Rust sources
+ * @property {string} path where it is committed, from the root
+ * @property {readonly string[]} files what it consists of, beside its stamp
+ */
 
-// What never reaches the module: a change there needs no new build.
+/** @type {BuiltModule} */
+export const coreModule = {
+  name: 'core',
+  sources: coreSources,
+  path: 'sdk/src/core/pkg',
+  files: ['joinery_core.js', 'joinery_core.d.ts', 'joinery_core_bg.wasm', 'joinery_core_bg.wasm.d.ts'],
+};
+
+/** @type {BuiltModule} */
+export const filesModule = {
+  name: 'files module',
+  sources: join(coreSources, 'crates', 'files'),
+  path: 'sdk/src/files/pkg',
+  files: ['joinery_files.wasm', 'joinery_files_simd.wasm'],
+};
+
+/** Every one of them. */
+export const builtModules = [coreModule, filesModule];
+
+// What never reaches the core (a workspace of its own, or only tests): a change there needs no new build.
 const outside = new Set(['target', 'oracle', 'model', 'files', 'fuzz', 'tests', 'benches', 'examples']);
 
 /**
@@ -23,41 +47,55 @@ const outside = new Set(['target', 'oracle', 'model', 'files', 'fuzz', 'tests', 
  * @property {string} rustc the compiler's version, for people who compare bytes
  */
 
-/** The hash of everything in core-rs that the module is built from. */
-export function hashSources() {
-  const files = listSources(coreSources, '');
-  if (files.length === 0) throw new Error(`expected Rust sources in ${coreSources}, found none`);
-  return hashFiles(coreSources, files);
+/** Where a module is committed. @param {BuiltModule} module */
+export function packageFolder(module) {
+  return join(root, module.path);
+}
+
+/** The hash of everything that a module is built from. @param {BuiltModule} module */
+export function hashSources(module) {
+  const files = listSources(module.sources, '');
+  if (files.length === 0) throw new Error(`expected Rust sources in ${module.sources}, found none`);
+  return hashFiles(module.sources, files);
 }
 
 /**
  * The hash of the built files.
+ * @param {BuiltModule} module
  * @param {string} [folder] default: the committed ones
  */
-export function hashBuilt(folder = corePackage) {
-  return hashFiles(folder, coreFiles);
+export function hashBuilt(module, folder = packageFolder(module)) {
+  return hashFiles(folder, module.files);
 }
 
 /**
  * The stamp that lies with a build, or undefined when there is none.
- * @param {string} [folder] default: the committed build
+ * @param {string} folder
  * @returns {CoreStamp | undefined}
  */
-export function readStamp(folder = corePackage) {
+export function readStamp(folder) {
   const path = join(folder, 'stamp.json');
   return existsSync(path) ? JSON.parse(readFileSync(path, 'utf8')) : undefined;
 }
 
-/** Why the committed module is not what core-rs says, with the remedy; undefined when it is. */
+/** Why the committed modules are not what core-rs says, with the remedy; undefined when they are. */
 export function findStaleness() {
-  const stamp = readStamp();
-  const missing = coreFiles.filter((file) => !existsSync(join(corePackage, file)));
-  const remedy = 'run: npm run build:core, and commit sdk/src/core/pkg';
+  return builtModules.map(findModuleStaleness).find((staleness) => staleness !== undefined);
+}
+
+/** @param {BuiltModule} module */
+export function findModuleStaleness(module) {
+  const folder = packageFolder(module);
+  const stamp = readStamp(folder);
+  const missing = module.files.filter((file) => !existsSync(join(folder, file)));
+  const remedy = `run: npm run build:core, and commit ${module.path}`;
   if (stamp === undefined || missing.length > 0) {
-    return `The built core is missing (${missing.join(', ') || 'stamp.json'}); ${remedy}`;
+    return `The built ${module.name} is missing (${missing.join(', ') || 'stamp.json'}); ${remedy}`;
   }
-  if (stamp.sources !== hashSources()) return `The built core is older than the Rust sources in core-rs; ${remedy}`;
-  if (stamp.built !== hashBuilt()) return `The built core was changed after it was built; ${remedy}`;
+  if (stamp.sources !== hashSources(module)) {
+    return `The built ${module.name} is older than its Rust sources in core-rs; ${remedy}`;
+  }
+  if (stamp.built !== hashBuilt(module)) return `The built ${module.name} was changed after it was built; ${remedy}`;
   return undefined;
 }
 

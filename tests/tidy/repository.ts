@@ -25,7 +25,9 @@ export function readText(path: string): string {
 
 /** Whether a program writes this file, so that no rule about how code reads holds for it. */
 export function isGenerated(path: string): boolean {
-  return /(^|\/)generated\//.test(path) || /\.generated\.\w+$/.test(path) || path.startsWith('sdk/src/core/pkg/');
+  return (
+    /(^|\/)generated\//.test(path) || /\.generated\.\w+$/.test(path) || /^sdk\/src\/(core|files)\/pkg\//.test(path)
+  );
 }
 
 /** Whether this is TypeScript or JavaScript that people write. */

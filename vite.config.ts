@@ -16,7 +16,7 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^joinery$/, replacement: from('./sdk/src/index.ts') },
-      { find: /^joinery\/(core|react|testing)$/, replacement: from('./sdk/src/$1/index.ts') },
+      { find: /^joinery\/(core|files|react|testing)$/, replacement: from('./sdk/src/$1/index.ts') },
       { find: /^@joinery\/protocol$/, replacement: from('./protocol/src/index.ts') },
       { find: /^@joinery\/server$/, replacement: from('./server/src/index.ts') },
     ],
@@ -33,6 +33,7 @@ export default defineConfig({
       // Bundles the simulation; every run of it takes about half a second.
       project('simulation', ['tests/simulation/**/*.test.ts'], 60_000),
       project('docs', ['tests/docs/**/*.test.ts'], 60_000),
+      project('size', ['tests/size/**/*.test.ts'], 60_000),
       project('tidy', ['tests/tidy/**/*.test.ts'], 60_000),
     ],
     passWithNoTests: true,

@@ -60,3 +60,9 @@ it('runs the lines of the core alone', () => {
   const code = examples.find((example) => example?.includes('joinery/core')) ?? '';
   expect(run('core', code)).toBe('Hello\n');
 });
+
+it('runs the chunks and hashes of a file', () => {
+  const code = examples.find((example) => example?.includes('joinery/files')) ?? '';
+  const lines = run('files', code).trim().split('\n');
+  expect(lines).toEqual(['0 262144 2495c622', '262144 87856 e46b105d', 'fbc2b051']);
+});

@@ -15,6 +15,7 @@ const publicEntries = [
   'protocol/src/index.ts',
   'sdk/src/index.ts',
   'sdk/src/core/index.ts',
+  'sdk/src/files/index.ts',
   'sdk/src/react/index.ts',
   'sdk/src/testing/index.ts',
   'server/src/index.ts',

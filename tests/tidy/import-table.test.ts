@@ -32,7 +32,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   // Published as `joinery/testing`: the suites of every contract. No part but tests may import it.
   'sdk/testing': ['protocol', ...sdkParts],
   server: ['protocol', 'sdk/core'],
-  examples: ['sdk/index', 'sdk/core', 'sdk/react', 'sdk/vue', 'sdk/svelte'],
+  examples: ['sdk/index', 'sdk/core', 'sdk/files', 'sdk/react', 'sdk/vue', 'sdk/svelte'],
 };
 
 /** The third-party packages each part may import when it is published, in files that are not tests. */
@@ -55,6 +55,7 @@ const partsByPackage: Readonly<Record<string, string>> = {
   '@joinery/server': 'server',
   joinery: 'sdk/index',
   'joinery/core': 'sdk/core',
+  'joinery/files': 'sdk/files',
   'joinery/react': 'sdk/react',
   'joinery/vue': 'sdk/vue',
   'joinery/svelte': 'sdk/svelte',

@@ -3,6 +3,7 @@
 export { JoineryError } from '@joinery/protocol';
 export type { Kind } from './bridge.ts';
 export type { Change } from './change.ts';
+export type { CoreSource } from './compile.ts';
 export {
   CounterHandle,
   type Handle,
@@ -12,7 +13,7 @@ export {
   SetHandle,
   TextHandle,
 } from './handles.ts';
-export { type CoreSource, init } from './load.ts';
+export { init } from './load.ts';
 export type {
   Bridge,
   DotName,

@@ -4,10 +4,8 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
+import { type CoreSource, compile } from './compile.ts';
 import { initSync } from './pkg/joinery_core.js';
-
-/** Where the core comes from when not from beside this file. */
-export type CoreSource = WebAssembly.Module | BufferSource | URL | string;
 
 let memory: WebAssembly.Memory | undefined;
 let loading: Promise<WebAssembly.Module> | undefined;
@@ -24,7 +22,7 @@ let loading: Promise<WebAssembly.Module> | undefined;
  * const replica = new Replica();
  */
 export function init(source?: CoreSource): Promise<WebAssembly.Module> {
-  loading ??= compile(source)
+  loading ??= compile(source ?? new URL('./pkg/joinery_core_bg.wasm', import.meta.url), import.meta.url)
     .then((module) => {
       memory = initSync({ module }).memory;
       return module;
@@ -54,26 +52,4 @@ export function coreMemory(): WebAssembly.Memory {
     });
   }
   return memory;
-}
-
-async function compile(source: CoreSource | undefined): Promise<WebAssembly.Module> {
-  if (source instanceof WebAssembly.Module) return source;
-  if (source !== undefined && typeof source !== 'string' && !(source instanceof URL))
-    return WebAssembly.compile(source);
-  const url =
-    source === undefined ? new URL('./pkg/joinery_core_bg.wasm', import.meta.url) : new URL(source, import.meta.url);
-  if (url.protocol === 'file:') return WebAssembly.compile(await readFile(url));
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`${url.href} answered ${response.status}`);
-  // A server that doesn't know the type of .wasm files is common; streaming refuses it, so the bytes are taken whole.
-  if (response.headers.get('content-type')?.startsWith('application/wasm'))
-    return WebAssembly.compileStreaming(response);
-  return WebAssembly.compile(await response.arrayBuffer());
-}
-
-/** Node's `fetch` reads no files. The module is asked for at run time, so that no bundler looks for it. */
-async function readFile(url: URL): Promise<BufferSource> {
-  const fs = globalThis.process?.getBuiltinModule?.('node:fs/promises');
-  if (fs === undefined) throw new Error(`no way to read ${url.href}`);
-  return new Uint8Array(await fs.readFile(url));
 }

@@ -10,6 +10,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureBrowsers } from './browser-rows.mjs';
+import { measureFiles } from './files-rows.mjs';
 import { libraryNames } from './libraries/library.mjs';
 
 /**
@@ -30,6 +31,7 @@ const coreRows = [
 
 const browserRow = 'browser';
 const spaceRow = 'space';
+const filesRow = 'files';
 /** Documents in the space, each of ten fields. */
 const spaceDocuments = 10_000;
 /** A round of it takes about a minute, and what it counts hardly varies. */
@@ -46,7 +48,7 @@ const { values } = parseArgs({
     edits: { type: 'string', default: '250000' },
   },
 });
-const names = [...coreRows.map((row) => row.name), spaceRow, browserRow];
+const names = [...coreRows.map((row) => row.name), spaceRow, filesRow, browserRow];
 for (const name of values.row) {
   if (!names.includes(name)) throw new Error(`expected --row to be one of ${names.join(', ')}, got "${name}"`);
 }
@@ -66,13 +68,15 @@ if (wants(spaceRow)) {
   print(spaceResults);
   results.push(...spaceResults);
 }
+const files = wants(filesRow) ? await measureFiles(rounds) : [];
+printComparisons(files);
 if (wants(browserRow)) {
   const browserResults = await measureInBrowsers();
   print(browserResults);
   results.push(...browserResults);
 }
 if (values.json !== undefined) {
-  const report = { machine, trace: traceName, rounds, date: new Date().toISOString(), results };
+  const report = { machine, trace: traceName, rounds, date: new Date().toISOString(), results, files };
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
 
@@ -209,6 +213,16 @@ function print(table) {
     console.log(cells.join('  '));
   }
   console.log('');
+}
+
+/** @param {readonly import('./files-rows.mjs').Comparison[]} comparisons */
+function printComparisons(comparisons) {
+  for (const { row, other, goal, ours, theirs, ratio } of comparisons) {
+    const aim = goal === undefined ? '' : ` (goal ${goal.toFixed(2)}×)`;
+    const speeds = `joinery ${format(ours)} MB/s, ${other} ${format(theirs)} MB/s`;
+    console.log(`${row}: ${speeds}: ${ratio.toFixed(2)}×${aim}`);
+  }
+  if (comparisons.length > 0) console.log('');
 }
 
 /** @param {number} value */

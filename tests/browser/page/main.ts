@@ -52,8 +52,20 @@ async function runStorageSuite(): Promise<{ failures: string[]; cases: number }>
   return { failures, cases: storageSuite.length };
 }
 
+/** Loads joinery/files when it is called, and gives the hashes of the file's chunks in hex. */
+async function hashFile(file: Blob): Promise<string[]> {
+  const { chunkStream, init } = await import('joinery/files');
+  await init();
+  const hashes: string[] = [];
+  for await (const { hash } of chunkStream(file)) {
+    hashes.push(Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join(''));
+  }
+  return hashes;
+}
+
 declare global {
   interface Window {
+    hashFile: typeof hashFile;
     joinery: {
       createClient: typeof createClient;
       JoineryError: typeof JoineryError;
@@ -69,3 +81,4 @@ declare global {
 window.joinery = { createClient, JoineryError, init, Replica };
 window.openShared = openShared;
 window.runStorageSuite = runStorageSuite;
+window.hashFile = hashFile;

@@ -28,6 +28,18 @@ function cloneOf(storage: MemoryStorage): MemoryStorage {
   return clone;
 }
 
+/** Two tabs of a device with one document open in both; the first, which leads, writes through a storage that can fail. */
+async function twoTabs(world: World) {
+  const device = new VirtualDevice(world.time);
+  const memory = new MemoryStorage({ shared: true });
+  const storage = new ControlledStorage(memory);
+  const environments = [device.tab(), device.tab()] as const;
+  const first = world.client(storage, {}, environments[0]);
+  await world.time.advance(50);
+  const second = world.client(memory, {}, environments[1]);
+  return { storage, environments, first, second, text: first.text('notes'), other: second.text('notes') };
+}
+
 describe('writes that were stored before any epoch was known', () => {
   test('and sent by a tab that could not store the epoch any more are there once after a trim', async () => {
     const world = await World.create();
@@ -128,14 +140,7 @@ describe('what a tab has sent from memory, and the server has acknowledged', () 
     'is not made again when another tab has followed a trim meanwhile: the document is %s',
     async (_, values) => {
       const world = await World.create();
-      const device = new VirtualDevice(world.time);
-      const memory = new MemoryStorage({ shared: true });
-      const storage = new ControlledStorage(memory);
-      const environments = [device.tab(), device.tab()] as const;
-      const first = world.client(storage, {}, environments[0]);
-      await world.time.advance(50);
-      const second = world.client(memory, {}, environments[1]);
-      const [text, other] = [first.text('notes'), second.text('notes')];
+      const { storage, environments, first, second, text, other } = await twoTabs(world);
       const fields = second.document<Record<string, string>>('notes');
       await world.time.settled(Promise.all([text.loaded, other.loaded]));
       other.insert(0, 'Hello');
@@ -185,14 +190,7 @@ describe('what a tab has sent from memory, and the server has acknowledged', () 
 
   test('is made again when a backup was restored that lacks it', async () => {
     const world = await World.create();
-    const device = new VirtualDevice(world.time);
-    const memory = new MemoryStorage({ shared: true });
-    const storage = new ControlledStorage(memory);
-    const environments = [device.tab(), device.tab()] as const;
-    const first = world.client(storage, {}, environments[0]);
-    await world.time.advance(50);
-    const second = world.client(memory, {}, environments[1]);
-    const [text, other] = [first.text('notes'), second.text('notes')];
+    const { storage, environments, text, other, second } = await twoTabs(world);
     await world.time.settled(Promise.all([text.loaded, other.loaded]));
     other.insert(0, 'Hello');
     await world.time.until(() => text.value === 'Hello');

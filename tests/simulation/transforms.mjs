@@ -313,11 +313,6 @@ export const planted = [
     transforms: [
       {
         file: 'sdk/src/storage/assemble.ts',
-        find: 'if (incarnation !== state.incarnation) throw new StaleIncarnation(',
-        replace: 'if (incarnation > state.incarnation) throw new StaleIncarnation(',
-      },
-      {
-        file: 'sdk/src/storage/assemble.ts',
         find: 'if (!isSameIncarnation(got, state)) throw',
         replace: 'if (!isSameIncarnation({ ...got, incarnation: state.incarnation }, state)) throw',
       },

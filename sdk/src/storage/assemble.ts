@@ -194,7 +194,6 @@ export function decodedOf(document: string, record: Uint8Array): DecodedEnvelope
 /** @throws StaleIncarnation where a write is of an earlier incarnation, or of one that isn't stored, or of another epoch */
 export function checkIncarnation({ document, incarnation, epoch }: DocumentWrite, state: StateRecord): void {
   const got = { incarnation, epoch };
-  if (incarnation !== state.incarnation) throw new StaleIncarnation(document, state, got);
   if (!isSameIncarnation(got, state)) throw new StaleIncarnation(document, state, got);
 }
 

@@ -7,12 +7,11 @@ import type { DocumentStore } from '../storage/storage.ts';
 import type { DeletionState, TabBody, TabError } from '../tabs/tab-message.ts';
 import { type EnginePort, errorData, type FromEngine } from './messages.ts';
 import type { SessionDriver } from './session-driver.ts';
-import { pause } from './waiting.ts';
+import { pause, readRetry_ms } from './waiting.ts';
 
 /** Deletions that the server doesn't have yet. */
 const deletionsLimit_count = 1_024;
 const deletionsKey = 'deletions';
-const readRetry_ms = 1_000;
 
 export interface DeletionsContext {
   readonly environment: Environment;

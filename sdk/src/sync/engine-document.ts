@@ -33,11 +33,11 @@ import { type Rejections, rejectedListFull } from './rejections.ts';
 import { type Damaged, Replacing, rejectLog } from './replacing.ts';
 import { type ClockState, correctionOf } from './replay-log.ts';
 import { type Retried, retryRejected } from './retrying.ts';
-import { readRetry_ms, Sending } from './sending.ts';
+import { Sending } from './sending.ts';
 import type { DocumentEffect, SessionDriver } from './session-driver.ts';
 import { type RestingReplica, StoredReplica, type StoredReplicaContext } from './stored-replica.ts';
 import { type DocumentTabs, TabNews } from './tab-news.ts';
-import { pause } from './waiting.ts';
+import { pause, readRetry_ms } from './waiting.ts';
 
 /** What a document needs of its engine. */
 export interface DocumentContext {
@@ -441,6 +441,12 @@ export class EngineDocument implements Sleeper {
     return error?.code === 'document-deleted' ? error : undefined;
   }
 
+  /** The server is asked for what comes after this; of a deleted document, what is here comes to nothing. */
+  #subscribeOrReject(stored: StoredDocument): void {
+    if (this.#deletion === undefined) this.#context.session.subscribe(this.id, stored.resume);
+    else this.#rejectAll(this.#deletion);
+  }
+
   /** There is more to be sent; of a deleted document it comes to nothing. */
   #hasMore(): void {
     if (this.#deletion === undefined) this.#context.session.changed(this.id);
@@ -832,8 +838,7 @@ export class EngineDocument implements Sleeper {
     this.#context.tabs.hold(this.hold);
     if (isOwn) return;
     // What another tab has made anew comes to nothing as well.
-    if (this.#deletion !== undefined) this.#rejectAll(this.#deletion);
-    else this.#context.session.subscribe(this.id, stored.resume);
+    this.#subscribeOrReject(stored);
   }
 
   /** Tells every opening what it has to load, from nothing or in place of an older incarnation. */
@@ -907,8 +912,7 @@ export class EngineDocument implements Sleeper {
     this.#loading = false;
     this.#greetLoaded(stored, log);
     this.#context.changed(this);
-    if (this.#deletion === undefined) this.#context.session.subscribe(this.id, stored.resume);
-    else this.#rejectAll(this.#deletion);
+    this.#subscribeOrReject(stored);
     for (let next = this.#early?.shift(); next !== undefined; next = this.#early?.shift()) {
       this.append(next.channel, next.incarnation, next.turn, next.batch);
     }

@@ -12,14 +12,12 @@ import type { TabBody } from '../tabs/tab-message.ts';
 import { EngineDeletions } from './engine-deletions.ts';
 import { type EnginePort, errorData, type FromEngine, type ToEngine } from './messages.ts';
 import type { DocumentEffect, SessionDriver, SpaceEffect } from './session-driver.ts';
-import { pause } from './waiting.ts';
+import { pause, readRetry_ms } from './waiting.ts';
 
 /** Documents that are fetched at a time. */
 const fetchAtOnce = 16;
 /** What is learned of the lists is stored at most so often. */
 const storeDelay_ms = 500;
-/** A list that can't be read is tried again after so long. */
-const readRetry_ms = 1_000;
 /** A change that names more documents than this is told as "anything may have changed". */
 const toldLimit_count = 256;
 

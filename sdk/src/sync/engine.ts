@@ -27,7 +27,7 @@ import type { DocumentEffect } from './session-driver.ts';
 import { TabSession } from './tab-session.ts';
 import { TabUser } from './tab-user.ts';
 import { UnsyncedWork } from './unsynced-work.ts';
-import { backoff_ms, pause, settledWithin } from './waiting.ts';
+import { backoff_ms, pause, readRetry_ms, settledWithin } from './waiting.ts';
 
 export interface EngineOptions {
   readonly environment: Environment;
@@ -48,7 +48,6 @@ const awakeLimit = 64;
 const pendingAtOnce = 8;
 /** How long ending waits for documents to be loaded, and for storage to be opened. */
 const endPatience_ms = 10_000;
-const readRetry_ms = 1_000;
 /** So long the other tabs have to stop writing before everything is removed. */
 const wipeNotice_ms = 200;
 const openRetryBase_ms = 250;

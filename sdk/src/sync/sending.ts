@@ -11,6 +11,7 @@ import {
 } from '../storage/storage.ts';
 import type { Outbox, OutboxEntry } from './outbox.ts';
 import type { SessionDriver } from './session-driver.ts';
+import { readRetry_ms } from './waiting.ts';
 
 export interface SendingContext {
   readonly document: string;
@@ -28,8 +29,6 @@ export interface SendingContext {
   lost(entry: OutboxEntry): void;
   storageFailed(error: JoineryError): void;
 }
-
-export const readRetry_ms = 1_000;
 
 export class Sending {
   readonly #context: SendingContext;

@@ -2,6 +2,9 @@
 
 import type { Environment } from '../environment.ts';
 
+/** Storage that can't be read or written is tried again after so long. */
+export const readRetry_ms = 1_000;
+
 /** How long to wait after so many failures in a row, doubling from `base_ms` to `cap_ms`. */
 export function backoff_ms(failures: number, base_ms: number, cap_ms: number): number {
   return Math.min(cap_ms, base_ms * 2 ** Math.min(failures, 10));

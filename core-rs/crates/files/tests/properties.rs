@@ -6,8 +6,8 @@
 mod inputs;
 
 use fastcdc::v2020::FastCDC;
-use inputs::Random;
-use joinery_files::{Chunk, Chunker, Gear, Sizes};
+use inputs::{cut_whole, Random};
+use joinery_files::{Chunker, Gear, Sizes};
 
 fn seeds(count: u32) -> impl Iterator<Item = u32> {
     let number = |name: &str| std::env::var(name).ok().map(|text| text.parse::<u32>().unwrap());
@@ -30,19 +30,6 @@ fn any_bytes(random: &mut Random) -> Vec<u8> {
     let period = 1 + random.below(longest) as usize;
     let start: Vec<u8> = (0..period.min(length)).map(|_| random.below(alphabet) as u8).collect();
     start.iter().copied().cycle().take(length).collect()
-}
-
-fn cut_whole(bytes: &[u8], sizes: Sizes, gear: Gear) -> Vec<Chunk> {
-    let mut chunker = Chunker::new(sizes, gear, true);
-    let mut chunks = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let (taken, chunk) = chunker.advance(&bytes[at..]);
-        at += taken;
-        chunks.extend(chunk);
-    }
-    chunks.extend(chunker.finish());
-    chunks
 }
 
 #[test]

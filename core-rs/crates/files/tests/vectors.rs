@@ -5,8 +5,8 @@
 
 mod inputs;
 
-use inputs::Random;
-use joinery_files::{Chunker, Door, Gear, Sizes, KEY_BYTES, STAGING_BYTES};
+use inputs::{cut_whole, Random};
+use joinery_files::{Door, Gear, Sizes, KEY_BYTES, STAGING_BYTES};
 use serde_json::Value;
 
 fn read(name: &str) -> Value {
@@ -87,15 +87,7 @@ fn cuts_as_the_vectors_say() {
         let period: Vec<u8> = (0..number("period")).map(|_| random.next() as u8).collect();
         let bytes: Vec<u8> = period.iter().copied().cycle().take(number("length") as usize).collect();
 
-        let mut chunker = Chunker::new(Sizes::new(min, average, max).unwrap(), gear, true);
-        let mut chunks = Vec::new();
-        let mut at = 0;
-        while at < bytes.len() {
-            let (taken, chunk) = chunker.advance(&bytes[at..]);
-            at += taken;
-            chunks.extend(chunk);
-        }
-        chunks.extend(chunker.finish());
+        let chunks = cut_whole(&bytes, Sizes::new(min, average, max).unwrap(), gear);
         let lengths: Vec<u64> = chunks.iter().map(|chunk| u64::from(chunk.length)).collect();
         let expected: Vec<u64> = case["lengths"]
             .as_array()

@@ -1,4 +1,6 @@
-//! Bytes to cut, the same for the same seed everywhere: xorshift32 by 13, 17, 5, as the vectors have it.
+//! Bytes to cut, the same for the same seed everywhere (xorshift32 by 13, 17, 5, as the vectors have it), and cutting them in one go.
+
+use joinery_files::{Chunk, Chunker, Gear, Sizes};
 
 /// Numbers from a seed. Seed 0 gives zeros.
 pub struct Random(u32);
@@ -36,4 +38,19 @@ impl Random {
     pub fn pick<'a, T>(&mut self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len() as u32) as usize]
     }
+}
+
+/// The chunks of bytes that come in one piece.
+#[allow(dead_code)]
+pub fn cut_whole(bytes: &[u8], sizes: Sizes, gear: Gear) -> Vec<Chunk> {
+    let mut chunker = Chunker::new(sizes, gear, true);
+    let mut chunks = Vec::new();
+    let mut at = 0;
+    while at < bytes.len() {
+        let (taken, chunk) = chunker.advance(&bytes[at..]);
+        at += taken;
+        chunks.extend(chunk);
+    }
+    chunks.extend(chunker.finish());
+    chunks
 }

@@ -24,5 +24,13 @@ export type {
 } from './replay.ts';
 export { Replay } from './replay.ts';
 export { Replica, type ReplicaOptions } from './replica.ts';
+export {
+  applyUpdate,
+  compareVersions,
+  computeUpdate,
+  mergeUpdates,
+  type StateOptions,
+  type VersionOrder,
+} from './states.ts';
 export type { Plain } from './value.ts';
 export { decodeVersion, encodeVersion } from './version.ts';

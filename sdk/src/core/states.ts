@@ -1,0 +1,102 @@
+/**
+ * Whole states as bytes: how two versions stand to each other, what lies between two states, and joining without keeping a
+ * replica. For servers, scripts and tools that hold snapshots and updates; an app that has a document open uses `Replica`.
+ */
+
+import { JoineryError } from '@joinery/protocol';
+import { Replica, type ReplicaOptions } from './replica.ts';
+import { decodeVersion } from './version.ts';
+
+/** How a version stands to another one. */
+export type VersionOrder = 'before' | 'after' | 'equal' | 'concurrent';
+
+/** Against which time foreign stamps are held; see {@link ReplicaOptions}. */
+export type StateOptions = Pick<ReplicaOptions, 'now' | 'trustStamps'>;
+
+/**
+ * How version `a` stands to version `b`: it lies before it, after it, is equal, or each has seen what the other one hasn't.
+ *
+ * @param a bytes of `Replica.version()`
+ * @param b the same
+ * @throws JoineryError `invalid-version`
+ * @example compareVersions(mine.version(), theirs.version()) // 'concurrent'
+ */
+export function compareVersions(a: Uint8Array, b: Uint8Array): VersionOrder {
+  const [first, second] = [decodeVersion(a), decodeVersion(b)];
+  const [isBefore, isAfter] = [isCovered(first, second), isCovered(second, first)];
+  if (isBefore && isAfter) return 'equal';
+  if (isBefore) return 'before';
+  return isAfter ? 'after' : 'concurrent';
+}
+
+/**
+ * The update that brings whoever has `from` up to `to`, as small as there is.
+ *
+ * @param from a snapshot
+ * @param to a snapshot of the same document; what it lacks of `from` is no part of the update
+ * @throws JoineryError `invalid-snapshot`, `invalid-update`
+ * @example applyUpdate(old, computeUpdate(old, recent)) // as `recent`, where nothing was written to `old` alone
+ */
+export function computeUpdate(from: Uint8Array, to: Uint8Array): Uint8Array {
+  const since = using(from, trusting, (replica) => replica.version());
+  return using(to, trusting, (replica) => replica.exportUpdate(since));
+}
+
+/**
+ * A snapshot with an update (an envelope, an exported update or another snapshot) joined to it.
+ *
+ * @throws JoineryError `invalid-snapshot`, `invalid-update`; `update-waits` where it rests on what the snapshot lacks, or its stamp is
+ *   ahead of the time; `limit-exceeded`
+ */
+export function applyUpdate(state: Uint8Array, update: Uint8Array, options: StateOptions = {}): Uint8Array {
+  return using(state, options, (replica) => {
+    joinAll(replica, [update]);
+    return replica.encodeSnapshot();
+  });
+}
+
+/**
+ * One update that does what several do: what a later one of them overwrites or removes is not in it.
+ *
+ * @param updates in any order; each rests on nothing but the others and `onto`
+ * @param onto the snapshot they begin at; left out where they begin at nothing
+ * @throws JoineryError `update-waits` where one rests on what is not given; `invalid-snapshot`, `invalid-update`, `limit-exceeded`
+ * @example mergeUpdates([first, second, third])
+ */
+export function mergeUpdates(
+  updates: readonly Uint8Array[],
+  onto?: Uint8Array,
+  options: StateOptions = {},
+): Uint8Array {
+  return using(onto, options, (replica) => {
+    const since = replica.version();
+    joinAll(replica, updates);
+    return replica.exportUpdate(since);
+  });
+}
+
+const trusting: StateOptions = { trustStamps: true };
+
+function using<T>(state: Uint8Array | undefined, options: StateOptions, use: (replica: Replica) => T): T {
+  const replica = state === undefined ? new Replica(options) : Replica.load(state, options);
+  try {
+    return use(replica);
+  } finally {
+    replica.free();
+  }
+}
+
+function joinAll(replica: Replica, updates: readonly Uint8Array[]): void {
+  replica.applyUpdates(updates);
+  if (replica.pendingCount === 0) return;
+  throw new JoineryError('update-waits', {
+    expected: 'updates that rest on the state and each other alone, with stamps up to now',
+    got: `${replica.pendingCount} that wait`,
+    remedy: 'Fetch what is missing, and give it as well.',
+  });
+}
+
+function isCovered(version: ReadonlyMap<bigint, number>, by: ReadonlyMap<bigint, number>): boolean {
+  for (const [agent, seq] of version) if ((by.get(agent) ?? 0) < seq) return false;
+  return true;
+}

@@ -54,6 +54,22 @@ describe('one client', () => {
     expect(notes.value).toEqual({ title: 'early', items: [{ title: 'a', done: false }], counter: 2 });
   });
 
+  test('finds a place in a text again after what others and this client have written', async () => {
+    const world = await World.create();
+    const [mine, theirs] = [world.client().text('notes'), world.client().text('notes')];
+    expect(() => mine.position(0)).toThrow(expect.objectContaining({ code: 'document-not-loaded' }));
+    await world.time.settled(Promise.all([mine.loaded, theirs.loaded]));
+    mine.insert(0, 'Hello world');
+    await world.untilSynced();
+    await world.time.until(() => theirs.value === mine.value);
+    const [cursor, word] = [mine.position(5), theirs.position(6, 'right')];
+    theirs.insert(5, ', big');
+    mine.insert(0, 'Oh: ');
+    await world.time.until(() => mine.value === 'Oh: Hello, big world' && theirs.value === mine.value);
+    expect([mine, theirs].map((text) => [text.indexAt(cursor), text.indexAt(word)])).toEqual(Array(2).fill([9, 15]));
+    expect(() => mine.position(99)).toThrow(expect.objectContaining({ code: 'index-out-of-range' }));
+  });
+
   test('notifies a listener at once for the first write of a task and once for all others', async () => {
     const world = await World.create();
     const text = world.client().text('notes');

@@ -87,17 +87,22 @@ export class Bridge {
     return this.core;
   }
 
+  /** So many random bytes. */
+  draw(length: number): DataView {
+    const drawn = new Uint8Array(length);
+    const { random } = this.#options;
+    if (random === undefined) crypto.getRandomValues(drawn);
+    else random(drawn);
+    return new DataView(drawn.buffer);
+  }
+
   free(): void {
     this.#core?.free();
     this.#core = undefined;
   }
 
   #takeAgent(): void {
-    const drawn = new Uint8Array(8);
-    const { random } = this.#options;
-    if (random === undefined) crypto.getRandomValues(drawn);
-    else random(drawn);
-    this.#setAgent(new DataView(drawn.buffer).getBigUint64(0, true));
+    this.#setAgent(this.draw(8).getBigUint64(0, true));
   }
 
   #setAgent(agent: bigint): void {

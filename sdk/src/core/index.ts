@@ -4,6 +4,7 @@ export { JoineryError } from '@joinery/protocol';
 export type { Kind } from './bridge.ts';
 export type { Change } from './change.ts';
 export type { CoreSource } from './compile.ts';
+export { type FractionalIndexOptions, fractionalIndex } from './fractional-index.ts';
 export {
   CounterHandle,
   type Handle,
@@ -11,6 +12,7 @@ export {
   ListHandle,
   MapHandle,
   SetHandle,
+  type Stick,
   TextHandle,
 } from './handles.ts';
 export { init } from './load.ts';

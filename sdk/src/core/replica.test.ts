@@ -221,3 +221,41 @@ describe('a write that is refused', () => {
     expect(replica.map('new').map('é'.repeat(512)).size).toBe(1);
   });
 });
+
+describe('a relative position', () => {
+  it('is found again after edits by others', () => {
+    const [mine, theirs] = [new Replica(), new Replica()];
+    const text = mine.text('body');
+    text.insert(0, 'Hello world');
+    const [behind, before] = [text.position(6, 'left'), text.position(6, 'right')];
+    expect(Math.max(behind.length, before.length)).toBeLessThanOrEqual(14);
+    theirs.applyUpdate(mine.exportUpdate());
+    theirs.text('body').insert(6, 'big ');
+    theirs.text('body').insert(0, 'Oh: ');
+    expect([behind, before].map((position) => theirs.text('body').indexAt(position))).toEqual([10, 14]);
+    theirs.text('body').delete(0, theirs.text('body').length);
+    expect([behind, before].map((position) => theirs.text('body').indexAt(position))).toEqual([0, 0]);
+    mine.applyUpdate(theirs.exportUpdate());
+    text.insert(0, 'new');
+    expect(text.indexAt(behind)).toBeDefined();
+    const list = mine.list('items');
+    list.insert(0, 'a');
+    list.insert(1, 'b');
+    const onB = list.position(1, 'right');
+    list.insert(0, 'zero');
+    expect(list.indexAt(onB)).toBe(2);
+    expect(new Replica().list('items').indexAt(onB)).toBeUndefined();
+    expect(code(() => list.position(4))).toBe('index-out-of-range');
+    expect(code(() => list.indexAt(Uint8Array.of(9)))).toBe('invalid-position');
+  });
+
+  it('at an end stays there, of what does not exist yet too', () => {
+    const replica = new Replica();
+    const text = replica.text('body');
+    const [start, end] = [text.position(0, 'left'), text.position(0, 'right')];
+    expect([start, end].map((position) => text.indexAt(position))).toEqual([0, 0]);
+    text.insert(0, 'abc');
+    expect([start, end].map((position) => text.indexAt(position))).toEqual([0, 3]);
+    expect(code(() => replica.text('other').position(1))).toBe('index-out-of-range');
+  });
+});

@@ -1,6 +1,7 @@
 // What a handle needs of an open document. The handles turn an app's calls into operations on the replica; where the
 // replica comes from, and what becomes of what was written, is the business of whoever implements this.
 
+import { JoineryError } from '@joinery/protocol';
 import type { Replica } from '../core/index.ts';
 import type { Receipt } from './receipt.ts';
 
@@ -25,4 +26,13 @@ export interface DocumentAccess {
   /** The same; before the document is loaded it is run then, and what it throws the receipt is rejected with. */
   writeKeyed(write: (replica: Replica) => void): Receipt;
   subscribe(listener: () => void): () => void;
+}
+
+/** What needs the document was called before it was loaded. */
+export function notLoaded(id: string): JoineryError {
+  return new JoineryError('document-not-loaded', {
+    expected: `the document ${JSON.stringify(id)} to be loaded`,
+    got: 'a call that has to read it first',
+    remedy: 'Wait for `loaded`; keys can be set before.',
+  });
 }

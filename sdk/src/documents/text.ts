@@ -1,7 +1,7 @@
 // The handle of one text in a document.
 
-import type { Replica, TextHandle } from '../core/index.ts';
-import type { DocumentAccess } from './access.ts';
+import type { Replica, Stick, TextHandle } from '../core/index.ts';
+import { type DocumentAccess, notLoaded } from './access.ts';
 import { Lease, type Leased } from './lease.ts';
 import type { Receipt } from './receipt.ts';
 import { changeText, checkKind } from './write-value.ts';
@@ -29,6 +29,20 @@ export interface TextDocument {
    * textarea.oninput = () => body.replace(textarea.value);
    */
   replace(next: string): Receipt;
+  /**
+   * The place at `index` as at most 14 bytes, to be found again after edits by anybody, on any device: a cursor, a comment's anchor.
+   *
+   * @param stick what it stays at: the character on its `left` (the default) or on its `right`
+   * @throws JoineryError `index-out-of-range`, `document-not-loaded`, `closed`
+   */
+  position(index: number, stick?: Stick): Uint8Array;
+  /**
+   * The index at which a position is now; where its character was deleted, that at which it stood. Undefined where its character
+   * isn't here: not yet, or the server has begun a new epoch of the document (it was trimmed, or restored from a backup).
+   *
+   * @throws JoineryError `invalid-position`
+   */
+  indexAt(position: Uint8Array): number | undefined;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
   close(): void;
@@ -80,6 +94,18 @@ export class OpenText implements TextDocument {
 
   replace(next: string): Receipt {
     return this.#write((handle) => changeText(handle, next));
+  }
+
+  position(index: number, stick?: Stick): Uint8Array {
+    this.#lease.check();
+    const { replica } = this.#access;
+    if (replica === undefined) throw notLoaded(this.id);
+    return this.#text(replica).position(index, stick);
+  }
+
+  indexAt(position: Uint8Array): number | undefined {
+    const { replica } = this.#access;
+    return replica === undefined ? undefined : this.#text(replica).indexAt(position);
   }
 
   subscribe(listener: () => void): () => void {

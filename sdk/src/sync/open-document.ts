@@ -9,7 +9,7 @@
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import { Replica, type ReplicaOptions } from '../core/index.ts';
-import type { DocumentAccess } from '../documents/access.ts';
+import { type DocumentAccess, notLoaded } from '../documents/access.ts';
 import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import { shareValue } from '../documents/shared-value.ts';
 import type { Environment } from '../environment.ts';
@@ -652,13 +652,5 @@ function closed(): JoineryError {
     expected: 'an open client',
     got: 'one that was closed',
     remedy: 'Create another one.',
-  });
-}
-
-function notLoaded(id: string): JoineryError {
-  return new JoineryError('document-not-loaded', {
-    expected: `the document ${JSON.stringify(id)} to be loaded`,
-    got: 'a write that has to read it first',
-    remedy: 'Wait for `loaded`; keys can be set before.',
   });
 }

@@ -1,5 +1,6 @@
 //! What a call into the core can refuse, each with a stable code. A refused call has changed nothing.
 
+use crate::fractional_index::FractionalIndexError;
 use joinery_codec::DecodeError;
 use std::fmt;
 
@@ -23,6 +24,8 @@ pub enum Error {
     InvalidSnapshot(DecodeError),
     /// A version that can't be read.
     InvalidVersion(DecodeError),
+    /// A relative position that can't be read.
+    InvalidPosition(DecodeError),
     /// An operation on a container of another kind.
     WrongType {
         /// What the operation is for.
@@ -30,6 +33,8 @@ pub enum Error {
         /// What the container is.
         found: &'static str,
     },
+    /// Two fractional indices between which there is none.
+    NoFractionalIndex(FractionalIndexError),
     /// A bound that the design states.
     LimitExceeded(&'static str),
     /// Too many updates wait for what they rest on.
@@ -49,7 +54,10 @@ impl Error {
             Error::InvalidUpdate(_) | Error::Contradiction(_) => "invalid-update",
             Error::InvalidSnapshot(_) => "invalid-snapshot",
             Error::InvalidVersion(_) => "invalid-version",
+            Error::InvalidPosition(_) => "invalid-position",
             Error::WrongType { .. } => "wrong-type",
+            Error::NoFractionalIndex(FractionalIndexError::Exhausted) => "limit-exceeded",
+            Error::NoFractionalIndex(_) => "invalid-option",
             Error::LimitExceeded(_) => "limit-exceeded",
             Error::PendingFull => "pending-full",
             Error::ContainerGone => "container-gone",
@@ -77,7 +85,9 @@ impl fmt::Display for Error {
             }
             Error::InvalidSnapshot(e) => write!(f, "not a snapshot: {e}; fetch it again from where it came"),
             Error::InvalidVersion(e) => write!(f, "not a version: {e}"),
+            Error::InvalidPosition(e) => write!(f, "not a relative position: {e}"),
             Error::WrongType { expected, found } => write!(f, "expected a {expected}, found a {found}"),
+            Error::NoFractionalIndex(why) => write!(f, "expected {why}"),
             Error::LimitExceeded(what) => write!(f, "limit exceeded: {what}"),
             Error::PendingFull => {
                 write!(

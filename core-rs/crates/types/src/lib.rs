@@ -8,6 +8,7 @@ mod counter;
 mod describe;
 mod document;
 mod error;
+mod fractional_index;
 mod join;
 mod list;
 mod map;
@@ -15,6 +16,7 @@ mod operation;
 mod outbox;
 mod pending;
 mod plain;
+mod position;
 mod replay;
 mod sequence;
 mod set;
@@ -30,7 +32,9 @@ pub use container::{Kind, ROOT};
 pub use describe::{MAX_DESCRIBED_PARTS, MAX_DESCRIPTION_BYTES};
 pub use document::{Document, Entry, MAX_DEPTH, MAX_KEY_BYTES};
 pub use error::Error;
+pub use fractional_index::{fractional_index, FractionalIndexError, MAX_FRACTIONAL_INDEX_BYTES};
 pub use pending::{MAX_PENDING, MAX_PENDING_BYTES};
+pub use position::Stick;
 pub use replay::{
     Bridge, ClockRule, Options as ReplayOptions, Outcome as ReplayOutcome, Reason, Rejected, Replay, MAX_BRIDGES,
     MAX_MAPPED_RANGES,

@@ -9,7 +9,7 @@
 //! (a packed value is in the output).
 
 use joinery_codec::{skip_value, Reader, Writer};
-use joinery_types::{Applied, Document, Entry, Error, Kind};
+use joinery_types::{fractional_index, Applied, Document, Entry, Error, Kind, Stick};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 mod replaying;
@@ -326,6 +326,35 @@ impl Core {
     pub fn set_has(&mut self, set: u32) -> i32 {
         let done = self.document.set_has(set, &self.input);
         self.boolean(done)
+    }
+
+    // ---- positions in texts and lists -------------------------------------------------------------------------------
+
+    /// Puts into the output the position at an index, that sticks to what is behind it or to what is before it.
+    pub fn position_at(&mut self, container: u32, index: u32, sticks_right: bool) -> i32 {
+        let stick = if sticks_right { Stick::Right } else { Stick::Left };
+        let done = self.document.position_at(container, index, stick);
+        let done = done.map(|position| self.output = position);
+        self.nothing(done)
+    }
+
+    /// The index at which the position in the input is now; absent where its unit isn't here.
+    pub fn index_at(&mut self, container: u32) -> i32 {
+        let done = self.document.index_at(container, &self.input);
+        self.answer(done, |index| index.map_or(ABSENT, |index| index as i32))
+    }
+
+    // ---- of no document ------------------------------------------------------------------------------------------
+
+    /// Puts into the output an index between two: the first `low_length` bytes of the input and the others; empty: none.
+    pub fn fractional_index(&mut self, low_length: u32, jitter: u32, jitter_bits: u32) -> i32 {
+        let done = self.key(low_length).and_then(|low| {
+            let high = String::from_utf8_lossy(&self.input[low_length as usize..]);
+            let [low, high] = [low.as_str(), high.as_ref()].map(|index| (!index.is_empty()).then_some(index));
+            fractional_index(low, high, jitter, jitter_bits).map_err(Error::NoFractionalIndex)
+        });
+        let done = done.map(|index| self.output = index.into_bytes());
+        self.nothing(done)
     }
 
     // ---- the whole -----------------------------------------------------------------------------------------------

@@ -66,6 +66,14 @@ export class Core {
      */
     export_update(): number;
     /**
+     * Puts into the output an index between two: the first `low_length` bytes of the input and the others; empty: none.
+     */
+    fractional_index(low_length: number, jitter: number, jitter_bits: number): number;
+    /**
+     * The index at which the position in the input is now; absent where its unit isn't here.
+     */
+    index_at(container: number): number;
+    /**
      * Room for `length` bytes of input; its address.
      */
     input(length: number): number;
@@ -137,6 +145,10 @@ export class Core {
      * How many updates wait.
      */
     pending_count(): number;
+    /**
+     * Puts into the output the position at an index, that sticks to what is behind it or to what is before it.
+     */
+    position_at(container: number, index: number, sticks_right: boolean): number;
     /**
      * Replays the envelope in the input, or takes note that it was refused. The output: words of 4 bytes, LE: how many
      * operations came through, then per rejected range the seqs before its first and of its last, and the reason.
@@ -245,6 +257,8 @@ export interface InitOutput {
     readonly core_error_code: (a: number) => [number, number];
     readonly core_error_message: (a: number) => [number, number];
     readonly core_export_update: (a: number) => number;
+    readonly core_fractional_index: (a: number, b: number, c: number, d: number) => number;
+    readonly core_index_at: (a: number, b: number) => number;
     readonly core_input: (a: number, b: number) => number;
     readonly core_kind: (a: number, b: number) => number;
     readonly core_list_delete: (a: number, b: number, c: number, d: number) => number;
@@ -263,6 +277,7 @@ export interface InitOutput {
     readonly core_output_pointer: (a: number) => number;
     readonly core_own_seq: (a: number) => number;
     readonly core_pending_count: (a: number) => number;
+    readonly core_position_at: (a: number, b: number, c: number, d: number) => number;
     readonly core_replay: (a: number, b: number, c: number, d: number) => number;
     readonly core_replay_mapping: (a: number, b: number) => void;
     readonly core_replay_translate: (a: number, b: number, c: bigint, d: number) => number;

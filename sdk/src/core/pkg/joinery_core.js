@@ -163,6 +163,26 @@ export class Core {
         return ret;
     }
     /**
+     * Puts into the output an index between two: the first `low_length` bytes of the input and the others; empty: none.
+     * @param {number} low_length
+     * @param {number} jitter
+     * @param {number} jitter_bits
+     * @returns {number}
+     */
+    fractional_index(low_length, jitter, jitter_bits) {
+        const ret = wasm.core_fractional_index(this.__wbg_ptr, low_length, jitter, jitter_bits);
+        return ret;
+    }
+    /**
+     * The index at which the position in the input is now; absent where its unit isn't here.
+     * @param {number} container
+     * @returns {number}
+     */
+    index_at(container) {
+        const ret = wasm.core_index_at(this.__wbg_ptr, container);
+        return ret;
+    }
+    /**
      * Room for `length` bytes of input; its address.
      * @param {number} length
      * @returns {number}
@@ -333,6 +353,17 @@ export class Core {
     pending_count() {
         const ret = wasm.core_pending_count(this.__wbg_ptr);
         return ret >>> 0;
+    }
+    /**
+     * Puts into the output the position at an index, that sticks to what is behind it or to what is before it.
+     * @param {number} container
+     * @param {number} index
+     * @param {boolean} sticks_right
+     * @returns {number}
+     */
+    position_at(container, index, sticks_right) {
+        const ret = wasm.core_position_at(this.__wbg_ptr, container, index, sticks_right);
+        return ret;
     }
     /**
      * Replays the envelope in the input, or takes note that it was refused. The output: words of 4 bytes, LE: how many

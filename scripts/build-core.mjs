@@ -2,7 +2,7 @@
 // sdk/src/files/pkg (cargo alone, with vector instructions and without), both through wasm-opt. Installs what is missing of the
 // tools. Nobody needs this who doesn't change Rust: the built modules are committed.
 //
-//   npm run build:core                        build, and replace the committed modules
+//   npm run build:core                        build what is older than its sources, and replace the committed modules
 //   npm run build:core -- --check             build beside them, and fail when a committed one is stale
 //   npm run build:core -- --toolchain debian  use Debian's rustc-web instead of rustup (or: rustup)
 
@@ -79,6 +79,10 @@ for (const [module, build] of /** @type {const} */ ([
   [coreModule, buildCore],
   [filesModule, buildFiles],
 ])) {
+  if (!options.check && findModuleStaleness(module) === undefined) {
+    console.log(`The ${module.name} is up to date.`);
+    continue;
+  }
   mkdirSync(targetFolder, { recursive: true });
   const folder = mkdtempSync(join(targetFolder, 'pkg-'));
   if (!build(folder)) {
@@ -119,14 +123,16 @@ function buildFiles(folder) {
       ...(simd ? ['--features', 'simd'] : []),
     ];
     const settings = buildSettings(toolchain, simd ? ['-Ctarget-feature=+simd128'] : []);
+    // A folder for each set of flags: in one folder the standard library would be built anew for each.
+    const folderOfFlags = simd ? `${targetFolder}-simd` : targetFolder;
     const status = run('cargo', args, {
       cwd: filesModule.sources,
-      env: { ...toolchain.env, ...settings, CARGO_TARGET_DIR: targetFolder },
+      env: { ...toolchain.env, ...settings, CARGO_TARGET_DIR: folderOfFlags },
     });
     if (status !== 0) return false;
     const wasm = join(folder, simd ? 'joinery_files_simd.wasm' : 'joinery_files.wasm');
     // Not copied, for the compiler's file can be executed, and a committed one should not.
-    writeFileSync(wasm, readFileSync(join(targetFolder, target, 'release', 'joinery_files.wasm')));
+    writeFileSync(wasm, readFileSync(join(folderOfFlags, target, 'release', 'joinery_files.wasm')));
     // Without the flag it refuses what the fallback must not have.
     optimise(wasm, simd ? ['--enable-simd'] : []);
   }

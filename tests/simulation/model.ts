@@ -130,8 +130,8 @@ export class Model {
   readonly #ownNames = new Map<Operation, readonly Name[]>();
   readonly #void = new Set<Operation>();
   readonly #aliases = new Map<Operation, readonly Alias[]>();
-  /** Agent → the device that stored what it wrote. */
-  readonly #deviceOf = new Map<bigint, string>();
+  /** Agent → the devices that have stored what it wrote as their own: several where a profile was cloned after that. */
+  readonly #devicesOf = new Map<bigint, Set<string>>();
   /** What was written on a device before it was cloned. */
   readonly #cloned = new Set<Operation>();
   #isRestored = false;
@@ -160,16 +160,27 @@ export class Model {
     }
   }
 
-  /** Takes note of who stored it first. */
+  /** Takes note of who has stored it. */
   store({ agent, device }: { readonly agent: bigint; readonly device: string }): void {
-    if (!this.#deviceOf.has(agent)) this.#deviceOf.set(agent, device);
+    const devices = this.#devicesOf.get(agent);
+    if (devices === undefined) this.#devicesOf.set(agent, new Set([device]));
+    else devices.add(device);
   }
 
-  /** How many copies of a profile have made the operation anew in what is covered: each for itself, and once. */
+  /**
+   * Of how many copies of a profile the operation is in what is covered: each may have it once. One that has not given it up
+   * yet has it by the name that both had for it, beside what the other one has made anew.
+   */
   #copies(operation: Operation, version: Version): number {
     if (!this.#cloned.has(operation)) return 1;
     const names = this.namesOf(operation).filter((name) => name.to > name.from && covers(version, name));
-    return Math.max(1, new Set(names.map(({ agent }) => this.#deviceOf.get(agent) ?? agent)).size);
+    const devices = names.map(({ agent }) => [...(this.#devicesOf.get(agent) ?? [agent])]);
+    const found = new Set<string | bigint>();
+    for (const holders of devices.sort((a, b) => a.length - b.length)) {
+      const another = holders.find((device) => !found.has(device));
+      if (another !== undefined) found.add(another);
+    }
+    return Math.max(1, found.size);
   }
 
   /** Takes note that operations have other names as well. */

@@ -269,6 +269,14 @@ test('each copy of a profile may make anew, once, what was written before it was
   // One of them makes it anew twice.
   const twice = [...again(3n, 'a'), ...again(5n, 'a')];
   expect(failureOf([made, stored, cloned, ...twice, shows('<1><1>', 10, 3n, 5n)])).toBe('effectExactlyOnce');
+  // The copy has not given up what the other one has made anew.
+  const copied: LogRecord = { type: 'stored', device: 'd', ...range };
+  const first = [made, stored, cloned, copied, ...again(3n, 'a')];
+  expect(failureOf([...first, shows('<1><1>', 10, agent, 3n), ...rest])).toBeUndefined();
+  expect(failureOf([made, stored, cloned, ...again(3n, 'a'), shows('<1><1>', 10, agent, 3n)])).toBe(
+    'effectExactlyOnce',
+  );
+  expect(failureOf([...first, ...again(4n, 'd'), shows('<1><1><1>', 10, agent, 3n, 4n)])).toBe('effectExactlyOnce');
 });
 
 test('what one device deletes of another one’s may be missed only where both brought it back', () => {

@@ -132,6 +132,8 @@ export class Model {
   readonly #aliases = new Map<Operation, readonly Alias[]>();
   /** Agent → the devices that have stored what it wrote as their own: several where a profile was cloned after that. */
   readonly #devicesOf = new Map<bigint, Set<string>>();
+  /** Agent → how far it was ever committed. */
+  readonly #committed = new Map<bigint, number>();
   /** What was written on a device before it was cloned. */
   readonly #cloned = new Set<Operation>();
   #isRestored = false;
@@ -165,6 +167,11 @@ export class Model {
     const devices = this.#devicesOf.get(agent);
     if (devices === undefined) this.#devicesOf.set(agent, new Set([device]));
     else devices.add(device);
+  }
+
+  /** Takes note that the server has had it. */
+  commit({ agent, to }: { readonly agent: bigint; readonly to: number }): void {
+    this.#committed.set(agent, Math.max(to, this.#committed.get(agent) ?? 0));
   }
 
   /**
@@ -319,10 +326,10 @@ export class Model {
     const follows: Follows = (other, write) =>
       this.namesOf(write).some((name) => name.to > name.from && covers(this.#expand(other.before), name));
     return (
-      this.#checkText(covered, content.text) ??
+      this.#checkText(covered, version, content.text) ??
       checkCounter(covered, content.counter) ??
       checkFields(covered, content.fields, follows) ??
-      this.#checkItems(covered, content.items, follows)
+      this.#checkItems(covered, version, content.items, follows)
     );
   }
 
@@ -344,40 +351,62 @@ export class Model {
     return all;
   }
 
-  #checkText(covered: readonly Covered[], text: string): Violation | undefined {
+  /** Whether a deletion may have been about something else than what is shown of the token. */
+  #mayHaveLeft(covered: readonly Covered[], version: Version): (token: string, deletion: Covered) => boolean {
+    const makers = new Map<string, Covered>();
+    for (const one of covered) for (const token of made(one.operation)) makers.set(token, one);
+    return (token, deletion) => {
+      const { before, document } = deletion.operation;
+      const maker = makers.get(token);
+      if (deletion.isAstray || mayHaveMissed(deletion, maker)) return true;
+      // Of several that its author saw it is not known which one was meant.
+      if (maker !== undefined && this.#copies(maker.operation, this.#expand(before)) > 1) return true;
+      // What a replay finds deleted it doesn't delete again, and a restored backup may lack whatever had done that.
+      if (deletion.restoredBy === undefined) return false;
+      return this.operations(document).some((one) => deleted(one).includes(token) && this.#isMissing(one, version));
+    };
+  }
+
+  /** Whether the server has had it, of whichever copy of its author's profile, and that one's is not in what is covered. */
+  #isMissing(operation: Operation, version: Version): boolean {
+    const names = this.namesOf(operation).filter((name) => name.to > name.from);
+    const copies = (of: readonly Name[]): string[] =>
+      of.flatMap(({ agent }) => [...(this.#devicesOf.get(agent) ?? [operation.tab.slice(0, 1)])]);
+    const there = copies(names.filter((name) => covers(version, name)));
+    return copies(names.filter((name) => covers(this.#committed, name))).some((device) => !there.includes(device));
+  }
+
+  #checkText(covered: readonly Covered[], version: Version, text: string): Violation | undefined {
     const tokens = tokensOf(text);
     if (tokens === undefined) {
       return { property: 'effectExactlyOnce', message: `the text is not made of whole tokens: ${text}` };
     }
     const inserted: Inserted[] = [];
     const erased = new Removals();
-    const makers = new Map<string, Covered>();
+    const mayHaveLeft = this.#mayHaveLeft(covered, version);
     for (const one of covered) {
-      for (const change of one.operation.changes) if (change.type === 'insert') makers.set(change.token, one);
-    }
-    for (const one of covered) {
-      const { operation, isOriginal, isPart, isAstray = false, copies: most } = one;
+      const { operation, isOriginal, isPart, copies: most } = one;
       for (const change of operation.changes) {
         if (change.type === 'insert')
           inserted.push({ ...(isOriginal ? change : { token: change.token }), isPart, most });
-        else if (change.type === 'erase') {
-          erased.add(change.token, isPart || isAstray || mayHaveMissed(one, makers.get(change.token)));
-        }
+        else if (change.type === 'erase') erased.add(change.token, isPart || mayHaveLeft(change.token, one));
       }
     }
     return checkSequence('the text', tokens, inserted, erased);
   }
 
-  #checkItems(covered: readonly Covered[], items: readonly unknown[], follows: Follows): Violation | undefined {
+  #checkItems(
+    covered: readonly Covered[],
+    version: Version,
+    items: readonly unknown[],
+    follows: Follows,
+  ): Violation | undefined {
     const added: Inserted[] = [];
     const removed = new Removals();
     const writes = new Map<string, Write[]>();
-    const makers = new Map<string, Covered>();
+    const mayHaveLeft = this.#mayHaveLeft(covered, version);
     for (const one of covered) {
-      for (const change of one.operation.changes) if (change.type === 'add') makers.set(change.element, one);
-    }
-    for (const one of covered) {
-      const { operation, isOriginal, isPart, isAstray = false, copies: most } = one;
+      const { operation, isOriginal, isPart, copies: most } = one;
       const isCopied = most > 1;
       for (const change of operation.changes) {
         if (change.type === 'add') {
@@ -385,7 +414,7 @@ export class Model {
           added.push({ ...(isOriginal ? { ...change, token } : { token }), isPart, most });
           append(writes, token, { operation, token, isPart: false, isCopied });
         } else if (change.type === 'remove') {
-          removed.add(change.element, isPart || isAstray || mayHaveMissed(one, makers.get(change.element)));
+          removed.add(change.element, isPart || mayHaveLeft(change.element, one));
         } else if (change.type === 'change')
           append(writes, change.element, { operation, token: change.token, isPart, isCopied });
       }
@@ -408,10 +437,24 @@ export class Model {
   }
 }
 
-function append(map: Map<string, Write[]>, key: string, write: Write): void {
+function append<Value>(map: Map<string, Value[]>, key: string, value: Value): void {
   const list = map.get(key);
-  if (list === undefined) map.set(key, [write]);
-  else list.push(write);
+  if (list === undefined) map.set(key, [value]);
+  else list.push(value);
+}
+
+/** The characters and elements that an operation has put somewhere. */
+function made({ changes }: Operation): string[] {
+  return changes.flatMap((change) =>
+    change.type === 'insert' ? change.token : change.type === 'add' ? change.element : [],
+  );
+}
+
+/** Those that it has deleted. */
+function deleted({ changes }: Operation): string[] {
+  return changes.flatMap((change) =>
+    change.type === 'erase' ? change.token : change.type === 'remove' ? change.element : [],
+  );
 }
 
 /** Each inserted one is there once unless it was removed, no other is, and all are between the neighbours they were put. */

@@ -49,6 +49,7 @@ export class Watch {
       else if (record.type === 'restored') model.restore(record);
       else if (record.type === 'cloned') model.clone(record);
       else if (record.type === 'stored') model.store(record);
+      else if (record.type === 'committed') model.commit(record);
       for (const [name, checker] of this.#checkers) this.#note(name, checker.look(entry));
     });
   }

@@ -305,3 +305,51 @@ test('what one device deletes of another one’s may be missed only where both b
     'deletedStaysDeleted',
   );
 });
+
+test('of a token that its author saw twice, what was deleted is one of the two', () => {
+  const again = (into: bigint, device: string, by = agent): LogRecord[] => [
+    {
+      ...{ type: 'replayed', agent: by, from: 0, to: 1, into: { agent: into, from: 0, to: 1 } },
+      names: [1],
+      rejected: [],
+    },
+    { ...stored, device, agent: into },
+  ];
+  const both = [
+    insert,
+    stored,
+    { type: 'cloned', from: 'a', to: 'd' } as LogRecord,
+    ...again(3n, 'a'),
+    ...again(4n, 'd'),
+  ];
+  const seeing = (...agents: bigint[]): LogRecord => {
+    const seen = write(2, 0, 1, [{ type: 'erase', token: '<1>' }], 9n);
+    if (seen.type === 'write') Object.assign(seen.operation, { before: new Map(agents.map((one) => [one, 1])) });
+    return seen;
+  };
+  const version = new Map([3n, 5n].map((one) => [one, 1]));
+  const shown = (): LogRecord => ({ ...state(1, { text: '<1>' }), version }) as LogRecord;
+  const moved = again(5n, 'a', 9n);
+  expect(failureOf([...both, seeing(3n, 4n), ...moved, shown(), ...rest])).toBeUndefined();
+  expect(failureOf([...both, seeing(3n), ...moved, shown()])).toBe('deletedStaysDeleted');
+});
+
+test('what a replay found deleted is there again where a restored backup has lost what had deleted it', () => {
+  const replayed = (by: bigint, into: bigint): LogRecord => ({
+    ...{ type: 'replayed', agent: by, from: 0, to: 1, into: { agent: into, from: 0, to: 1 } },
+    ...{ names: [1], rejected: [] },
+  });
+  const erasing = (id: number, by: bigint): LogRecord => write(id, 0, 1, [{ type: 'erase', token: '<1>' }], by);
+  const first = [insert, erasing(2, 8n), { ...committed, agent: 8n } as LogRecord, erasing(3, 9n), replayed(9n, 3n)];
+  const shows = (...agents: bigint[]): LogRecord =>
+    ({ ...state(1, { text: '<1>' }), version: new Map(agents.map((one) => [one, 1])) }) as LogRecord;
+  const restored: LogRecord = { type: 'restored', undoneTrims: [], undoneDeletions: [] };
+  const back = [...first, restored, replayed(3n, 4n)];
+  expect(failureOf([...back, shows(agent, 4n), ...rest])).toBeUndefined();
+  expect(failureOf([...first, shows(agent, 3n)])).toBe('deletedStaysDeleted');
+  // Whoever had deleted it has brought that back.
+  expect(failureOf([...back, shows(agent, 4n, 8n)])).toBe('deletedStaysDeleted');
+  // The server never had another one.
+  const alone = [insert, erasing(2, 8n), erasing(3, 9n), replayed(9n, 3n), restored, replayed(3n, 4n)];
+  expect(failureOf([...alone, shows(agent, 4n)])).toBe('deletedStaysDeleted');
+});

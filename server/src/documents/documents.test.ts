@@ -3,8 +3,15 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type Commit, JoineryError, readEnvelope, type Settlement } from '@joinery/protocol';
-import { init, Replica } from 'joinery/core';
+import {
+  type Commit,
+  type DocumentState,
+  JoineryError,
+  type ResumePoint,
+  readEnvelope,
+  type Settlement,
+} from '@joinery/protocol';
+import { decodeVersion, init, Replica } from 'joinery/core';
 import { afterEach, beforeAll, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createServerCodec } from '../codec.ts';
 import { nodeEnvironment as environment } from '../node-environment.ts';
@@ -102,12 +109,19 @@ afterEach(async () => {
 
 async function follow(document: string): Promise<Listener> {
   const follower = new Listener();
+  await opened(document, undefined, follower);
+  return follower;
+}
+
+/** What a client that has come so far is told when it opens a document. */
+async function opened(document: string, from?: ResumePoint, follower = new Listener()): Promise<DocumentState> {
+  const states: DocumentState[] = [];
   const refuse = (error: JoineryError): never => {
     throw error;
   };
-  const request = { document, from: undefined, bridgeFrom: 0, follower };
-  await documents.open({ ...request, wanted: () => true, start: () => {}, refuse });
-  return follower;
+  const start = (state: DocumentState): unknown => states.push(state);
+  await documents.open({ ...{ document, from, bridgeFrom: 0, follower, start, refuse }, wanted: () => true });
+  return states[0] as DocumentState;
 }
 
 /** One envelope that increments a counter. */
@@ -271,6 +285,33 @@ describe('what another server does', () => {
     await another('team/a', increment(1n));
     await documents.checkNews();
     await vi.waitFor(() => expect(follower.spaces).toEqual(['team']));
+  });
+
+  it('is in what a client that comes from there resumes from, before it is news here', async () => {
+    const follower = await follow('a');
+    await another('a', increment(1n));
+    const { epoch } = await storage.head('a');
+    expect(await opened('a', { epoch, position: 1 })).toMatchObject({ position: 1, head: 1, snapshot: undefined });
+    expect(follower.commits.map(({ firstPosition }) => firstPosition)).toEqual([1]);
+  });
+
+  it('is in the state that is read after agents were closed, before it is news here', async () => {
+    await follow('a');
+    await another('a', increment(1n));
+    const { last } = await documents.closeAgents('a', [1n], '');
+    const { version, head } = await opened('a');
+    expect([head, decodeVersion(version)]).toEqual([1, last]);
+  });
+
+  it('may have been a new epoch: a client that is in it is not sent away', async () => {
+    await follow('a');
+    await another('a', increment(1n));
+    const nodes = { storage: storage.inner, codec: createServerCodec(), environment, report: () => {}, replicas: 8 };
+    const other = new Documents(nodes);
+    await other.trim('a');
+    await other.shutDown();
+    const { epoch } = await storage.head('a');
+    expect(await opened('a', { epoch, position: 1 })).toMatchObject({ epoch, position: 1 });
   });
 
   it('is news for each document that was read, though others were read later', async () => {

@@ -129,6 +129,7 @@ export class Documents {
    * @throws JoineryError a storage error, or `server-closing`.
    */
   async open({ document: id, from, bridgeFrom, follower, wanted, start, refuse }: OpenRequest): Promise<void> {
+    if (from !== undefined) await this.#hearFrom(id, from);
     await this.#with(id, async (document) => {
       const { epoch } = document;
       if (document.deleted) {
@@ -229,6 +230,8 @@ export class Documents {
     return this.#alone(id, async (document) => {
       const closed = await this.#storage.closeAgents(id, agents, user);
       document.agentsClosed(closed.last, user);
+      // What another server has committed of theirs is in the answer, and has to be in whatever state is read after it.
+      await this.#catchUp(document);
       return closed;
     });
   }
@@ -415,16 +418,26 @@ export class Documents {
   }
 
   /** A document has changed, here or at another server. */
-  async #hear({ document: id, epoch, head, deleted }: DocumentChange): Promise<void> {
+  async #hear(change: DocumentChange): Promise<void> {
+    const id = change.document;
     this.spaces.changed(spaceOf(id));
-    const isOld = (document: LiveDocument): boolean =>
-      document.epoch !== epoch || document.head < head || document.deleted !== deleted;
     const live = this.#live.get(id);
-    if (live === undefined || !isOld(live)) return;
+    if (live === undefined || !isBehind(live, change)) return;
     await this.#alone(id, async (document) => {
       // What was under way here may have been the change.
-      if (isOld(document)) await this.#refresh(document);
+      if (isBehind(document, change)) await this.#refresh(document);
     });
+  }
+
+  /** A client knows of a log that isn't known here: another server may have told it, and storage says whether there is one. */
+  async #hearFrom(id: string, from: ResumePoint): Promise<void> {
+    const isNews = await this.#with(id, async ({ epoch, head }) => from.epoch !== epoch || from.position > head);
+    if (isNews) await this.#alone(id, (document) => this.#catchUp(document));
+  }
+
+  /** Takes in what storage has and is not news here yet. The document's lock is held. */
+  async #catchUp(document: LiveDocument): Promise<void> {
+    if (isBehind(document, await this.#storage.head(document.id))) await this.#refresh(document);
   }
 
   /**
@@ -492,4 +505,9 @@ export class Documents {
     for (const follower of followers) follower.lost(document.id, error, epoch);
     this.#committer.fail(document, error);
   }
+}
+
+/** Whether another server has gone further with the document. */
+function isBehind(known: LiveDocument, { epoch, head, deleted }: Omit<DocumentChange, 'document'>): boolean {
+  return known.epoch !== epoch || known.head < head || known.deleted !== deleted;
 }

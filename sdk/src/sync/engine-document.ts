@@ -86,7 +86,7 @@ type Subscribed = Extract<DocumentEffect, { readonly type: 'subscribed' }>;
 type Opening = Extract<ToEngine, { readonly type: 'open' }>;
 
 /** What is told to an opening that missed the swaps. */
-const slept: ReplacedMore = { epochChanged: true, bridges: [], rejections: undefined };
+const slept: ReplacedMore = { epochChanged: true, bridges: [], carried: [], rejections: undefined };
 
 interface Early {
   readonly channel: number;
@@ -122,6 +122,8 @@ export class EngineDocument implements Sleeper {
   #epoch = 0;
   /** Storage knows it as well. */
   #isEpochStored = false;
+  /** What the server's backup has of it, in this epoch; 0 where that isn't known. */
+  #safePosition = 0;
   /** Until storage knows the epoch. */
   #entering: { readonly stored: Promise<void>; readonly done: () => void } | undefined;
   #incarnation = 0;
@@ -713,6 +715,7 @@ export class EngineDocument implements Sleeper {
   }
 
   #safe(epoch: number, position: number): void {
+    this.#safePosition = position;
     this.#context.journal.writeSoon({ ...this.#write(), safe: { epoch, position } });
   }
 
@@ -815,6 +818,7 @@ export class EngineDocument implements Sleeper {
     this.#waitsForRoom = undefined;
     journal.discard(this.id, stored);
     if (stored.incarnation === known) this.#main.stray();
+    const carried = this.#outbox.carriedOn(this.#safePosition).filter(([agent]) => this.#appends.isOwn(agent));
     old.free();
     this.#outbox.clear();
     this.#appends.clear();
@@ -829,7 +833,11 @@ export class EngineDocument implements Sleeper {
     const chain = replacements.filter(({ incarnation }) => incarnation <= stored.incarnation);
     const epochChanged = epochBefore !== 0 && epochBefore !== this.#epoch;
     const isTold = this.#main.behind(this.#incarnation).channels.length > 0;
-    this.#greet(chain, { epochChanged, bridges: bridges ?? [], rejections: rejections?.entries });
+    this.#greet(chain, {
+      ...{ epochChanged, bridges: bridges ?? [], rejections: rejections?.entries },
+      // A trim has given other names to what was sent from memory, and whoever has stored its state knew nothing of that.
+      carried: epochChanged ? carried : [],
+    });
     if (rejections === undefined) this.#context.rejections.changed();
     else if (isTold) this.#context.rejections.told(rejections);
     else this.#context.rejections.tell(rejections);
@@ -974,6 +982,7 @@ export class EngineDocument implements Sleeper {
   #take(stored: StoredDocument, local: StoredReplica): Uint8Array[] {
     this.#incarnation = stored.incarnation;
     this.#epoch = stored.epoch;
+    this.#safePosition = stored.safe?.epoch === stored.epoch ? stored.safe.position : 0;
     this.#isEpochStored = this.#epoch !== 0;
     const log = local.merge(stored);
     this.#awake = local;

@@ -8,6 +8,7 @@ import { decodeVersion } from '../core/version.ts';
 import { type RejectedWrite, type Replacement, rejectedId } from '../storage/storage.ts';
 
 import { composeMappings } from './compose-mappings.ts';
+import type { AgentSeq } from './messages.ts';
 import type { Batch, OwnWrites, Write } from './own-writes.ts';
 import { type ClockState, packedChanges, Replays, rejectionOf, replayOne } from './replay-log.ts';
 import { RejectedRanges, translateRange, WriteFates } from './write-fates.ts';
@@ -21,6 +22,8 @@ export interface FollowInput {
   /** No swap is missing before the first of them; else it can't be told of what is left whether it was replayed. */
   readonly complete: boolean;
   readonly bridges: readonly Bridge[];
+  /** What of the writes is in `next` by other names, though none of the swaps tells of it. */
+  readonly carried: readonly AgentSeq[];
   readonly epochChanged: boolean;
   readonly clock: ClockState | undefined;
   readonly at_ms: number;
@@ -40,6 +43,7 @@ interface Outcome {
  */
 export function followReplacement(input: FollowInput): () => void {
   const { old, next, writes, replacements, complete } = input;
+  const carried = new Map(input.carried);
   // For names alone anything does.
   const nothing = new Replica();
   const translator = (mapping: Uint8Array): Replay => next.beginReplay(nothing, { mapping });
@@ -47,9 +51,10 @@ export function followReplacement(input: FollowInput): () => void {
   const present = decodeVersion(next.version());
   const followed = writes.follow((agent, from, to) => {
     const fate = fates.of(agent, from, to);
-    // No swap knew of it, and it is there by its own name: stored by then, or sent from memory.
-    const isThere = fate.kind === 'left' && to <= (present.get(agent) ?? 0);
-    return isThere ? { kind: 'moved', agent, from, to } : fate;
+    // No swap knew of it, and it is there by its own name, or in a later epoch by others: stored by then, or sent from memory.
+    if (fate.kind !== 'left') return fate;
+    if (to <= (present.get(agent) ?? 0)) return { kind: 'moved', agent, from, to };
+    return to <= (carried.get(agent) ?? 0) ? { kind: 'done' } : fate;
   });
   fates.free();
   nothing.free();
@@ -58,7 +63,7 @@ export function followReplacement(input: FollowInput): () => void {
   const replays = old && new Replays(next, old, clock, { mapping, bridges, epoch });
   const outcomes = followed.left.map((batch) => {
     if (old === undefined || replays === undefined || !complete) return lost(batch, old, at_ms);
-    const rejected = replayBatch(batch, replays, old, at_ms);
+    const rejected = replayBatch(batch, replays, old, carried.get(batch.agent) ?? 0, at_ms);
     return outcomeOf(batch, rejected, (write) => renamed(write, batch, replays));
   });
   replays?.free();
@@ -109,11 +114,12 @@ function renamed({ from, to, receipt }: Write, { agent }: Batch, replays: Replay
   return { from: now?.from ?? 0, to: now?.to ?? 0, receipt };
 }
 
-/** Makes a batch's operations again; returns what came to nothing. */
-function replayBatch(batch: Batch, replays: Replays, old: Replica, at_ms: number): RejectedWrite[] {
+/** Makes a batch's operations again, but for those that are there up to `carried`; returns what came to nothing. */
+function replayBatch(batch: Batch, replays: Replays, old: Replica, carried: number, at_ms: number): RejectedWrite[] {
   const replay = replays.at(batch);
   return batch.envelopes.flatMap((bytes) => {
     const { agent, from, to } = readEnvelope(bytes);
+    if (to <= carried) return [];
     const outcome = replayOne(replay, { from, to, bytes }, undefined);
     return rejectionOf(old, { agent, bytes }, outcome, undefined, at_ms) ?? [];
   });

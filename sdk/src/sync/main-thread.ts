@@ -16,6 +16,7 @@ const forwardedLog_bytes = 64 * 1024;
 export interface ReplacedMore {
   readonly epochChanged: boolean;
   readonly bridges: readonly Bridge[];
+  readonly carried: readonly AgentSeq[];
   readonly rejections: readonly StoredRejection[] | undefined;
 }
 
@@ -241,6 +242,7 @@ export class MainThread {
         complete,
         epochChanged: more.epochChanged,
         bridges,
+        carried: more.carried,
         // Once is enough.
         rejections: channel === channels[0] ? more.rejections : undefined,
         status,

@@ -132,6 +132,8 @@ export type FromEngine =
       readonly complete: boolean;
       readonly epochChanged: boolean;
       readonly bridges: readonly Bridge[];
+      /** Of this tab's agents what the state has by other names, though no swap tells of it. */
+      readonly carried: readonly AgentSeq[];
       /**
        * The rejected list as it is now: what is told by a receipt has to be found there. Undefined: it can't be read, or was
        * told before.

@@ -1,6 +1,6 @@
 // Open documents on the main thread that rest while others are used, and an engine that says what a test says.
 
-import { JoineryError } from '@joinery/protocol';
+import { JoineryError, readEnvelope } from '@joinery/protocol';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { init, Replica } from '../core/index.ts';
 import { VirtualEnvironment } from '../testing/virtual-environment.ts';
@@ -99,7 +99,15 @@ describe('a document that nobody uses', () => {
     use();
     const { revision: before } = document;
     const snapshot = author.replica.encodeSnapshot();
-    const none = { replacements: [], complete: true, epochChanged: false, bridges: [], rejections: undefined, status };
+    const none = {
+      replacements: [],
+      complete: true,
+      epochChanged: false,
+      bridges: [],
+      carried: [],
+      rejections: undefined,
+      status,
+    };
     document.receive({ type: 'replaced', channel: document.channel, incarnation: 1, turn: 0, snapshot, ...none });
     expect(document.value).toEqual({ title: 'two', more: 'three' });
     expect(document.revision).toBeGreaterThan(before);
@@ -201,7 +209,15 @@ describe('a document that nobody uses', () => {
 
 /** Says that this state has taken the place of what was shown, and of which swaps. */
 function replaced(document: OpenDocument, snapshot: Uint8Array, more: Partial<Replaced> = {}): void {
-  const none = { replacements: [], complete: true, epochChanged: false, bridges: [], rejections: undefined, status };
+  const none = {
+    replacements: [],
+    complete: true,
+    epochChanged: false,
+    bridges: [],
+    carried: [],
+    rejections: undefined,
+    status,
+  };
   const { channel } = document;
   document.receive({ type: 'replaced', channel, incarnation: 1, turn: 0, snapshot, ...none, ...more });
 }
@@ -233,6 +249,43 @@ describe('a document whose incarnation has ended', () => {
     const messages = await handedOver(environment, posted);
     expect(appendsOf(messages).filter(({ turn }) => turn === 1)).toHaveLength(1);
     expect(messages.find(({ type }) => type === 'followed')).toMatchObject({ awaited: [{ length: 2 }, { length: 2 }] });
+  });
+
+  test('makes nothing anew that the server has carried on into the epoch', async () => {
+    const { environment, load, posted } = setUp();
+    const document = load();
+    const increment = (replica: Replica, amount: number): void => replica.counter('n').increment(amount);
+    const carriedOn = document.write((replica) => increment(replica, 3));
+    // What comes from elsewhere ends an envelope.
+    const other = new Replica();
+    increment(other, 100);
+    tell(document, [other.takeUpdate() as Uint8Array]);
+    const left = document.write((replica) => increment(replica, 4));
+    const [batch] = appendsOf(await handedOver(environment, posted));
+    const [first, second] = (batch?.envelopes ?? []).map((bytes) => readEnvelope(bytes));
+    expect(second?.from).toBe(first?.to);
+    const trimmed = new Replica();
+    increment(trimmed, 103);
+    const carried = [[first?.agent, first?.to]] as Replaced['carried'];
+    replaced(document, trimmed.encodeSnapshot(), { turn: 1, epochChanged: true, carried });
+    expect(document.value).toEqual({ n: 107 });
+    const [again] = appendsOf(await handedOver(environment, posted)).filter(({ turn }) => turn === 1);
+    expect(again?.envelopes).toHaveLength(1);
+    document.receive({ type: 'durable', channel: document.channel, batch: again?.batch ?? 0, unsynced: [], status });
+    expect([carriedOn?.state, left?.state]).toEqual(['synced', 'durable']);
+  });
+
+  test('is synced at once where the server has carried on all of it', async () => {
+    const { environment, load, posted } = setUp();
+    const document = load();
+    const receipt = document.write((replica) => replica.root.set('a', 1));
+    const [batch] = appendsOf(await handedOver(environment, posted));
+    const { agent, to } = readEnvelope(batch?.envelopes[0] as Uint8Array);
+    const trimmed = new Replica();
+    trimmed.root.set('a', 1);
+    replaced(document, trimmed.encodeSnapshot(), { turn: 1, epochChanged: true, carried: [[agent, to]] });
+    expect(receipt.state).toBe('synced');
+    expect(appendsOf(await handedOver(environment, posted)).filter(({ turn }) => turn === 1)).toEqual([]);
   });
 });
 

@@ -146,6 +146,12 @@ export class Outbox {
     return false;
   }
 
+  /** Of each agent what the server has, and its backup as well: whatever epoch comes after, it has it too. */
+  carriedOn(safe: number): AgentSeq[] {
+    const known = [...this.#acknowledged.values()].filter(({ position }) => position > 0 && position <= safe);
+    return known.map(({ agent, to }) => [agent, to]);
+  }
+
   /** Whether a server of this version lacks something that it once had. */
   isLost(version: ReadonlyMap<bigint, number>): boolean {
     for (const { agent, to } of this.#acknowledged.values()) if (to > (version.get(agent) ?? 0)) return true;

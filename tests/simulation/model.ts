@@ -67,6 +67,8 @@ interface Alias {
   readonly to: number;
   /** Not all of it came through. */
   readonly isPart: boolean;
+  /** Some of it was in no replay yet: its effects may be there, and nothing is promised by that. */
+  readonly isHalf: boolean;
   /** Whoever brought it back after a restored backup; undefined where nothing was restored before. */
   readonly restoredBy: string | undefined;
   /** It named what a trim had named, and the restored backup is older than that trim. */
@@ -74,6 +76,20 @@ interface Alias {
 }
 
 type Name = Pick<Alias, 'agent' | 'from' | 'to'>;
+
+/**
+ * What became of one name. Where stamps would fall, a replay makes several envelopes of one, and each of them is replayed
+ * alone, or refused: what they became together is the next name.
+ */
+interface Pieces {
+  /** So many operations of it were in no replay yet. */
+  left: number;
+  /** Not all of it came through. */
+  isPart: boolean;
+  made: Name | undefined;
+  /** The alias that tells of it so far. */
+  alias: Alias | undefined;
+}
 type Replayed = Extract<LogRecord, { readonly type: 'replayed' }>;
 type Restored = Extract<LogRecord, { readonly type: 'restored' }>;
 type Trimmed = Extract<LogRecord, { readonly type: 'trimmed' }>;
@@ -107,6 +123,10 @@ const nothingLeft = { agent: 0n, from: 0, to: 0 };
 export const covers = (version: Version, { agent, to }: { readonly agent: bigint; readonly to: number }): boolean =>
   (version.get(agent) ?? 0) >= to;
 
+/** How many operations two names have in common. */
+const shared = (one: Name, other: Name): number =>
+  one.agent === other.agent ? Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from)) : 0;
+
 /** Characters of a text that hold tokens: `<1f>`. */
 const tokenPattern = /<[0-9a-z]+>/y;
 
@@ -130,6 +150,7 @@ export class Model {
   readonly #ownNames = new Map<Operation, readonly Name[]>();
   readonly #void = new Set<Operation>();
   readonly #aliases = new Map<Operation, readonly Alias[]>();
+  readonly #pieces = new Map<string, Pieces>();
   /** Agent → the devices that have stored what it wrote as their own: several where a profile was cloned after that. */
   readonly #devicesOf = new Map<bigint, Set<string>>();
   /** Agent → how far it was ever committed. */
@@ -192,37 +213,59 @@ export class Model {
 
   /** Takes note that operations have other names as well. */
   replay(record: Replayed): void {
-    const { agent, from, to, into } = record;
+    const { agent, into, rejected } = record;
     const document = this.#documentOf.get(agent);
     if (document === undefined) return;
-    for (const operation of this.operations(document)) this.#follow(operation, record);
-    const isMade = into.to > into.from;
-    const isRejected = record.rejected.length > 0;
-    if (isMade) this.#documentOf.set(into.agent, document);
-    else if (isRejected) return;
-    const name = isMade ? into : nothingLeft;
-    const within = (range: { readonly agent: bigint; readonly from: number; readonly to: number }): boolean =>
-      range.agent === agent && range.from >= from && range.to <= to;
+    if (into.to > into.from) this.#documentOf.set(into.agent, document);
     for (const operation of this.operations(document)) {
+      this.#follow(operation, record);
       const known = this.#aliases.get(operation) ?? [];
-      if (!within(operation) && !known.some(within)) continue;
-      const isPart = isRejected || known.some((alias) => within(alias) && alias.isPart);
+      const name = [operation, ...known].find((range) => shared(range, record) > 0);
+      if (name === undefined) continue;
+      const wasPart = known.some((alias) => shared(alias, record) > 0 && alias.isPart);
+      const pieces = this.#gather(`${operation.id} envelope`, name, record, into, rejected.length > 0);
+      const { made, left, isPart } = pieces;
+      const next = made ?? (left <= 0 && !isPart ? nothingLeft : undefined);
+      if (next === undefined) continue;
+      const others = known.filter((alias) => alias !== pieces.alias);
       const restoredBy = this.#isRestored ? operation.tab.slice(0, 1) : undefined;
       const isAstray = this.#undone.has(document);
-      this.#aliases.set(operation, [...known, { ...name, isPart, restoredBy, isAstray }]);
+      const isHalf = left > 0;
+      pieces.alias = { ...next, isPart: isPart || isHalf || wasPart, isHalf, restoredBy, isAstray };
+      this.#aliases.set(operation, [...others, pieces.alias]);
     }
   }
 
   /** Its names to the operation, not to the envelope; and whether it came to nothing without being rejected. */
-  #follow(operation: Operation, { agent, from, to, into, names, rejected }: Replayed): void {
+  #follow(operation: Operation, record: Replayed): void {
+    const { from, to, into, names, rejected } = record;
     const own = this.#ownNames.get(operation) ?? [operation];
-    const name = own.find((range) => range.agent === agent && range.from >= from && range.to <= to);
+    const name = own.find((range) => shared(range, record) > 0);
     if (name === undefined) return;
-    const made = names.slice(name.from - from, name.to - from).filter((seq) => seq > 0);
-    if (made.length > 0) {
-      const next = { agent: into.agent, from: Math.min(...made) - 1, to: Math.max(...made) };
-      this.#ownNames.set(operation, [...own, next]);
-    } else if (!rejected.some((range) => range.to > name.from && range.from < name.to)) this.#void.add(operation);
+    const [first, last] = [Math.max(name.from, from), Math.min(name.to, to)];
+    const seqs = names.slice(first - from, last - from).filter((seq) => seq > 0);
+    const range = { agent: into.agent, from: Math.min(...seqs) - 1, to: Math.max(...seqs) };
+    const isRejected = rejected.some((part) => part.to > name.from && part.from < name.to);
+    const pieces = this.#gather(`${operation.id}`, name, record, range, isRejected);
+    if (pieces.left > 0) return;
+    if (pieces.made !== undefined) this.#ownNames.set(operation, [...own, pieces.made]);
+    else if (!pieces.isPart) this.#void.add(operation);
+  }
+
+  /** Adds what a replay has made of a name, or of a piece of it, to what it has made of the pieces before. */
+  #gather(whose: string, name: Name, record: Replayed, made: Name, isRejected: boolean): Pieces {
+    const key = [whose, name.agent, name.from, name.to, record.into.agent].join();
+    const pieces = this.#pieces.get(key) ?? {
+      left: name.to - name.from,
+      isPart: false,
+      made: undefined,
+      alias: undefined,
+    };
+    pieces.left -= shared(name, record);
+    pieces.isPart ||= isRejected;
+    if (made.to > made.from) pieces.made = { ...made, from: pieces.made?.from ?? made.from };
+    this.#pieces.set(key, pieces);
+    return pieces;
   }
 
   /** A replay found nothing of it left to do, what it was about being gone or refused: it is where its author wanted it. */
@@ -244,7 +287,7 @@ export class Model {
 
   /** All names of an operation: its own, and what it became. One without seqs had nothing left to do. */
   namesOf(operation: Operation): readonly { readonly agent: bigint; readonly from: number; readonly to: number }[] {
-    return [operation, ...(this.#aliases.get(operation) ?? [])];
+    return [operation, ...(this.#aliases.get(operation) ?? []).filter(({ isHalf }) => !isHalf)];
   }
 
   /** Whether a version has the operation, under whatever name. */

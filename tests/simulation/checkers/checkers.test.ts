@@ -353,3 +353,36 @@ test('what a replay found deleted is there again where a restored backup has los
   const alone = [insert, erasing(2, 8n), erasing(3, 9n), replayed(9n, 3n), restored, replayed(3n, 4n)];
   expect(failureOf([...alone, shows(agent, 4n)])).toBe('deletedStaysDeleted');
 });
+
+test('an operation is followed through the envelopes into which a replay has cut its own', () => {
+  const told = (by: bigint, from: number, to: number, into: bigint, start = from): LogRecord => ({
+    type: 'replayed',
+    agent: by,
+    from,
+    to,
+    into: { agent: into, from: start, to: start + to - from },
+    names: Array.from({ length: to - from }, (_, index) => start + index + 1),
+    rejected: [],
+  });
+  const shows = (text: string, owner: string, seq: number): LogRecord =>
+    state(seq, { text, fields: { owner } }, `${seq}`, 4n);
+  const made = write(1, 0, 2, [
+    { type: 'insert', token: '<1>' },
+    { type: 'set', key: 'owner', token: 'v1' },
+  ]);
+  const end = (seq: number): LogRecord[] => {
+    const { document, content } = { document: 'notes', content: empty };
+    return [{ type: 'final', where: 'server', document, version: new Map([[4n, seq]]), content }, ...rest];
+  };
+  const begun = [made, stored, { ...stored, from: 1, to: 2 } as LogRecord, receipt('durable'), told(agent, 0, 2, 3n)];
+  const both = [told(3n, 0, 1, 4n, 5), told(3n, 1, 2, 4n, 6)];
+  expect(failureOf([...begun, ...both, shows('<1>', 'v1', 7), ...end(7)])).toBeUndefined();
+  expect(failureOf([...begun, ...both, shows('<1><1>', 'v1', 7)])).toBe('effectExactlyOnce');
+  expect(failureOf([...begun, ...both, shows('<1>', 'v2', 7)])).toBe('causeBeforeEffect');
+  // The other one was refused, or forgotten.
+  const one = [...begun, both[0] as LogRecord];
+  const surfaced: LogRecord = { type: 'surfaced', tab: 'a1', document: 'notes', agent: 3n, from: 1, to: 2 };
+  expect(failureOf([...one, surfaced, state(6, { text: '<1>' }, 'x', 4n), ...end(6)])).toBeUndefined();
+  expect(failureOf([...one, state(6, { text: '<1>' }, 'x', 4n), ...end(6)])).toBe('nothingPromisedLost');
+  expect(failureOf([...begun, ...both, ...end(6)])).toBe('nothingPromisedLost');
+});

@@ -18,6 +18,8 @@ function heads(count: number, head = 1, from = 0) {
   }));
 }
 
+const movedOf = (list: SpaceList): string[] => Array.from(list.moved(), ({ document }) => document).sort();
+
 describe('a space’s list', () => {
   test('is stored with its token, and comes back as it was', async () => {
     const store = await open();
@@ -64,9 +66,33 @@ describe('a space’s list', () => {
     ]);
     list.take(absent, 7);
     expect(list.page('', 10).documents).toEqual(['todo/00000', 'todo/00001', 'todo/mine']);
-    expect(Array.from(list.moved(), ({ document }) => document).sort()).toEqual(['todo/00001', 'todo/00002']);
+    expect(movedOf(list)).toEqual(['todo/00001', 'todo/00002', 'todo/mine']);
     await list.store();
     expect((await SpaceList.load('todo', store)).token).toBe(7);
+  });
+
+  test('has what the server no longer tells to be fetched until it was, also by who reads it from storage', async () => {
+    const store = await open();
+    const list = await SpaceList.load('todo', store);
+    // Of the first nothing was fetched since it was told, and of the last nothing is here.
+    list.take([...heads(2), { document: 'todo/gone', epoch: 1, head: 1, deleted: true }], 5);
+    list.fetched('todo/00001', 1, 1);
+    list.add('todo/mine');
+    list.restart();
+    const absent = list.absent();
+    list.take(absent, 7);
+    await list.store();
+    const again = await SpaceList.load('todo', store);
+    expect(movedOf(again)).toEqual(['todo/00000', 'todo/00001', 'todo/mine']);
+    // It reached that before the server began to tell everything anew.
+    for (const document of ['todo/00000', 'todo/mine']) again.fetched(document, 1, 1);
+    again.fetched('todo/mine', 0, 1);
+    expect(movedOf(again)).toEqual(['todo/00000', 'todo/00001', 'todo/mine']);
+    for (const document of movedOf(again)) again.fetched(document, 0, 0);
+    expect(movedOf(again)).toEqual([]);
+    // Another one has brought it back.
+    again.take(heads(1, 4), 8);
+    expect(movedOf(again)).toEqual(['todo/00000']);
   });
 
   test('is asked for again from the start when a part of it is damaged', async () => {

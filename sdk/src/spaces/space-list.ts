@@ -85,13 +85,18 @@ export class SpaceList {
     this.#untold = new Set(this.#shards.flatMap((shard) => [...shard.keys()]));
   }
 
-  /** The server has told everything: how what it doesn't have is to stand in the list. What it never had stays. */
+  /**
+   * The server has told everything: how what it doesn't have is to stand in the list. What it never had stays. Each of them
+   * has moved until it is fetched, whoever does that: what was written here may be here alone.
+   */
   absent(): SpaceHead[] {
     const untold = this.#untold ?? [];
     this.#untold = undefined;
     return Array.from(untold, (document) => {
-      const { head = 0, deleted = false } = this.get(document) ?? {};
-      return { document, ...nowhere, deleted: head > 0 || deleted };
+      const entry = this.get(document) ?? { ...unfetched, document, ...nowhere };
+      // Of what was deleted nothing is here.
+      if (!entry.deleted) this.#set({ ...entry, fetchedEpoch: unsure });
+      return { document, ...nowhere, deleted: entry.head > 0 || entry.deleted };
     });
   }
 
@@ -104,7 +109,10 @@ export class SpaceList {
   /** So much of a document is stored here. */
   fetched(document: string, epoch: number, position: number): void {
     const entry = this.get(document);
-    if (entry !== undefined) this.#set({ ...entry, fetchedEpoch: epoch, fetched: position });
+    if (entry === undefined) return;
+    // What it had reached before the server told everything anew may still come.
+    const isOld = epoch !== entry.epoch || (epoch === nowhere.epoch && position > 0);
+    if (entry.fetchedEpoch !== unsure || !isOld) this.#set({ ...entry, fetchedEpoch: epoch, fetched: position });
   }
 
   /** Documents of which the server has more than is stored here. */
@@ -222,6 +230,7 @@ export class SpaceList {
 
 /** The server has more of it than is stored here, or something else, or has it no more. */
 export function hasMoved({ deleted, epoch, head, fetchedEpoch, fetched }: SpaceEntry): boolean {
+  if (fetchedEpoch === unsure) return !deleted || epoch === nowhere.epoch;
   if (deleted && epoch === nowhere.epoch) return fetched > 0;
   return !deleted && head > 0 && (epoch !== fetchedEpoch || head > fetched);
 }
@@ -229,6 +238,8 @@ export function hasMoved({ deleted, epoch, head, fetchedEpoch, fetched }: SpaceE
 /** A document that a restored backup lacks. */
 const nowhere = { epoch: 0, head: 0, deleted: true };
 const unfetched = { fetchedEpoch: 0, fetched: 0 };
+/** In place of an epoch: what is stored here may be of one that a restored backup lacks. */
+const unsure = -1;
 const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 

@@ -266,7 +266,10 @@ export class EngineSpaces {
       token,
     );
     // What was written here may be here alone: each author brings back its own.
-    for (const { document } of absent) entry.queue.add(document);
+    for (const { document } of absent) {
+      this.#reached.delete(document);
+      entry.queue.add(document);
+    }
     const heads = [...entries, ...absent];
     entry.told += 1;
     this.#context.post({ type: 'space', space, token, complete: entry.complete, heads });
@@ -511,6 +514,7 @@ export class EngineSpaces {
     const { list } = entry;
     if (list === undefined) return;
     const { epoch, head } = list.get(document) ?? { epoch: 0, head: 0 };
+    list.fetched(document, 0, 0);
     this.#take(entry, [{ document, epoch, head, deleted: true }], list.token);
     if (this.#context.leads && !this.#stopped) list.store().catch((error: unknown) => this.#failed(error));
   }

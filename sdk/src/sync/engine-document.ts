@@ -130,6 +130,8 @@ export class EngineDocument implements Sleeper {
   #replacing: Replacing | undefined;
   /** Not joined before it is known that no other tab has begun another incarnation. */
   #held: HeldEffects | undefined;
+  /** What came earlier is being taken. */
+  #taking = false;
   /** What to do when there is room in the rejected list again. */
   #waitsForRoom: (() => void) | undefined;
   /** What the server refused of this incarnation: its agent and start → why. */
@@ -180,6 +182,11 @@ export class EngineDocument implements Sleeper {
   /** The main thread has something that an earlier incarnation was to take, and is yet to hand it over again. */
   get awaitsMain(): boolean {
     return this.#main.isFollowing || this.#appends.size > 0;
+  }
+
+  /** What the server has sent is not in the journal, or not all of it. */
+  get holdsBack(): boolean {
+    return this.#held !== undefined || this.#replacing !== undefined || this.#awake?.busy === true;
   }
 
   /** Nothing of the main thread's is under way. */
@@ -556,8 +563,21 @@ export class EngineDocument implements Sleeper {
     if (this.#held !== held || local === undefined) return;
     this.#held = undefined;
     const [first, ...others] = held.effects;
-    if (first !== undefined) this.#reading(() => this.#hear(first, local));
-    for (const effect of others) this.handle(effect);
+    this.#takeAll(() => {
+      if (first !== undefined) this.#reading(() => this.#hear(first, local));
+      for (const effect of others) this.handle(effect);
+    });
+  }
+
+  /** Takes what came earlier. One of them may be what it was kept for: it stays until it has the last one. */
+  #takeAll(take: () => void): void {
+    this.#taking = true;
+    try {
+      take();
+    } finally {
+      this.#taking = false;
+    }
+    this.#maybeRelease();
   }
 
   #dropHeld(): void {
@@ -750,9 +770,10 @@ export class EngineDocument implements Sleeper {
         this.#replacing = undefined;
         session.replaced(this.id);
         if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
-        for (const effect of later) this.handle(effect);
-        this.tabs.changed();
-        this.#maybeRelease();
+        this.#takeAll(() => {
+          for (const effect of later) this.handle(effect);
+          this.tabs.changed();
+        });
       },
     });
     this.#replacing = replacing;
@@ -1242,6 +1263,7 @@ export class EngineDocument implements Sleeper {
     if (this.#released || this.#main.isOpen || this.#context.tabs.isHeld(this.id)) return;
     if (!this.#isSynced || this.#adopting || this.#local === undefined || this.#local.busy) return;
     if (this.#replacing !== undefined || this.#rejecting || this.#main.isFollowing) return;
+    if (this.#held !== undefined || this.#taking) return;
     // The rest of what was handed over comes now.
     if (this.#hasEarly) return;
     this.#released = true;

@@ -35,6 +35,8 @@ export interface SpacesContext {
   /** To the other tabs. */
   post(body: TabBody): void;
   isOpen(document: string): boolean;
+  /** It is open, and what it was told to have reached is not in the journal yet. */
+  holdsBack(document: string): boolean;
   /** Loads it and syncs it, until `release` at least. */
   fetch(document: string): void;
   release(document: string): void;
@@ -171,6 +173,8 @@ export class EngineSpaces {
       space.queue.clear();
       space.keptUp.clear();
     }
+    // Documents give up what they have not taken.
+    this.#reached.clear();
     for (const document of [...this.#fetching.keys()]) this.#fetched(document);
   }
 
@@ -216,6 +220,7 @@ export class EngineSpaces {
 
   /** It is open nowhere any more; it may have been closed before what moved of it came. */
   closed(document: string): void {
+    if (this.#reached.has(document)) this.#storeSoon();
     const entry = this.#spaces.get(spaceOf(document));
     if (entry?.keptUp.delete(document) !== true) return;
     entry.queue.add(document);
@@ -470,8 +475,8 @@ export class EngineSpaces {
     if (!this.#context.leads || this.#stopped) return;
     this.#storeLater ??= this.#context.environment.timer(() => {
       this.#storeLater = undefined;
-      const reached = [...this.#reached];
-      this.#reached.clear();
+      const reached = [...this.#reached].filter(([document]) => !this.#context.holdsBack(document));
+      for (const [document] of reached) this.#reached.delete(document);
       this.#context.afterStored(() => {
         for (const [document, { epoch, position }] of reached) {
           this.#spaces.get(spaceOf(document))?.list?.fetched(document, epoch, position);

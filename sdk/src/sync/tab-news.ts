@@ -171,10 +171,13 @@ export class TabNews {
   read({ durable, repairs }: BeforeRead, stored: StoredDocument): void {
     // A record that was set aside is not there either.
     if (stored.repairs !== repairs) return;
-    const { outbox } = this.#context;
+    const { outbox, tabs } = this.#context;
     const unsynced = new Set(stored.log.filter(({ acknowledged }) => !acknowledged).map(keyOf));
     const synced = durable.filter((entry) => outbox.has(entry) && !unsynced.has(keyOf(entry)));
-    if (synced.length > 0) this.#context.synced(synced.map(({ agent, to }) => ({ agent, to, position: 0 })));
+    const acknowledged = synced.map(({ agent, to }) => ({ agent, to, position: 0 }));
+    // Who asked before this was read could not be answered, and the server doesn't say it once more.
+    if (tabs.leads) this.acknowledged(acknowledged);
+    if (synced.length > 0) this.#context.synced(acknowledged);
   }
 
   released(): void {

@@ -445,6 +445,10 @@ export class EngineDocument implements Sleeper {
     this.#rejectAll(error);
   }
 
+  get isDeleted(): boolean {
+    return this.#deletion !== undefined;
+  }
+
   get #deletion(): JoineryError | undefined {
     const error = this.#trouble?.error;
     return error?.code === 'document-deleted' ? error : undefined;

@@ -35,6 +35,8 @@ export interface SpacesContext {
   /** To the other tabs. */
   post(body: TabBody): void;
   isOpen(document: string): boolean;
+  /** It is open, and known to be deleted. */
+  isDeleted(document: string): boolean;
   /** It is open, and what it was told to have reached is not in the journal yet. */
   holdsBack(document: string): boolean;
   /** Loads it and syncs it, until `release` at least. */
@@ -278,7 +280,11 @@ export class EngineSpaces {
     const heads = [...entries, ...absent];
     entry.told += 1;
     this.#context.post({ type: 'space', space, token, complete: entry.complete, heads });
-    for (const { document } of gone) this.#remove(document);
+    for (const { document } of gone) {
+      // The document's own session may be in the middle of something, and never come to hear of it.
+      if (this.#context.isOpen(document) && !this.#context.isDeleted(document)) this.deleted(document);
+      else this.#remove(document);
+    }
     for (const document of [...this.#fetching.keys()]) this.#checkFetched(document);
     // What could not be fetched over an earlier connection.
     if (entry.complete && !wasComplete) for (const { document } of list.moved()) entry.queue.add(document);
@@ -315,7 +321,9 @@ export class EngineSpaces {
         this.#fetched(document);
         break;
       case 'document-deleted':
-        this.deleted(document);
+        // Whoever has it open was told when the space's feed told it; who deletes it again is to be told again.
+        if (!this.#context.isDeleted(document) || this.#deletions.has(document)) this.deleted(document);
+        else this.#fetched(document);
         break;
       case 'deletion-refused':
         this.#deletions.settle(document, 'refused', errorData(effect.error));

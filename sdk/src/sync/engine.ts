@@ -318,6 +318,7 @@ export class Engine {
       },
       post: (body) => tabs.post(body),
       isOpen: (document) => this.#documents.has(document),
+      isDeleted: (document) => this.#documents.get(document)?.isDeleted === true,
       holdsBack: (document) => this.#documents.get(document)?.holdsBack === true,
       fetch: (document) => {
         this.#open(document);

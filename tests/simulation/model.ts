@@ -16,7 +16,8 @@ export type Change =
   | { readonly type: 'set'; readonly key: string; readonly token: string | undefined }
   /** `element` is the token that the list's element was made with. */
   | { readonly type: 'add'; readonly element: string; readonly left?: string; readonly right?: string }
-  | { readonly type: 'change'; readonly element: string; readonly token: string }
+  /** `over` is the value that the element showed: of an element that is there twice it tells which one is changed. */
+  | { readonly type: 'change'; readonly element: string; readonly token: string; readonly over: string }
   | { readonly type: 'remove'; readonly element: string };
 
 export type Property = 'effectExactlyOnce' | 'causeBeforeEffect' | 'deletedStaysDeleted';
@@ -30,6 +31,8 @@ interface Write {
   /** A cloned profile has made it anew as well. */
   readonly isCopied?: boolean;
   readonly token: string | undefined;
+  /** Of an element that a cloned profile has made anew as well: the value that it was written over, in one of the two. */
+  readonly over?: string | undefined;
   /** It may not have come through. */
   readonly isPart: boolean;
   /** See `Alias`. */
@@ -359,9 +362,13 @@ export class Model {
       const copies = this.#copies(operation, version);
       if (isOriginal) covered.push({ operation, isOriginal: copies === 1, isPart: false, copies });
       else {
-        const alias = this.#aliases.get(operation)?.find((name) => name.to > name.from && covers(version, name));
-        if (alias !== undefined) {
-          const { isPart, restoredBy, isAstray } = alias;
+        const aliases = this.#aliases.get(operation)?.filter((name) => name.to > name.from) ?? [];
+        const alias = aliases.find((name) => covers(version, name));
+        // Several envelopes were made of it, and some of them are there.
+        const begun = alias ?? aliases.find(({ agent, from }) => (version.get(agent) ?? 0) > from);
+        if (begun !== undefined) {
+          const { restoredBy, isAstray } = begun;
+          const isPart = alias === undefined || begun.isPart;
           covered.push({ operation, isOriginal, isPart, restoredBy, isAstray, copies });
         }
       }
@@ -396,8 +403,7 @@ export class Model {
 
   /** Whether a deletion may have been about something else than what is shown of the token. */
   #mayHaveLeft(covered: readonly Covered[], version: Version): (token: string, deletion: Covered) => boolean {
-    const makers = new Map<string, Covered>();
-    for (const one of covered) for (const token of made(one.operation)) makers.set(token, one);
+    const makers = makersOf(covered);
     return (token, deletion) => {
       const { before, document } = deletion.operation;
       const maker = makers.get(token);
@@ -447,6 +453,7 @@ export class Model {
     const added: Inserted[] = [];
     const removed = new Removals();
     const writes = new Map<string, Write[]>();
+    const makers = makersOf(covered);
     const mayHaveLeft = this.#mayHaveLeft(covered, version);
     for (const one of covered) {
       const { operation, isOriginal, isPart, copies: most } = one;
@@ -458,8 +465,11 @@ export class Model {
           append(writes, token, { operation, token, isPart: false, isCopied });
         } else if (change.type === 'remove') {
           removed.add(change.element, isPart || mayHaveLeft(change.element, one));
-        } else if (change.type === 'change')
-          append(writes, change.element, { operation, token: change.token, isPart, isCopied });
+        } else if (change.type === 'change') {
+          const { element, token } = change;
+          const over = (makers.get(element)?.copies ?? 1) > 1 ? change.over : undefined;
+          append(writes, element, { operation, token, over, isPart, isCopied });
+        }
       }
     }
     const elements: string[] = [];
@@ -491,6 +501,11 @@ function made({ changes }: Operation): string[] {
   return changes.flatMap((change) =>
     change.type === 'insert' ? change.token : change.type === 'add' ? change.element : [],
   );
+}
+
+/** Which of the operations has put each character and element somewhere. */
+function makersOf(covered: readonly Covered[]): ReadonlyMap<string, Covered> {
+  return new Map(covered.flatMap((one) => made(one.operation).map((token) => [token, one] as const)));
 }
 
 /** Those that it has deleted. */
@@ -603,6 +618,7 @@ function checkRegister(
         (other) =>
           !other.isPart &&
           !(other.token === undefined && mayHaveMissed(other, write)) &&
+          (other.over === undefined || other.over === write.token) &&
           other !== write &&
           other.operation !== write.operation &&
           follows(other.operation, write.operation),

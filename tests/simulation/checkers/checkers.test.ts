@@ -279,6 +279,56 @@ test('each copy of a profile may make anew, once, what was written before it was
   expect(failureOf([...first, ...again(4n, 'd'), shows('<1><1><1>', 10, agent, 3n, 4n)])).toBe('effectExactlyOnce');
 });
 
+test('a change of an element that is there twice, of two copies of a profile, is about one of them', () => {
+  const made = write(1, 0, 1, [{ type: 'add', element: 'e1' }]);
+  const again = (into: bigint, device: string): LogRecord[] => [
+    {
+      ...{ type: 'replayed', agent, from: 0, to: 1, into: { agent: into, from: 0, to: 1 }, names: [1], rejected: [] },
+    } as LogRecord,
+    { type: 'stored', device, document: 'notes', agent: into, from: 0, to: 1 },
+  ];
+  const change = (id: number, token: string, over: string): LogRecord =>
+    write(id, id - 2, id - 1, [{ type: 'change', element: 'e1', token, over }], 9n);
+  const shows = (...items: string[]): LogRecord => {
+    const version = new Map([3n, 4n, 9n].map((one) => [one, one === 9n ? 2 : 1]));
+    return { ...state(1, { items }, items.join()), version } as LogRecord;
+  };
+  const both = [made, stored, { type: 'cloned', from: 'a', to: 'd' } as const, ...again(3n, 'a'), ...again(4n, 'd')];
+  const apart = [...both, change(2, 'e2', 'e1'), change(3, 'e3', 'e1')];
+  expect(failureOf([...apart, shows('e2', 'e3'), ...rest])).toBeUndefined();
+  const one = [...both, change(2, 'e2', 'e1'), change(3, 'e3', 'e2')];
+  expect(failureOf([...one, shows('e1', 'e3'), ...rest])).toBeUndefined();
+  expect(failureOf([...one, shows('e1', 'e2')])).toBe('effectExactlyOnce');
+});
+
+test('of an operation that a replay has made several envelopes of, each is replayed with what it has', () => {
+  const both = write(1, 0, 2, [
+    { type: 'set', key: 'k', token: 'v1' },
+    { type: 'add', element: 'e1' },
+  ]);
+  const later = write(2, 2, 3, [{ type: 'set', key: 'k', token: 'v2' }]);
+  const again = (by: bigint, from: number, to: number, into: bigint, at: number, rejected = false): LogRecord => {
+    const made = rejected ? 0 : to - from;
+    const names = Array.from({ length: to - from }, (_, index) => (rejected ? 0 : at + index + 1));
+    return {
+      ...{ type: 'replayed', agent: by, from, to, into: { agent: into, from: at, to: at + made }, names },
+      rejected: rejected ? [{ from, to }] : [],
+    } as LogRecord;
+  };
+  const shows = (content: Partial<Content>, seq: number): LogRecord =>
+    ({ ...state(1, content, `${seq}`), version: new Map([[4n, seq]]) }) as LogRecord;
+  const first = [both, later, again(agent, 0, 2, 3n, 0), again(agent, 2, 3, 3n, 2)];
+  const second = [...first, again(3n, 0, 1, 4n, 0), again(3n, 1, 2, 4n, 1), again(3n, 2, 3, 4n, 2)];
+  expect(failureOf([...second, shows({ fields: { k: 'v2' }, items: ['e1'] }, 3), ...rest])).toBeUndefined();
+  // So far only the first of them.
+  expect(failureOf([...second, shows({ fields: { k: 'v1' } }, 1), ...rest])).toBeUndefined();
+  expect(failureOf([...second, shows({ fields: { k: 'v1' }, items: ['e1'] }, 3)])).toBe('effectExactlyOnce');
+  expect(failureOf([...second, shows({ fields: { k: 'v2' } }, 3)])).toBe('effectExactlyOnce');
+  // One of them is refused, and the others come through.
+  const parts = [...first, again(3n, 0, 1, 4n, 0), again(3n, 1, 2, 4n, 1, true), again(3n, 2, 3, 4n, 1)];
+  expect(failureOf([...parts, shows({ fields: { k: 'v2' } }, 2), ...rest])).toBeUndefined();
+});
+
 test('what one device deletes of another one’s may be missed only where both brought it back', () => {
   const told = (seq: number, by: bigint, into: bigint): LogRecord => ({
     type: 'replayed',

@@ -439,6 +439,7 @@ export class Tab {
     const token = `e${next().toString(36)}`;
     const index = roll(thrown, shown.length);
     const element = elements[index];
+    const over = shown[index]?.value;
     switch (kind) {
       case 'add': {
         const at = roll(thrown, 2) > 0 ? shown.length : roll(thrown, shown.length + 1, 1);
@@ -452,9 +453,9 @@ export class Tab {
         };
       }
       case 'change':
-        if (element === undefined) return undefined;
+        if (element === undefined || over === undefined) return undefined;
         return {
-          changes: [{ type: 'change', element, token }],
+          changes: [{ type: 'change', element, token, over }],
           run: () => whole.update((draft) => assign(draft.items, index, token)),
         };
       case 'remove':

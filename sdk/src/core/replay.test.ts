@@ -120,6 +120,23 @@ describe('replay', () => {
     replay.free();
   });
 
+  it('keeps what won over what, where the clock was off by something else each time', () => {
+    const day = 86_400_000;
+    const [from, other] = [new Replica({ agent: 2n, now }), new Replica({ agent: 4n, now: () => now() + 1000 })];
+    from.root.set('title', 'Earlier');
+    other.root.set('title', 'Later');
+    const [earlier, later] = [nth(take(from), 0), nth(take(other), 0)];
+    from.applyUpdate(later);
+    const into = new Replica({ agent: 3n, now });
+    const serverTime_ms = now() + 2000;
+    const replay = begin(from, into, { clock: { serverTime_ms, correction_ms: 0 } });
+    replay.add(earlier);
+    replay.correct({ serverTime_ms, correction_ms: day });
+    replay.add(later);
+    replay.free();
+    expect(into.toJSON()).toEqual(from.toJSON());
+  });
+
   it('puts no stamp below what its author had overwritten, though only a synced envelope names that', () => {
     const { server, from, envelopes } = offline([
       (replica) => replica.root.set('note', 'synced'),
@@ -146,6 +163,7 @@ describe('replay', () => {
     );
     expect(() => into.trim(-1n)).toThrow(code('invalid-option'));
     const replay = begin(from, into);
+    expect(() => replay.correct({ serverTime_ms: now(), correction_ms: 0 })).toThrow(code('invalid-option'));
     const before = into.encodeSnapshot();
     expect(() => replay.add(Uint8Array.of(1, 2, 3))).toThrow(code('invalid-update'));
     expect(() => replay.refuse(nth(envelopes, 0).subarray(0, 12))).toThrow(code('invalid-update'));

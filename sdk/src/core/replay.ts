@@ -86,6 +86,7 @@ export class Replay {
   readonly #from: CoreBridge;
   readonly #into: CoreBridge;
   #replaying: Replaying | undefined;
+  readonly #hasClock: boolean;
 
   /** Use `into.beginReplay(from, options)`. */
   constructor(from: CoreBridge, into: CoreBridge, options: ReplayOptions) {
@@ -99,6 +100,7 @@ export class Replay {
     this.#from = from;
     this.#into = into;
     const { clock, epoch = false } = options;
+    this.#hasClock = clock !== undefined;
     const core = into.writer;
     into.input(packParts(options));
     this.#replaying = core.begin_replay(
@@ -109,6 +111,24 @@ export class Replay {
       clock === undefined ? 0 : checkTime(clock.correction_ms, Number.MIN_SAFE_INTEGER),
     );
     if (this.#replaying === undefined) throw into.refusal();
+  }
+
+  /**
+   * Puts the stamps of what comes next right in another way: it was written when the clock was off by something else. What won
+   * over what for its author does so still.
+   *
+   * @throws JoineryError `invalid-option` for a time that is none, and where the replay was begun without a clock
+   */
+  correct({ serverTime_ms, correction_ms }: NonNullable<ReplayOptions['clock']>): void {
+    if (!this.#hasClock) {
+      throw new JoineryError('invalid-option', {
+        expected: 'a replay that was begun with a clock',
+        got: 'one without',
+        remedy: 'Begin it with the option `clock`.',
+      });
+    }
+    const [time_ms, by_ms] = [checkTime(serverTime_ms, 0), checkTime(correction_ms, Number.MIN_SAFE_INTEGER)];
+    this.#into.core.replay_correct(this.#open, time_ms, by_ms);
   }
 
   /**

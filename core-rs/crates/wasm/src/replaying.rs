@@ -48,6 +48,14 @@ impl Core {
         }
     }
 
+    /// Puts the stamps of what comes next right in another way.
+    pub fn replay_correct(&mut self, replaying: &mut Replaying, server_time_ms: f64, correction_ms: f64) {
+        replaying.0.correct(ClockRule {
+            server_time_ms: server_time_ms as u64,
+            correction_ms: correction_ms as i64,
+        });
+    }
+
     /// Replays the envelope in the input, or takes note that it was refused. The output: words of 4 bytes, LE: how many
     /// operations came through, then per rejected range the seqs before its first and of its last, and the reason.
     pub fn replay(&mut self, replaying: &mut Replaying, from: &Core, refused: bool) -> i32 {

@@ -155,6 +155,10 @@ export class Core {
      */
     replay(replaying: Replaying, from: Core, refused: boolean): number;
     /**
+     * Puts the stamps of what comes next right in another way.
+     */
+    replay_correct(replaying: Replaying, server_time_ms: number, correction_ms: number): void;
+    /**
      * Puts the mapping into the output.
      */
     replay_mapping(replaying: Replaying): void;
@@ -279,6 +283,7 @@ export interface InitOutput {
     readonly core_pending_count: (a: number) => number;
     readonly core_position_at: (a: number, b: number, c: number, d: number) => number;
     readonly core_replay: (a: number, b: number, c: number, d: number) => number;
+    readonly core_replay_correct: (a: number, b: number, c: number, d: number) => void;
     readonly core_replay_mapping: (a: number, b: number) => void;
     readonly core_replay_translate: (a: number, b: number, c: bigint, d: number) => number;
     readonly core_retry_pending: (a: number, b: number) => void;

@@ -380,6 +380,16 @@ export class Core {
         return ret;
     }
     /**
+     * Puts the stamps of what comes next right in another way.
+     * @param {Replaying} replaying
+     * @param {number} server_time_ms
+     * @param {number} correction_ms
+     */
+    replay_correct(replaying, server_time_ms, correction_ms) {
+        _assertClass(replaying, Replaying);
+        wasm.core_replay_correct(this.__wbg_ptr, replaying.__wbg_ptr, server_time_ms, correction_ms);
+    }
+    /**
      * Puts the mapping into the output.
      * @param {Replaying} replaying
      */

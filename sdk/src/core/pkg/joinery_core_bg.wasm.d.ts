@@ -39,6 +39,7 @@ export const core_own_seq: (a: number) => number;
 export const core_pending_count: (a: number) => number;
 export const core_position_at: (a: number, b: number, c: number, d: number) => number;
 export const core_replay: (a: number, b: number, c: number, d: number) => number;
+export const core_replay_correct: (a: number, b: number, c: number, d: number) => void;
 export const core_replay_mapping: (a: number, b: number) => void;
 export const core_replay_translate: (a: number, b: number, c: bigint, d: number) => number;
 export const core_retry_pending: (a: number, b: number) => void;

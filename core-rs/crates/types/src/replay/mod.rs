@@ -170,6 +170,11 @@ impl Replay {
         })
     }
 
+    /// Puts the stamps of what comes next right in another way: of a replay that was begun with a rule.
+    pub fn correct(&mut self, clock: ClockRule) {
+        self.slots.correct(clock);
+    }
+
     /// Makes an envelope's operations anew in `into`. On an error nothing has changed.
     pub fn add(&mut self, from: &Document, into: &mut Document, envelope: &[u8]) -> Result<Outcome, Error> {
         self.take(from, into, envelope, false)

@@ -20,11 +20,15 @@ pub struct ClockRule {
     pub correction_ms: i64,
 }
 
+/// Of two writes to a slot the lower one stays below by so much where it would have come above: there is room between them
+/// for those that are replayed later.
+const ROOM: Stamp = 1 << 8;
+
 /// What is known of a slot.
-#[derive(Debug, Clone, Copy, Default)]
+#[derive(Debug, Default)]
 pub(super) struct Note {
-    /// The highest write that was replayed there, by its author's stamp and agent, and the stamp it got.
-    written: Option<((Stamp, u64), Stamp)>,
+    /// The writes that were replayed there, by their author's stamp and agent, ascending, and the stamps they got.
+    written: Vec<((Stamp, u64), Stamp)>,
     /// The author deleted the key knowingly, and may write it again.
     cleared: bool,
     /// The key was removed before a trim by someone whom the author hadn't heard.
@@ -36,8 +40,9 @@ pub(super) struct Note {
 pub(super) struct Slots {
     clock: Option<ClockRule>,
     pub notes: HashMap<(u32, Key), Note>,
-    /// The last stamp that a write of the agent got, where there is a clock to put right: one an agent of the author.
-    last: Vec<(u64, Stamp)>,
+    /// The highest write of the agent, where there is a clock to put right, and the stamp it got: one an agent of the author.
+    /// What an earlier replay made is an agent's in another order than that of its stamps.
+    last: Vec<(u64, Stamp, Stamp)>,
     /// For each of those agents: what it says it was written on.
     seen: Vec<Ranges>,
     /// The envelope at hand could not join `from`: something that it rests on is lost.
@@ -66,6 +71,11 @@ impl Slots {
         }
     }
 
+    /// What comes next was written by a clock that was off by something else.
+    pub(super) fn correct(&mut self, clock: ClockRule) {
+        self.clock = Some(clock);
+    }
+
     /// Takes note of what an envelope says it was written on.
     pub(super) fn follows(&mut self, from: &Document, header: &EnvelopeHeader) {
         if self.clock.is_none() {
@@ -73,7 +83,7 @@ impl Slots {
         }
         self.lacking = !holds(from, (header.agent, header.to));
         let at = self.number(header.agent).unwrap_or_else(|| {
-            self.last.push((header.agent, 0));
+            self.last.push((header.agent, 0, 0));
             self.seen.push(Ranges::default());
             self.seen.len() - 1
         });
@@ -84,52 +94,82 @@ impl Slots {
 
     /// One user has few agents.
     fn number(&self, agent: u64) -> Option<usize> {
-        self.last.iter().position(|&(known, _)| known == agent)
+        self.last.iter().position(|&(known, ..)| known == agent)
     }
 
-    /// The stamp that a write gets; none where no stamp is left.
-    fn stamp(&self, from: &Document, into: &Document, at: &(u32, Key), old: (Stamp, u64)) -> Option<Stamp> {
+    /// The stamp that a write gets, its author's and name given; none where no stamp is left.
+    fn stamp(&self, scene: &Scene<'_>, at: &(u32, Key), shown: Option<Name>, old: (Stamp, Name)) -> Option<Stamp> {
+        let into = &*scene.into;
+        let (by, agent) = ((old.0, old.1 .0), old.1 .0);
+        let written = self.notes.get(at).map_or(&[][..], |note| &note.written);
         let mut wanted = old.0;
+        let mut most = Stamp::MAX;
         if let Some(clock) = self.clock {
             let corrected = i128::from(old.0) - (i128::from(clock.correction_ms) << 16);
             let server = i128::from(clock.server_time_ms.min((1 << 48) - 1)) << 16;
             wanted = u64::try_from(corrected.min(server).max(1)).ok()?;
-            if let Some(at) = self.number(old.1) {
-                wanted = wanted.max(self.last[at].1.checked_add(1)?);
+            if let Some(&(_, _, got)) = self
+                .number(agent)
+                .map(|at| &self.last[at])
+                .filter(|last| last.1 < old.0)
+            {
+                wanted = wanted.max(got.checked_add(1)?);
             }
-            if let Some(slot) = slot(into, at).filter(|slot| {
-                let write = self.origin(name(into, slot.dot));
-                let is_new = Some(slot.dot.agent) == into.own;
-                is_new || self.has_seen(old.1, write) || (slot.stamp < old.0 && (self.lacking || holds(from, write)))
-            }) {
-                wanted = wanted.max(slot.stamp.checked_add(1)?);
+            // What this replay has made there itself is in its note.
+            if let Some(slot) = slot(into, at).filter(|slot| Some(slot.dot.agent) != into.own || written.is_empty()) {
+                match self.beats(scene, slot, shown, old) {
+                    Some(true) => wanted = wanted.max(slot.stamp.checked_add(1)?),
+                    Some(false) => most = slot.stamp.checked_sub(1)?,
+                    None => {}
+                }
             }
         }
+        let above = written.partition_point(|&(other, _)| other < by);
+        if let Some(&(_, got)) = written.get(above) {
+            most = most.min(got.checked_sub(1)?);
+        }
+        if wanted > most {
+            wanted = most.saturating_sub(ROOM);
+        }
         // A tie with another agent's write is decided as it would have been, though the agent is another now.
-        let mut below = None;
         let tie = slot(into, at).filter(|slot| slot.stamp == wanted && Some(slot.dot.agent) != into.own);
         if let Some(theirs) = tie.map(|slot| into.agents.id(slot.dot.agent)) {
-            match (old.1 > theirs, into.agent() > Some(theirs)) {
+            match (agent > theirs, into.agent() > Some(theirs)) {
                 (true, false) => wanted = wanted.checked_add(1)?,
-                (false, true) => below = Some(wanted),
+                (false, true) => {
+                    wanted = wanted.checked_sub(1)?;
+                    most = most.min(wanted);
+                }
                 _ => {}
             }
         }
-        match self.notes.get(at).and_then(|note| note.written) {
-            Some((highest, got)) if old < highest => below = Some(below.unwrap_or(got).min(got)),
-            Some((_, got)) => wanted = wanted.max(got.checked_add(1)?),
-            None => {}
+        if let Some(&(_, got)) = above.checked_sub(1).map(|lower| &written[lower]) {
+            wanted = wanted.max(got.checked_add(1)?);
         }
-        match below {
-            Some(below) => into.stamps.free_up_to(wanted.min(below.checked_sub(1)?)),
-            None => into.stamps.free_from(wanted),
-        }
+        let free = into.stamps.free_from(wanted).filter(|&free| free <= most);
+        free.or_else(|| into.stamps.free_up_to(most.min(Stamp::MAX - 1)))
     }
 
-    /// What a write in one of `into`'s slots is called in `from`, if it is there.
-    fn origin(&self, here: Name) -> Name {
+    /// Did the write win over what is in the slot now, for its author? None where that isn't known.
+    fn beats(&self, scene: &Scene<'_>, slot: &Slot, shown: Option<Name>, old: (Stamp, Name)) -> Option<bool> {
+        if Some(slot.dot.agent) == scene.into.own {
+            return Some(true);
+        }
+        let here = name(scene.into, slot.dot);
         let made = self.written.get(here).unwrap_or(here);
-        self.remade.get(made).unwrap_or(made)
+        let remade = self.remade.get(made);
+        let write = remade.unwrap_or(made);
+        let seen = self.has_seen(old.1 .0, write);
+        let has = holds(scene.from, write);
+        let is_lower = slot.stamp < old.0;
+        let beats = match remade {
+            // Its author had it with this stamp.
+            None => is_lower && (seen || has || self.lacking),
+            // What an earlier replay has put right had another one.
+            Some(_) if shown == Some(write) && !self.lacking => return Some(false),
+            Some(_) => seen || (is_lower && self.lacking) || (has && (is_lower || shown == Some(old.1))),
+        };
+        beats.then_some(true)
     }
 
     /// Had the agent seen this write? Known of what its envelopes name.
@@ -155,6 +195,16 @@ fn slot<'d>(into: &'d Document, (container, key): &(u32, Key)) -> Option<&'d Slo
     }
 }
 
+/// The write that a key or an element shows in the author's document.
+fn shown_to_author(scene: &Scene<'_>, key: KeyRef<'_>) -> Option<Name> {
+    let key = match key {
+        KeyRef::Name(name) => Key::Name(name.into()),
+        KeyRef::Element(element) => Key::Element(element),
+    };
+    let found = slot(scene.from, &(scene.named[scene.at].from?, key))?;
+    Some(name(scene.from, found.dot))
+}
+
 impl Replay {
     #[allow(clippy::too_many_arguments)]
     pub(super) fn write(
@@ -178,10 +228,10 @@ impl Replay {
         if self.epoch && !shows && self.is_removed(scene, &at, key, ends) {
             return Err(Reason::KeyRemoved);
         }
-        let by = (stamp, old.0);
+        let (by, shown) = ((stamp, old.0), shown_to_author(scene, key));
         let stamp = self
             .slots
-            .stamp(scene.from, scene.into, &at, by)
+            .stamp(scene, &at, shown, (stamp, old))
             .ok_or(Reason::ParentMissing)?;
         let write = match value {
             ValueRef::Deleted => Write::Deleted,
@@ -224,13 +274,14 @@ impl Replay {
             }
         }
         if let Some(at) = self.slots.number(old.0) {
-            let last = &mut self.slots.last[at].1;
-            *last = stamp.max(*last);
+            let last = &mut self.slots.last[at];
+            if by.0 > last.1 {
+                *last = (old.0, by.0, stamp);
+            }
         }
-        let note = self.slots.notes.entry(at).or_default();
-        if note.written.is_none_or(|(highest, _)| by > highest) {
-            note.written = Some((by, stamp));
-        }
+        let written = &mut self.slots.notes.entry(at).or_default().written;
+        let above = written.partition_point(|&(other, _)| other < by);
+        written.insert(above, (by, stamp));
         Ok(())
     }
 
@@ -262,13 +313,13 @@ impl Replay {
 
     /// Was this key removed before the epoch began, by someone whom the author hadn't heard?
     fn is_removed(&self, scene: &Scene<'_>, at: &(u32, Key), key: KeyRef<'_>, ends: &[(Kind, Dot)]) -> bool {
-        let note = self.slots.notes.get(at).copied().unwrap_or_default();
-        if note.written.is_some() || note.cleared {
+        let note = self.slots.notes.get(at);
+        if note.is_some_and(|note| !note.written.is_empty() || note.cleared) {
             return false;
         }
         let KeyRef::Name(key) = key else { return false };
         if self.passage.is_some() {
-            return note.removed;
+            return note.is_some_and(|note| note.removed);
         }
         // Without the old epoch's state only a synced container that the write ends tells that the key was there.
         let synced = |&(kind, generation): &(Kind, Dot)| {

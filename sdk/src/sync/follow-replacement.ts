@@ -60,7 +60,8 @@ export function followReplacement(input: FollowInput): () => void {
   nothing.free();
   const mapping = composeMappings(replacements.map((one) => one.mapping));
   const { bridges, epochChanged: epoch, clock, at_ms } = input;
-  const replays = old && new Replays(next, old, clock, { mapping, bridges, epoch });
+  const isRestored = epoch && bridges.length === 0;
+  const replays = old && new Replays(next, old, clock, { mapping, bridges, epoch }, isRestored);
   const outcomes = followed.left.map((batch) => {
     if (old === undefined || replays === undefined || !complete) return lost(batch, old, at_ms);
     const rejected = replayBatch(batch, replays, old, carried.get(batch.agent) ?? 0, at_ms);

@@ -2,7 +2,7 @@ import { readEnvelope } from '@joinery/protocol';
 import { beforeAll, expect, test, vi } from 'vitest';
 import { init, Replica } from '../core/index.ts';
 import { unpackValue } from '../core/value.ts';
-import { replayLog } from './replay-log.ts';
+import { correctionOf, replayLog } from './replay-log.ts';
 
 beforeAll(() => init());
 
@@ -78,4 +78,50 @@ test('what the server took once comes back after a restored backup as it was, wh
     },
   });
   expect(into.toJSON()).toEqual({ title: 'mine, later' });
+});
+
+test('what is written by a corrected clock is behind where the device has slept, and never ahead', () => {
+  const now = (offset_ms: number) => ({ serverTime_ms: written_ms, offset_ms, sets_ms: [], refused: false });
+  // The clock was measured, and set forward since, or back while the device slept: by which of the two isn't known.
+  expect(correctionOf(2 * hour_ms, now(hour_ms))).toBeUndefined();
+  expect(correctionOf(hour_ms, now(2 * hour_ms))).toBe(-hour_ms);
+  // It was never measured.
+  expect([correctionOf(0, now(-hour_ms)), correctionOf(undefined, now(hour_ms))]).toEqual([hour_ms, -hour_ms]);
+});
+
+test.each([-hour_ms, hour_ms])(
+  'after a restored backup no stamp is changed, though the clock seems to be off by %d ms',
+  (offset_ms) => {
+    const now_ms = written_ms + 10_000;
+    const from = new Replica({ now: () => written_ms });
+    from.root.set('title', 'seen, and perhaps overwritten, by who brings that back');
+    const bytes = from.takeUpdate() ?? new Uint8Array();
+    const log = [{ ...readEnvelope(bytes), bytes, acknowledged: false, clockOffset_ms: 0 }];
+    const given = { from, log, last: new Map(), damaged: [], refused: () => undefined, bridges: [], at_ms: now_ms };
+    const clock = { serverTime_ms: now_ms, offset_ms, sets_ms: [], refused: false };
+    const stampOf = (epochChanged: boolean): bigint | undefined => {
+      const into = new Replica({ now: () => now_ms });
+      const { local } = replayLog({ ...given, into, epochChanged, clock });
+      return readEnvelope(local[0] ?? new Uint8Array()).stamp;
+    };
+    expect(stampOf(true)).toBe(readEnvelope(bytes).stamp);
+    expect(stampOf(false)).not.toBe(readEnvelope(bytes).stamp);
+  },
+);
+
+test('after a restored backup stamps are kept that are ahead by no more than the server allows', () => {
+  const minute_ms = 60_000;
+  const from = new Replica({ now: () => written_ms + minute_ms });
+  from.root.set('title', 'by a clock that is a minute ahead');
+  const bytes = from.takeUpdate() ?? new Uint8Array();
+  const stampOf = (refused: boolean): bigint => {
+    const into = new Replica({ now: () => written_ms });
+    const { local } = replayLog({
+      ...{ from, into, log: [{ ...readEnvelope(bytes), bytes, acknowledged: true, clockOffset_ms: 0 }] },
+      ...{ last: new Map(), damaged: [], refused: () => undefined, bridges: [], epochChanged: false },
+      ...{ clock: { serverTime_ms: written_ms, offset_ms: 0, sets_ms: [], refused }, at_ms: written_ms },
+    });
+    return (readEnvelope(local[0] ?? new Uint8Array()).stamp ?? 0n) >> 16n;
+  };
+  expect([stampOf(false), stampOf(true)]).toEqual([BigInt(written_ms + minute_ms), BigInt(written_ms)]);
 });

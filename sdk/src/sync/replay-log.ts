@@ -52,7 +52,9 @@ export function replayLog(input: ReplayLogInput): ReplayedLog {
   const local: Uint8Array[] = [];
   const rejected: RejectedWrite[] = [];
   const unsynced = input.log.filter(({ agent, to }) => to > (last.get(agent) ?? 0));
-  const replays = new Replays(into, from, clock, { bridges, epoch });
+  // What the server took once is only lost in a backup; and a restored one has another epoch that no trim leads to.
+  const isRestored = unsynced.some(({ acknowledged }) => acknowledged) || (epoch && bridges.length === 0);
+  const replays = new Replays(into, from, clock, { bridges, epoch }, isRestored);
   try {
     for (const envelope of causalOrder(unsynced)) {
       const error = input.refused(envelope);
@@ -93,50 +95,48 @@ function holesOf(log: readonly Range[], damaged: readonly Range[], last: Readonl
   return holes;
 }
 
-/** One replay after another, as the correction of the clock changes from envelope to envelope. */
+/** A replay in which the correction of the clock changes from envelope to envelope. */
 export class Replays {
-  readonly #into: Replica;
-  readonly #from: Replica;
+  readonly current: Replay;
   readonly #clock: ClockState | undefined;
-  readonly #options: ReplayOptions;
+  readonly #isRestored: boolean;
   #correction_ms = 0;
-  #current: Replay;
-
-  constructor(into: Replica, from: Replica, clock: ClockState | undefined, options: ReplayOptions) {
-    this.#into = into;
-    this.#from = from;
-    this.#clock = clock;
-    this.#options = options;
-    this.#current = this.#begin(options.mapping);
-  }
-
-  get current(): Replay {
-    return this.#current;
-  }
 
   /**
-   * For an envelope that was written when so much was added to the clock. What the server took once has sound stamps, and
-   * what others wrote on top of it was above them: after a restored backup it comes back as it was.
+   * @param isRestored the server's state may lack what it once had. Others have seen that, and written on it, with the stamps
+   * that it had, perhaps also what is not acknowledged here; so stamps are kept as far as the server takes them.
    */
-  at({ clockOffset_ms, acknowledged }: Pick<StoredEnvelope, 'clockOffset_ms'> & { acknowledged?: boolean }): Replay {
-    const correction_ms = (acknowledged ? undefined : correctionOf(clockOffset_ms, this.#clock)) ?? 0;
-    if (Math.abs(correction_ms - this.#correction_ms) < sameOffset_ms) return this.#current;
-    this.#correction_ms = correction_ms;
-    const mapping = this.#current.mapping();
-    this.#current.free();
-    this.#current = this.#begin(mapping);
-    return this.#current;
+  constructor(
+    into: Replica,
+    from: Replica,
+    clock: ClockState | undefined,
+    options: Omit<ReplayOptions, 'clock'>,
+    isRestored: boolean,
+  ) {
+    this.#clock = clock;
+    this.#isRestored = isRestored;
+    // What needs no correction must still come above what it overwrote: that may have been put right, also by an earlier replay.
+    this.current = into.beginReplay(from, { ...options, clock: this.#rule });
   }
 
-  /** What needs no correction must still come above what it overwrote: that may have been put right, also by an earlier replay. */
-  #begin(mapping: Uint8Array | undefined): Replay {
+  /** For an envelope that was written when so much was added to the clock. */
+  at({ clockOffset_ms }: Pick<StoredEnvelope, 'clockOffset_ms'>): Replay {
+    const correction_ms = (this.#isRestored ? undefined : correctionOf(clockOffset_ms, this.#clock)) ?? 0;
+    if (Math.abs(correction_ms - this.#correction_ms) < sameOffset_ms) return this.current;
+    this.#correction_ms = correction_ms;
+    if (this.#rule !== undefined) this.current.correct(this.#rule);
+    return this.current;
+  }
+
+  get #rule(): ReplayOptions['clock'] {
     const [clock, correction_ms] = [this.#clock, this.#correction_ms];
-    const rule = clock && { serverTime_ms: clock.serverTime_ms, correction_ms };
-    return this.#into.beginReplay(this.#from, { ...this.#options, mapping, clock: rule });
+    if (clock === undefined) return undefined;
+    const ahead_ms = this.#isRestored && !clock.refused ? clockTolerance_ms : 0;
+    return { serverTime_ms: clock.serverTime_ms + ahead_ms, correction_ms };
   }
 
   free(): void {
-    this.#current.free();
+    this.current.free();
   }
 }
 
@@ -198,7 +198,9 @@ export function correctionOf(written_ms: number | undefined, clock: ClockState |
   const measured_ms = Math.round((written_ms ?? 0) - clock.offset_ms);
   // Setting the device's clock afterwards makes nothing wrong that was written by the corrected one.
   const possible_ms = [0, ...clock.sets_ms].map((set_ms) => measured_ms - set_ms);
-  const correction_ms = possible_ms.reduce((least, one) => (Math.abs(one) < Math.abs(least) ? one : least));
+  const least_ms = possible_ms.reduce((least, one) => (Math.abs(one) < Math.abs(least) ? one : least));
+  // A corrected clock is behind where the device has slept, and never ahead: where less is added now, its clock was set since.
+  const correction_ms = written_ms ? Math.min(0, least_ms) : least_ms;
   return clock.refused || Math.abs(correction_ms) > clockTolerance_ms ? correction_ms : undefined;
 }
 

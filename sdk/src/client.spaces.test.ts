@@ -319,6 +319,36 @@ describe('a space', () => {
     await world.time.until(() => Object.keys(world.server.value('todo/000') ?? {}).length > 0, 5_000);
   });
 
+  test('brings it back also where the tab ends before it has', async () => {
+    const world = await World.create();
+    const backup = world.server.backup();
+    const storage = new MemoryStorage();
+    const author = world.client(storage);
+    await fill(world, author, names(1));
+    await world.time.advance(1_000);
+    await world.time.settled(author.close());
+    world.server.restore(backup);
+    // So that there is a token to go on from.
+    await fill(world, world.client(), names(1, 1));
+    // Another tab is always quicker.
+    const controlled = new ControlledStorage(storage);
+    let swaps = 0;
+    const swap: DocumentStore['swap'] = () => {
+      swaps += 1;
+      return Promise.resolve(false);
+    };
+    const open: Storage['open'] = async (...options) => ({ ...(await controlled.open(...options)), swap });
+    const tab = new VirtualDevice(world.time).tab();
+    const busy = world.client({ mode: 'memory', open }, {}, tab);
+    await until(world, busy.space('todo'), 2);
+    await world.time.advance(1_500);
+    expect(swaps).toBeGreaterThan(0);
+    tab.crash();
+    expect(world.server.value('todo/000')).toEqual({});
+    await until(world, world.client(storage).space('todo'), 2);
+    await world.time.until(() => Object.keys(world.server.value('todo/000') ?? {}).length > 0, 5_000);
+  });
+
   test('that is closed answers nothing any more', async () => {
     const world = await World.create();
     const client = world.client();

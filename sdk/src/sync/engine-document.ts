@@ -86,7 +86,7 @@ type Subscribed = Extract<DocumentEffect, { readonly type: 'subscribed' }>;
 type Opening = Extract<ToEngine, { readonly type: 'open' }>;
 
 /** What is told to an opening that missed the swaps. */
-const slept: ReplacedMore = { epochChanged: true, bridges: [], carried: [], rejections: undefined };
+const slept: ReplacedMore = { epochChanged: true, bridges: [], carried: [], unanswered: [], rejections: undefined };
 
 interface Early {
   readonly channel: number;
@@ -844,6 +844,7 @@ export class EngineDocument implements Sleeper {
     journal.discard(this.id, stored);
     if (stored.incarnation === known) this.#main.stray();
     const carried = this.#outbox.carriedOn(this.#safePosition).filter(([agent]) => this.#appends.isOwn(agent));
+    const { unanswered } = this.#outbox;
     old.free();
     this.#outbox.clear();
     this.#appends.clear();
@@ -861,7 +862,7 @@ export class EngineDocument implements Sleeper {
     this.#greet(chain, {
       ...{ epochChanged, bridges: bridges ?? [], rejections: rejections?.entries },
       // A trim has given other names to what was sent from memory, and whoever has stored its state knew nothing of that.
-      carried: epochChanged ? carried : [],
+      ...(epochChanged ? { carried, unanswered } : { carried: [], unanswered: [] }),
     });
     if (rejections === undefined) this.#context.rejections.changed();
     else if (isTold) this.#context.rejections.told(rejections);

@@ -24,6 +24,8 @@ export interface FollowInput {
   readonly bridges: readonly Bridge[];
   /** What of the writes is in `next` by other names, though none of the swaps tells of it. */
   readonly carried: readonly AgentSeq[];
+  /** Of these it isn't known: where no swap tells either, making them again could mean that they are there twice. */
+  readonly unanswered: readonly AgentSeq[];
   readonly epochChanged: boolean;
   readonly clock: ClockState | undefined;
   readonly at_ms: number;
@@ -44,6 +46,9 @@ interface Outcome {
 export function followReplacement(input: FollowInput): () => void {
   const { old, next, writes, replacements, complete } = input;
   const carried = new Map(input.carried);
+  const isTold = (name: bigint): boolean =>
+    replacements.some(({ agents }) => agents.some(({ agent }) => agent === name));
+  const unanswered = new Map(input.unanswered.filter(([agent]) => !isTold(agent)));
   // For names alone anything does.
   const nothing = new Replica();
   const translator = (mapping: Uint8Array): Replay => next.beginReplay(nothing, { mapping });
@@ -63,8 +68,11 @@ export function followReplacement(input: FollowInput): () => void {
   const isRestored = epoch && bridges.length === 0;
   const replays = old && new Replays(next, old, clock, { mapping, bridges, epoch }, isRestored);
   const outcomes = followed.left.map((batch) => {
-    if (old === undefined || replays === undefined || !complete) return lost(batch, old, at_ms);
-    const rejected = replayBatch(batch, replays, old, carried.get(batch.agent) ?? 0, at_ms);
+    const { agent, from } = batch;
+    const reached = carried.get(agent) ?? 0;
+    const isKnown = complete && Math.max(from, reached) >= (unanswered.get(agent) ?? 0);
+    if (old === undefined || replays === undefined || !isKnown) return lost(batch, old, at_ms, reached);
+    const rejected = replayBatch(batch, replays, old, reached, at_ms);
     return outcomeOf(batch, rejected, (write) => renamed(write, batch, replays));
   });
   replays?.free();
@@ -105,8 +113,8 @@ function outcomeOf(batch: Batch, rejected: readonly RejectedWrite[], nameOf: (wr
 }
 
 /** What has no envelope here was written by the engine: whether it is there, only that can tell. */
-function lost(batch: Batch, old: Replica | undefined, at_ms: number): Outcome {
-  return outcomeOf(batch, lostWrites(batch, old, at_ms), ({ receipt }) => ({ from: 0, to: 0, receipt }));
+function lost(batch: Batch, old: Replica | undefined, at_ms: number, reached = 0): Outcome {
+  return outcomeOf(batch, lostWrites(batch, old, at_ms, reached), ({ receipt }) => ({ from: 0, to: 0, receipt }));
 }
 
 /** A replayed write as it is called in the new replica; of one that had nothing left to do there is nothing to name. */
@@ -126,12 +134,13 @@ function replayBatch(batch: Batch, replays: Replays, old: Replica, carried: numb
   });
 }
 
-/** It can't be told whether they were replayed, or there is nothing left to replay them from. */
-function lostWrites(batch: Batch, old: Replica | undefined, at_ms: number): RejectedWrite[] {
-  return batch.envelopes.map((envelope) => {
+/** It can't be told whether they are there, or there is nothing left to replay them from; those up to `reached` are. */
+function lostWrites(batch: Batch, old: Replica | undefined, at_ms: number, reached: number): RejectedWrite[] {
+  const lost = batch.envelopes.filter((envelope) => readEnvelope(envelope).to > reached);
+  return lost.map((envelope) => {
     const { agent, from, to } = readEnvelope(envelope);
     const { code, message } = new JoineryError('stale-incarnation', {
-      expected: 'this tab to be awake when its document was replaced',
+      expected: 'this tab to be awake, and its storage to work, when its document was replaced',
       got: 'a write that was not yet stored then',
       remedy: 'Look whether the document has it; if not, try it again from the rejected list.',
     });

@@ -17,6 +17,7 @@ export interface ReplacedMore {
   readonly epochChanged: boolean;
   readonly bridges: readonly Bridge[];
   readonly carried: readonly AgentSeq[];
+  readonly unanswered: readonly AgentSeq[];
   readonly rejections: readonly StoredRejection[] | undefined;
 }
 
@@ -243,6 +244,7 @@ export class MainThread {
         epochChanged: more.epochChanged,
         bridges,
         carried: more.carried,
+        unanswered: more.unanswered,
         // Once is enough.
         rejections: channel === channels[0] ? more.rejections : undefined,
         status,

@@ -134,6 +134,8 @@ export type FromEngine =
       readonly bridges: readonly Bridge[];
       /** Of this tab's agents what the state has by other names, though no swap tells of it. */
       readonly carried: readonly AgentSeq[];
+      /** Of these nobody here can tell whether the state has them, by other names. */
+      readonly unanswered: readonly AgentSeq[];
       /**
        * The rejected list as it is now: what is told by a receipt has to be found there. Undefined: it can't be read, or was
        * told before.

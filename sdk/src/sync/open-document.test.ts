@@ -105,6 +105,7 @@ describe('a document that nobody uses', () => {
       epochChanged: false,
       bridges: [],
       carried: [],
+      unanswered: [],
       rejections: undefined,
       status,
     };
@@ -215,6 +216,7 @@ function replaced(document: OpenDocument, snapshot: Uint8Array, more: Partial<Re
     epochChanged: false,
     bridges: [],
     carried: [],
+    unanswered: [],
     rejections: undefined,
     status,
   };
@@ -273,6 +275,36 @@ describe('a document whose incarnation has ended', () => {
     expect(again?.envelopes).toHaveLength(1);
     document.receive({ type: 'durable', channel: document.channel, batch: again?.batch ?? 0, unsynced: [], status });
     expect([carriedOn?.state, left?.state]).toEqual(['synced', 'durable']);
+  });
+
+  test('says so where nobody can tell whether the server had it before the epoch began', async () => {
+    const { environment, load, posted } = setUp();
+    const document = load();
+    const receipt = document.write((replica) => replica.counter('n').increment(3));
+    const [batch] = appendsOf(await handedOver(environment, posted));
+    const { agent, to } = readEnvelope(batch?.envelopes[0] as Uint8Array);
+    const later = document.write((replica) => replica.counter('n').increment(4));
+    await handedOver(environment, posted);
+    const trimmed = new Replica();
+    trimmed.counter('n').increment(3);
+    replaced(document, trimmed.encodeSnapshot(), { turn: 1, epochChanged: true, unanswered: [[agent, to]] });
+    expect(document.value).toEqual({ n: 7 });
+    expect([receipt.error?.code, later.state]).toEqual(['stale-incarnation', 'local']);
+    const again = appendsOf(await handedOver(environment, posted)).filter(({ turn }) => turn === 1);
+    expect(again.flatMap(({ rejected }) => rejected)).toMatchObject([{ agent, parts: [{ from: 0, to }] }]);
+  });
+
+  test('makes it anew where a swap tells that the server never had it', async () => {
+    const { environment, load, posted } = setUp();
+    const document = load();
+    document.write((replica) => replica.counter('n').increment(3));
+    const [batch] = appendsOf(await handedOver(environment, posted));
+    const { agent, to } = readEnvelope(batch?.envelopes[0] as Uint8Array);
+    const agents = [{ agent, covered: 0, last: 0 }];
+    const replacements = [{ incarnation: 1, agents, rejected: [], mapping: new Uint8Array(), bridges: [] }];
+    const more = { turn: 1, epochChanged: true, replacements, unanswered: [[agent, to]] as Replaced['unanswered'] };
+    replaced(document, new Replica().encodeSnapshot(), more);
+    expect(document.value).toEqual({ n: 3 });
   });
 
   test('is synced at once where the server has carried on all of it', async () => {

@@ -455,12 +455,12 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   }
 
   #follow(message: Extract<ChannelMessage, { readonly type: 'replaced' }>, at_ms: number): void {
-    const { snapshot, replacements, complete, bridges, carried, epochChanged } = message;
+    const { snapshot, replacements, complete, bridges, carried, unanswered, epochChanged } = message;
     // None where it was lost, or the document is closed and everything it wrote was stored.
     const old = this.#closed ? undefined : this.replica;
     const next = Replica.load(snapshot, this.#context.replicaOptions);
     const followed = followReplacement({
-      ...{ old, next, writes: this.#writes, replacements, complete, bridges, carried, epochChanged, at_ms },
+      ...{ old, next, writes: this.#writes, replacements, complete, bridges, carried, unanswered, epochChanged, at_ms },
       clock: { ...this.#context.clock(), refused: false },
     });
     if (this.#closed) free(next);

@@ -16,6 +16,8 @@ export interface OutboxEntry {
   readonly clockOffset_ms: number | undefined;
   /** It is in storage. What isn't is only sent when storage fails. */
   durable: boolean;
+  /** It was given to the session: whatever becomes of that, the server may have it. */
+  sent: boolean;
   bytes: Uint8Array | undefined;
 }
 
@@ -127,7 +129,7 @@ export class Outbox {
     if (known !== undefined) return known;
     const { agent, from, to, clockOffset_ms } = range;
     const held = durable ? undefined : bytes;
-    const entry = { agent, from, to, length: bytes.length, at_ms, clockOffset_ms, durable, bytes: held };
+    const entry = { agent, from, to, length: bytes.length, at_ms, clockOffset_ms, durable, sent: false, bytes: held };
     this.#entries.set(key, entry);
     return entry;
   }
@@ -150,6 +152,13 @@ export class Outbox {
   carriedOn(safe: number): AgentSeq[] {
     const known = [...this.#acknowledged.values()].filter(({ position }) => position > 0 && position <= safe);
     return known.map(({ agent, to }) => [agent, to]);
+  }
+
+  /** Of each agent how far it was sent from memory alone, and not answered: whether the server has it isn't known. */
+  get unanswered(): AgentSeq[] {
+    const unanswered = new Map<bigint, number>();
+    for (const { agent, to, durable, sent } of this.#entries.values()) if (sent && !durable) unanswered.set(agent, to);
+    return [...unanswered];
   }
 
   /** Whether a server of this version lacks something that it once had. */

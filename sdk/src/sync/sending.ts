@@ -65,6 +65,7 @@ export class Sending {
         return;
       }
     }
+    for (const entry of selected) entry.sent = true;
     session.answer(document, request.request, envelopes);
   }
 

@@ -38,6 +38,10 @@ pub enum Edit {
     ReplaceWithMap,
     /// Deletes the list's first element.
     Remove,
+    /// Moves the list's first element to its end.
+    ToEnd,
+    /// Moves the list's last element to its front.
+    ToFront,
     /// Adds one to the counter at `k`, which is made there if none is seen.
     Up,
     /// Takes two from it.
@@ -107,7 +111,7 @@ impl Edit {
                 let map = document.list_insert_child(list, 0, Kind::Map)?;
                 document.map_set(map, INNER, &mark, now)?;
             }
-            Edit::PushBack | Edit::SetElement | Edit::ReplaceWithMap | Edit::Remove => {
+            Edit::PushBack | Edit::SetElement | Edit::ReplaceWithMap | Edit::Remove | Edit::ToEnd | Edit::ToFront => {
                 let Some(list) = document.child(ROOT, KEY, Kind::List) else {
                     return Ok(false);
                 };
@@ -120,6 +124,8 @@ impl Edit {
                         document.map_set(map, INNER, &mark, now)?;
                     }
                     Edit::Remove if len > 0 => document.list_delete(list, 0, 1)?,
+                    Edit::ToEnd if len > 1 => document.list_move(list, 0, len - 1, now)?,
+                    Edit::ToFront if len > 1 => document.list_move(list, len - 1, 0, now)?,
                     _ => return Ok(false),
                 }
             }
@@ -182,7 +188,7 @@ impl Edit {
                 let map = log.list_insert_child(author.agent, version, &list, 0, LogKind::Map);
                 log.map_set(who, version, &map, INNER, &mark);
             }
-            Edit::PushBack | Edit::SetElement | Edit::ReplaceWithMap | Edit::Remove => {
+            Edit::PushBack | Edit::SetElement | Edit::ReplaceWithMap | Edit::Remove | Edit::ToEnd | Edit::ToFront => {
                 let list = seen(log, version);
                 let len = log.view(version).elements(&list).len();
                 match self {
@@ -192,6 +198,8 @@ impl Edit {
                         let map = log.list_set_child(who, version, &list, 0, LogKind::Map);
                         log.map_set(who, version, &map, INNER, &mark);
                     }
+                    Edit::ToEnd => log.list_move(who, version, &list, 0, len - 1),
+                    Edit::ToFront => log.list_move(who, version, &list, len - 1, 0),
                     _ => log.list_delete(author.agent, version, &list, 0, 1),
                 }
             }

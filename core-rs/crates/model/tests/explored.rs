@@ -37,6 +37,11 @@ fn a_list_converges() {
 }
 
 #[test]
+fn an_element_that_is_moved_is_never_there_twice_and_never_lost() {
+    explore("moves");
+}
+
+#[test]
 fn a_counter_counts_once() {
     explore("counter");
 }

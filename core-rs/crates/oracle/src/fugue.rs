@@ -18,12 +18,40 @@ pub enum Side {
 pub struct Order {
     children: BTreeMap<(Option<Dot>, Side), BTreeSet<Dot>>,
     deleted: BTreeSet<Dot>,
+    /// Which element stands at a unit that a move made.
+    elements: BTreeMap<Dot, Dot>,
 }
 
 impl Order {
     /// Hangs a unit in.
     pub fn insert(&mut self, dot: Dot, parent: Option<Dot>, side: Side) {
         self.children.entry((parent, side)).or_default().insert(dot);
+    }
+
+    /// Hangs in a unit of an element that was inserted before.
+    pub fn move_to(&mut self, dot: Dot, element: Dot, parent: Option<Dot>, side: Side) {
+        self.insert(dot, parent, side);
+        self.elements.insert(dot, element);
+    }
+
+    /// Of all units of an element only the one at which it stands is seen, and none of a deleted one.
+    pub fn stand(&mut self, element: Dot, at: Dot) {
+        let is_deleted = self.deleted.contains(&element);
+        let mut units = vec![element];
+        units.extend(
+            self.elements
+                .iter()
+                .filter(|(_, of)| **of == element)
+                .map(|(unit, _)| *unit),
+        );
+        let hidden = units.into_iter().filter(|&unit| is_deleted || unit != at);
+        self.deleted.extend(hidden);
+    }
+
+    /// The elements that a reader sees, in order.
+    pub fn visible_elements(&self) -> Vec<Dot> {
+        let element = |unit: Dot| self.elements.get(&unit).copied().unwrap_or(unit);
+        self.visible().into_iter().map(element).collect()
     }
 
     /// Deletes a unit.

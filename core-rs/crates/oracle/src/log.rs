@@ -108,6 +108,17 @@ pub enum Action {
         /// Its first value.
         value: Written,
     },
+    /// An element stands elsewhere, if no later move of it says otherwise.
+    MoveElement {
+        /// What its new unit hangs on; none is the start.
+        parent: Option<Dot>,
+        /// On which side.
+        side: Side,
+        /// Which element.
+        element: Dot,
+        /// When.
+        stamp: u64,
+    },
     /// Characters or elements go, for good.
     Delete(Vec<Dot>),
     /// A key or an element gets a value. Every child at that place that the author had seen ends, but the one written.
@@ -197,7 +208,7 @@ impl Log {
     fn stamp(&self, version: &Version, now_ms: u64) -> u64 {
         let seen = self.entries.iter().filter(|entry| covers(version, entry.dot));
         let highest = seen.filter_map(|entry| match entry.action {
-            Action::Write { stamp, .. } => Some(stamp),
+            Action::Write { stamp, .. } | Action::MoveElement { stamp, .. } => Some(stamp),
             _ => None,
         });
         (highest.max().unwrap_or(0) + 1).max(now_ms << 16)
@@ -273,14 +284,39 @@ impl Log {
     /// Deletes elements.
     pub fn list_delete(&mut self, agent: u64, version: &mut Version, list: &ContainerId, index: usize, len: usize) {
         if len > 0 {
-            let dots = self.view(version).order(list).visible()[index..index + len].to_vec();
+            let dots = self.view(version).order(list).visible_elements()[index..index + len].to_vec();
             self.append(agent, version, list, Action::Delete(dots));
         }
     }
 
+    /// Moves an element, so that it is at `to` in the list without it.
+    pub fn list_move(
+        &mut self,
+        (agent, now_ms): (u64, u64),
+        version: &mut Version,
+        list: &ContainerId,
+        from: usize,
+        to: usize,
+    ) {
+        if from == to {
+            return;
+        }
+        let order = self.view(version).order(list);
+        let element = order.visible_elements()[from];
+        let (parent, side) = order.anchor_before(if to > from { to + 1 } else { to });
+        let stamp = self.stamp(version, now_ms);
+        let action = Action::MoveElement {
+            parent,
+            side,
+            element,
+            stamp,
+        };
+        self.append(agent, version, list, action);
+    }
+
     /// The place of the visible element at `index`.
     fn element(&self, version: &Version, list: &ContainerId, index: usize) -> Place {
-        Place::Element(self.view(version).order(list).visible()[index])
+        Place::Element(self.view(version).order(list).visible_elements()[index])
     }
 
     /// Writes a plain value into an element.

@@ -67,14 +67,29 @@ impl<'a> View<'a> {
     /// A list's or a text's tree.
     pub(crate) fn order(&self, sequence: &ContainerId) -> Order {
         let mut order = Order::default();
+        // Per element the highest move.
+        let mut moves: BTreeMap<Dot, (u64, Dot)> = BTreeMap::new();
         for entry in self.about(sequence) {
             match &entry.action {
                 Action::InsertCharacter { parent, side, .. } | Action::InsertElement { parent, side, .. } => {
                     order.insert(entry.dot, *parent, *side);
                 }
+                Action::MoveElement {
+                    parent,
+                    side,
+                    element,
+                    stamp,
+                } => {
+                    order.move_to(entry.dot, *element, *parent, *side);
+                    let highest = moves.entry(*element).or_insert((0, *element));
+                    *highest = (*stamp, entry.dot).max(*highest);
+                }
                 Action::Delete(dots) => dots.iter().for_each(|&dot| order.delete(dot)),
                 _ => {}
             }
+        }
+        for (element, (_, unit)) in moves {
+            order.stand(element, unit);
         }
         order
     }
@@ -135,7 +150,7 @@ impl<'a> View<'a> {
 
     /// What is in each of a list's elements.
     pub fn elements(&self, list: &ContainerId) -> Vec<Seen> {
-        let visible = self.order(list).visible();
+        let visible = self.order(list).visible_elements();
         visible
             .into_iter()
             .map(|dot| self.seen(list, &Place::Element(dot)))

@@ -161,13 +161,7 @@ impl Document {
         if let Ok(text) = self.containers.text_mut(container) {
             text.sequence.remove(agents, first, len, removal, &mut |_| {});
         } else if let Ok(list) = self.containers.list_mut(container) {
-            let mut dropped = Vec::new();
-            list.sequence
-                .remove(agents, first, len, removal, &mut |unit| dropped.push(unit));
-            for &unit in &dropped {
-                list.drop_slot(unit);
-            }
-            if !dropped.is_empty() {
+            if list.remove(agents, first, len, removal) {
                 self.containers.elements_deleted(container, first, len);
             }
         }
@@ -181,6 +175,14 @@ impl Document {
             _ => 0,
         }
     }
+
+    /// The same of what can be deleted and written to: a text's characters, a list's elements, but no unit that a move made.
+    pub(crate) fn stretch_of_ids(&self, container: u32, first: Dot, len: u32) -> u32 {
+        match self.containers.list(container) {
+            Ok(list) => list.stretch(first, len),
+            Err(_) => self.stretch(container, first, len),
+        }
+    }
 }
 
 /// A container that an envelope names, as far as it is known before anything is applied.
@@ -189,6 +191,8 @@ struct Named {
     depth: u32,
     /// The writer's own units that this envelope inserts: (seq, how many), ascending.
     new: Vec<(u32, u32)>,
+    /// Those of them that moves make.
+    moves: Vec<u32>,
     /// What this envelope adds to a counter, and takes away.
     up: u64,
     down: u64,
@@ -209,6 +213,7 @@ impl Named {
             target: Target::Live(ROOT),
             depth: 0,
             new: Vec::new(),
+            moves: Vec::new(),
             up: 0,
             down: 0,
         }
@@ -276,16 +281,23 @@ impl Check<'_> {
                 }
             }
             _ if covered => {}
-            Action::DeleteRange { first, len, .. } => self.units(*first, *len)?,
+            Action::Move { anchor, element, .. } => {
+                self.units(anchor.parent, 1)?;
+                self.ids(*element, 1)?;
+                let named = &mut self.named[self.at];
+                named.new.push((*seq, 1));
+                named.moves.push(*seq);
+            }
+            Action::DeleteRange { first, len, .. } => self.ids(*first, *len)?,
             Action::DeleteRanges(ranges) => {
                 for &(first, len) in ranges {
-                    self.units(first, len)?;
+                    self.ids(first, len)?;
                 }
             }
             Action::Write { key, value, ends, .. } => {
                 match key {
                     KeyRef::Name(name) => check_key(name)?,
-                    KeyRef::Element(element) => self.units(*element, 1)?,
+                    KeyRef::Element(element) => self.ids(*element, 1)?,
                 }
                 if let ValueRef::Child(_, generation) = value {
                     self.known(*generation)?;
@@ -319,7 +331,7 @@ impl Check<'_> {
                 Key::Name(Rc::from(name))
             }
             KeyRef::Element(element) => {
-                self.units_in(parent, element, 1)?;
+                self.ids_in(parent, element, 1)?;
                 Key::Element(element)
             }
         };
@@ -346,6 +358,7 @@ impl Check<'_> {
             target,
             depth,
             new: Vec::new(),
+            moves: Vec::new(),
             up: 0,
             down: 0,
         })
@@ -361,12 +374,36 @@ impl Check<'_> {
         }
     }
 
+    /// Are these units in the container, from before or from this envelope?
     fn units(&self, first: Dot, len: u32) -> Result<(), Error> {
-        self.units_in(self.at, first, len)
+        self.units_in(self.at, first, len, &|container, dot, len| {
+            self.document.stretch(container, dot, len)
+        })
     }
 
-    /// Are these units in the container, from before or from this envelope?
-    fn units_in(&self, number: usize, first: Dot, len: u32) -> Result<(), Error> {
+    /// Are these characters or elements in it?
+    fn ids(&self, first: Dot, len: u32) -> Result<(), Error> {
+        self.ids_in(self.at, first, len)
+    }
+
+    fn ids_in(&self, number: usize, first: Dot, len: u32) -> Result<(), Error> {
+        let moves = &self.named[number].moves;
+        let next = moves[moves.partition_point(|&seq| seq < first.seq)..].first();
+        if first.agent == self.own && next.is_some_and(|seq| seq - first.seq < len) {
+            return Err(Error::Contradiction("a unit that a move made is taken for an element"));
+        }
+        self.units_in(number, first, len, &|container, dot, len| {
+            self.document.stretch_of_ids(container, dot, len)
+        })
+    }
+
+    fn units_in(
+        &self,
+        number: usize,
+        first: Dot,
+        len: u32,
+        stretch: &dyn Fn(u32, Dot, u32) -> u32,
+    ) -> Result<(), Error> {
         let named = &self.named[number];
         if named.target == Target::Gone || !first.is_some() {
             return Ok(());
@@ -380,7 +417,7 @@ impl Check<'_> {
                 0
             };
             if let (0, Target::Live(container)) = (n, named.target) {
-                n = self.document.stretch(container, dot, len - done);
+                n = stretch(container, dot, len - done);
             }
             if n == 0 {
                 return Err(Error::Contradiction("a unit that is not in its sequence is named"));
@@ -473,6 +510,12 @@ impl Applying<'_> {
             }
             Action::InsertElements { anchor, values } => {
                 self.insert(container, dot, later(anchor, dot, skip), &values[skip as usize..])
+            }
+            Action::Move { anchor, element, stamp } => {
+                let agents = &self.document.agents;
+                if let Ok(list) = self.document.containers.list_mut(container) {
+                    list.integrate_move(agents, element, anchor, (dot, stamp));
+                }
             }
             Action::DeleteRange { first, len, step } => {
                 let (first, len, by) = match step {

@@ -32,6 +32,7 @@ impl Document {
     /// | map | `delete` | key | |
     /// | text | `insert` | index | the characters |
     /// | list | `insert` | index | an array of the values |
+    /// | list | `move` | index | to which index, in the list without it |
     /// | text, list | `remove` | index | how many |
     /// | counter | `increment` | the counter | the difference |
     /// | set | `add`, `remove` | the set | the value |
@@ -166,7 +167,9 @@ impl<'d> Describing<'d> {
                     self.removed(first, told)?;
                 }
             }
+            Action::Move { anchor, .. } if parts.len() == 0 => drop(self.inserted(*anchor, operation)),
             _ if parts.len() == 0 => {}
+            Action::Move { anchor, element, .. } => self.moved(*anchor, *element, operation)?,
             Action::DeleteRanges(ranges) => {
                 for &(first, len) in ranges {
                     self.removed(first, len)?;
@@ -175,7 +178,7 @@ impl<'d> Describing<'d> {
             Action::Write { key, value, .. } => {
                 let last = match key {
                     KeyRef::Name(name) => Last::Key(name),
-                    KeyRef::Element(element) => Last::Index(self.index(at, *element)),
+                    KeyRef::Element(element) => Last::Index(self.element_index(at, *element)),
                 };
                 match value {
                     ValueRef::Deleted => self.change("delete", &last, &[])?,
@@ -223,7 +226,7 @@ impl<'d> Describing<'d> {
                 Key::Name(Rc::from(name))
             }
             KeyRef::Element(element) => {
-                number(&mut step, self.index(parent, element));
+                number(&mut step, self.element_index(parent, element));
                 Key::Element(element)
             }
         };
@@ -252,8 +255,16 @@ impl<'d> Describing<'d> {
         index
     }
 
+    fn moved(&mut self, anchor: Anchor, element: Dot, operation: &Operation<'_>) -> Result<(), Error> {
+        let from = self.element_index(self.at, element);
+        let before = i64::from(self.inserted(anchor, operation));
+        let mut to = Vec::new();
+        number(&mut to, before - i64::from((0..before).contains(&from)));
+        self.change("move", &Last::Index(from), &to)
+    }
+
     fn removed(&mut self, first: Dot, len: u32) -> Result<(), Error> {
-        let index = Last::Index(self.index(self.at, first));
+        let index = Last::Index(self.element_index(self.at, first));
         let mut value = Vec::new();
         number(&mut value, i64::from(len));
         self.change("remove", &index, &value)
@@ -279,6 +290,15 @@ impl<'d> Describing<'d> {
             _ => None,
         });
         found.map_or(-1, i64::from)
+    }
+
+    /// The same of an element or a character, wherever it stands.
+    fn element_index(&self, number: usize, id: Dot) -> i64 {
+        let list = self.named[number]
+            .container
+            .map(|list| self.document.containers.list(list));
+        let at = list.and_then(|list| list.ok()?.moved_to(id));
+        self.index(number, at.map_or(id, |at| at.unit))
     }
 
     fn shows(&self, unit: Dot) -> bool {

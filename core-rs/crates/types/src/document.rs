@@ -513,16 +513,8 @@ impl Document {
             let take = left.min(MAX_UNITS_PER_DELETION);
             self.book(list, dot, 1, 0);
             let mut ranges = Ranges::default();
-            let mut dropped = Vec::new();
             let state = self.containers.list_mut(list)?;
-            state
-                .sequence
-                .delete(index, take, dot, &mut |first, n| ranges.push(first, n), &mut |unit| {
-                    dropped.push(unit)
-                });
-            for unit in dropped {
-                state.drop_slot(unit);
-            }
+            state.delete(&self.agents, index, take, dot, &mut |first, n| ranges.push(first, n));
             for &(first, n) in ranges.as_slice() {
                 self.containers.elements_deleted(list, first, n);
             }
@@ -554,9 +546,45 @@ impl Document {
     }
 
     fn element_at(&mut self, list: u32, index: u32) -> Result<Dot, Error> {
-        let sequence = &mut self.containers.list_mut(list)?.sequence;
-        let len = sequence.len();
-        sequence.dot_at(index).ok_or(Error::IndexOutOfRange { index, len })
+        let state = self.containers.list_mut(list)?;
+        let len = state.sequence.len();
+        let unit = state.sequence.dot_at(index);
+        unit.map(|unit| state.element_at(unit))
+            .ok_or(Error::IndexOutOfRange { index, len })
+    }
+
+    /// Moves the element at `from`, so that it is at `to` in the list without it (as `splice` would put it back in). To where it
+    /// is already: nothing is written.
+    pub fn list_move(&mut self, list: u32, from: u32, to: u32, now_ms: u64) -> Result<(), Error> {
+        let element = self.element_at(list, from)?;
+        self.element_at(list, to)?;
+        let dot = self.next_dot(1)?;
+        if from == to {
+            return Ok(());
+        }
+        let stamp = self.tick(now_ms)?;
+        let behind = if to > from { to + 1 } else { to };
+        let left = self.containers.list_mut(list)?.sequence.behind_index(behind);
+        self.move_element(list, element, left, (dot, stamp))
+    }
+
+    /// Moves an element behind a place that the list's sequence gave, with this dot and stamp.
+    pub(crate) fn move_element(
+        &mut self,
+        list: u32,
+        element: Dot,
+        left: Option<Place>,
+        (dot, stamp): (Dot, Stamp),
+    ) -> Result<(), Error> {
+        self.book(list, dot, 1, 0);
+        let state = self.containers.list_mut(list)?;
+        let anchor = state.move_behind(&self.agents, element, left, (dot, stamp));
+        let who = Who {
+            own: dot.agent,
+            agents: &self.agents,
+        };
+        self.outbox.move_element(who, (dot, stamp), anchor, element);
+        Ok(())
     }
 
     fn list_check(&self, list: u32, index: u32, len: u32) -> Result<(), Error> {

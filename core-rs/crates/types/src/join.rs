@@ -6,12 +6,13 @@ use crate::container::{Body, Key, ROOT};
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::list::List;
+use crate::moves::{Standing, NOWHERE};
 use crate::pending::Awaited;
 use crate::sequence::{build, Anchor, Removal, Run, Sequence};
 use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
 use crate::state::{flag, MAGIC, SNAPSHOT_FORMAT, SNAPSHOT_HEADER_BYTES, UPDATE_FORMAT};
-use crate::state_reader::{ContainerState, Section, SlotState, SlotStateValue, State, Target};
+use crate::state_reader::{ContainerState, MovedState, Section, SlotState, SlotStateValue, State, Target};
 use crate::text::Text;
 use joinery_codec::{crc32, DecodeError, Reader};
 use joinery_history::{Clock, Dot};
@@ -50,7 +51,7 @@ fn snapshot_body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
         });
     }
     if r.u8("a format")? != SNAPSHOT_FORMAT {
-        return Err(r.error("snapshot format 1", "another format"));
+        return Err(r.error("snapshot format 2", "another format"));
     }
     let mut word = [0; 4];
     word.copy_from_slice(r.bytes(4, "a length")?);
@@ -115,6 +116,7 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
                     slots,
                     removals,
                     changed,
+                    moved,
                 },
                 _,
             ) => {
@@ -122,6 +124,7 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
                 for (element, _) in changed {
                     check_removals(document, target, &[(*element, 1, Removal::NONE)])?;
                 }
+                check_moved(document, target, runs, moved)?;
                 inserted.insert(at, runs.iter().map(|run| (run.dot, run.len)).collect());
                 if is_untouched(document, target) && state.since.iter().next().is_none() && removals.is_empty() {
                     let units = (0..slots.len() as u32).collect();
@@ -192,18 +195,59 @@ fn is_untouched(document: &Document, target: Target) -> bool {
 }
 
 fn check_removals(document: &Document, target: Target, removals: &[(Dot, u32, Removal)]) -> Result<(), Error> {
-    for &(first, len, _) in removals {
-        let mut done = 0;
-        while done < len {
-            let n = match target {
-                Target::Live(container) => document.stretch(container, first.plus(done), len - done),
-                _ => 0,
-            };
-            if n == 0 {
-                return Err(Error::Contradiction("a unit that is not in its sequence is named"));
-            }
-            done += n;
+    let stretch = |container, first, len| document.stretch_of_ids(container, first, len);
+    removals
+        .iter()
+        .try_for_each(|&(first, len, _)| check_units(target, first, len, &stretch))
+}
+
+fn check_units(target: Target, first: Dot, len: u32, stretch: &dyn Fn(u32, Dot, u32) -> u32) -> Result<(), Error> {
+    let mut done = 0;
+    while done < len {
+        let n = match target {
+            Target::Live(container) => stretch(container, first.plus(done), len - done),
+            _ => 0,
+        };
+        if n == 0 {
+            return Err(Error::Contradiction("a unit that is not in its sequence is named"));
         }
+        done += n;
+    }
+    Ok(())
+}
+
+/// Each element that is told to stand elsewhere stands at one unit, and no other does.
+#[inline(never)]
+fn check_moved(document: &Document, target: Target, runs: &[Run], moved: &[MovedState]) -> Result<(), Error> {
+    let elsewhere = runs.iter().filter(|run| run.removal == Removal::ELSEWHERE);
+    let mut ranges: Vec<(Dot, u32)> = elsewhere.map(|run| (run.dot, run.len)).collect();
+    ranges.sort_unstable();
+    let mut missing: u64 = ranges.iter().map(|&(_, len)| u64::from(len)).sum();
+    let mut elements: Vec<(Dot, u32)> = moved.iter().map(|at| (at.element, 1)).collect();
+    elements.sort_unstable();
+    let version = &document.version;
+    if elements.windows(2).any(|pair| pair[0] == pair[1]) {
+        return Err(Error::Contradiction("an element that stands in two places"));
+    }
+    if moved
+        .iter()
+        .any(|at| version.covers(at.unit) && !version.covers(at.element))
+    {
+        return Err(Error::Contradiction("a move that came before its element"));
+    }
+    for (element, _) in elements {
+        let at = ranges.partition_point(|&(first, _)| first <= element).checked_sub(1);
+        let told = at.map(|at| ranges[at]);
+        let is_told = told.is_some_and(|(first, len)| first.agent == element.agent && element.seq - first.seq < len);
+        if is_told {
+            missing -= 1;
+        }
+        if !is_told || version.covers(element) {
+            check_removals(document, target, &[(element, 1, Removal::NONE)])?;
+        }
+    }
+    if missing > 0 {
+        return Err(Error::Contradiction("an element that stands nowhere"));
     }
     Ok(())
 }
@@ -232,8 +276,13 @@ fn order(document: &Document, target: Target, runs: &[Run]) -> Result<Vec<u32>, 
             .get(run.dot.agent)
             .saturating_sub(run.dot.seq - 1)
             .min(run.len);
-        if let Target::Live(container) = target {
-            check_removals(document, Target::Live(container), &[(run.dot, have, Removal::NONE)])?;
+        if let Target::Live(_) = target {
+            let stretch: &dyn Fn(u32, Dot, u32) -> u32 = if run.removal.has_dot() {
+                &|container, first, len| document.stretch_of_ids(container, first, len)
+            } else {
+                &|container, first, len| document.stretch(container, first, len)
+            };
+            check_units(target, run.dot, have, stretch)?;
         } else if have > 0 {
             return Err(Error::Contradiction("known ids in an unknown container"));
         }
@@ -380,19 +429,33 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
         }
         (
             Section::List {
-                runs, slots, changed, ..
+                runs,
+                slots,
+                changed,
+                moved,
+                ..
             },
             SequencePlan::List(sequence),
         ) => {
-            let elements = element_ids(&runs);
+            let mut elements = element_ids(&runs);
+            moved.iter().for_each(|at| elements[at.index] = at.element);
+            // Nothing was told of before, so there is a slot for each.
             let taken: Vec<Slot> = elements
                 .iter()
-                .zip(slots)
+                .zip(slots.into_iter().flatten())
                 .map(|(&element, slot)| take_slot(document, number, &Key::Element(element), slot))
                 .collect();
-            document
-                .containers
-                .set_body(number, Body::List(List::new(sequence, taken)));
+            let mut list = List::new(sequence, taken);
+            for &MovedState {
+                unit,
+                element,
+                stamp,
+                index,
+            } in &moved
+            {
+                list.stand(element, Standing { unit, stamp }, index as u32);
+            }
+            document.containers.set_body(number, Body::List(list));
             join_changed(document, number, changed);
         }
         (
@@ -401,22 +464,33 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
                 slots,
                 removals,
                 changed,
+                moved,
             },
             SequencePlan::Integrate(order),
         ) => {
             let starts = content_starts(&runs);
-            let mut slots: Vec<Option<SlotState>> = slots.into_iter().map(Some).collect();
+            let mut slots = slots;
+            // What stands at units that moves made is seen to when all units are there.
+            let moved: Vec<(MovedState, Option<SlotState>)> = moved
+                .into_iter()
+                .map(|at| {
+                    let slot = slots[at.index].take();
+                    (at, slot)
+                })
+                .collect();
             for at in order {
                 let (run, from) = (runs[at as usize], starts[at as usize]);
                 join_run(document, number, run, &mut |document, anchor, run, skip| {
                     let mut units = Vec::new();
                     for i in 0..run.visible() {
                         let key = Key::Element(run.dot.plus(i));
-                        if let Some(slot) = slots[from + skip + i as usize].take() {
-                            let slot = take_slot(document, number, &key, slot);
-                            if let Ok(list) = document.containers.list_mut(number) {
-                                units.push(list.add_slot(slot));
-                            }
+                        let Some(slot) = slots[from + skip + i as usize].take() else {
+                            units.push(NOWHERE);
+                            continue;
+                        };
+                        let slot = take_slot(document, number, &key, slot);
+                        if let Ok(list) = document.containers.list_mut(number) {
+                            units.push(list.add_slot(slot));
                         }
                     }
                     let agents = &document.agents;
@@ -430,6 +504,7 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
                     (0..run.visible()).filter_map(|i| Some((run.dot.plus(i), slots[from + i as usize].take()?)));
                 join_changed(document, number, known.collect());
             }
+            join_moved(document, number, moved);
             for (first, len, removal) in removals {
                 document.remove_units(number, first, len, removal);
             }
@@ -437,6 +512,42 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
         }
         _ => {}
     }
+}
+
+/// Joins where elements stand, after their units. With a new element comes its slot.
+#[inline(never)]
+fn join_moved(document: &mut Document, number: u32, moved: Vec<(MovedState, Option<SlotState>)>) {
+    let mut known = Vec::new();
+    for (
+        MovedState {
+            unit, element, stamp, ..
+        },
+        slot,
+    ) in moved
+    {
+        let is_new = !document.version.covers(element);
+        let at = Standing { unit, stamp };
+        match slot {
+            Some(slot) if is_new => {
+                let slot = take_slot(document, number, &Key::Element(element), slot);
+                if let Ok(list) = document.containers.list_mut(number) {
+                    let slot = list.add_slot(slot);
+                    list.stand(element, at, slot);
+                }
+                continue;
+            }
+            Some(slot) => known.push((element, slot)),
+            None => {}
+        }
+        // A unit that is here was settled when it came.
+        if !document.version.covers(unit) {
+            let agents = &document.agents;
+            if let Ok(list) = document.containers.list_mut(number) {
+                list.settle(agents, element, at);
+            }
+        }
+    }
+    join_changed(document, number, known);
 }
 
 fn join_changed(document: &mut Document, number: u32, changed: Vec<(Dot, SlotState)>) {
@@ -457,7 +568,7 @@ fn join_run(document: &mut Document, number: u32, run: Run, put: &mut dyn FnMut(
         .get(run.dot.agent)
         .saturating_sub(run.dot.seq - 1)
         .min(run.len);
-    if have > 0 && run.removal.is_some() {
+    if have > 0 && run.removal.has_dot() {
         document.remove_units(number, run.dot, have, run.removal);
     }
     if have == run.len {

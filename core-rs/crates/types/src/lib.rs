@@ -12,6 +12,7 @@ mod fractional_index;
 mod join;
 mod list;
 mod map;
+mod moves;
 mod operation;
 mod outbox;
 mod pending;

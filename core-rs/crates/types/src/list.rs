@@ -1,6 +1,7 @@
 //! The list: elements with ids in Fugue order. An element's value and its position merge apart: the value is a slot (the
-//! last writer wins); an element is deleted by id, for good.
+//! last writer wins), the position a register (`moves.rs`); an element is deleted by id, for good.
 
+use crate::moves::Moves;
 use crate::sequence::Sequence;
 use crate::slot::{Slot, SlotValue};
 use joinery_history::{Agents, Dot};
@@ -13,6 +14,8 @@ pub struct List {
     slots: Vec<Slot>,
     /// Slots of deleted elements, to be used again.
     free: Vec<u32>,
+    /// What was moved; none where nothing ever was.
+    pub(crate) moves: Option<Box<Moves>>,
 }
 
 impl List {
@@ -22,6 +25,7 @@ impl List {
             sequence,
             slots,
             free: Vec::new(),
+            moves: None,
         }
     }
 
@@ -52,12 +56,20 @@ impl List {
 
     /// The slot of the element with id `element`; none where it was deleted.
     pub fn slot_of(&self, element: Dot) -> Option<&Slot> {
-        self.sequence.unit(element).map(|unit| self.slot(unit))
+        self.number_of(element).map(|unit| self.slot(unit))
+    }
+
+    fn number_of(&self, element: Dot) -> Option<u32> {
+        let at = match self.moves {
+            None => element,
+            Some(_) => self.standing(element)?.unit,
+        };
+        self.sequence.unit(at)
     }
 
     /// The merge rule of values: joins a write to an element. Returns whether it won; a deleted element takes none.
     pub fn join(&mut self, agents: &Agents, element: Dot, write: Slot) -> bool {
-        let Some(unit) = self.sequence.unit(element) else {
+        let Some(unit) = self.number_of(element) else {
             return false;
         };
         let have = &mut self.slots[unit as usize];

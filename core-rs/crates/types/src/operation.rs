@@ -41,6 +41,8 @@ pub enum Action<'a> {
     InsertText { anchor: Anchor, text: &'a [u8] },
     /// Inserts elements.
     InsertElements { anchor: Anchor, values: Vec<ValueRef<'a>> },
+    /// Moves an element of the list: where its new unit hangs.
+    Move { anchor: Anchor, element: Dot, stamp: Stamp },
     /// Deletes a range of units. With a step, unit k is deleted by the k-th dot (from the back where it is negative).
     DeleteRange { first: Dot, len: u32, step: i8 },
     /// Deletes ranges at once.
@@ -160,6 +162,15 @@ impl<'a> PayloadReader<'a, '_> {
             (op::NAME, _) => Ok((0, self.name(first)?)),
             (op::INSERT, Kind::Text | Kind::List) => self.insert(first, kind),
             (op::DELETE, Kind::Text | Kind::List) => self.delete(first),
+            (op::MOVE, Kind::List) => {
+                let anchor = self.anchor(first)?;
+                self.tail = Dot {
+                    agent: self.own,
+                    seq: self.seq,
+                };
+                let (element, stamp) = (self.some_dot()?, self.stamp()?);
+                Ok((1, Action::Move { anchor, element, stamp }))
+            }
             (op::WRITE_KEY, Kind::Map) | (op::WRITE_ELEMENT, Kind::List) => Ok((1, self.write(first)?)),
             (op::COUNT, Kind::Counter) => Ok((1, Action::Count(self.reader.zigzag("an amount")?))),
             (op::ADD, Kind::Set) => Ok((1, Action::Add(skip_value(&mut self.reader)?))),
@@ -253,7 +264,8 @@ impl<'a> PayloadReader<'a, '_> {
         })
     }
 
-    fn insert(&mut self, first: u8, kind: Kind) -> Result<(u32, Action<'a>), DecodeError> {
+    /// Where the units hang that an operation makes.
+    fn anchor(&mut self, first: u8) -> Result<Anchor, DecodeError> {
         let side = if first & 0x40 == 0 { Side::Right } else { Side::Left };
         let parent = match first >> 4 & 3 {
             op::START => Dot::NONE,
@@ -270,7 +282,11 @@ impl<'a> PayloadReader<'a, '_> {
         if parent.is_some() == at_start || (at_start && side == Side::Left) || first & 0x80 != 0 {
             return Err(self.error("a unit to hang on", "none"));
         }
-        let anchor = Anchor { parent, side };
+        Ok(Anchor { parent, side })
+    }
+
+    fn insert(&mut self, first: u8, kind: Kind) -> Result<(u32, Action<'a>), DecodeError> {
+        let anchor = self.anchor(first)?;
         let (len, action) = if kind == Kind::Text {
             let text = self.reader.str("text")?;
             let units = if text.is_ascii() {

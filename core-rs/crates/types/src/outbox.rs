@@ -30,6 +30,8 @@ pub mod op {
     pub const ADD: u8 = 7;
     /// Remove a value from a set.
     pub const REMOVE: u8 = 8;
+    /// Move a list element: the flags and the place of an insert, then the element. It takes a stamp.
+    pub const MOVE: u8 = 9;
 
     /// Parent: the start of the sequence.
     pub const START: u8 = 0;
@@ -318,7 +320,7 @@ impl Outbox {
     ) {
         self.flush(who);
         self.begin(dot, values.len() as u32);
-        self.insert_head(who, dot, anchor);
+        self.place(op::INSERT, who, dot, anchor);
         self.ops.varint(values.len() as u64);
         for value in values {
             match (value, kind) {
@@ -331,18 +333,29 @@ impl Outbox {
         self.tail = dot.plus(values.len() as u32 - 1);
     }
 
-    fn insert_head(&mut self, who: Who<'_>, dot: Dot, anchor: Anchor) {
+    /// A list element was moved: its new unit hangs at `anchor`.
+    pub fn move_element(&mut self, who: Who<'_>, (dot, stamp): (Dot, Stamp), anchor: Anchor, element: Dot) {
+        self.flush(who);
+        self.begin(dot, 1);
+        self.stamps.push(stamp);
+        self.place(op::MOVE, who, dot, anchor);
+        self.dot(who, element);
+        self.tail = dot;
+    }
+
+    /// The first byte of an operation that makes units, and where they hang.
+    fn place(&mut self, operation: u8, who: Who<'_>, dot: Dot, anchor: Anchor) {
         let Anchor { parent, side } = anchor;
         let left = if side == Side::Left { 0x40 } else { 0 };
         if !parent.is_some() {
-            self.ops.push(op::INSERT | op::START << 4 | left);
+            self.ops.push(operation | op::START << 4 | left);
         } else if parent == self.tail && side == Side::Right {
-            self.ops.push(op::INSERT | op::CHAIN << 4);
+            self.ops.push(operation | op::CHAIN << 4);
         } else if parent.agent == who.own {
-            self.ops.push(op::INSERT | op::OWN << 4 | left);
+            self.ops.push(operation | op::OWN << 4 | left);
             self.ops.varint(u64::from(dot.seq - parent.seq));
         } else {
-            self.ops.push(op::INSERT | op::ANY << 4 | left);
+            self.ops.push(operation | op::ANY << 4 | left);
             self.dot(who, parent);
         }
     }
@@ -489,7 +502,7 @@ impl Outbox {
         match std::mem::replace(&mut self.open, Open::None) {
             Open::None => {}
             Open::Insert { anchor, dot } => {
-                self.insert_head(who, dot, anchor);
+                self.place(op::INSERT, who, dot, anchor);
                 let units = std::mem::take(&mut self.units);
                 if units.len() < 43 {
                     // At most 3 bytes a unit: the length fits one byte and can be set afterwards.

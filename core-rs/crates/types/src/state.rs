@@ -2,8 +2,8 @@
 //! equal states give equal bytes. The reader is `join.rs`.
 //!
 //! ```text
-//! snapshot   "JNRY"  format (1)  body length (4, LE)  CRC-32 of the body (4, LE)  body
-//! update     0x20  body
+//! snapshot   "JNRY"  format (2)  body length (4, LE)  CRC-32 of the body (4, LE)  body
+//! update     0x21  body
 //! body       agents · version · since, or none · frontier · highest stamp · containers · sections
 //! ```
 
@@ -16,16 +16,16 @@ use crate::sequence::{Run, Sequence, Side};
 use crate::set::Set;
 use crate::slot::{Slot, SlotValue};
 use joinery_codec::{crc32, encode_units_as_wtf8, RleWriter, Writer};
-use joinery_history::{Dot, Version};
+use joinery_history::{Dot, Stamp, Version};
 
 /// A snapshot's first bytes.
 pub const MAGIC: &[u8; 4] = b"JNRY";
 /// The snapshot format that this core writes, and the only one so far.
-pub const SNAPSHOT_FORMAT: u8 = 1;
+pub const SNAPSHOT_FORMAT: u8 = 2;
 /// Bytes before a snapshot's body.
 pub const SNAPSHOT_HEADER_BYTES: usize = 13;
 /// An exported update's first byte.
-pub const UPDATE_FORMAT: u8 = 0x20;
+pub const UPDATE_FORMAT: u8 = 0x21;
 
 /// A container's flags in the table, beside its kind in the low three bits.
 pub mod flag {
@@ -37,6 +37,8 @@ pub mod flag {
     pub const ENDED: u8 = 0x20;
     /// It has a section.
     pub const SECTION: u8 = 0x40;
+    /// It is a list, and its section tells of elements that were moved.
+    pub const MOVED: u8 = 0x80;
 }
 
 /// How a run's first unit hangs, in the anchor column.
@@ -82,6 +84,14 @@ impl Document {
         out.extend_from_slice(&Encoder::new(self, Some(version)).body());
         Ok(out)
     }
+}
+
+/// A moved element whose unit is told of.
+struct Moved {
+    /// The how-manieth it is of the visible units told of.
+    index: u32,
+    element: Dot,
+    stamp: Stamp,
 }
 
 struct Encoder<'d> {
@@ -184,7 +194,9 @@ impl<'d> Encoder<'d> {
             order.extend(children);
             at += 1;
         }
-        let sections: Vec<Option<Vec<u8>>> = order.iter().map(|&c| self.section(all.get(c))).collect();
+        let moved: Vec<Vec<Moved>> = order.iter().map(|&c| self.moved(all.get(c))).collect();
+        let sections = order.iter().zip(&moved);
+        let sections: Vec<Option<Vec<u8>>> = sections.map(|(&c, moved)| self.section(all.get(c), moved)).collect();
         let mut told: Vec<bool> = vec![true; order.len()];
         for at in (1..order.len()).rev() {
             let ended = all.get(order[at]).ended;
@@ -213,7 +225,8 @@ impl<'d> Encoder<'d> {
                     | set(matches!(container.key, Key::Element(_)), flag::IN_ELEMENT)
                     | set(container.generation.is_some(), flag::GENERATION)
                     | set(container.ended.is_some(), flag::ENDED)
-                    | set(sections[at].is_some(), flag::SECTION),
+                    | set(sections[at].is_some(), flag::SECTION)
+                    | set(!moved[at].is_empty(), flag::MOVED),
             );
             match &container.key {
                 Key::Name(name) => out.blob(name.as_bytes()),
@@ -242,7 +255,7 @@ impl<'d> Encoder<'d> {
         slot.is_some_and(|slot| slot.value == SlotValue::Child(number))
     }
 
-    fn section(&self, container: &Container) -> Option<Vec<u8>> {
+    fn section(&self, container: &Container, moved: &[Moved]) -> Option<Vec<u8>> {
         if container.gone {
             return None;
         }
@@ -250,7 +263,7 @@ impl<'d> Encoder<'d> {
         let told = match &container.body {
             Body::Map(map) => self.map(&mut out, map),
             Body::Text(text) => self.text(&mut out, &text.sequence),
-            Body::List(list) => self.list(&mut out, list),
+            Body::List(list) => self.list(&mut out, list, moved),
             Body::Counter(counter) => {
                 let pairs: Vec<_> = counter
                     .pairs()
@@ -334,20 +347,49 @@ impl<'d> Encoder<'d> {
         told
     }
 
-    fn list(&self, out: &mut Vec<u8>, list: &List) -> bool {
-        let mut elements = Vec::new();
-        let told = self.sequence(out, &list.sequence, &mut |content| elements.extend_from_slice(content));
-        for unit in elements {
-            self.slot(out, list.slot(unit));
+    /// The moved elements of a list whose units are new, in reading order.
+    fn moved(&self, container: &Container) -> Vec<Moved> {
+        let Body::List(list) = &container.body else {
+            return Vec::new();
+        };
+        if container.gone || list.moves.is_none() {
+            return Vec::new();
         }
-        // Elements that the receiver has, with values that it hasn't.
+        let mut moved = Vec::new();
+        let new = list.visible_units().filter(|&(unit, _)| self.is_new(unit));
+        for ((unit, _), index) in new.zip(0..) {
+            let element = list.element_at(unit);
+            if let Some(at) = list.moved_to(element) {
+                moved.push(Moved {
+                    index,
+                    element,
+                    stamp: at.stamp,
+                });
+            }
+        }
+        moved
+    }
+
+    fn list(&self, out: &mut Vec<u8>, list: &List, moved: &[Moved]) -> bool {
+        let told = self.sequence(out, &list.sequence, &mut |_| {});
+        if !moved.is_empty() {
+            out.varint(moved.len() as u64);
+        }
+        let mut next = 0;
+        for at in moved {
+            out.varint(u64::from(at.index - next));
+            self.dot(out, at.element);
+            out.varint(at.stamp);
+            next = at.index + 1;
+        }
+        // New elements, and then elements that the receiver has with values that it hasn't.
         let mut changed = Vec::new();
-        for (run, content) in list.sequence.runs() {
-            for (i, &unit) in content.iter().enumerate() {
-                let element = run.dot.plus(i as u32);
-                if !self.is_new(element) && self.is_new(list.slot(unit).dot) {
-                    changed.push((element, unit));
-                }
+        for (unit, slot) in list.visible_units() {
+            let element = list.element_at(unit);
+            if self.is_new(unit) && self.is_new(element) {
+                self.slot(out, list.slot(slot));
+            } else if self.is_new(list.slot(slot).dot) {
+                changed.push((element, slot));
             }
         }
         out.varint(changed.len() as u64);
@@ -374,7 +416,7 @@ impl<'d> Encoder<'d> {
                     new = seen.split(old);
                 }
                 let by = seen.removal;
-                if by.is_some() && (self.is_new(by.at(0)) || self.is_new(by.at(old - 1))) {
+                if by.has_dot() && (self.is_new(by.at(0)) || self.is_new(by.at(old - 1))) {
                     removals.push(seen);
                 }
             }
@@ -439,9 +481,13 @@ impl<'d> Encoder<'d> {
             });
             let removal = run.removal;
             // A lone unit has no direction, whatever run it was cut from.
-            let step = if run.len == 1 { 0 } else { removal.step };
+            let step = if run.len == 1 && removal.has_dot() {
+                0
+            } else {
+                removal.step
+            };
             steps.push(if removal.is_some() { (step + 2) as u64 } else { 0 });
-            if removal.is_some() {
+            if removal.has_dot() {
                 removers.push(self.number(removal.dot));
                 // Most of what is deleted was typed shortly before by the same hand.
                 removal_seqs.push(zigzag(i64::from(removal.dot.seq) - i64::from(run.tail().seq)));

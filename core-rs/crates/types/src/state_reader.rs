@@ -42,6 +42,16 @@ pub enum SlotStateValue {
 /// Units that were removed: the first id, how many, by whom.
 pub type RemovedUnits = (Dot, u32, Removal);
 
+/// A visible unit that a move made, and the element that stands there.
+#[derive(Debug)]
+pub struct MovedState {
+    pub unit: Dot,
+    pub element: Dot,
+    pub stamp: Stamp,
+    /// The how-manieth it is of the section's visible units.
+    pub index: usize,
+}
+
 /// A set's value, its adds and what was removed of them.
 pub type MemberState = (Box<[u8]>, Vec<Dot>, Vec<Removed>);
 
@@ -57,9 +67,12 @@ pub enum Section {
     },
     List {
         runs: Vec<Run>,
-        slots: Vec<SlotState>,
+        /// One for each visible unit; none where an element stands that was told of before.
+        slots: Vec<Option<SlotState>>,
         removals: Vec<RemovedUnits>,
         changed: Vec<(Dot, SlotState)>,
+        /// In reading order.
+        moved: Vec<MovedState>,
     },
     Counter(Vec<(u32, Pair)>),
     Set(Vec<MemberState>),
@@ -95,6 +108,7 @@ struct StateReader<'a> {
     /// The document's number for each of the state's agents.
     numbers: Vec<u32>,
     version: Version,
+    since: Version,
     highest: Stamp,
 }
 
@@ -140,6 +154,7 @@ impl State {
             reader,
             numbers,
             version,
+            since,
             highest: 0,
         };
         let n = state.reader.count("a count of dots")?;
@@ -158,7 +173,12 @@ impl State {
         }
         let containers = state.containers()?;
         state.reader.finish()?;
-        let StateReader { version, highest, .. } = state;
+        let StateReader {
+            version,
+            since,
+            highest,
+            ..
+        } = state;
         Ok(State {
             agents,
             version,
@@ -234,8 +254,9 @@ impl<'a> StateReader<'a> {
             let flags = self.reader.u8("a container")?;
             let kind =
                 Kind::from_number(flags & 7).ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
-            let known = 7 | flag::IN_ELEMENT | flag::GENERATION | flag::ENDED | flag::SECTION;
-            if parent >= at || flags & !known != 0 || (flags & flag::ENDED != 0 && flags & flag::SECTION != 0) {
+            let has = |bit: u8| flags & bit != 0;
+            let is_odd = has(flag::MOVED) && !(kind == Kind::List && has(flag::SECTION));
+            if parent >= at || is_odd || (has(flag::ENDED) && has(flag::SECTION)) {
                 return Err(self.error("a container behind its parent", "another one"));
             }
             let in_element = flags & flag::IN_ELEMENT != 0;
@@ -274,13 +295,13 @@ impl<'a> StateReader<'a> {
         }
         for container in &mut containers {
             if container.flags & flag::SECTION != 0 {
-                container.section = self.section(container.kind)?;
+                container.section = self.section(container.kind, container.flags)?;
             }
         }
         Ok(containers)
     }
 
-    fn section(&mut self, kind: Kind) -> Result<Section, DecodeError> {
+    fn section(&mut self, kind: Kind, flags: u8) -> Result<Section, DecodeError> {
         Ok(match kind {
             Kind::Map => {
                 let n = self.reader.count("a count of keys")?;
@@ -298,7 +319,7 @@ impl<'a> StateReader<'a> {
                 Section::Map(entries)
             }
             Kind::Text => {
-                let (runs, removals, visible) = self.sequence()?;
+                let (runs, removals, visible) = self.sequence(kind)?;
                 let at = self.reader.offset();
                 let mut units = Vec::new();
                 decode_wtf8_to_units(self.reader.blob("text")?, &mut units).map_err(|e| DecodeError {
@@ -311,11 +332,16 @@ impl<'a> StateReader<'a> {
                 Section::Text { runs, units, removals }
             }
             Kind::List => {
-                let (runs, removals, visible) = self.sequence()?;
+                let (runs, removals, visible) = self.sequence(kind)?;
                 if visible > self.reader.remaining() as u64 {
                     return Err(self.error("as many elements as the runs have", "fewer"));
                 }
-                let slots = (0..visible).map(|_| self.slot()).collect::<Result<_, _>>()?;
+                let moved = if flags & flag::MOVED != 0 {
+                    self.moved(&runs, visible)?
+                } else {
+                    Vec::new()
+                };
+                let slots = self.slots(visible as usize, &moved)?;
                 let n = self.reader.count("a count of elements")?;
                 let mut changed = Vec::new();
                 for _ in 0..n {
@@ -326,6 +352,7 @@ impl<'a> StateReader<'a> {
                     slots,
                     removals,
                     changed,
+                    moved,
                 }
             }
             Kind::Counter => {
@@ -395,9 +422,57 @@ impl<'a> StateReader<'a> {
         Ok(SlotState { dot, stamp, value })
     }
 
+    /// The moved elements of a list whose units are told of.
+    fn moved(&mut self, runs: &[Run], visible: u64) -> Result<Vec<MovedState>, DecodeError> {
+        let n = self.reader.count("a count of moved elements")?;
+        let mut moved = Vec::new();
+        let mut next = 0;
+        // Where the run at hand begins among the visible units.
+        let mut shown = runs.iter().filter(|run| run.visible() > 0);
+        let (mut run, mut from) = (shown.next(), 0);
+        for _ in 0..n {
+            let index = self.reader.varint("a distance")?.checked_add(next);
+            let index = index.filter(|&index| index < visible);
+            let index = index.ok_or_else(|| self.error("a visible unit", "another one"))?;
+            next = index + 1;
+            while let Some(passed) = run.filter(|run| index - from >= u64::from(run.len)) {
+                from += u64::from(passed.len);
+                run = shown.next();
+            }
+            let unit = run.map(|run| run.dot.plus((index - from) as u32));
+            let unit = unit.ok_or_else(|| self.error("a visible unit", "another one"))?;
+            let element = self.some_dot()?;
+            let stamp = self.reader.varint("a stamp")?;
+            if stamp == 0 || stamp > self.highest {
+                return Err(self.error("a stamp up to the highest", "another one"));
+            }
+            moved.push(MovedState {
+                unit,
+                element,
+                stamp,
+                index: index as usize,
+            });
+        }
+        Ok(moved)
+    }
+
+    /// The slots of a list's visible units, without those of elements that were told of before.
+    fn slots(&mut self, visible: usize, moved: &[MovedState]) -> Result<Vec<Option<SlotState>>, DecodeError> {
+        let mut moved = moved.iter().peekable();
+        (0..visible)
+            .map(|index| {
+                let known = moved.next_if(|at| at.index == index);
+                match known.filter(|at| self.since.covers(at.element)) {
+                    Some(_) => Ok(None),
+                    None => self.slot().map(Some),
+                }
+            })
+            .collect()
+    }
+
     /// A sequence's runs, its removals and how many units it shows.
-    fn sequence(&mut self) -> Result<(Vec<Run>, Vec<RemovedUnits>, u64), DecodeError> {
-        let (runs, visible) = self.columns()?;
+    fn sequence(&mut self, kind: Kind) -> Result<(Vec<Run>, Vec<RemovedUnits>, u64), DecodeError> {
+        let (runs, visible) = self.columns(kind)?;
         let n = self.reader.count("a count of removals")?;
         let mut removals = Vec::new();
         for _ in 0..n {
@@ -434,7 +509,7 @@ impl<'a> StateReader<'a> {
         })
     }
 
-    fn columns(&mut self) -> Result<(Vec<Run>, u64), DecodeError> {
+    fn columns(&mut self, kind: Kind) -> Result<(Vec<Run>, u64), DecodeError> {
         // Each length takes a byte at least, so the count is bounded by the input.
         let n = self.reader.count("a count of runs")?;
         let mut lens = Vec::with_capacity(n);
@@ -466,6 +541,10 @@ impl<'a> StateReader<'a> {
             let removal = if step == 0 {
                 visible += u64::from(len);
                 Removal::NONE
+            } else if step == 4 && kind == Kind::List {
+                Removal::ELSEWHERE
+            } else if step == 5 && kind == Kind::List {
+                Removal::SUPERSEDED
             } else {
                 let by = self.agent(columns[4].next("an agent's number")?)?;
                 let seq = i64::from(end - 1).checked_add(unzigzag(columns[5].next("a seq")?));

@@ -8,7 +8,7 @@ use crate::counter::MAX_AMOUNT;
 use crate::document::Document;
 use crate::error::Error;
 use crate::list::List;
-use crate::replay::{Ranges, Said};
+use crate::replay::{Ranges, Said, NOTHING};
 use crate::sequence::{build, Removal, Run, Sequence, Side};
 use crate::slot::{Slot, SlotValue};
 use crate::text::Text;
@@ -25,6 +25,10 @@ pub(crate) struct Trimmed {
     pub names: Ranges,
     /// What the writes that stand in slots were called before. (An element's new name stands for its unit too, in `names`.)
     pub written: Ranges,
+    /// Elements that stood elsewhere than where they were inserted: their old names are no places in the new state.
+    pub away: Ranges,
+    /// The same by their new names: since which stamp (in the place of an agent), and which move, they stood there.
+    pub moved: [Ranges; 2],
     /// The containers' new numbers; [`GONE`] for those that are not kept.
     pub containers: Vec<u32>,
 }
@@ -47,6 +51,8 @@ impl Document {
                 document,
                 names: Ranges::default(),
                 written: Ranges::default(),
+                away: Ranges::default(),
+                moved: Default::default(),
                 containers: vec![GONE; self.containers.len() as usize],
             },
         };
@@ -119,8 +125,9 @@ impl Trim<'_> {
                 let units = (0..list.sequence.len()).collect();
                 let sequence = self.sequence(&list.sequence, units)?;
                 let mut slots = Vec::new();
-                for (&unit, i) in list.sequence.chunks().flatten().zip(0..) {
-                    let (slot, element) = (list.slot(unit), first.plus(i));
+                for ((unit, slot), i) in list.visible_units().zip(0..) {
+                    let (slot, element) = (list.slot(slot), first.plus(i));
+                    self.moved(list, unit, element);
                     slots.push(self.slot(slot, to, &Key::Element(element), element, &mut below));
                 }
                 let list = Body::List(List::new(sequence, slots));
@@ -149,6 +156,20 @@ impl Trim<'_> {
             }
         }
         Ok(below)
+    }
+
+    /// A moved element has its place's new name, as has the unit where it stands.
+    #[inline(never)]
+    fn moved(&mut self, list: &List, unit: Dot, new: Dot) {
+        let old = list.element_at(unit);
+        let Some(at) = list.moved_to(old) else { return };
+        self.name(old, 1, new);
+        let agents = &self.old.agents;
+        self.new.away.add((agents.id(old.agent), old.seq), 1, NOTHING);
+        let [stamps, units] = &mut self.new.moved;
+        stamps.add((self.agent, new.seq), 1, Said::still((at.stamp, 0)));
+        let unit = (agents.id(unit.agent), unit.seq);
+        units.add((self.agent, new.seq), 1, Said::still(unit));
     }
 
     /// A slot as it is in the new state; a child in it is created there.

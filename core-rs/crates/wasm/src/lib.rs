@@ -268,6 +268,12 @@ impl Core {
         self.number(done)
     }
 
+    /// Moves an element, to an index in the list without it.
+    pub fn list_move(&mut self, list: u32, from: u32, to: u32, now_ms: f64) -> i32 {
+        let done = self.document.list_move(list, from, to, now_ms as u64);
+        self.nothing(done)
+    }
+
     /// Deletes elements.
     pub fn list_delete(&mut self, list: u32, index: u32, length: u32) -> i32 {
         let done = self.document.list_delete(list, index, length);

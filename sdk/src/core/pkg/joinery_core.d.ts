@@ -102,6 +102,10 @@ export class Core {
      */
     list_length(list: number): number;
     /**
+     * Moves an element, to an index in the list without it.
+     */
+    list_move(list: number, from: number, to: number, now_ms: number): number;
+    /**
      * Writes the value in the input into an element.
      */
     list_set(list: number, index: number, now_ms: number): number;
@@ -270,6 +274,7 @@ export interface InitOutput {
     readonly core_list_insert: (a: number, b: number, c: number) => number;
     readonly core_list_insert_child: (a: number, b: number, c: number, d: number) => number;
     readonly core_list_length: (a: number, b: number) => number;
+    readonly core_list_move: (a: number, b: number, c: number, d: number, e: number) => number;
     readonly core_list_set: (a: number, b: number, c: number, d: number) => number;
     readonly core_list_set_child: (a: number, b: number, c: number, d: number, e: number) => number;
     readonly core_map_delete: (a: number, b: number, c: number) => number;

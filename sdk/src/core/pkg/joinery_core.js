@@ -252,6 +252,18 @@ export class Core {
         return ret;
     }
     /**
+     * Moves an element, to an index in the list without it.
+     * @param {number} list
+     * @param {number} from
+     * @param {number} to
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    list_move(list, from, to, now_ms) {
+        const ret = wasm.core_list_move(this.__wbg_ptr, list, from, to, now_ms);
+        return ret;
+    }
+    /**
      * Writes the value in the input into an element.
      * @param {number} list
      * @param {number} index

@@ -26,6 +26,7 @@ export const core_list_get: (a: number, b: number, c: number) => number;
 export const core_list_insert: (a: number, b: number, c: number) => number;
 export const core_list_insert_child: (a: number, b: number, c: number, d: number) => number;
 export const core_list_length: (a: number, b: number) => number;
+export const core_list_move: (a: number, b: number, c: number, d: number, e: number) => number;
 export const core_list_set: (a: number, b: number, c: number, d: number) => number;
 export const core_list_set_child: (a: number, b: number, c: number, d: number, e: number) => number;
 export const core_map_delete: (a: number, b: number, c: number) => number;

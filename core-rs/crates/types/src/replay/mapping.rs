@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 pub const MAX_MAPPED_RANGES: usize = 1 << 20;
 
 /// The first byte of a mapping.
-const FORMAT: u8 = 1;
+const FORMAT: u8 = 2;
 
 /// An operation by its agent's id and its seq.
 pub type Name = (u64, u32);
@@ -220,6 +220,8 @@ pub struct Mapping {
     /// Writes that were lost or overwritten, and on which a container was created: what stands for them in the new
     /// container's id; seq 0 for none.
     pub generations: Ranges,
+    /// Elements of lists that a trim found elsewhere than where they were inserted: their names are no places any more.
+    pub away: Ranges,
 }
 
 /// Nothing to say.
@@ -231,7 +233,7 @@ pub const NOTHING: Said = Said {
 impl Mapping {
     /// How many ranges it names.
     pub fn len(&self) -> usize {
-        self.done.len() + self.made.len() + self.lost.len() + self.generations.len()
+        self.done.len() + self.made.len() + self.lost.len() + self.generations.len() + self.away.len()
     }
 
     /// Notes what did not come through.
@@ -248,7 +250,7 @@ impl Mapping {
     /// The bytes: equal mappings have equal bytes.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = vec![FORMAT];
-        for ranges in [&self.done, &self.made, &self.lost, &self.generations] {
+        for ranges in [&self.done, &self.made, &self.lost, &self.generations, &self.away] {
             ranges.encode(&mut out);
         }
         out
@@ -262,13 +264,14 @@ impl Mapping {
     fn read(bytes: &[u8]) -> Result<Mapping, DecodeError> {
         let mut reader = Reader::new(bytes);
         if reader.u8("a mapping")? != FORMAT {
-            return Err(reader.error("a mapping of format 1", "another format"));
+            return Err(reader.error("a mapping of format 2", "another format"));
         }
         let mapping = Mapping {
             done: Ranges::decode(&mut reader, false, 0)?,
             made: Ranges::decode(&mut reader, true, u64::MAX)?,
             lost: Ranges::decode(&mut reader, false, REASONS.len() as u64 - 1)?,
             generations: Ranges::decode(&mut reader, false, u64::MAX)?,
+            away: Ranges::decode(&mut reader, false, 0)?,
         };
         reader.finish()?;
         Ok(mapping)

@@ -13,11 +13,12 @@
 
 mod elements;
 mod mapping;
+mod moves;
 mod passage;
 mod places;
 mod slots;
 
-pub use mapping::{Mapping, Name, Ranges, Reason, Said, MAX_MAPPED_RANGES};
+pub use mapping::{Mapping, Name, Ranges, Reason, Said, MAX_MAPPED_RANGES, NOTHING};
 pub use passage::{Bridge, MAX_BRIDGES};
 pub use slots::ClockRule;
 
@@ -27,7 +28,6 @@ use crate::error::Error;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef, UNKNOWN_AGENT};
 use joinery_codec::{decode_utf8_to_units, Reader};
 use joinery_history::{Dot, EnvelopeHeader, KIND_PLAIN, MAX_SEQ};
-use mapping::NOTHING;
 use passage::Passage;
 use slots::Slots;
 use std::collections::HashMap;
@@ -341,6 +341,9 @@ impl Replay {
             Action::InsertElements { anchor, values } => {
                 self.insert_elements(scene, container, first, skip, *anchor, values)
             }
+            Action::Move { anchor, element, stamp } => {
+                self.move_element(scene, container, first, *element, *anchor, *stamp)
+            }
             Action::DeleteRange {
                 first: unit,
                 len: n,
@@ -388,7 +391,7 @@ impl Replay {
         self.mapping.lose(first, len, reason);
         let named = &scene.named[scene.at];
         match action {
-            Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => {
+            Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } | Action::Move { anchor, .. } => {
                 let hung_on = if skip > 0 {
                     Some((first.0, first.1 - 1))
                 } else {
@@ -558,6 +561,7 @@ fn check(operation: &Operation<'_>) -> Result<(), Error> {
             key: at, generation, ..
         } => key(at).and(heard_of(*generation)),
         Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => heard_of(anchor.parent),
+        Action::Move { anchor, element, .. } => heard_of(anchor.parent).and(heard_of(*element)),
         Action::DeleteRange { first, .. } => heard_of(*first),
         Action::DeleteRanges(ranges) => ranges.iter().try_for_each(|&(first, _)| heard_of(first)),
         Action::Write {

@@ -2,7 +2,7 @@
 //! snapshot of each epoch between once more. A trim is deterministic, so this gives the names that it gave then.
 
 use super::slots::Slots;
-use super::{dot, name, name_or_none, seen_by, Known, Mapping, Name, OldId, OldKey, Ranges, Said};
+use super::{dot, name, name_or_none, seen_by, Known, Mapping, Name, OldId, OldKey, Ranges, Said, NOTHING};
 use crate::apply::Applied;
 use crate::container::Key;
 use crate::document::Document;
@@ -12,6 +12,7 @@ use crate::state::MAGIC;
 use crate::trim::GONE;
 use crate::ROOT;
 use joinery_codec::DecodeError;
+use joinery_history::Stamp;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -34,6 +35,10 @@ pub(super) struct Passage {
     pub base: Ranges,
     /// Units, slots and adds, of the first epoch and of those between: an earlier replay may have made them in any.
     pub names: Ranges,
+    /// Elements of lists whose names are no places in `into`.
+    away: Ranges,
+    /// Those that a trim found moved, by their names in `into`: since which stamp (in the place of an agent), and which move.
+    moved: [Ranges; 2],
     /// The adds in `into`, each with those it stands for, ascending.
     adds: Vec<(Name, Name)>,
 }
@@ -54,6 +59,8 @@ impl Passage {
         let mut first: Option<Document> = None;
         let mut names = Ranges::default();
         let mut adds: Vec<(Name, Name)> = Vec::new();
+        let mut away = Ranges::default();
+        let mut moved: [Ranges; 2] = Default::default();
         let mut numbers: Vec<u32> = Vec::new();
         let mut removed: Vec<(u32, Rc<str>)> = Vec::new();
         let mut reached: Option<Document> = None;
@@ -66,6 +73,12 @@ impl Passage {
                 written.add(new, len, between);
             }
             slots.written = written;
+            spread(&next.away, &names, &mut away);
+            let [stamps, units] = next.moved;
+            moved = [
+                moved_on(&moved[0], &next.names, stamps),
+                moved_on(&moved[1], &next.names, units),
+            ];
             match &reached {
                 None => {
                     numbers = (0..state.containers.len()).collect();
@@ -108,12 +121,15 @@ impl Passage {
         Ok(Some(Passage {
             base: seen_by(&first),
             names,
+            away,
+            moved,
             adds,
         }))
     }
 
     /// What earlier replays made in an epoch between has another name in `into`.
     pub(super) fn cross(&self, mapping: &mut Mapping) {
+        spread(&self.away, &mapping.made, &mut mapping.away);
         let twice = self.adds.windows(2).filter(|pair| pair[0].0 == pair[1].0);
         let shared: Vec<Name> = twice.map(|pair| pair[0].0).collect();
         let mut made = Ranges::default();
@@ -138,6 +154,12 @@ impl Passage {
             generations.add(old, len, Said::still(new));
         }
         mapping.generations = generations;
+    }
+
+    /// Since which stamp, and by which move, an element in `into` stood where a trim found it.
+    pub(super) fn moved_before(&self, element: Name) -> Option<(Stamp, Name)> {
+        let [stamps, units] = &self.moved;
+        Some((stamps.get(element)?.0, units.get(element)?))
     }
 
     /// The adds that one in `into` stands for.
@@ -168,6 +190,31 @@ fn load(snapshot: &[u8]) -> Result<Document, Error> {
         Applied::Waiting => Err(Error::Contradiction("a snapshot that rests on something")),
         Applied::Joined | Applied::Duplicate => Ok(document),
     }
+}
+
+/// Adds to `away` what a trim put there, and what is called so by other names.
+#[inline(never)]
+fn spread(put: &Ranges, names: &Ranges, away: &mut Ranges) {
+    for (old, len, said) in names.iter() {
+        for (skip, n, _) in put.within(said.name, len) {
+            away.add((old.0, old.1 + skip), n, NOTHING);
+        }
+    }
+    for (old, len, said) in put.iter() {
+        away.add(old, len, said);
+    }
+}
+
+/// Takes what earlier trims found moved across one more, which may have found it moved again.
+#[inline(never)]
+fn moved_on(moved: &Ranges, names: &Ranges, again: Ranges) -> Ranges {
+    let mut all = again;
+    for (element, len, said) in moved.iter() {
+        for (_, n, new) in names.within(element, len) {
+            all.add(new, n, said);
+        }
+    }
+    all
 }
 
 /// What `first` and then `second` make of names.

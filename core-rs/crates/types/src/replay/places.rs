@@ -50,8 +50,11 @@ impl Document {
     #[inline(never)]
     fn at_or_after(&self, container: u32, unit: Dot) -> Option<(Dot, u32, bool)> {
         match (self.containers.text(container), self.containers.list(container)) {
-            (Ok(text), _) => text.sequence.at_or_after(unit),
-            (_, Ok(list)) => list.sequence.at_or_after(unit),
+            (Ok(text), _) => {
+                let (first, len, removal) = text.sequence.at_or_after(unit)?;
+                Some((first, len, !removal.is_some()))
+            }
+            (_, Ok(list)) => list.at_or_after(unit),
             _ => None,
         }
     }
@@ -171,7 +174,10 @@ impl Replay {
                     let here = scene.into.stretch(container, start.plus(done), n - done);
                     if here > 0 {
                         let old = (first.0, first.1 + skip + done);
-                        order.present.add((0, rank + skip + done), here, Said::running(old));
+                        for (i, n) in self.places(old, here) {
+                            let old = (old.0, old.1 + i);
+                            order.present.add((0, rank + skip + done + i), n, Said::running(old));
+                        }
                     }
                     // To the next one that is there, if what isn't there lies between.
                     done += here.max(1);
@@ -329,7 +335,7 @@ impl Replay {
 
     /// A unit's dot in `into`, if it is in that container there.
     fn unit_in(&self, scene: &Scene<'_>, container: u32, old: Name) -> Option<Dot> {
-        let new = self.image(old).and_then(|new| dot(scene.into, new))?;
+        let new = self.unit_image(scene, old)?;
         (scene.into.stretch(container, new, 1) == 1).then_some(new)
     }
 

@@ -27,12 +27,60 @@ const ROOM: Stamp = 1 << 8;
 /// What is known of a slot.
 #[derive(Debug, Default)]
 pub(super) struct Note {
-    /// The writes that were replayed there, by their author's stamp and agent, ascending, and the stamps they got.
-    written: Vec<((Stamp, u64), Stamp)>,
+    /// The writes that were replayed there.
+    pub written: Written,
+    /// Of a list's element: its moves.
+    pub moved: Written,
     /// The author deleted the key knowingly, and may write it again.
     cleared: bool,
     /// The key was removed before a trim by someone whom the author hadn't heard.
     pub removed: bool,
+}
+
+/// Writes that were replayed, by their author's stamp and agent, ascending, and the stamps they got.
+pub(super) type Written = Vec<((Stamp, u64), Stamp)>;
+
+/// Notes one more.
+pub(super) fn note_write(written: &mut Written, by: (Stamp, u64), got: Stamp) {
+    let above = written.partition_point(|&(other, _)| other < by);
+    written.insert(above, (by, got));
+}
+
+/// What a write meets in `into`: the one that won there so far.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Held {
+    stamp: Stamp,
+    /// What it was called where it was made.
+    origin: Name,
+    /// An earlier replay has made it of that.
+    is_remade: bool,
+    /// Its agent in `into`; none where this replay has made it.
+    theirs: Option<u64>,
+    is_new: bool,
+}
+
+impl Held {
+    pub(super) fn here(into: &Document, by: Dot, stamp: Stamp, slots: &Slots) -> Held {
+        let here = name(into, by);
+        let is_new = Some(by.agent) == into.own;
+        Held {
+            theirs: (!is_new).then(|| into.agents.id(by.agent)),
+            is_new,
+            ..Held::elsewhere(slots.written.get(here).unwrap_or(here), stamp, slots)
+        }
+    }
+
+    /// One that a trim has put away.
+    pub(super) fn elsewhere(made: Name, stamp: Stamp, slots: &Slots) -> Held {
+        let remade = slots.remade.get(made);
+        Held {
+            stamp,
+            origin: remade.unwrap_or(made),
+            is_remade: remade.is_some(),
+            theirs: None,
+            is_new: false,
+        }
+    }
 }
 
 /// What stamps and slots need to remember.
@@ -97,11 +145,18 @@ impl Slots {
         self.last.iter().position(|&(known, ..)| known == agent)
     }
 
-    /// The stamp that a write gets, its author's and name given; none where no stamp is left.
-    fn stamp(&self, scene: &Scene<'_>, at: &(u32, Key), shown: Option<Name>, old: (Stamp, Name)) -> Option<Stamp> {
+    /// The stamp that a write gets, its author's and name given; none where no stamp is left. `written`: what was replayed to the same
+    /// place before; `held`: what won there so far; `shown`: what its author's document shows there.
+    pub(super) fn stamp(
+        &self,
+        scene: &Scene<'_>,
+        written: &[((Stamp, u64), Stamp)],
+        held: Option<Held>,
+        shown: Option<Name>,
+        old: (Stamp, Name),
+    ) -> Option<Stamp> {
         let into = &*scene.into;
         let (by, agent) = ((old.0, old.1 .0), old.1 .0);
-        let written = self.notes.get(at).map_or(&[][..], |note| &note.written);
         let mut wanted = old.0;
         let mut most = Stamp::MAX;
         if let Some(clock) = self.clock {
@@ -116,10 +171,10 @@ impl Slots {
                 wanted = wanted.max(got.checked_add(1)?);
             }
             // What this replay has made there itself is in its note.
-            if let Some(slot) = slot(into, at).filter(|slot| Some(slot.dot.agent) != into.own || written.is_empty()) {
-                match self.beats(scene, slot, shown, old) {
-                    Some(true) => wanted = wanted.max(slot.stamp.checked_add(1)?),
-                    Some(false) => most = slot.stamp.checked_sub(1)?,
+            if let Some(held) = held.filter(|held| !held.is_new || written.is_empty()) {
+                match self.beats(scene, held, shown, old) {
+                    Some(true) => wanted = wanted.max(held.stamp.checked_add(1)?),
+                    Some(false) => most = held.stamp.checked_sub(1)?,
                     None => {}
                 }
             }
@@ -132,8 +187,8 @@ impl Slots {
             wanted = most.saturating_sub(ROOM);
         }
         // A tie with another agent's write is decided as it would have been, though the agent is another now.
-        let tie = slot(into, at).filter(|slot| slot.stamp == wanted && Some(slot.dot.agent) != into.own);
-        if let Some(theirs) = tie.map(|slot| into.agents.id(slot.dot.agent)) {
+        let tie = held.filter(|held| held.stamp == wanted);
+        if let Some(theirs) = tie.and_then(|held| held.theirs) {
             match (agent > theirs, into.agent() > Some(theirs)) {
                 (true, false) => wanted = wanted.checked_add(1)?,
                 (false, true) => {
@@ -150,26 +205,36 @@ impl Slots {
         free.or_else(|| into.stamps.free_up_to(most.min(Stamp::MAX - 1)))
     }
 
-    /// Did the write win over what is in the slot now, for its author? None where that isn't known.
-    fn beats(&self, scene: &Scene<'_>, slot: &Slot, shown: Option<Name>, old: (Stamp, Name)) -> Option<bool> {
-        if Some(slot.dot.agent) == scene.into.own {
+    /// Did the write win over what is there now, for its author? None where that isn't known.
+    fn beats(&self, scene: &Scene<'_>, held: Held, shown: Option<Name>, old: (Stamp, Name)) -> Option<bool> {
+        if held.is_new {
             return Some(true);
         }
-        let here = name(scene.into, slot.dot);
-        let made = self.written.get(here).unwrap_or(here);
-        let remade = self.remade.get(made);
-        let write = remade.unwrap_or(made);
+        let write = held.origin;
         let seen = self.has_seen(old.1 .0, write);
         let has = holds(scene.from, write);
-        let is_lower = slot.stamp < old.0;
-        let beats = match remade {
-            // Its author had it with this stamp.
-            None => is_lower && (seen || has || self.lacking),
-            // What an earlier replay has put right had another one.
-            Some(_) if shown == Some(write) && !self.lacking => return Some(false),
-            Some(_) => seen || (is_lower && self.lacking) || (has && (is_lower || shown == Some(old.1))),
+        let is_lower = held.stamp < old.0;
+        let beats = if held.is_remade {
+            // What an earlier replay has put right had another stamp.
+            if shown == Some(write) && !self.lacking {
+                return Some(false);
+            }
+            seen || (is_lower && self.lacking) || (has && (is_lower || shown == Some(old.1)))
+        } else {
+            // Its author had it with this one.
+            is_lower && (seen || has || self.lacking)
         };
         beats.then_some(true)
+    }
+
+    /// Notes the stamp that a write of this stamp and agent got.
+    pub(super) fn wrote(&mut self, by: (Stamp, u64), got: Stamp) {
+        if let Some(at) = self.number(by.1) {
+            let last = &mut self.last[at];
+            if by.0 > last.1 {
+                *last = (by.1, by.0, got);
+            }
+        }
     }
 
     /// Had the agent seen this write? Known of what its envelopes name.
@@ -228,10 +293,12 @@ impl Replay {
         if self.epoch && !shows && self.is_removed(scene, &at, key, ends) {
             return Err(Reason::KeyRemoved);
         }
-        let (by, shown) = ((stamp, old.0), shown_to_author(scene, key));
+        let by = (stamp, old.0);
+        let held = found.map(|slot| Held::here(scene.into, slot.dot, slot.stamp, &self.slots));
+        let written = self.slots.notes.get(&at).map_or(&[][..], |note| &note.written);
         let stamp = self
             .slots
-            .stamp(scene, &at, shown, (stamp, old))
+            .stamp(scene, written, held, shown_to_author(scene, key), (stamp, old))
             .ok_or(Reason::ParentMissing)?;
         let write = match value {
             ValueRef::Deleted => Write::Deleted,
@@ -273,15 +340,8 @@ impl Replay {
                 *known = Known::At(child);
             }
         }
-        if let Some(at) = self.slots.number(old.0) {
-            let last = &mut self.slots.last[at];
-            if by.0 > last.1 {
-                *last = (old.0, by.0, stamp);
-            }
-        }
-        let written = &mut self.slots.notes.entry(at).or_default().written;
-        let above = written.partition_point(|&(other, _)| other < by);
-        written.insert(above, (by, stamp));
+        self.slots.wrote(by, stamp);
+        note_write(&mut self.slots.notes.entry(at).or_default().written, by, stamp);
         Ok(())
     }
 

@@ -363,7 +363,7 @@ impl<U: Copy> Sequence<U> {
             let run = self.tree.run(place);
             let mut take = (len - done).min(run.len - place.offset);
             let new = removal.skip(done);
-            if !run.removal.is_some() {
+            if !run.removal.has_dot() {
                 self.remove_at(place, take, new, dropped);
             } else {
                 let old = run.removal.skip(place.offset);
@@ -374,6 +374,22 @@ impl<U: Copy> Sequence<U> {
             }
             done += take;
         }
+    }
+
+    /// Takes the content out of the visible unit `dot`, whose element stands elsewhere from now on.
+    #[inline(never)]
+    pub fn hide(&mut self, dot: Dot, why: Removal) -> Option<U> {
+        let place = self.tree.locate(dot)?;
+        let unit = self.tree.unit(place)?;
+        self.remove_at(place, 1, why, &mut |_| {});
+        Some(unit)
+    }
+
+    /// Why the unit `dot` is not visible, and how many from it on, at most `len`, stand in the same run.
+    pub fn stretch_alike(&self, dot: Dot, len: u32) -> Option<(Removal, u32)> {
+        let place = self.tree.locate(dot)?;
+        let run = self.tree.run(place);
+        Some((run.removal, len.min(run.len - place.offset)))
     }
 
     /// Marks `len` units of one run removed and joins the result with its neighbours where they go on.
@@ -419,15 +435,11 @@ impl<U: Copy> Sequence<U> {
         Some((run.dot, run.len))
     }
 
-    /// The lowest unit of the same agent from `dot` on, how many stand in its run from there on, and whether they are visible.
-    pub fn at_or_after(&self, dot: Dot) -> Option<(Dot, u32, bool)> {
+    /// The lowest unit of the same agent from `dot` on, how many stand in its run from there on, and why they are not visible.
+    pub fn at_or_after(&self, dot: Dot) -> Option<(Dot, u32, Removal)> {
         let place = self.tree.locate_at_or_after(dot)?;
         let run = self.tree.run(place);
-        Some((
-            run.dot.plus(place.offset),
-            run.len - place.offset,
-            !run.removal.is_some(),
-        ))
+        Some((run.dot.plus(place.offset), run.len - place.offset, run.removal))
     }
 
     /// Replaces the visible unit with id `dot`.

@@ -18,7 +18,7 @@ pub enum Side {
 pub struct Removal {
     /// The removal's own dot at the run's first unit; [`Dot::NONE`] for live units.
     pub dot: Dot,
-    /// How the dot's seq changes from unit to unit.
+    /// How the dot's seq changes from unit to unit. (Above 1: [`Removal::ELSEWHERE`], [`Removal::SUPERSEDED`].)
     pub step: i8,
 }
 
@@ -29,14 +29,32 @@ impl Removal {
         step: 0,
     };
 
-    /// True for removed units.
+    /// Of list elements that were moved: what was inserted here stands at another unit. Nobody removed it, so it has no dot.
+    pub const ELSEWHERE: Removal = Removal {
+        dot: Dot::NONE,
+        step: 2,
+    };
+
+    /// Of units that a move made: nothing stands here any more, for good. It follows from other moves and removals, so it has
+    /// no dot either.
+    pub const SUPERSEDED: Removal = Removal {
+        dot: Dot::NONE,
+        step: 3,
+    };
+
+    /// True for units that nobody sees.
     pub fn is_some(self) -> bool {
+        self.step > 1 || self.dot.is_some()
+    }
+
+    /// True for units that an operation removed.
+    pub fn has_dot(self) -> bool {
         self.dot.is_some()
     }
 
     /// The removal as it reads from the `n`-th unit on.
     pub fn skip(self, n: u32) -> Removal {
-        if !self.is_some() {
+        if !self.has_dot() {
             return self;
         }
         Removal {
@@ -72,8 +90,8 @@ impl Removal {
 
     /// The step under which a stretch of `len` units removed by `self` goes on with `next_len` units removed by `next`.
     pub fn continues(self, len: u32, next: Removal, next_len: u32) -> Option<i8> {
-        if !self.is_some() || !next.is_some() {
-            return (!self.is_some() && !next.is_some()).then_some(0);
+        if !self.has_dot() || !next.has_dot() {
+            return (self == next).then_some(self.step);
         }
         if self.dot.agent != next.dot.agent {
             return None;

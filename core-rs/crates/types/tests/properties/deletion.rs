@@ -72,6 +72,7 @@ impl Author<'_> {
             ("list", "setContainer") => {
                 peer.list_set_child(log, &at, index(0), kind(arguments[1].text()), now);
             }
+            ("list", "move") => peer.list_move(log, &at, index(0), index(1), now),
             ("list", "delete") => peer.list_delete(log, &at, index(0), index(1)),
             ("text", "insert") => peer.text_insert(log, &at, index(0), &units(arguments[1].text())),
             ("text", "delete") => peer.text_delete(log, &at, index(0), index(1)),

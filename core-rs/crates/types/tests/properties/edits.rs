@@ -130,7 +130,8 @@ fn edit_in(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now
 
 fn edit_list(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now: u64, nested: bool) {
     let len = peer.list_len(at);
-    match random.below(6) {
+    match random.below(8) {
+        4 | 5 if len > 0 => peer.list_move(log, at, random.below(len), random.below(len), now),
         0 if len > 0 => {
             let from = random.below(len);
             let n = random.below((len - from).min(4) + 1);

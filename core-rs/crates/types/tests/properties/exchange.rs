@@ -271,6 +271,13 @@ fn write_much(document: &mut Document, text: u32, list: u32, random: &mut Random
                 document
                     .list_set(list, random.below(len) as u32, &integer(-1), now)
                     .unwrap();
+                let len = len + 1;
+                for _ in 0..random.below(3) {
+                    let (from, to) = (random.below(len) as u32, random.below(len) as u32);
+                    if from.max(to) < document.list_len(list).unwrap() {
+                        document.list_move(list, from, to, now).unwrap();
+                    }
+                }
             }
         }
     }

@@ -24,9 +24,13 @@ fn dot(out: &mut Vec<u8>, (agent, seq): (u64, u32)) {
     }
 }
 
-/// A run: its agent's place from 1, first seq, length, anchor code, and (agent, seq, step) of its removal.
+/// A run: its agent's place from 1, first seq, length, anchor code, and (agent, seq, step) of its removal ([`ELSEWHERE`] and
+/// [`SUPERSEDED`] are of no agent).
 #[derive(Clone, Copy)]
 struct Run(u64, u32, u32, u64, Option<(u64, u32, i8)>);
+
+const ELSEWHERE: Option<(u64, u32, i8)> = Some((0, 0, 2));
+const SUPERSEDED: Option<(u64, u32, i8)> = Some((0, 0, 3));
 
 const CONTINUES: u64 = 0;
 const START: u64 = 1;
@@ -49,7 +53,7 @@ fn sequence(runs: &[Run], removals: &[Removal]) -> Vec<u8> {
         let end = i64::from(seq) + i64::from(len);
         let step = removal.map_or(0, |(_, _, step)| (step + 2) as u64);
         let mut values = vec![agent - 1, zigzag(i64::from(seq) - expected), anchor, step];
-        if let Some((by, by_seq, _)) = removal {
+        if let Some((by, by_seq, _)) = removal.filter(|&(by, ..)| by > 0) {
             values.extend([by - 1, zigzag(i64::from(by_seq) - (end - 1))]);
         }
         for (column, value) in columns.iter_mut().zip(values) {
@@ -136,7 +140,7 @@ impl State {
     }
 
     fn update(&self) -> Vec<u8> {
-        [vec![0x20], self.body()].concat()
+        [vec![0x21], self.body()].concat()
     }
 
     /// A text at the root's key `t`, written by the first agent's first operation.
@@ -711,4 +715,189 @@ fn a_description_of_as_many_parts_as_units_passes_over_them_once() {
             .collect();
         assert_eq!(error(&many).code(), "limit-exceeded");
     }
+}
+
+/// A list at the root's key `t`: its runs, the elements that stand at visible units (index, element, stamp), and the slots.
+fn list_state(agents: &[(u64, u32)], runs: &[Run], moved: &[(u64, (u64, u32), u64)], slots: usize) -> State {
+    let mut state = State::with_text(agents, &[], "");
+    let mut root = vec![1];
+    blob(&mut root, b"t");
+    slot(&mut root, (1, 1), 1 << 16, &[0x11, 0]);
+    let mut named = named(0, Kind::List, "t");
+    let mut section = sequence(runs, &[]);
+    if !moved.is_empty() {
+        named[1] |= 0x80;
+        varint(&mut section, moved.len() as u64);
+    }
+    for &(index, element, stamp) in moved {
+        varint(&mut section, index);
+        dot(&mut section, element);
+        varint(&mut section, stamp);
+    }
+    for i in 0..slots {
+        slot(&mut section, (1, 2), 0, &integer(i as i64));
+    }
+    varint(&mut section, 0);
+    state.root = Some(root);
+    state.containers = vec![named];
+    state.sections = vec![section];
+    state
+}
+
+/// Elements 2, 3 and 4 of agent 1, of which 3 was moved behind 4 by agent 2's first operation.
+fn moved_list() -> State {
+    let runs = [
+        Run(1, 2, 1, START, None),
+        Run(1, 3, 1, CONTINUES, ELSEWHERE),
+        Run(1, 4, 1, CONTINUES, None),
+        Run(2, 1, 1, on_run(-1), None),
+    ];
+    list_state(&[(1, 4), (2, 1)], &runs, &[(2, (1, 3), 7)], 3)
+}
+
+#[test]
+fn an_element_that_stands_nowhere_or_twice_is_refused() {
+    let document = taken(&moved_list().snapshot());
+    assert_eq!(plain(&document), [8, 1, 1, b't', 7, 3, 3, 0, 3, 2, 3, 4]);
+    rebuilds(&document);
+    let agents = [(1, 4), (2, 3)];
+    let home = |removal| {
+        vec![
+            Run(1, 2, 1, START, None),
+            Run(1, 3, 1, CONTINUES, removal),
+            Run(1, 4, 1, CONTINUES, None),
+            Run(2, 1, 1, on_run(-1), None),
+        ]
+    };
+    let two = |removal| [home(removal), vec![Run(2, 2, 1, CONTINUES, None)]].concat();
+    type Lie = (&'static str, Vec<Run>, Vec<(u64, (u64, u32), u64)>, usize);
+    let lies: [Lie; 11] = [
+        ("nowhere", home(ELSEWHERE), vec![], 3),
+        ("in two places", two(ELSEWHERE), vec![(2, (1, 3), 7), (0, (1, 3), 7)], 4),
+        (
+            "where it was inserted, and elsewhere",
+            home(None),
+            vec![(3, (1, 3), 7)],
+            4,
+        ),
+        ("deleted, and elsewhere", home(Some((2, 2, 0))), vec![(2, (1, 3), 7)], 3),
+        (
+            "nothing stands there any more",
+            home(SUPERSEDED),
+            vec![(2, (1, 3), 7)],
+            3,
+        ),
+        ("at its own unit", home(None), vec![(3, (2, 1), 7)], 4),
+        ("one that isn't here", home(None), vec![(3, (2, 3), 7)], 4),
+        ("at a unit that isn't here", home(ELSEWHERE), vec![(3, (1, 3), 7)], 3),
+        ("since never", home(ELSEWHERE), vec![(2, (1, 3), 0)], 3),
+        (
+            "since a later time than there was",
+            home(ELSEWHERE),
+            vec![(2, (1, 3), 1 << 17)],
+            3,
+        ),
+        ("too few slots", home(ELSEWHERE), vec![(2, (1, 3), 7)], 2),
+    ];
+    for (what, runs, moved, slots) in lies {
+        let state = list_state(&agents, &runs, &moved, slots);
+        for bytes in [state.snapshot(), state.update()] {
+            let error = refused(&Document::default(), &bytes);
+            assert!(matches!(error.code(), "invalid-snapshot" | "invalid-update"), "{what}");
+            // Who has the units already may not see the lie, and stays sound.
+            let mut knowing = document.clone();
+            if knowing.apply(&bytes, LATE).is_ok() {
+                rebuilds(&knowing);
+            }
+        }
+    }
+    // A text has no elements.
+    for removal in [ELSEWHERE, SUPERSEDED] {
+        let state = State::with_text(&[(1, 3)], &[Run(1, 2, 1, START, removal)], "");
+        refused(&Document::default(), &state.snapshot());
+    }
+    let mut state = State::with_text(&[(1, 3)], &[Run(1, 2, 1, START, None)], "a");
+    state.containers[0][1] |= 0x80;
+    refused(&Document::default(), &state.snapshot());
+}
+
+#[test]
+fn a_unit_that_a_move_made_is_no_element() {
+    let mut document = taken(&moved_list().snapshot());
+    // Moved once more, so that the first move's unit is empty: agent 2's second operation, before the element 2.
+    let name_list = [0x11, 1, b't'];
+    let again = [&name_list[..], &[0x79, 2], &1u64.to_le_bytes(), &[2, 2, 3]].concat();
+    let again = envelope(2, 1, 1, Some(9), &again);
+    assert_eq!(document.apply(&again, LATE), Ok(Applied::Joined));
+    assert_eq!(plain(&document), [8, 1, 1, b't', 7, 3, 3, 4, 3, 0, 3, 2]);
+    rebuilds(&document);
+    let element = [&[2][..], &1u64.to_le_bytes(), &[3]].concat();
+    for id in [&[1, 1][..], &[1, 2], &element] {
+        // Deleted, in a range, written to, moved, and taken for the place of a list, in which something is inserted.
+        let ways: [(&[u8], &[u8], Option<u64>); 5] = [
+            (&[0x03], &[], None),
+            (&[0x33, 1], &[1], None),
+            (&[0x15], &[2], Some(10)),
+            (&[0x09], &[], Some(10)),
+            (&[0x91, 3, 1], &[0x02, 1, 2], None),
+        ];
+        for (before, behind, stamp) in ways {
+            let payload = [&name_list[..], before, id, behind].concat();
+            let bytes = envelope(2, 2, 1, stamp, &payload);
+            if id == element {
+                assert_eq!(document.clone().apply(&bytes, LATE), Ok(Applied::Joined), "{before:?}");
+            } else {
+                let error = refused(&document, &bytes);
+                assert_eq!(error.code(), "invalid-update", "{before:?} of {id:?}");
+            }
+        }
+    }
+    // The same of a unit that the envelope itself makes.
+    let fresh = [&name_list[..], &[0x09, 2], &1u64.to_le_bytes(), &[2], &[0x43, 1]].concat();
+    let error = refused(&document, &envelope(2, 2, 2, Some(10), &fresh));
+    assert_eq!(error.code(), "invalid-update");
+    // An element that nobody inserted; an element beside the start's left.
+    for lie in [
+        &[0x09, 2, 1, 0, 0, 0, 0, 0, 0, 0, 9][..],
+        &[0x49, 1, 2],
+        &[0x89, 1, 2],
+        &[0x09, 0],
+    ] {
+        let payload = [&name_list[..], lie].concat();
+        assert_eq!(
+            refused(&document, &envelope(2, 2, 1, Some(10), &payload)).code(),
+            "invalid-update"
+        );
+    }
+}
+
+/// Ranges that are named over and over cost no more than their runs, however many moved elements are in them.
+#[test]
+fn a_hundred_thousand_moved_elements_named_again_and_again() {
+    const MANY_MOVED: u32 = 100_000;
+    let mut runs = vec![Run(1, 2, MANY_MOVED, START, ELSEWHERE)];
+    runs.push(Run(2, 1, MANY_MOVED, on_run(-1), None));
+    let moved: Vec<_> = (0..MANY_MOVED).map(|i| (0, (1, i + 2), 7)).collect();
+    let state = list_state(
+        &[(1, MANY_MOVED + 1), (2, MANY_MOVED)],
+        &runs,
+        &moved,
+        MANY_MOVED as usize,
+    );
+    let mut document = taken(&state.snapshot());
+    rebuilds(&document);
+    let mut payload = vec![0x11, 1, b't'];
+    for i in 0..50_000u32 {
+        payload.push(0x83);
+        payload.push(2);
+        if i == 0 {
+            payload.extend(1u64.to_le_bytes());
+        }
+        varint(&mut payload, 2);
+        varint(&mut payload, u64::from(MANY_MOVED));
+    }
+    let envelope = envelope(2, MANY_MOVED, 50_000, None, &payload);
+    assert_eq!(document.apply(&envelope, LATE), Ok(Applied::Joined));
+    assert_eq!(plain(&document), [8, 1, 1, b't', 7, 0]);
+    rebuilds(&document);
 }

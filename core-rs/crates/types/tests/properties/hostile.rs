@@ -196,7 +196,8 @@ fn write_anywhere(document: &mut Document, random: &mut Random) {
         Kind::List => {
             let len = document.list_len(at).unwrap();
             let from = place(len, random);
-            match random.below(3) {
+            match random.below(4) {
+                3 if from < len => document.list_move(at, from, random.below(len as usize) as u32, 9),
                 0 => document.list_delete(at, from, place(len - from, random)),
                 1 if from < len => document.list_set(at, from, &value, 9),
                 _ => document.list_insert(at, from, &[&value]),

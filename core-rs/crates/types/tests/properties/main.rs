@@ -16,6 +16,7 @@ mod hostile;
 mod interleaving;
 mod json;
 mod laws;
+mod moves;
 mod mutation;
 mod peer;
 mod positions;

@@ -319,6 +319,14 @@ impl Peer {
         self.counted();
     }
 
+    pub fn list_move(&mut self, log: &mut Log, list: &Handle, from: usize, to: usize, now: u64) {
+        self.document
+            .list_move(list.number, from as u32, to as u32, now)
+            .unwrap();
+        log.list_move((self.agent, now), &mut self.version, &list.id, from, to);
+        self.counted();
+    }
+
     pub fn list_len(&self, list: &Handle) -> usize {
         self.document.list_len(list.number).unwrap() as usize
     }

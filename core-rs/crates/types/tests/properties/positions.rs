@@ -68,14 +68,27 @@ fn stay_where_they_are_meant() {
                 [text, list].map(|container| writer.position_at(container, index as u32, stick).unwrap());
             assert!(in_text.len() <= 14);
             let before = now.clone();
-            taken.push(Taken { before, index, stick, in_text, in_list });
+            taken.push(Taken {
+                before,
+                index,
+                stick,
+                in_text,
+                in_list,
+            });
         }
         while let Some(update) = writer.take_update() {
             reader.apply(&update, 0).unwrap();
         }
         let [body, items] =
             [("body", Kind::Text), ("items", Kind::List)].map(|(key, kind)| reader.child(ROOT, key, kind).unwrap());
-        for Taken { before, index, stick, in_text, in_list } in taken {
+        for Taken {
+            before,
+            index,
+            stick,
+            in_text,
+            in_list,
+        } in taken
+        {
             let place = expected(&before, &now, &order, index, stick) as u32;
             assert_eq!(
                 writer.index_at(text, &in_text),

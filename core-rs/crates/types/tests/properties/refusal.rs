@@ -15,8 +15,12 @@ use std::collections::BTreeMap;
 /// An edit's number; 0 for what was there before.
 type Edit = usize;
 
-/// One character or element: who made it, who deleted it, who wrote what into it.
+/// One character or element: who made it, who deleted it, who wrote what into it. Or where an element was moved to.
 struct Unit {
+    /// The how-manieth it came.
+    id: usize,
+    /// Of a move: the id of the element's own unit.
+    of: Option<usize>,
     unit: u16,
     made: Edit,
     deleted: Vec<Edit>,
@@ -35,14 +39,41 @@ struct Model {
 
 fn shown(units: &[Unit], without: &dyn Fn(Edit) -> bool) -> Vec<usize> {
     let shows = |unit: &Unit| !without(unit.made) && unit.deleted.iter().all(|&by| without(by));
-    (0..units.len()).filter(|&i| shows(&units[i])).collect()
+    // An element is where its last move put it.
+    let last = |element: usize| {
+        let its = units
+            .iter()
+            .filter(|unit| unit.of == Some(element) && !without(unit.made));
+        its.map(|unit| unit.id).max().unwrap_or(element)
+    };
+    let is_seen = |i: &usize| shows(home(units, *i)) && last(home(units, *i).id) == units[*i].id;
+    (0..units.len()).filter(is_seen).collect()
+}
+
+/// The own unit of the element that stands, or stood, at a unit.
+fn home(units: &[Unit], at: usize) -> &Unit {
+    units
+        .iter()
+        .find(|unit| Some(unit.id) == units[at].of)
+        .unwrap_or(&units[at])
+}
+
+fn home_mut(units: &mut [Unit], at: usize) -> &mut Unit {
+    let id = home(units, at).id;
+    units.iter_mut().find(|unit| unit.id == id).unwrap()
 }
 
 fn insert(units: &mut Vec<Unit>, index: usize, what: u16, made: Edit, value: i64) {
+    insert_unit(units, index, what, made, value, None);
+}
+
+fn insert_unit(units: &mut Vec<Unit>, index: usize, what: u16, made: Edit, value: i64, of: Option<usize>) {
     let visible = shown(units, &|_| false);
     // Right behind the character on the left that its author saw.
     let at = index.checked_sub(1).map_or(0, |left| visible[left] + 1);
     let unit = Unit {
+        id: units.len(),
+        of,
         unit: what,
         made,
         deleted: Vec::new(),
@@ -79,16 +110,25 @@ impl Model {
             3..=5 => {
                 let list = child(document, "list", Kind::List);
                 let visible = shown(&self.list, &|_| false);
-                match random.below(3) {
+                match random.below(4) {
+                    3 if !visible.is_empty() => {
+                        let (at, to) = (random.below(visible.len()), random.below(visible.len()));
+                        document.list_move(list, at as u32, to as u32, now).unwrap();
+                        if at != to {
+                            let behind = if to > at { to + 1 } else { to };
+                            let element = home(&self.list, visible[at]).id;
+                            insert_unit(&mut self.list, behind, 0, edit, 0, Some(element));
+                        }
+                    }
                     0 if !visible.is_empty() => {
                         let at = random.below(visible.len());
                         document.list_delete(list, at as u32, 1).unwrap();
-                        self.list[visible[at]].deleted.push(edit);
+                        home_mut(&mut self.list, visible[at]).deleted.push(edit);
                     }
                     1 if !visible.is_empty() => {
                         let at = random.below(visible.len());
                         document.list_set(list, at as u32, &integer(value), now).unwrap();
-                        self.list[visible[at]].written.push((edit, value));
+                        home_mut(&mut self.list, visible[at]).written.push((edit, value));
                     }
                     _ => {
                         let at = random.below(visible.len() + 1);
@@ -155,7 +195,7 @@ impl Model {
         out.extend(integer(kept.map(|(_, amount)| amount).sum()));
         key(&mut out, "list");
         let elements = shown(&self.list, without).into_iter().map(|i| {
-            let writes = self.list[i].written.iter().filter(|(edit, _)| !without(*edit));
+            let writes = home(&self.list, i).written.iter().filter(|(edit, _)| !without(*edit));
             writes.last().unwrap().1
         });
         array(&mut out, elements.collect());
@@ -584,7 +624,7 @@ fn as_many_bridges_as_the_bound_and_not_one_more() {
 #[test]
 fn a_mapping_is_full_at_its_bound() {
     let mapping_of = |ranges: usize| {
-        let mut out = vec![1];
+        let mut out = vec![2];
         crate::peer::varint(&mut out, ranges as u64);
         for i in 0..ranges {
             out.extend(7u64.to_le_bytes());
@@ -592,7 +632,7 @@ fn a_mapping_is_full_at_its_bound() {
             out.push(1);
             out.extend([0; 9]);
         }
-        out.extend([0, 0, 0]);
+        out.extend([0, 0, 0, 0]);
         out
     };
     let mut from = loaded(&base().encode_snapshot(), 2);

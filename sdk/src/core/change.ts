@@ -13,6 +13,7 @@ import type { Plain } from './value.ts';
  * | map | `delete` | key | |
  * | text | `insert` | index | the characters, as a string |
  * | list | `insert` | index | an array of one value |
+ * | list | `move` | index | to which index, in the list without it |
  * | text, list | `remove` | index | how many units or elements |
  * | counter | `increment` | the counter | the difference |
  * | set | `add`, `remove` | the set | the value |
@@ -25,6 +26,6 @@ export interface Change {
   readonly path: readonly (string | number)[];
   /** What kind of container it is done to. */
   readonly container: Kind;
-  readonly kind: 'set' | 'create' | 'delete' | 'insert' | 'remove' | 'increment' | 'add';
+  readonly kind: 'set' | 'create' | 'delete' | 'insert' | 'move' | 'remove' | 'increment' | 'add';
   readonly value?: Plain;
 }

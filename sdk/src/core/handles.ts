@@ -295,6 +295,21 @@ export class ListHandle extends OrderedHandle {
     return entry(this.bridge, this.bridge.core.list_get(list, index));
   }
 
+  /**
+   * Moves an element, with all that is in it: it is at `to` in the list without it, where `splice` would put it back in. Of
+   * moves at the same time the last one wins, and what others write into the element is kept; one that another deletes stays
+   * deleted. To where it is already, nothing is written.
+   *
+   * @throws JoineryError `index-out-of-range`
+   * @example list.move(0, list.length - 1); // the first becomes the last
+   */
+  move(from: number, to: number): void {
+    this.#checkRange(from, 1);
+    this.#checkRange(to, 1);
+    const { bridge } = this;
+    bridge.check(bridge.writer.list_move(this.resolve(), from, to, bridge.now()));
+  }
+
   /** Deletes `count` elements from `index` on, for good. */
   delete(index: number, count = 1): void {
     this.#checkRange(index, count);

@@ -97,6 +97,37 @@ describe('Replica', () => {
     replica.free();
   });
 
+  it('moves elements with what is in them', () => {
+    const [a, b] = [new Replica({ agent: 1n }), new Replica({ agent: 2n })];
+    const list = a.list('l');
+    const item = list.insertContainer(0, 'map');
+    item.set('k', 1);
+    for (const value of ['x', 'y']) list.push(value);
+    b.applyUpdate(a.exportUpdate());
+    list.move(0, 2);
+    expect(list.toJSON()).toEqual(['x', 'y', { k: 1 }]);
+    // The handle stays with the container.
+    item.set('k', 2);
+    (b.list('l').get(0) as MapHandle).set('l', 3);
+    b.list('l').move(0, 1);
+    a.applyUpdate(b.exportUpdate());
+    b.applyUpdate(a.exportUpdate());
+    expect(a.encodeSnapshot()).toEqual(b.encodeSnapshot());
+    expect(list.toJSON()).toHaveLength(3);
+    expect(list.toJSON()).toContainEqual({ k: 2, l: 3 });
+    const before = a.revision;
+    list.move(1, 1);
+    const outside = [-1, 3, 0.5, Number.NaN, 2 ** 32] as const;
+    for (const index of outside) {
+      expect(code(() => list.move(index, 0))).toBe('index-out-of-range');
+      expect(code(() => list.move(0, index))).toBe('index-out-of-range');
+    }
+    expect(code(() => a.list('none').move(0, 0))).toBe('index-out-of-range');
+    expect(a.revision).toBe(before);
+    expect(Object.keys(a.toJSON())).toEqual(['l']);
+    for (const replica of [a, b]) replica.free();
+  });
+
   it('merges what two created offline under one name', () => {
     const [a, b] = [new Replica({ agent: 1n }), new Replica({ agent: 2n })];
     a.text('body').insert(0, 'one ');

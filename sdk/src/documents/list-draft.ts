@@ -1,8 +1,8 @@
 // The draft of an array. It remembers for each element where it came from, so that what a recipe does with ordinary array
-// methods (`splice`, `sort`, assigning a filtered copy) becomes deletions, insertions and changes of single elements, and
-// what others do to the other elements at the same time is kept.
+// methods (`splice`, `sort`, assigning a filtered copy) becomes deletions, insertions, moves and changes of single elements,
+// and what others do to the elements at the same time is kept.
 
-import type { ListHandle } from '../core/index.ts';
+import type { ListHandle, Plain } from '../core/index.ts';
 import type { Contents, DraftNode, DraftScope } from './draft-node.ts';
 import { keepOrder, longestAscending, valueKey } from './keep-order.ts';
 import { invalid, type Path } from './plain.ts';
@@ -44,7 +44,7 @@ export class ListDraft implements DraftNode {
     return this.#items.map((item, index) => [index, this.#shown(item)]);
   }
 
-  /** Elements that a recipe moved are still themselves: those that kept their order stay, the others are copied. */
+  /** Elements that a recipe moved are still themselves: those that kept their order stay, the others are moved. */
   planOwn(path: Path): void {
     if (!this.#changed) {
       for (const [index, original] of this.#originals) this.#planElement(index, original, index, path);
@@ -66,13 +66,35 @@ export class ListDraft implements DraftNode {
     take((item) => (elementOf(item) === item.origin ? item.origin : undefined));
     take(elementOf);
     take((item) => item.origin);
-    const ascending = longestAscending(
-      origins.flatMap((origin, index) => (origin === undefined ? [] : [[origin, index] as [number, number]])),
+    // A plain value that was taken out and put in again, here or elsewhere, is known by being equal.
+    const gone = this.#goneValues(taken);
+    if (gone.size > 0) take(({ value }) => gone.get(value)?.pop());
+    const known = origins.flatMap((origin, index) =>
+      origin === undefined ? [] : [[origin, index] as [number, number]],
     );
-    this.#planItems(this.#items, new Map(ascending.map(([origin, index]) => [index, origin])), path);
+    const putIn = new Set(origins.filter((_, index) => this.#items[index]?.origin === undefined));
+    this.#planItems(this.#items, new Map(known.map(([origin, index]) => [index, origin])), path, putIn);
   }
 
-  /** Keeps every element that is among the values, or equal to one, and doesn't change places with another; see `keepOrder`. */
+  /** By their values, the elements without objects that are no longer there, the first one last. */
+  #goneValues(taken: ReadonlySet<number>): Map<unknown, number[]> {
+    const gone = new Map<unknown, number[]>();
+    if (taken.size === this.#originalLength || taken.size === this.#items.length) return gone;
+    for (let origin = this.#originalLength - 1; origin >= 0; origin -= 1) {
+      if (taken.has(origin)) continue;
+      const value = this.#original(origin);
+      if (typeof value === 'object') continue;
+      const known = gone.get(value);
+      if (known === undefined) gone.set(value, [origin]);
+      else known.push(origin);
+    }
+    return gone;
+  }
+
+  /**
+   * Keeps every element that is among the values, and of those that are equal to one what doesn't change places; see
+   * `keepOrder`.
+   */
   planContents(contents: Contents, path: Path): void {
     const values = contents.map(([, value]) => value);
     const taken = new Set<number>();
@@ -96,6 +118,9 @@ export class ListDraft implements DraftNode {
       if (keptNext < values.length) origins.set(keptNext, keptOld);
       [old, next] = [keptOld + 1, keptNext + 1];
     }
+    after.forEach((origin, index) => {
+      if (typeof origin === 'number') origins.set(index, origin);
+    });
     this.#planItems(
       values.map((value) => ({ origin: undefined, value })),
       origins,
@@ -103,30 +128,64 @@ export class ListDraft implements DraftNode {
     );
   }
 
-  /** @param origins by the index of each item that stays in its place, that place; ascending. All others are inserted. */
-  #planItems(items: readonly Item[], origins: ReadonlyMap<number, number>, path: Path): void {
+  /**
+   * @param origins by the index of each item that was there before, where that was. All others are inserted.
+   * @param putIn origins of what the recipe took out and put in again
+   */
+  #planItems(
+    items: readonly Item[],
+    origins: ReadonlyMap<number, number>,
+    path: Path,
+    putIn: ReadonlySet<number | undefined> = new Set(),
+  ): void {
     const [scope, handle] = [this.#scope, this.#handle];
+    const kept = [...origins.values()].sort((a, b) => a - b);
     // From the back, so that the indices in front stay what they were.
-    let [end, endIndex] = [this.#originalLength, items.length];
-    const step = (origin: number, index: number): void => {
+    [-1, ...kept].reverse().reduce((end, origin) => {
       const count = end - origin - 1;
-      const fresh = items.slice(index + 1, endIndex).map((item, offset) => {
-        return scope.copy(this.#shown(item), [...path, index + 1 + offset]);
-      });
       if (count > 0) scope.plan(() => handle.delete(origin + 1, count));
-      if (fresh.length > 0) scope.plan(() => insertAll(handle, origin + 1, fresh));
-      [end, endIndex] = [origin, index];
-    };
-    for (let index = items.length - 1; index >= 0; index -= 1) {
-      const origin = origins.get(index);
-      if (origin !== undefined) step(origin, index);
+      return origin;
+    }, this.#originalLength);
+    const order = [...origins].sort(([a], [b]) => a - b).map(([, origin]) => origin);
+    this.#planMoves(kept, order, putIn);
+    // From the front: all that is there is in its order by now.
+    for (let index = 0; index < items.length; index += 1) {
+      const first = index;
+      const fresh: Plain[] = [];
+      for (; index < items.length && !origins.has(index); index += 1) {
+        fresh.push(scope.copy(this.#shown(items[index] as Item), [...path, index]));
+      }
+      if (fresh.length > 0) scope.plan(() => insertAll(handle, first, fresh));
     }
-    step(-1, -1);
     items.forEach((item, index) => {
       const origin = origins.get(index);
       // What nobody has read or assigned is as it was.
       if (origin === undefined || (item.value === undefined && !this.#originals.has(origin))) return;
       this.#planElement(origin, this.#shown(item), index, path);
+    });
+  }
+
+  /**
+   * Plans what brings elements into another order: as many as can stay, stay, and each other one goes right behind the one
+   * that is to be in front of it. Where either of two could stay (they changed places), it is not what was taken out.
+   */
+  #planMoves(before: readonly number[], after: readonly number[], putIn: ReadonlySet<number | undefined>): void {
+    const handle = this.#handle;
+    const places = after.map((origin, index): [number, number] => [origin, index]);
+    const most = longestAscending(places);
+    const untouched = longestAscending(places.filter(([origin]) => !putIn.has(origin)));
+    const kept = untouched.length === most.length ? untouched : most;
+    const staying = new Set(kept.map(([origin]) => origin));
+    if (staying.size === after.length) return;
+    const order = [...before];
+    after.forEach((origin, index) => {
+      if (staying.has(origin)) return;
+      const from = order.indexOf(origin);
+      order.splice(from, 1);
+      const front = after[index - 1];
+      const to = front === undefined ? 0 : order.indexOf(front) + 1;
+      order.splice(to, 0, origin);
+      this.#scope.plan(() => handle.move(from, to));
     });
   }
 

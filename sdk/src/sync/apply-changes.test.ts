@@ -39,6 +39,19 @@ describe('changes that are made again', () => {
     expect(replica.toJSON()).toMatchObject({ 'like a map': { a: 1, b: { c: 1 } }, 'like a text': 'x' });
   });
 
+  test('move an element that is there, as far as the list goes', () => {
+    const replica = replicaOf(1n);
+    for (const value of ['y', 'z']) replica.list('list').push(value);
+    const move = (from: number, to: number): Change => ({
+      container: 'list',
+      kind: 'move',
+      path: ['list', from],
+      value: to,
+    });
+    expect(applyChanges(replica, [move(0, 2), move(1, 9), move(7, 0), move(-1, 0), move(0, -1)])).toBe(2);
+    expect(replica.list('list').toJSON()).toEqual(['y', 'x', 'z']);
+  });
+
   test('are made or left out, whatever they say: 10,000 of them', { timeout: 60_000 * rounds }, () => {
     const random = seededRandom(1);
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;

@@ -42,6 +42,7 @@ function apply(replica: Replica, { path, container, kind, value = null }: Change
       if (kind === 'insert') handle.insert(index, Array.isArray(value) ? (value[0] ?? null) : null);
       else if (kind === 'remove') handle.delete(index, Math.min(Number(value), handle.length - index));
       else if (index >= handle.length) return false;
+      else if (kind === 'move') handle.move(index, Math.min(Number(value), handle.length - 1));
       else if (kind === 'create') handle.setContainer(index, value as Kind);
       else handle.set(index, value);
       return true;

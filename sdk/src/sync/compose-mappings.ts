@@ -21,9 +21,11 @@ interface Parts {
   readonly made: NamedRange[];
   readonly lost: NamedRange[];
   readonly generations: NamedRange[];
+  /** Nothing is said of these. */
+  readonly away: NamedRange[];
 }
 
-const format = 1;
+const format = 2;
 const fixed_bytes = 8;
 /** Of one range. */
 const least_bytes = 2 * fixed_bytes + 3;
@@ -60,11 +62,18 @@ function compose(before: Parts, after: Parts): Parts {
     const next = seek(after.made, toAgent, to) ?? still(after.generations, toAgent, to);
     generations.push(next === undefined ? one : { ...one, toAgent: next.agent, to: next.seq });
   }
+  const away = [...before.away, ...after.away];
+  for (const range of before.made) {
+    for (const part of split(range, after.away)) {
+      if (part.said !== undefined) away.push({ ...part.range, toAgent: 0n, to: 0 });
+    }
+  }
   return {
     done: sorted([...before.done, ...after.done]),
     made: sorted(made),
     lost: sorted(lost),
     generations: sorted(generations),
+    away: united(away),
   };
 }
 
@@ -136,6 +145,21 @@ function sorted(ranges: NamedRange[]): NamedRange[] {
   });
 }
 
+/** Ascending and without overlaps, of ranges of which nothing is said. */
+function united(ranges: NamedRange[]): NamedRange[] {
+  ranges.sort((a, b) => (a.agent === b.agent ? a.first - b.first : a.agent < b.agent ? -1 : 1));
+  const all: NamedRange[] = [];
+  for (const range of ranges) {
+    const last = all.at(-1);
+    if (last === undefined || last.agent !== range.agent || last.first + last.length < range.first) all.push(range);
+    else {
+      const end = Math.max(last.first + last.length, range.first + range.length);
+      all[all.length - 1] = { ...last, length: end - last.first };
+    }
+  }
+  return all;
+}
+
 /** Total, like the core's reader: any bytes give a mapping, or a typed error. @throws JoineryError `invalid-update` */
 function decode(bytes: Uint8Array): Parts {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
@@ -174,7 +198,7 @@ function decode(bytes: Uint8Array): Parts {
     }
     return list;
   };
-  const parts = { done: ranges(), made: ranges(), lost: ranges(), generations: ranges() };
+  const parts = { done: ranges(), made: ranges(), lost: ranges(), generations: ranges(), away: ranges() };
   if (at !== bytes.length) throw invalid('the end');
   return parts;
 }
@@ -184,8 +208,8 @@ function invalid(expected: string): JoineryError {
   return new JoineryError('invalid-update', { expected, got, remedy: 'What was replayed is not known any more.' });
 }
 
-function encode({ done, made, lost, generations }: Parts): Uint8Array {
-  const lists = [done, made, lost, generations];
+function encode({ done, made, lost, generations, away }: Parts): Uint8Array {
+  const lists = [done, made, lost, generations, away];
   const most_bytes = lists.reduce((sum, { length }) => sum + 10 + length * 46, 1);
   const bytes = new Uint8Array(most_bytes);
   const view = new DataView(bytes.buffer);

@@ -21,7 +21,7 @@ export interface Weather {
   readonly hostile?: { readonly duplicate: number; readonly reorder: number };
 }
 
-export type EditKind = 'insert' | 'erase' | 'count' | 'set' | 'unset' | 'add' | 'change' | 'remove' | 'mix';
+export type EditKind = 'insert' | 'erase' | 'count' | 'set' | 'unset' | 'add' | 'change' | 'move' | 'remove' | 'mix';
 
 export type Action =
   // The user.

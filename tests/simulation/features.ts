@@ -25,6 +25,8 @@ export const features = {
   deletions: true,
   /** Some documents belong to a space that tabs follow, and most of those are open nowhere. */
   spaces: true,
+  /** Users move elements of lists, too. */
+  moves: true,
   /**
    * Profiles are cloned also where unsynced writes are made anew. A copy can't be told from a device that crashed between the
    * closing of its agents and its swap, so both make them anew: of what was written before, each copy's is there once.

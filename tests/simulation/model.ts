@@ -18,6 +18,7 @@ export type Change =
   | { readonly type: 'add'; readonly element: string; readonly left?: string; readonly right?: string }
   /** `over` is the value that the element showed: of an element that is there twice it tells which one is changed. */
   | { readonly type: 'change'; readonly element: string; readonly token: string; readonly over: string }
+  | { readonly type: 'move'; readonly element: string; readonly left?: string; readonly right?: string }
   | { readonly type: 'remove'; readonly element: string };
 
 export type Property = 'effectExactlyOnce' | 'causeBeforeEffect' | 'deletedStaysDeleted';
@@ -45,8 +46,20 @@ interface Inserted {
   readonly most?: number;
   readonly left?: string;
   readonly right?: string;
+  /** Of a list's element: where it was put last, one of several where that was at the same time. */
+  readonly places?: readonly Place[];
   /** It may not have come through. */
   readonly isPart: boolean;
+}
+
+/** The neighbours between which something was put. */
+type Place = { readonly left?: string; readonly right?: string };
+
+/** An element's making, or a move of it. */
+interface Put {
+  readonly one: Covered;
+  readonly place: Place;
+  readonly isMove: boolean;
 }
 
 /** What was deleted for sure, and what may have been. */
@@ -454,14 +467,15 @@ export class Model {
     const removed = new Removals();
     const writes = new Map<string, Write[]>();
     const makers = makersOf(covered);
+    const puts = putsIn(covered);
     const mayHaveLeft = this.#mayHaveLeft(covered, version);
     for (const one of covered) {
-      const { operation, isOriginal, isPart, copies: most } = one;
+      const { operation, isPart, copies: most } = one;
       const isCopied = most > 1;
       for (const change of operation.changes) {
         if (change.type === 'add') {
           const token = change.element;
-          added.push({ ...(isOriginal ? { ...change, token } : { token }), isPart, most });
+          added.push({ token, isPart, most, places: placesOf(token, puts, follows) });
           append(writes, token, { operation, token, isPart: false, isCopied });
         } else if (change.type === 'remove') {
           removed.add(change.element, isPart || mayHaveLeft(change.element, one));
@@ -515,6 +529,44 @@ function deleted({ changes }: Operation): string[] {
   );
 }
 
+/** By element, all that put it somewhere. */
+function putsIn(covered: readonly Covered[]): ReadonlyMap<string, readonly Put[]> {
+  const puts = new Map<string, Put[]>();
+  for (const one of covered) {
+    for (const change of one.operation.changes) {
+      if (change.type !== 'add' && change.type !== 'move') continue;
+      append(puts, change.element, { one, place: change, isMove: change.type === 'move' });
+    }
+  }
+  return puts;
+}
+
+/**
+ * Where an element was put last: by the moves that no other was made on, or, where there are none, when it was made. A
+ * neighbour counts where its author had seen all that was done to it: it stands where it stood then.
+ */
+function placesOf(element: string, puts: ReadonlyMap<string, readonly Put[]>, follows: Follows): Place[] {
+  const own = puts.get(element) ?? [];
+  const isSure = ({ isOriginal, isPart, copies }: Covered): boolean => isOriginal && !isPart && copies === 1;
+  // What was made anew stands where its new author's neighbours are, and what may not have come through perhaps nowhere.
+  if (!own.every(({ one }) => isSure(one))) return [];
+  const last = own.filter(
+    (put) =>
+      !own.some(
+        (other) => other !== put && other.isMove && (!put.isMove || follows(other.one.operation, put.one.operation)),
+      ),
+  );
+  return last.map(({ one, place }) => {
+    const stands = (neighbour: string | undefined): string | undefined => {
+      const moves = neighbour === undefined ? [] : (puts.get(neighbour) ?? []).filter(({ isMove }) => isMove);
+      const isKnown = moves.every((move) => isSure(move.one) && follows(one.operation, move.one.operation));
+      return isKnown ? neighbour : undefined;
+    };
+    const [left, right] = [stands(place.left), stands(place.right)];
+    return { ...(left === undefined ? {} : { left }), ...(right === undefined ? {} : { right }) };
+  });
+}
+
 /** Each inserted one is there once unless it was removed, no other is, and all are between the neighbours they were put. */
 function checkSequence(
   what: string,
@@ -537,7 +589,12 @@ function checkSequence(
       return { property: 'deletedStaysDeleted', message: `${what} shows ${token}, which was deleted` };
   }
   let expected = 0;
-  for (const { token, left, right, isPart, most = 1 } of inserted) {
+  const isBetween = (index: number, { left, right }: Place): boolean => {
+    const before = left === undefined ? undefined : place.get(left);
+    const after = right === undefined ? undefined : place.get(right);
+    return (before === undefined || before < index) && (after === undefined || after > index);
+  };
+  for (const { token, left, right, places, isPart, most = 1 } of inserted) {
     const times = shownTimes.get(token) ?? 0;
     if (most > 1 && (times > 0 || isPart || removed.possible.has(token))) {
       expected += times;
@@ -549,10 +606,10 @@ function checkSequence(
       return { property: 'effectExactlyOnce', message: `${what} lacks ${token}` };
     }
     expected += 1;
-    const before = left === undefined ? undefined : place.get(left);
-    const after = right === undefined ? undefined : place.get(right);
-    if ((before !== undefined && before >= index) || (after !== undefined && after <= index)) {
-      return { property: 'effectExactlyOnce', message: `${what} has ${token} outside of ${left} and ${right}` };
+    const allowed = places ?? [{ ...(left === undefined ? {} : { left }), ...(right === undefined ? {} : { right }) }];
+    if (allowed.length > 0 && !allowed.some((between) => isBetween(index, between))) {
+      const named = allowed.map((between) => `${between.left} and ${between.right}`).join(', ');
+      return { property: 'effectExactlyOnce', message: `${what} has ${token} outside of ${named}` };
     }
   }
   if (expected === shown.length) return undefined;

@@ -134,6 +134,14 @@ const faults: Readonly<
     feature: 'trims',
     draw: (random) => [{ do: 'trim', document: pick(random, documents) }],
   },
+  move: {
+    weight: 30,
+    feature: 'moves',
+    draw: (random) => {
+      const [tab, document] = [aTab(random), pick(random, documents)];
+      return [{ do: 'edit', tab, document, kind: 'move', dice: dice(random) }];
+    },
+  },
   delete: {
     weight: 1,
     feature: 'deletions',

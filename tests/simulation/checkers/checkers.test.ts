@@ -159,6 +159,27 @@ test.each<[CheckerName, string, LogRecord[]]>([
     ],
   ],
   [
+    'deletedStaysDeleted',
+    'a removed element that was moved before',
+    [
+      write(1, 0, 1, [{ type: 'add', element: 'e1' }]),
+      write(2, 1, 2, [{ type: 'add', element: 'e2', left: 'e1' }]),
+      write(3, 2, 3, [{ type: 'move', element: 'e1', left: 'e2' }]),
+      write(4, 3, 4, [{ type: 'remove', element: 'e1' }]),
+      state(4, { items: ['e2', 'e1'] }),
+    ],
+  ],
+  ...[['e1', 'e2'], ['e2'], ['e1', 'e2', 'e1']].map((items): [CheckerName, string, LogRecord[]] => [
+    'effectExactlyOnce',
+    `a moved element that is seen in ${items.join()}`,
+    [
+      write(1, 0, 1, [{ type: 'add', element: 'e1' }]),
+      write(2, 1, 2, [{ type: 'add', element: 'e2', left: 'e1' }]),
+      write(3, 2, 3, [{ type: 'move', element: 'e1', left: 'e2' }]),
+      state(3, { items }),
+    ],
+  ]),
+  [
     'quietAfterHealing',
     'a list that lacks a document',
     [...rest, lastListed('server', 'home/1'), lastListed('a1'), final('server', {})],

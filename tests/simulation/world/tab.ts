@@ -458,6 +458,15 @@ export class Tab {
           changes: [{ type: 'change', element, token, over }],
           run: () => whole.update((draft) => assign(draft.items, index, token)),
         };
+      case 'move': {
+        const to = roll(thrown, shown.length, 1);
+        if (element === undefined || to === index) return undefined;
+        const others = elements.filter((other) => other !== element);
+        return {
+          changes: [{ type: 'move', element, ...neighbours(others, to) }],
+          run: () => whole.update((draft) => move(draft.items, index, to)),
+        };
+      }
       case 'remove':
         if (element === undefined) return undefined;
         return {
@@ -490,6 +499,10 @@ export class Tab {
 
 function assign(items: string[] | undefined, index: number, token: string): void {
   if (items !== undefined) items[index] = token;
+}
+
+function move(items: string[] | undefined, from: number, to: number): void {
+  items?.splice(to, 0, ...items.splice(from, 1));
 }
 
 function neighbours(shown: readonly string[], index: number): { left?: string; right?: string } {

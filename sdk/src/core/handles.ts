@@ -93,7 +93,7 @@ abstract class OrderedHandle extends ContainerHandle {
   abstract get length(): number;
 
   /**
-   * The place at `index` (at most `length`) as at most 14 bytes, to be found again after edits by anybody: a cursor, a comment's
+   * The place at `index` (at most `length`) as at most 14 bytes (27 beside an element that was moved), to be found again after edits by anybody: a cursor, a comment's
    * anchor. It holds for every replica that has what is around it, within the document's epoch.
    *
    * @param stick what it stays at: what is on its `left` (what is inserted there comes behind it) or on its `right`

@@ -1,7 +1,8 @@
 //! Relative positions: places in a text or list that stay where they are meant while others edit around them. One names the unit
 //! that it sticks to, so it holds for every replica of the same epoch that has the unit, and costs the document nothing.
 //!
-//! The bytes: what it sticks to ([`START`], [`END`], or a unit and its side); then the unit's agent (8 bytes, LE) and seq (varint).
+//! The bytes: what it sticks to ([`START`], [`END`], or a unit and its side); then the unit's agent (8 bytes, LE) and seq (varint). A
+//! position in a list follows the element that it sticks to; at one that was moved ([`MOVED`]) it names the element, and then the unit.
 
 use crate::container::{Body, Container};
 use crate::document::Document;
@@ -13,6 +14,8 @@ const START: u8 = 0;
 const END: u8 = 1;
 const BEHIND: u8 = 2;
 const BEFORE: u8 = 3;
+/// Beside a side.
+const MOVED: u8 = 4;
 
 /// On which side of a position that is which stands there for good: what is inserted at the position comes on the other side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +27,7 @@ pub enum Stick {
 }
 
 impl Document {
-    /// The position at an index of a text or list, 0 to its length, as at most 14 bytes.
+    /// The position at an index of a text or list, 0 to its length, as at most 14 bytes (27 beside a list element that was moved).
     ///
     /// ```
     /// # use joinery_types::{Document, Kind, Stick, ROOT};
@@ -50,37 +53,54 @@ impl Document {
             None => None,
         };
         let mut out = Vec::with_capacity(14);
-        match unit {
-            Some(dot) => {
-                out.push(side);
-                out.u64_le(self.agents.id(dot.agent));
-                out.varint(u64::from(dot.seq));
-            }
-            None => out.push(end),
+        let Some(unit) = unit else {
+            out.push(end);
+            return Ok(out);
+        };
+        let list = self.containers.list(container);
+        let element = list.map_or(unit, |list| list.element_at(unit));
+        let (moved, named) = if element == unit {
+            (0, &[unit][..])
+        } else {
+            (MOVED, &[element, unit][..])
+        };
+        out.push(side | moved);
+        for dot in named {
+            out.u64_le(self.agents.id(dot.agent));
+            out.varint(u64::from(dot.seq));
         }
         Ok(out)
     }
 
-    /// The index at which a position is now. Where the unit that it sticks to was removed, the index at which that stood. None where
+    /// The index at which a position is now. Where what it sticks to was removed, the index at which that stood (of an
+    /// element that was moved since: at which it stood when the position was taken). None where
     /// the unit isn't here: not yet, or not in this epoch.
     pub fn index_at(&self, container: u32, position: &[u8]) -> Result<Option<u32>, Error> {
         let len = self.sequence_len(container)?;
         let mut reader = Reader::new(position);
         let kind = reader.u8("a position").map_err(Error::InvalidPosition)?;
-        let (id, seq) = match kind {
-            START | END => (0, 0),
-            BEHIND | BEFORE => read_unit(&mut reader).map_err(Error::InvalidPosition)?,
+        let (side, is_moved) = (kind & !MOVED, kind & MOVED != 0);
+        let names = match (side, is_moved) {
+            (START | END, false) => 0,
+            (BEHIND | BEFORE, _) => 1 + u8::from(is_moved),
             _ => return Err(Error::InvalidPosition(reader.error("a position", "other bytes"))),
         };
+        let named = (0..names)
+            .map(|_| read_unit(&mut reader))
+            .collect::<Result<Vec<_>, _>>();
+        let named = named.map_err(Error::InvalidPosition)?;
         reader.finish().map_err(Error::InvalidPosition)?;
-        if kind == START || kind == END {
-            return Ok(Some(if kind == START { 0 } else { len }));
-        }
-        let Some(agent) = self.agents.find(id) else {
+        let dot = |&(id, seq): &(u64, u32)| self.agents.find(id).map(|agent| Dot { agent, seq });
+        let (Some(element), Some(unit)) = (named.first(), named.last()) else {
+            return Ok(Some(if side == START { 0 } else { len }));
+        };
+        let (Some(element), Some(unit)) = (dot(element), dot(unit)) else {
             return Ok(None);
         };
-        let found = self.sequence_index(container, Dot { agent, seq })?;
-        Ok(found.map(|(index, is_visible)| index + u32::from(kind == BEHIND && is_visible)))
+        let list = self.containers.list(container).ok();
+        let standing = list.and_then(|list| list.standing(element));
+        let found = self.sequence_index(container, standing.map_or(unit, |at| at.unit))?;
+        Ok(found.map(|(index, is_visible)| index + u32::from(side == BEHIND && is_visible)))
     }
 
     fn sequence_len(&self, container: u32) -> Result<u32, Error> {

@@ -110,6 +110,41 @@ fn stay_where_they_are_meant() {
 }
 
 #[test]
+fn in_a_list_follow_the_element_that_they_stick_to() {
+    let mut writer = Document::default();
+    writer.set_agent(1);
+    let list = writer.ensure_child(ROOT, "items", Kind::List, 0).unwrap();
+    writer.list_insert(list, 0, &[&[0], &[1], &[2], &[0]]).unwrap();
+    let fixed = writer.position_at(list, 1, Stick::Right).unwrap();
+    writer.list_move(list, 1, 3, 0).unwrap();
+    assert_eq!(writer.index_at(list, &fixed), Ok(Some(3)));
+    let moved = writer.position_at(list, 4, Stick::Left).unwrap();
+    assert!(moved.len() <= 27);
+    assert_eq!(writer.index_at(list, &moved), Ok(Some(4)));
+    writer.list_move(list, 3, 0, 0).unwrap();
+    assert_eq!(
+        [&fixed, &moved].map(|it| writer.index_at(list, it)),
+        [Ok(Some(0)), Ok(Some(1))]
+    );
+    // Deleted, it is where it stood when each was taken.
+    writer.list_delete(list, 0, 1).unwrap();
+    assert_eq!(
+        [&fixed, &moved].map(|it| writer.index_at(list, it)),
+        [Ok(Some(1)), Ok(Some(3))]
+    );
+    for broken in [4u8, 5, 6, 7] {
+        assert!(matches!(
+            writer.index_at(list, &[broken]),
+            Err(Error::InvalidPosition(_))
+        ));
+    }
+    assert!(matches!(
+        writer.index_at(list, &moved[..moved.len() / 2 + 1]),
+        Err(Error::InvalidPosition(_))
+    ));
+}
+
+#[test]
 fn of_a_unit_that_is_not_here_are_nowhere() {
     let (mut writer, mut reader) = (Document::default(), Document::default());
     writer.set_agent(1);

@@ -412,6 +412,17 @@ export const planted = [
       },
     ],
   },
+  {
+    name: 'move-copies',
+    why: 'a moved element is deleted and inserted again',
+    transforms: [
+      {
+        file: 'sdk/src/core/handles.ts',
+        find: '    bridge.check(bridge.writer.list_move(this.resolve(), from, to, bridge.now()));',
+        replace: '    const moved = this.get(from) as Plain;\n    this.delete(from);\n    this.insert(to, moved);',
+      },
+    ],
+  },
 ];
 
 /**

@@ -91,10 +91,14 @@ impl Order {
         order
     }
 
-    /// Where whoever inserts before the visible unit at `index` hangs the new one: on the right of the unit before it, or,
-    /// where something hangs there already, on the left of what comes next in the tree.
+    /// Where whoever inserts before the visible unit at `index` hangs the new one.
     pub fn anchor_before(&self, index: usize) -> (Option<Dot>, Side) {
-        let left = index.checked_sub(1).map(|before| self.visible()[before]);
+        self.anchor_behind(index.checked_sub(1).map(|before| self.visible()[before]))
+    }
+
+    /// Where whoever inserts right behind a unit (or at the start) hangs the new one: on the right of that unit, or, where
+    /// something hangs there already, on the left of what comes next in the tree.
+    pub fn anchor_behind(&self, left: Option<Dot>) -> (Option<Dot>, Side) {
         if self.below(left, Side::Right).next().is_none() {
             return (left, Side::Right);
         }

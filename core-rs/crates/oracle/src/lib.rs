@@ -6,10 +6,12 @@
 
 mod fugue;
 mod log;
+mod marks;
 mod read;
 
 pub use fugue::Side;
 pub use log::{covers, join, Action, ContainerId, Dot, Entry, Kind, Log, Place, Step, Version, Written};
+pub use marks::{Attributes, DeltaStep, Gap, EMBED};
 pub use read::{Seen, Value, View, Winner};
 
 #[cfg(test)]

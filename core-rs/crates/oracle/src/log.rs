@@ -1,6 +1,7 @@
 //! The log: what was done, by whom, when, and on what. Edits are turned into entries here, from the author's own view.
 
 use crate::fugue::Side;
+use crate::marks::Gap;
 use crate::read::{Seen, View};
 use std::collections::BTreeMap;
 
@@ -136,6 +137,19 @@ pub enum Action {
     Add(Vec<u8>),
     /// A value leaves a set: every add of it that the author had seen is taken back.
     Remove(Vec<u8>),
+    /// What lies between two gaps of a text gets an attribute; null takes it off.
+    Mark {
+        /// Where it begins.
+        start: Gap,
+        /// Where it ends.
+        end: Gap,
+        /// The attribute's key.
+        key: String,
+        /// Its packed value.
+        value: Vec<u8>,
+        /// When.
+        stamp: u64,
+    },
 }
 
 /// One operation.
@@ -190,7 +204,7 @@ impl Log {
             })
     }
 
-    fn append(&mut self, agent: u64, version: &mut Version, container: &ContainerId, action: Action) -> Dot {
+    pub(crate) fn append(&mut self, agent: u64, version: &mut Version, container: &ContainerId, action: Action) -> Dot {
         let context = version.clone();
         let seq = version.entry(agent).or_insert(0);
         *seq += 1;
@@ -205,10 +219,10 @@ impl Log {
     }
 
     /// A stamp above all that the author has seen and not below its time.
-    fn stamp(&self, version: &Version, now_ms: u64) -> u64 {
+    pub(crate) fn stamp(&self, version: &Version, now_ms: u64) -> u64 {
         let seen = self.entries.iter().filter(|entry| covers(version, entry.dot));
         let highest = seen.filter_map(|entry| match entry.action {
-            Action::Write { stamp, .. } | Action::MoveElement { stamp, .. } => Some(stamp),
+            Action::Write { stamp, .. } | Action::MoveElement { stamp, .. } | Action::Mark { stamp, .. } => Some(stamp),
             _ => None,
         });
         (highest.max().unwrap_or(0) + 1).max(now_ms << 16)
@@ -223,7 +237,9 @@ impl Log {
             index -= 1;
         }
         for unit in well_formed {
-            let (parent, side) = self.view(version).order(text).anchor_before(index);
+            let view = self.view(version);
+            let order = view.order(text);
+            let (parent, side) = order.anchor_behind(view.left_of(text, &order, index));
             self.append(agent, version, text, Action::InsertCharacter { parent, side, unit });
             index += 1;
         }
@@ -455,7 +471,7 @@ impl Log {
 }
 
 /// Is there the second half of a pair at `index`, behind the first half?
-fn inside_pair(units: &[u16], index: usize) -> bool {
+pub(crate) fn inside_pair(units: &[u16], index: usize) -> bool {
     index > 0
         && index < units.len()
         && (0xd800..0xdc00).contains(&units[index - 1])

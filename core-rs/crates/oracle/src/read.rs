@@ -60,7 +60,7 @@ impl<'a> View<'a> {
         View { entries }
     }
 
-    fn about(&self, container: &ContainerId) -> &[&'a Entry] {
+    pub(crate) fn about(&self, container: &ContainerId) -> &[&'a Entry] {
         self.entries.get(container).map_or(&[], Vec::as_slice)
     }
 
@@ -143,6 +143,17 @@ impl<'a> View<'a> {
         }
     }
 
+    /// The keys of a map that were ever written.
+    pub(crate) fn keys(&self, map: &ContainerId) -> BTreeSet<String> {
+        let keys = self.about(map).iter().filter_map(|entry| match &entry.action {
+            Action::Write {
+                place: Place::Key(key), ..
+            } => Some(key.clone()),
+            _ => None,
+        });
+        keys.collect()
+    }
+
     /// What is at a map's key.
     pub fn get(&self, map: &ContainerId, key: &str) -> Seen {
         self.seen(map, &Place::Key(key.to_string()))
@@ -218,15 +229,7 @@ impl<'a> View<'a> {
                     .collect(),
             ),
             Kind::Map => {
-                let mut keys = BTreeSet::new();
-                for entry in self.about(container) {
-                    if let Action::Write {
-                        place: Place::Key(key), ..
-                    } = &entry.action
-                    {
-                        keys.insert(key.clone());
-                    }
-                }
+                let keys = self.keys(container);
                 let present = keys.into_iter().filter_map(|key| match self.get(container, &key) {
                     Seen::Nothing => None,
                     seen => Some((key, self.value(seen))),

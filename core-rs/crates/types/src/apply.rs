@@ -6,6 +6,7 @@ use crate::counter::MAX_AMOUNT;
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::join;
+use crate::marks::Mark;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
 use crate::pending::Awaited;
 use crate::sequence::{Anchor, Removal, Side};
@@ -314,6 +315,12 @@ impl Check<'_> {
                 }
                 adds.iter().try_for_each(|add| self.known(*add))?;
             }
+            Action::Mark { start, end, key, .. } => {
+                check_key(key)?;
+                for unit in [start.unit(), end.unit()].into_iter().flatten() {
+                    self.units(unit, 1)?;
+                }
+            }
         }
         Ok(())
     }
@@ -556,6 +563,17 @@ impl Applying<'_> {
                         set.remove(agents, value, Removed { upto, by: dot });
                     }
                 }
+            }
+            Action::Mark {
+                start,
+                end,
+                key,
+                value,
+                stamp,
+            } => {
+                let value = value.into();
+                let mark = Mark { dot, stamp, value };
+                self.document.join_mark(container, key, (start, end), mark);
             }
             Action::Name { .. } => {}
         }

@@ -10,7 +10,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
 use crate::replay::MAX_MAPPED_RANGES;
-use crate::sequence::{Anchor, Side};
+use crate::sequence::{Anchor, Gap, Side};
 use joinery_codec::{write_zigzag, Reader, Writer};
 use joinery_history::{Dot, EnvelopeHeader, KIND_PLAIN};
 use std::rc::Rc;
@@ -34,6 +34,7 @@ impl Document {
     /// | list | `insert` | index | an array of the values |
     /// | list | `move` | index | to which index, in the list without it |
     /// | text, list | `remove` | index | how many |
+    /// | text | `mark` | index | an object: `grows` (takes in what is typed at its end), `key`, `length`, `value` (null: taken off) |
     /// | counter | `increment` | the counter | the difference |
     /// | set | `add`, `remove` | the set | the value |
     pub fn describe(&self, envelope: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
@@ -199,6 +200,9 @@ impl<'d> Describing<'d> {
             }
             Action::Add(value) => self.change("add", &Last::Nothing, value)?,
             Action::Remove(value, _) => self.change("remove", &Last::Nothing, value)?,
+            Action::Mark {
+                start, end, key, value, ..
+            } => self.marked((*start, *end), key, value)?,
         }
         Ok(())
     }
@@ -268,6 +272,37 @@ impl<'d> Describing<'d> {
         let mut value = Vec::new();
         number(&mut value, i64::from(len));
         self.change("remove", &index, &value)
+    }
+
+    fn marked(&mut self, (start, end): (Gap, Gap), key: &str, value: &[u8]) -> Result<(), Error> {
+        let grows = !matches!(end, Gap::After(_));
+        let (start, end) = (self.index_of_gap(start), self.index_of_gap(end));
+        let mut packed = vec![8, 4];
+        packed.blob(b"grows");
+        packed.push(1 + u8::from(grows));
+        packed.blob(b"key");
+        string(&mut packed, key);
+        packed.blob(b"length");
+        number(&mut packed, if start < 0 { 0 } else { (end - start).max(0) });
+        packed.blob(b"value");
+        packed.extend_from_slice(value);
+        self.change("mark", &Last::Index(start), &packed)
+    }
+
+    fn index_of_gap(&self, gap: Gap) -> i64 {
+        match gap {
+            Gap::Start => 0,
+            Gap::Before(unit) => self.index(self.at, unit),
+            Gap::After(unit) => self.index(self.at, unit) + i64::from(self.shows(unit)),
+            Gap::End => {
+                let named = &self.named[self.at];
+                let text = named
+                    .container
+                    .and_then(|text| self.document.containers.text(text).ok());
+                let new = named.new.iter().map(|&(_, len, _)| i64::from(len));
+                text.map_or(0, |text| i64::from(text.len())) + new.sum::<i64>()
+            }
+        }
     }
 
     /// How far into what the envelope has inserted a unit is.

@@ -160,7 +160,7 @@ impl Document {
         self.revision += 1;
     }
 
-    fn tick(&mut self, now_ms: u64) -> Result<Stamp, Error> {
+    pub(crate) fn tick(&mut self, now_ms: u64) -> Result<Stamp, Error> {
         let stamp = self
             .clock
             .tick(now_ms)

@@ -8,11 +8,11 @@ use crate::error::Error;
 use crate::list::List;
 use crate::moves::{Standing, NOWHERE};
 use crate::pending::Awaited;
-use crate::sequence::{build, Anchor, Removal, Run, Sequence};
+use crate::sequence::{build, Anchor, Gap, Removal, Run, Sequence};
 use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
 use crate::state::{flag, MAGIC, SNAPSHOT_FORMAT, SNAPSHOT_HEADER_BYTES, UPDATE_FORMAT};
-use crate::state_reader::{ContainerState, MovedState, Section, SlotState, SlotStateValue, State, Target};
+use crate::state_reader::{ContainerState, KeyMarks, MovedState, Section, SlotState, SlotStateValue, State, Target};
 use crate::text::Text;
 use joinery_codec::{crc32, DecodeError, Reader};
 use joinery_history::{Clock, Dot};
@@ -137,8 +137,36 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
             _ => SequencePlan::None,
         };
         sequences.push(plan);
+        if target != Target::Gone {
+            check_marks(document, target, container)?;
+        }
     }
     Ok(Plan { sequences })
+}
+
+/// Is every unit that a mark begins or ends at in the text, or comes with it?
+fn check_marks(document: &Document, target: Target, container: &ContainerState) -> Result<(), Error> {
+    let Section::Text { runs, .. } = &container.section else {
+        return Ok(());
+    };
+    if container.marks.is_empty() {
+        return Ok(());
+    }
+    let by_dot = by_dot(runs);
+    let comes = |unit: Dot| {
+        let at = by_dot.partition_point(|&i| runs[i as usize].dot <= unit).checked_sub(1);
+        at.is_some_and(|at| {
+            let run = &runs[by_dot[at] as usize];
+            run.dot.agent == unit.agent && unit.seq - run.dot.seq < run.len
+        })
+    };
+    let gaps = container.marks.iter().flat_map(|marks| &marks.boundaries);
+    for unit in gaps.filter_map(|(gap, _)| gap.unit()) {
+        if !comes(unit) {
+            check_removals(document, target, &[(unit, 1, Removal::NONE)])?;
+        }
+    }
+    Ok(())
 }
 
 /// The container that a state's container is here.
@@ -186,7 +214,7 @@ fn find(
 fn is_untouched(document: &Document, target: Target) -> bool {
     match target {
         Target::Live(container) => match &document.container(container).body {
-            Body::Text(text) => text.sequence.is_untouched(),
+            Body::Text(text) => text.sequence.is_untouched() && text.marks.is_none(),
             Body::List(list) => list.sequence.is_untouched(),
             _ => true,
         },
@@ -252,10 +280,17 @@ fn check_moved(document: &Document, target: Target, runs: &[Run], moved: &[Moved
     Ok(())
 }
 
-/// The runs' positions, parents before children; refuses runs that overlap, hang on nothing or on each other in a circle.
-fn order(document: &Document, target: Target, runs: &[Run]) -> Result<Vec<u32>, Error> {
+/// The runs' positions, by their first units' dots.
+#[inline(never)]
+fn by_dot(runs: &[Run]) -> Vec<u32> {
     let mut by_dot: Vec<u32> = (0..runs.len() as u32).collect();
     by_dot.sort_unstable_by_key(|&i| runs[i as usize].dot);
+    by_dot
+}
+
+/// The runs' positions, parents before children; refuses runs that overlap, hang on nothing or on each other in a circle.
+fn order(document: &Document, target: Target, runs: &[Run]) -> Result<Vec<u32>, Error> {
+    let by_dot = by_dot(runs);
     let find = |dot: Dot| -> Option<u32> {
         let at = by_dot
             .partition_point(|&i| runs[i as usize].dot <= dot)
@@ -363,6 +398,7 @@ fn join(document: &mut Document, state: State, plan: Plan) {
             document.containers.touch(number);
         }
         join_section(document, number, container.section, plan);
+        join_marks(document, number, &container.marks);
     }
     let before = document.version.clone();
     document.frontier.join(&before, &state.frontier, &state.version);
@@ -548,6 +584,20 @@ fn join_moved(document: &mut Document, number: u32, moved: Vec<(MovedState, Opti
         }
     }
     join_changed(document, number, known);
+}
+
+fn join_marks(document: &mut Document, text: u32, marks: &[KeyMarks]) {
+    let Ok(text) = document.containers.text_mut(text) else {
+        return;
+    };
+    for KeyMarks { key, boundaries } in marks {
+        for (i, (gap, mark)) in boundaries.iter().enumerate() {
+            let end = boundaries.get(i + 1).map_or(Gap::End, |&(gap, _)| gap);
+            if let Some(mark) = mark {
+                text.join_mark(&document.agents, key, (*gap, end), mark);
+            }
+        }
+    }
 }
 
 fn join_changed(document: &mut Document, number: u32, changed: Vec<(Dot, SlotState)>) {

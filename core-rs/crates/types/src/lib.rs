@@ -12,6 +12,7 @@ mod fractional_index;
 mod join;
 mod list;
 mod map;
+mod marks;
 mod moves;
 mod operation;
 mod outbox;
@@ -34,6 +35,7 @@ pub use describe::{MAX_DESCRIBED_PARTS, MAX_DESCRIPTION_BYTES};
 pub use document::{Document, Entry, MAX_DEPTH, MAX_KEY_BYTES};
 pub use error::Error;
 pub use fractional_index::{fractional_index, FractionalIndexError, MAX_FRACTIONAL_INDEX_BYTES};
+pub use marks::{Expand, MAX_MARK_KEYS};
 pub use pending::{MAX_PENDING, MAX_PENDING_BYTES};
 pub use position::Stick;
 pub use replay::{

@@ -3,7 +3,7 @@
 
 use crate::container::Kind;
 use crate::outbox::op;
-use crate::sequence::{Anchor, Side};
+use crate::sequence::{Anchor, Gap, Side};
 use joinery_codec::{check_value, skip_value, DecodeError, Reader, MAX_VALUE_BYTES};
 use joinery_history::{Agents, Dot, EnvelopeHeader, Stamp, MAX_SEQ};
 
@@ -60,6 +60,14 @@ pub enum Action<'a> {
     Add(&'a [u8]),
     /// Removes a value from the set: each of these adds and its agent's earlier ones.
     Remove(&'a [u8], Vec<Dot>),
+    /// Marks what is between two gaps of the text; null takes the key off.
+    Mark {
+        start: Gap,
+        end: Gap,
+        key: &'a str,
+        value: &'a [u8],
+        stamp: Stamp,
+    },
 }
 
 /// An action, its first seq and how many seqs it takes.
@@ -180,6 +188,7 @@ impl<'a> PayloadReader<'a, '_> {
                 let adds = (0..n).map(|_| self.some_dot()).collect::<Result<_, _>>()?;
                 Ok((1, Action::Remove(value, adds)))
             }
+            (op::MARK, Kind::Text) => Ok((1, self.mark(first)?)),
             _ => Err(self.error("an operation of this kind of container", "another operation")),
         }
     }
@@ -417,6 +426,27 @@ impl<'a> PayloadReader<'a, '_> {
             value,
             ends,
         })
+    }
+
+    fn mark(&mut self, first: u8) -> Result<Action<'a>, DecodeError> {
+        let start = self.gap(first >> 4 & 3, Gap::Start)?;
+        let end = self.gap(first >> 6, Gap::End)?;
+        Ok(Action::Mark {
+            start,
+            end,
+            key: self.reader.str("a key")?,
+            value: skip_value(&mut self.reader)?,
+            stamp: self.stamp()?,
+        })
+    }
+
+    fn gap(&mut self, side: u8, edge: Gap) -> Result<Gap, DecodeError> {
+        match side {
+            op::EDGE => Ok(edge),
+            op::BEFORE => Ok(Gap::Before(self.some_dot()?)),
+            op::AFTER => Ok(Gap::After(self.some_dot()?)),
+            _ => Err(self.error("a side of a unit", "another number")),
+        }
     }
 
     /// The next stamp. The first is told from the header's (highest) one, each other from the one before.

@@ -4,7 +4,7 @@
 //! key by key) is held back one step and grows that operation instead. The reader of these bytes is `operation.rs`.
 
 use crate::container::{Container, Key, Kind, ROOT};
-use crate::sequence::{Anchor, Side};
+use crate::sequence::{Anchor, Gap, Side};
 use crate::slot::SlotValue;
 use joinery_codec::{encode_units_as_wtf8, write_varint, write_zigzag, Writer};
 use joinery_history::{Agents, Dependency, Dot, EnvelopeHeader, Stamp, KIND_PLAIN};
@@ -32,6 +32,8 @@ pub mod op {
     pub const REMOVE: u8 = 8;
     /// Move a list element: the flags and the place of an insert, then the element. It takes a stamp.
     pub const MOVE: u8 = 9;
+    /// Mark a range of a text. Flags: bits 4–5 where it begins, bits 6–7 where it ends ([`EDGE`]…).
+    pub const MARK: u8 = 10;
 
     /// Parent: the start of the sequence.
     pub const START: u8 = 0;
@@ -50,6 +52,13 @@ pub mod op {
     pub const BACKWARDS: u8 = 2;
     /// One operation deletes several ranges.
     pub const RANGES: u8 = 3;
+
+    /// A range begins at the text's start, or ends at its end.
+    pub const EDGE: u8 = 0;
+    /// It does right before a unit.
+    pub const BEFORE: u8 = 1;
+    /// It does right behind a unit.
+    pub const AFTER: u8 = 2;
 
     /// Value: the key is deleted.
     pub const DELETED: u8 = 0;
@@ -495,6 +504,31 @@ impl Outbox {
         for &add in adds {
             self.dot(who, add);
         }
+    }
+
+    /// A range of a text was marked.
+    pub fn mark(
+        &mut self,
+        who: Who<'_>,
+        (dot, stamp): (Dot, Stamp),
+        (start, end): (Gap, Gap),
+        key: &str,
+        value: &[u8],
+    ) {
+        self.flush(who);
+        self.begin(dot, 1);
+        self.stamps.push(stamp);
+        let side = |gap: Gap| match gap {
+            Gap::Start | Gap::End => op::EDGE,
+            Gap::Before(_) => op::BEFORE,
+            Gap::After(_) => op::AFTER,
+        };
+        self.ops.push(op::MARK | side(start) << 4 | side(end) << 6);
+        for unit in [start.unit(), end.unit()].into_iter().flatten() {
+            self.dot(who, unit);
+        }
+        self.ops.blob(key.as_bytes());
+        self.ops.extend_from_slice(value);
     }
 
     /// Writes the operation that was held back.

@@ -12,15 +12,18 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::list::List;
 use crate::map::Map;
-use crate::sequence::{Run, Sequence, Side};
+use crate::marks::{Function, Mark, Numbers};
+use crate::sequence::{Gap, Run, Sequence, Side};
 use crate::set::Set;
 use crate::slot::{Slot, SlotValue};
+use crate::text::Text;
 use joinery_codec::{crc32, encode_units_as_wtf8, RleWriter, Writer};
 use joinery_history::{Dot, Stamp, Version};
+use std::rc::Rc;
 
 /// A snapshot's first bytes.
 pub const MAGIC: &[u8; 4] = b"JNRY";
-/// The snapshot format that this core writes, and the only one so far.
+/// The snapshot format that this core writes, and the only one that it reads. (1 knew no moves and no marks.)
 pub const SNAPSHOT_FORMAT: u8 = 2;
 /// Bytes before a snapshot's body.
 pub const SNAPSHOT_HEADER_BYTES: usize = 13;
@@ -39,6 +42,18 @@ pub mod flag {
     pub const SECTION: u8 = 0x40;
     /// It is a list, and its section tells of elements that were moved.
     pub const MOVED: u8 = 0x80;
+    /// It is a text, and marks follow its section.
+    pub const MARKS: u8 = 0x80;
+}
+
+/// Beside which unit a mark's boundary is, in the low two bits of its number.
+pub mod gap {
+    /// None: it is the text's start.
+    pub const START: u64 = 0;
+    /// Before the unit that follows.
+    pub const BEFORE: u64 = 1;
+    /// Behind it.
+    pub const AFTER: u64 = 2;
 }
 
 /// How a run's first unit hangs, in the anchor column.
@@ -226,7 +241,8 @@ impl<'d> Encoder<'d> {
                     | set(container.generation.is_some(), flag::GENERATION)
                     | set(container.ended.is_some(), flag::ENDED)
                     | set(sections[at].is_some(), flag::SECTION)
-                    | set(!moved[at].is_empty(), flag::MOVED),
+                    | set(!moved[at].is_empty(), flag::MOVED)
+                    | set(self.tells_marks(container), flag::MARKS),
             );
             match &container.key {
                 Key::Name(name) => out.blob(name.as_bytes()),
@@ -262,7 +278,11 @@ impl<'d> Encoder<'d> {
         let mut out = Vec::new();
         let told = match &container.body {
             Body::Map(map) => self.map(&mut out, map),
-            Body::Text(text) => self.text(&mut out, &text.sequence),
+            Body::Text(text) => {
+                let told = self.text(&mut out, &text.sequence);
+                self.tells_marks(container).then(|| self.marks(&mut out, text));
+                told || self.tells_marks(container)
+            }
             Body::List(list) => self.list(&mut out, list, moved),
             Body::Counter(counter) => {
                 let pairs: Vec<_> = counter
@@ -345,6 +365,70 @@ impl<'d> Encoder<'d> {
         encode_units_as_wtf8(&units, &mut bytes);
         out.blob(&bytes);
         told
+    }
+
+    /// Has a text marks that the receiver lacks?
+    fn tells_marks(&self, container: &Container) -> bool {
+        let Body::Text(text) = &container.body else {
+            return false;
+        };
+        let mut functions = text.marks.iter().flat_map(|marks| marks.functions());
+        !container.gone && functions.any(|(_, function)| self.tells(function))
+    }
+
+    fn tells(&self, function: &Function) -> bool {
+        function
+            .boundaries()
+            .any(|boundary| self.new_mark(&boundary.mark).is_some())
+    }
+
+    fn new_mark<'m>(&self, mark: &'m Option<Rc<Mark>>) -> Option<&'m Mark> {
+        mark.as_deref().filter(|mark| self.is_new(mark.dot))
+    }
+
+    /// Per key the marks, and the boundaries from which on they win; or (the number 0) none does that the receiver lacks.
+    fn marks(&self, out: &mut Vec<u8>, text: &Text) {
+        let functions = text.marks.iter().flat_map(|marks| marks.functions());
+        let told: Vec<_> = functions.filter(|(_, function)| self.tells(function)).collect();
+        out.varint(told.len() as u64);
+        for (key, function) in told {
+            out.blob(key.as_bytes());
+            let mut numbers = Numbers::default();
+            let mut marks = Vec::new();
+            let mut boundaries = Vec::new();
+            let (mut count, mut last, mut last_seq) = (0u64, 0, 0);
+            for boundary in function.boundaries() {
+                let mut number = 0;
+                if let Some(mark) = self.new_mark(&boundary.mark) {
+                    let before = numbers.count();
+                    number = numbers.of(mark);
+                    if number > before {
+                        self.dot(&mut marks, mark.dot);
+                        marks.varint(mark.stamp);
+                        marks.extend_from_slice(&mark.value);
+                    }
+                }
+                if number == last {
+                    continue;
+                }
+                (count, last) = (count + 1, number);
+                let side = match boundary.gap {
+                    Gap::Start | Gap::End => gap::START,
+                    Gap::Before(_) => gap::BEFORE,
+                    Gap::After(_) => gap::AFTER,
+                };
+                boundaries.varint(number << 2 | side);
+                if let Some(unit) = boundary.gap.unit() {
+                    boundaries.varint(self.number(unit));
+                    boundaries.varint(zigzag(i64::from(unit.seq) - last_seq));
+                    last_seq = i64::from(unit.seq);
+                }
+            }
+            out.varint(numbers.count());
+            out.extend_from_slice(&marks);
+            out.varint(count);
+            out.extend_from_slice(&boundaries);
+        }
     }
 
     /// The moved elements of a list whose units are new, in reading order.

@@ -4,9 +4,10 @@
 use crate::container::{Key, Kind};
 use crate::counter::{Pair, MAX_AMOUNT};
 use crate::document::{Document, MAX_KEY_BYTES};
-use crate::sequence::{Removal, Run, Side};
+use crate::marks::Mark;
+use crate::sequence::{Gap, Removal, Run, Side};
 use crate::set::Removed;
-use crate::state::{anchor, flag, unzigzag};
+use crate::state::{anchor, flag, gap, unzigzag};
 use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader, RleReader};
 use joinery_history::{Agents, Dot, Frontier, Stamp, Version, MAX_SEQ};
 use std::collections::HashSet;
@@ -52,6 +53,13 @@ pub struct MovedState {
     pub index: usize,
 }
 
+/// A key's marks in a text: from each gap on, up to the next, this mark; or none.
+#[derive(Debug)]
+pub struct KeyMarks {
+    pub key: Rc<str>,
+    pub boundaries: Vec<(Gap, Option<Rc<Mark>>)>,
+}
+
 /// A set's value, its adds and what was removed of them.
 pub type MemberState = (Box<[u8]>, Vec<Dot>, Vec<Removed>);
 
@@ -89,6 +97,8 @@ pub struct ContainerState {
     pub ended: Dot,
     pub flags: u8,
     pub section: Section,
+    /// Only of texts.
+    pub marks: Vec<KeyMarks>,
 }
 
 /// A state, with agents numbered as the document numbers them (those new to it behind its own).
@@ -247,6 +257,7 @@ impl<'a> StateReader<'a> {
             ended: Dot::NONE,
             flags: root_section,
             section: Section::None,
+            marks: Vec::new(),
         }];
         let mut ids = HashSet::new();
         for at in 1..=n {
@@ -255,7 +266,8 @@ impl<'a> StateReader<'a> {
             let kind =
                 Kind::from_number(flags & 7).ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
             let has = |bit: u8| flags & bit != 0;
-            let is_odd = has(flag::MOVED) && !(kind == Kind::List && has(flag::SECTION));
+            // The highest bit says of each kind something else, and only of its section.
+            let is_odd = has(flag::MOVED) && !(matches!(kind, Kind::List | Kind::Text) && has(flag::SECTION));
             if parent >= at || is_odd || (has(flag::ENDED) && has(flag::SECTION)) {
                 return Err(self.error("a container behind its parent", "another one"));
             }
@@ -291,11 +303,16 @@ impl<'a> StateReader<'a> {
                 ended,
                 flags,
                 section: Section::None,
+                marks: Vec::new(),
             });
         }
         for container in &mut containers {
             if container.flags & flag::SECTION != 0 {
                 container.section = self.section(container.kind, container.flags)?;
+            }
+            // The same bit says something else of a list.
+            if container.kind == Kind::Text && container.flags & flag::MARKS != 0 {
+                container.marks = self.marks()?;
             }
         }
         Ok(containers)
@@ -398,6 +415,71 @@ impl<'a> StateReader<'a> {
                 Section::Set(members)
             }
         })
+    }
+
+    /// A text's marks. Whether the boundaries ascend isn't known yet, and doesn't matter: where one is before the one in
+    /// front of it, there is nothing between.
+    fn marks(&mut self) -> Result<Vec<KeyMarks>, DecodeError> {
+        let n = self.reader.count("a count of keys")?;
+        let mut keys: Vec<KeyMarks> = Vec::new();
+        for _ in 0..n {
+            let key = self.reader.str("a key")?;
+            if key.len() > MAX_KEY_BYTES {
+                return Err(self.error("a key of at most 1024 bytes", "a longer one"));
+            }
+            if keys.last().is_some_and(|last| &*last.key >= key) {
+                return Err(self.error("keys in ascending order", "another order"));
+            }
+            let n = self.reader.count("a count of marks")?;
+            let marks = (0..n).map(|_| self.mark()).collect::<Result<Vec<_>, _>>()?;
+            let n = self.reader.count("a count of boundaries")?;
+            let mut last_seq = 0;
+            let mut boundaries = Vec::new();
+            for _ in 0..n {
+                let number = self.reader.varint("a mark's number")?;
+                let gap = match number & 3 {
+                    gap::START => Gap::Start,
+                    gap::BEFORE => Gap::Before(self.unit(&mut last_seq)?),
+                    gap::AFTER => Gap::After(self.unit(&mut last_seq)?),
+                    _ => return Err(self.error("a side of a unit", "another number")),
+                };
+                let mark = match number >> 2 {
+                    0 => None,
+                    number => {
+                        let at = usize::try_from(number - 1).ok();
+                        let mark = at.and_then(|at| marks.get(at));
+                        Some(
+                            mark.ok_or_else(|| self.error("a mark of this key", "another number"))?
+                                .clone(),
+                        )
+                    }
+                };
+                boundaries.push((gap, mark));
+            }
+            let key = Rc::from(key);
+            keys.push(KeyMarks { key, boundaries });
+        }
+        Ok(keys)
+    }
+
+    fn mark(&mut self) -> Result<Rc<Mark>, DecodeError> {
+        let dot = self.some_dot()?;
+        let stamp = self.reader.varint("a stamp")?;
+        if stamp > self.highest {
+            return Err(self.error("a stamp up to the highest", "a higher one"));
+        }
+        let value = skip_value(&mut self.reader)?.into();
+        Ok(Rc::new(Mark { dot, stamp, value }))
+    }
+
+    /// A unit, told from the one before.
+    fn unit(&mut self, last_seq: &mut i64) -> Result<Dot, DecodeError> {
+        let number = self.reader.varint("an agent's number")?;
+        let agent = self.agent(number)?;
+        let seq = last_seq.checked_add(unzigzag(self.reader.varint("a seq")?));
+        let seq = seq.and_then(|seq| u32::try_from(seq).ok()).unwrap_or(0);
+        *last_seq = i64::from(seq);
+        self.covered(Dot { agent, seq })
     }
 
     fn slot(&mut self) -> Result<SlotState, DecodeError> {

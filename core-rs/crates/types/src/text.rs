@@ -2,6 +2,7 @@
 //!
 //! Pairs of surrogates are two ids that no well-behaved replica parts: an index between them means the pair's start.
 
+use crate::marks::Marks;
 use crate::sequence::{Anchor, Sequence};
 use crate::Error;
 use joinery_codec::well_formed_units;
@@ -12,6 +13,8 @@ use joinery_history::{Agents, Dot};
 pub struct Text {
     /// The characters.
     pub sequence: Sequence<u16>,
+    /// What is said of ranges of them; none in a text that was never marked.
+    pub marks: Option<Box<Marks>>,
     /// True once a surrogate came in; before that no index can be inside a pair and none is looked for.
     wide: bool,
 }
@@ -20,7 +23,11 @@ impl Text {
     /// A text over characters that were read from a state.
     pub fn new(sequence: Sequence<u16>) -> Self {
         let wide = sequence.chunks().flatten().any(|unit| unit & 0xf800 == 0xd800);
-        Text { sequence, wide }
+        Text {
+            sequence,
+            marks: None,
+            wide,
+        }
     }
 
     /// Takes note of characters that came from elsewhere.
@@ -60,7 +67,7 @@ impl Text {
     }
 
     /// `index`, or the index before it where `index` is inside a pair.
-    fn pair_start(&mut self, index: u32) -> u32 {
+    pub fn pair_start(&mut self, index: u32) -> u32 {
         if !self.wide || index == 0 {
             return index;
         }
@@ -74,6 +81,7 @@ impl Text {
 
     /// Inserts at an index that [`Text::prepare_insert`] gave.
     pub fn insert(&mut self, agents: &Agents, index: u32, dot: Dot, units: &[u16]) -> Anchor {
-        self.sequence.insert(agents, index, dot, units)
+        let left = self.behind_index(index);
+        self.sequence.insert_behind(agents, left, dot, units)
     }
 }

@@ -8,11 +8,13 @@ use crate::counter::MAX_AMOUNT;
 use crate::document::Document;
 use crate::error::Error;
 use crate::list::List;
+use crate::marks::{Mark, Marks, Numbers, VisibleGap};
 use crate::replay::{Ranges, Said, NOTHING};
-use crate::sequence::{build, Removal, Run, Sequence, Side};
+use crate::sequence::{build, Gap, Removal, Run, Sequence, Side};
 use crate::slot::{Slot, SlotValue};
 use crate::text::Text;
 use joinery_history::{Dot, Frontier, MAX_SEQ};
+use std::rc::Rc;
 
 /// The number of a container that is not there.
 pub(crate) const GONE: u32 = u32::MAX;
@@ -97,6 +99,14 @@ impl Trim<'_> {
         self.new.names.add(old, len, Said::running((self.agent, new.seq)));
     }
 
+    /// The same of a write with a stamp.
+    #[inline(never)]
+    fn rename(&mut self, old: Dot, new: Dot) {
+        self.name(old, 1, new);
+        let old = (self.old.agents.id(old.agent), old.seq);
+        self.new.written.add((self.agent, new.seq), 1, Said::running(old));
+    }
+
     /// Copies one container's content; the containers below it, which are still empty, in order.
     fn container(&mut self, from: u32, to: u32) -> Result<Vec<(u32, u32)>, Error> {
         let old = self.old;
@@ -115,10 +125,13 @@ impl Trim<'_> {
                 }
             }
             Body::Text(text) => {
+                let first = self.next;
                 let units = text.sequence.chunks().flatten().copied().collect();
                 let sequence = self.sequence(&text.sequence, units)?;
-                let text = Body::Text(Text::new(sequence));
-                self.new.document.containers.set_body(to, text);
+                let marks = self.marks(text, first, &sequence)?;
+                let mut text = Text::new(sequence);
+                text.marks = marks;
+                self.new.document.containers.set_body(to, Body::Text(text));
             }
             Body::List(list) => {
                 let first = self.next;
@@ -174,9 +187,7 @@ impl Trim<'_> {
 
     /// A slot as it is in the new state; a child in it is created there.
     fn slot(&mut self, slot: &Slot, parent: u32, key: &Key, dot: Dot, below: &mut Vec<(u32, u32)>) -> Slot {
-        self.name(slot.dot, 1, dot);
-        let old = (self.old.agents.id(slot.dot.agent), slot.dot.seq);
-        self.new.written.add((self.agent, dot.seq), 1, Said::running(old));
+        self.rename(slot.dot, dot);
         let value = match &slot.value {
             SlotValue::Child(child) if !self.old.container(*child).gone => {
                 let kind = self.old.container(*child).body.kind();
@@ -195,6 +206,43 @@ impl Trim<'_> {
             stamp: slot.stamp,
             value,
         }
+    }
+
+    /// A text's marks over its new units. What is left where nothing is visible goes; where two visible units meet that didn't,
+    /// what is typed there is marked as it would have been.
+    fn marks(&mut self, old: &Text, first: Dot, units: &Sequence<u16>) -> Result<Option<Box<Marks>>, Error> {
+        let mut marks: Option<Box<Marks>> = None;
+        for (key, stretches) in old.visible_marks() {
+            let is_shown = |(_, mark): &(_, Option<Rc<Mark>>)| mark.as_ref().is_some_and(|mark| mark.shown().is_some());
+            if !stretches.iter().any(is_shown) {
+                continue;
+            }
+            let mut numbers = Numbers::default();
+            let mut renamed: Vec<Rc<Mark>> = Vec::new();
+            let gap = |at: VisibleGap| match at {
+                VisibleGap::Before(index) => Gap::Before(first.plus(index)),
+                VisibleGap::Behind(0) => Gap::Start,
+                VisibleGap::Behind(index) => Gap::After(first.plus(index - 1)),
+            };
+            for (i, (at, mark)) in stretches.iter().enumerate() {
+                let Some(mark) = mark else { continue };
+                let number = numbers.of(mark) as usize;
+                if number > renamed.len() {
+                    let dot = self.take(1)?;
+                    self.rename(mark.dot, dot);
+                    renamed.push(Rc::new(Mark {
+                        dot,
+                        ..Mark::clone(mark)
+                    }));
+                }
+                let end = stretches.get(i + 1).map_or(Gap::End, |&(end, _)| gap(end));
+                let agents = &self.new.document.agents;
+                marks
+                    .get_or_insert_default()
+                    .join(agents, units, key, (gap(*at), end), &renamed[number - 1]);
+            }
+        }
+        Ok(marks)
     }
 
     /// A sequence with the visible units in one run.

@@ -9,7 +9,8 @@
 //! (a packed value is in the output).
 
 use joinery_codec::{skip_value, Reader, Writer};
-use joinery_types::{fractional_index, Applied, Document, Entry, Error, Kind, Stick};
+use joinery_types::{fractional_index, Applied, Document, Entry, Error, Expand, Kind, Stick};
+use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 
 mod replaying;
@@ -178,6 +179,48 @@ impl Core {
         self.nothing(done)
     }
 
+    /// Marks the units from `start` to `end` with the key that is the first `key_length` bytes of the input, and the value behind
+    /// it (null takes the key off). `grows`: what is typed at its end is marked too. 1 if that changes anything.
+    pub fn text_mark(&mut self, text: u32, start: u32, end: u32, key_length: u32, grows: bool, now_ms: f64) -> i32 {
+        let done = self.key(key_length).and_then(|key| {
+            let value = &self.input[key_length as usize..];
+            let range = (start, end);
+            self.document
+                .text_mark(text, range, &key, value, expand(grows), now_ms as u64)
+        });
+        self.boolean(done)
+    }
+
+    /// Puts the text with its marks into the output, as a packed delta: an array of inserts.
+    pub fn text_delta(&mut self, text: u32) -> i32 {
+        self.output.clear();
+        give_back(&mut self.output);
+        let done = self.document.text_delta(text, &mut self.output);
+        self.nothing(done)
+    }
+
+    /// Puts the keys of the text's marks into the output, as a packed array of strings.
+    pub fn text_mark_keys(&mut self, text: u32) -> i32 {
+        let done = self.document.text_mark_keys(text);
+        let done = done.map(|keys| show_keys(keys, &mut self.output));
+        self.nothing(done)
+    }
+
+    /// Applies the packed delta behind the first `keys_length` bytes of the input. Those are the keys whose marks don't grow: of
+    /// each the length, and the UTF-8.
+    pub fn text_apply_delta(&mut self, text: u32, keys_length: u32, now_ms: f64) -> i32 {
+        let done = match self.input.split_at_checked(keys_length as usize) {
+            Some((keys, delta)) => fixed_keys(keys).and_then(|keys| {
+                let grows = |key: &str| expand(!keys.contains(&key));
+                self.document.text_apply_delta(text, delta, &grows, now_ms as u64)
+            }),
+            None => Err(Error::LimitExceeded("the keys are within the input")),
+        };
+        self.input.clear();
+        give_back(&mut self.input);
+        self.nothing(done)
+    }
+
     // ---- maps: the input is the key, then the value ----------------------------------------------------------------
 
     /// Writes the value behind the first `key_length` bytes of the input.
@@ -211,23 +254,8 @@ impl Core {
 
     /// Puts the keys into the output, as a packed array of strings.
     pub fn map_keys(&mut self, map: u32) -> i32 {
-        self.output.clear();
-        let mut keys = 0u64;
-        let mut bytes = Vec::new();
-        let done = match self.document.map_keys(map) {
-            Ok(all) => {
-                for key in all {
-                    bytes.push(5);
-                    bytes.blob(key.as_bytes());
-                    keys += 1;
-                }
-                Ok(())
-            }
-            Err(error) => Err(error),
-        };
-        self.output.push(7);
-        self.output.varint(keys);
-        self.output.extend_from_slice(&bytes);
+        let done = self.document.map_keys(map);
+        let done = done.map(|keys| show_keys(keys, &mut self.output));
         self.nothing(done)
     }
 
@@ -505,6 +533,37 @@ impl Core {
 
 fn kind_of(number: u8) -> Result<Kind, Error> {
     Kind::from_number(number).ok_or(Error::LimitExceeded("kinds of containers are numbered 0 to 4"))
+}
+
+fn show_keys<'k>(keys: impl Iterator<Item = &'k Rc<str>>, output: &mut Vec<u8>) {
+    let mut count = 0u64;
+    let mut bytes = Vec::new();
+    for key in keys {
+        bytes.push(5);
+        bytes.blob(key.as_bytes());
+        count += 1;
+    }
+    output.clear();
+    output.push(7);
+    output.varint(count);
+    output.extend_from_slice(&bytes);
+}
+
+fn expand(grows: bool) -> Expand {
+    if grows {
+        Expand::After
+    } else {
+        Expand::None
+    }
+}
+
+fn fixed_keys(packed: &[u8]) -> Result<Vec<&str>, Error> {
+    let mut reader = Reader::new(packed);
+    let mut keys: Vec<&str> = Vec::new();
+    while !reader.is_empty() {
+        keys.push(reader.str("a key").map_err(Error::InvalidValue)?);
+    }
+    Ok(keys)
 }
 
 fn show(entry: Option<Entry<'_>>, output: &mut Vec<u8>) -> i32 {

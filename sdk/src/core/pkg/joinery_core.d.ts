@@ -199,9 +199,18 @@ export class Core {
      */
     take_update(): number;
     /**
+     * Applies the packed delta behind the first `keys_length` bytes of the input. Those are the keys whose marks don't grow: of
+     * each the length, and the UTF-8.
+     */
+    text_apply_delta(text: number, keys_length: number, now_ms: number): number;
+    /**
      * Deletes units.
      */
     text_delete(text: number, index: number, length: number): number;
+    /**
+     * Puts the text with its marks into the output, as a packed delta: an array of inserts.
+     */
+    text_delta(text: number): number;
     /**
      * Inserts the units that were written into [`Core::units`].
      */
@@ -214,6 +223,15 @@ export class Core {
      * Length in units.
      */
     text_length(text: number): number;
+    /**
+     * Marks the units from `start` to `end` with the key that is the first `key_length` bytes of the input, and the value behind
+     * it (null takes the key off). `grows`: what is typed at its end is marked too. 1 if that changes anything.
+     */
+    text_mark(text: number, start: number, end: number, key_length: number, grows: boolean, now_ms: number): number;
+    /**
+     * Puts the keys of the text's marks into the output, as a packed array of strings.
+     */
+    text_mark_keys(text: number): number;
     /**
      * Puts the text into the output, two bytes a unit, little endian.
      */
@@ -298,10 +316,14 @@ export interface InitOutput {
     readonly core_set_delete: (a: number, b: number) => number;
     readonly core_set_has: (a: number, b: number) => number;
     readonly core_take_update: (a: number) => number;
+    readonly core_text_apply_delta: (a: number, b: number, c: number, d: number) => number;
     readonly core_text_delete: (a: number, b: number, c: number, d: number) => number;
+    readonly core_text_delta: (a: number, b: number) => number;
     readonly core_text_insert: (a: number, b: number, c: number) => number;
     readonly core_text_insert_unit: (a: number, b: number, c: number, d: number) => number;
     readonly core_text_length: (a: number, b: number) => number;
+    readonly core_text_mark: (a: number, b: number, c: number, d: number, e: number, f: number, g: number) => number;
+    readonly core_text_mark_keys: (a: number, b: number) => number;
     readonly core_text_read: (a: number, b: number) => number;
     readonly core_to_plain: (a: number, b: number) => number;
     readonly core_trim: (a: number, b: bigint) => number;

@@ -479,6 +479,18 @@ export class Core {
         return ret;
     }
     /**
+     * Applies the packed delta behind the first `keys_length` bytes of the input. Those are the keys whose marks don't grow: of
+     * each the length, and the UTF-8.
+     * @param {number} text
+     * @param {number} keys_length
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    text_apply_delta(text, keys_length, now_ms) {
+        const ret = wasm.core_text_apply_delta(this.__wbg_ptr, text, keys_length, now_ms);
+        return ret;
+    }
+    /**
      * Deletes units.
      * @param {number} text
      * @param {number} index
@@ -487,6 +499,15 @@ export class Core {
      */
     text_delete(text, index, length) {
         const ret = wasm.core_text_delete(this.__wbg_ptr, text, index, length);
+        return ret;
+    }
+    /**
+     * Puts the text with its marks into the output, as a packed delta: an array of inserts.
+     * @param {number} text
+     * @returns {number}
+     */
+    text_delta(text) {
+        const ret = wasm.core_text_delta(this.__wbg_ptr, text);
         return ret;
     }
     /**
@@ -517,6 +538,30 @@ export class Core {
      */
     text_length(text) {
         const ret = wasm.core_text_length(this.__wbg_ptr, text);
+        return ret;
+    }
+    /**
+     * Marks the units from `start` to `end` with the key that is the first `key_length` bytes of the input, and the value behind
+     * it (null takes the key off). `grows`: what is typed at its end is marked too. 1 if that changes anything.
+     * @param {number} text
+     * @param {number} start
+     * @param {number} end
+     * @param {number} key_length
+     * @param {boolean} grows
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    text_mark(text, start, end, key_length, grows, now_ms) {
+        const ret = wasm.core_text_mark(this.__wbg_ptr, text, start, end, key_length, grows, now_ms);
+        return ret;
+    }
+    /**
+     * Puts the keys of the text's marks into the output, as a packed array of strings.
+     * @param {number} text
+     * @returns {number}
+     */
+    text_mark_keys(text) {
+        const ret = wasm.core_text_mark_keys(this.__wbg_ptr, text);
         return ret;
     }
     /**

@@ -134,6 +134,16 @@ impl Ranges {
         (start.0 == agent && last >= from).then_some(last)
     }
 
+    /// The lowest name of this agent from `from` on of which something is said.
+    #[inline(never)]
+    pub fn lowest(&self, agent: u64, from: u32) -> Option<u32> {
+        if self.find((agent, from)).is_some() {
+            return Some(from);
+        }
+        let (start, _) = self.ranges.range((agent, from)..).next()?;
+        (start.0 == agent).then_some(start.1)
+    }
+
     /// The parts of `len` names from `first` on of which something is said: how far in, how many, and what.
     #[inline(never)]
     pub fn within(&self, first: Name, len: u32) -> Vec<(u32, u32, Name)> {
@@ -302,6 +312,8 @@ mod tests {
                 assert_eq!(ranges.get((7, seq)), table.get(&seq).copied(), "{ranges:?}");
                 let highest = table.range(3..=seq.max(3)).next_back().map(|(&seq, _)| seq);
                 assert_eq!(ranges.highest(7, 3, seq.max(3)), highest);
+                let lowest = table.range(seq..).next().map(|(&seq, _)| seq);
+                assert_eq!(ranges.lowest(7, seq), lowest);
                 for len in 1..5 {
                     let got: Vec<(u32, Name)> = ranges
                         .within((7, seq), len)

@@ -13,6 +13,7 @@
 
 mod elements;
 mod mapping;
+mod marks;
 mod moves;
 mod passage;
 mod places;
@@ -308,7 +309,7 @@ impl Replay {
         };
         let takes_away = matches!(
             action,
-            Action::DeleteRange { .. } | Action::DeleteRanges(_) | Action::Remove(..)
+            Action::DeleteRange { .. } | Action::DeleteRanges(_) | Action::Remove(..) | Action::Mark { value: [0], .. }
         );
         match reason {
             // What is gone needs no deletion any more.
@@ -371,6 +372,13 @@ impl Replay {
                 Ok(())
             }
             Action::Remove(value, adds) => self.remove_value(scene, container, first, value, adds),
+            Action::Mark {
+                start,
+                end,
+                key,
+                value,
+                stamp,
+            } => self.mark(scene, container, first, (*start, *end), (key, value), *stamp),
             Action::Name { .. } => Ok(()),
         }
     }
@@ -574,6 +582,12 @@ fn check(operation: &Operation<'_>) -> Result<(), Error> {
             ends.iter().try_for_each(|&(_, generation)| heard_of(generation))
         }
         Action::Remove(_, adds) => adds.iter().try_for_each(|&add| heard_of(add)),
+        Action::Mark {
+            start, end, key: at, ..
+        } => {
+            let units = [start.unit(), end.unit()];
+            key(&KeyRef::Name(at)).and(units.into_iter().flatten().try_for_each(heard_of))
+        }
         Action::Count(_) | Action::Add(_) => Ok(()),
     }
 }

@@ -5,7 +5,7 @@
 //! and is no place any more (`Ranges` called `away`); and it keeps no stamps of moves. Which stood in the last state before it
 //! is asked of that state: what it shows because of a later move, a replayed earlier one doesn't undo.
 
-use super::slots::{note_write, Held};
+use super::slots::{beside, note_write, Held};
 use super::{dot, name, Name, Reason, Replay, Scene};
 use crate::container::Key;
 use crate::operation::KeyRef;
@@ -41,7 +41,13 @@ impl Replay {
         let moved = self.slots.notes.get(&at_key).map_or(&[][..], |note| &note.moved);
         let got = self
             .slots
-            .stamp(scene, moved, held, shown, (stamp, old))
+            .stamp(
+                scene,
+                beside(moved, by),
+                held.as_slice(),
+                shown.as_slice(),
+                (stamp, old),
+            )
             .ok_or(Reason::ParentMissing)?;
         // It would have lost, and there is no register to lose to.
         if before_trim.is_some_and(|(theirs, unit)| (got, old.0) < (theirs, unit.0)) {
@@ -56,10 +62,8 @@ impl Replay {
         let place = scene.into.element_place(list, left);
         let done = scene.into.move_element(list, element, place, (new, got));
         done.map_err(|_| Reason::ParentMissing)?;
-        scene.into.stamps.choose(got);
-        scene.into.clock.see(got);
         self.made_units(scene, list, old, 1, name(scene.into, new));
-        self.slots.wrote(by, got);
+        self.stamped(scene, by, got);
         note_write(&mut self.slots.notes.entry(at_key).or_default().moved, by, got);
         Ok(())
     }

@@ -119,6 +119,25 @@ pub(super) struct Order {
     present: Ranges,
 }
 
+impl Order {
+    /// A unit's rank.
+    pub(super) fn rank(&self, unit: Name) -> Option<u32> {
+        self.ranks.get(unit).map(|rank| rank.1)
+    }
+
+    /// The last unit that is in `into` below a rank: its rank and its name in `from`.
+    pub(super) fn last(&self, rank: u32) -> Option<(u32, Name)> {
+        let rank = self.present.highest(0, 1, rank.checked_sub(1)?)?;
+        Some((rank, self.present.get((0, rank))?))
+    }
+
+    /// The first above one.
+    pub(super) fn next(&self, rank: u32) -> Option<(u32, Name)> {
+        let rank = self.present.lowest(0, rank.checked_add(1)?)?;
+        Some((rank, self.present.get((0, rank))?))
+    }
+}
+
 /// So far it is looked for the nearest unit by walking; then the whole sequence is put in order. Otherwise ten thousand units
 /// that are still to come, left of each other, would each be passed ten thousand times.
 const WALK: u32 = 64;
@@ -300,20 +319,23 @@ impl Replay {
             }
             at = first;
         }
-        let key = (old, container);
-        if !self.orders.contains_key(&key) {
-            let order = self.order(scene, old, container);
-            self.orders.insert(key, order);
-        }
-        let order = self.orders.get(&key)?;
-        let mut rank = order.ranks.get(name(scene.from, at))?.1;
+        let mut rank = self.order_of(scene, old, container).rank(name(scene.from, at))?;
         loop {
-            rank = order.present.highest(0, 1, rank.checked_sub(1)?)?;
-            let left = order.present.get((0, rank))?;
+            let left;
+            (rank, left) = self.order_of(scene, old, container).last(rank)?;
             if let Some(found) = self.unit_in(scene, container, left) {
                 return Some(found);
             }
         }
+    }
+
+    /// The order of a sequence of `from`, by what of it is in a container of `into`; made where there is none yet.
+    pub(super) fn order_of(&mut self, scene: &Scene<'_>, from: u32, container: u32) -> &Order {
+        if !self.orders.contains_key(&(from, container)) {
+            let order = self.order(scene, from, container);
+            self.orders.insert((from, container), order);
+        }
+        &self.orders[&(from, container)]
     }
 
     /// The last of an agent's units from `low` to `high` that is in `into`.
@@ -334,7 +356,7 @@ impl Replay {
     }
 
     /// A unit's dot in `into`, if it is in that container there.
-    fn unit_in(&self, scene: &Scene<'_>, container: u32, old: Name) -> Option<Dot> {
+    pub(super) fn unit_in(&self, scene: &Scene<'_>, container: u32, old: Name) -> Option<Dot> {
         let new = self.unit_image(scene, old)?;
         (scene.into.stretch(container, new, 1) == 1).then_some(new)
     }

@@ -9,7 +9,8 @@ use crate::document::{Document, Write};
 use crate::operation::{KeyRef, ValueRef};
 use crate::slot::{Slot, SlotValue};
 use joinery_history::{Dot, EnvelopeHeader, Stamp};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
+use std::rc::Rc;
 
 /// How the stamps of a clock that was wrong are put right.
 #[derive(Debug, Clone, Copy)]
@@ -40,13 +41,26 @@ pub(super) struct Note {
 /// Writes that were replayed, by their author's stamp and agent, ascending, and the stamps they got.
 pub(super) type Written = Vec<((Stamp, u64), Stamp)>;
 
+/// Marks that were replayed: by text and key, and then as writes are. Any two of a key may meet on some character.
+pub(super) type WrittenMarks = BTreeMap<(u32, Rc<str>, (Stamp, u64)), Stamp>;
+
+/// The stamps of what was replayed to the same place: of the next below, by its author's stamp and agent, and of the next above.
+pub(super) type Beside = (Option<Stamp>, Option<Stamp>);
+
+/// Beside what of those a write goes.
+pub(super) fn beside(written: &[((Stamp, u64), Stamp)], by: (Stamp, u64)) -> Beside {
+    let above = written.partition_point(|&(other, _)| other < by);
+    let got = |at: usize| written.get(at).map(|&(_, got)| got);
+    (above.checked_sub(1).and_then(got), got(above))
+}
+
 /// Notes one more.
 pub(super) fn note_write(written: &mut Written, by: (Stamp, u64), got: Stamp) {
     let above = written.partition_point(|&(other, _)| other < by);
     written.insert(above, (by, got));
 }
 
-/// What a write meets in `into`: the one that won there so far.
+/// What a write meets in `into`: the one that won there so far, or of several that did so on parts of a range one.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
     stamp: Stamp,
@@ -88,6 +102,8 @@ impl Held {
 pub(super) struct Slots {
     clock: Option<ClockRule>,
     pub notes: HashMap<(u32, Key), Note>,
+    /// The marks that were replayed.
+    pub marks: WrittenMarks,
     /// The highest write of the agent, where there is a clock to put right, and the stamp it got: one an agent of the author.
     /// What an earlier replay made is an agent's in another order than that of its stamps.
     last: Vec<(u64, Stamp, Stamp)>,
@@ -111,6 +127,7 @@ impl Slots {
         Slots {
             clock,
             notes: HashMap::new(),
+            marks: BTreeMap::new(),
             last: Vec::new(),
             seen: Vec::new(),
             lacking: false,
@@ -145,18 +162,19 @@ impl Slots {
         self.last.iter().position(|&(known, ..)| known == agent)
     }
 
-    /// The stamp that a write gets, its author's and name given; none where no stamp is left. `written`: what was replayed to the same
-    /// place before; `held`: what won there so far; `shown`: what its author's document shows there.
+    /// The stamp that a write gets, its author's and name given; none where no stamp is left. Beside what it goes of what was
+    /// replayed to the same place before; `held`: what won there so far; `shown`: what its author's document shows there,
+    /// ascending. A slot holds and shows one at most, and a mark's range any number: the strictest of what they ask for counts.
     pub(super) fn stamp(
         &self,
         scene: &Scene<'_>,
-        written: &[((Stamp, u64), Stamp)],
-        held: Option<Held>,
-        shown: Option<Name>,
+        (below, above): Beside,
+        held: &[Held],
+        shown: &[Name],
         old: (Stamp, Name),
     ) -> Option<Stamp> {
         let into = &*scene.into;
-        let (by, agent) = ((old.0, old.1 .0), old.1 .0);
+        let agent = old.1 .0;
         let mut wanted = old.0;
         let mut most = Stamp::MAX;
         if let Some(clock) = self.clock {
@@ -171,34 +189,38 @@ impl Slots {
                 wanted = wanted.max(got.checked_add(1)?);
             }
             // What this replay has made there itself is in its note.
-            if let Some(held) = held.filter(|held| !held.is_new || written.is_empty()) {
+            let is_noted = below.or(above).is_some();
+            for held in held.iter().filter(|held| !held.is_new || !is_noted) {
                 match self.beats(scene, held, shown, old) {
                     Some(true) => wanted = wanted.max(held.stamp.checked_add(1)?),
-                    Some(false) => most = held.stamp.checked_sub(1)?,
+                    Some(false) => most = most.min(held.stamp.checked_sub(1)?),
                     None => {}
                 }
             }
         }
-        let above = written.partition_point(|&(other, _)| other < by);
-        if let Some(&(_, got)) = written.get(above) {
+        if let Some(got) = above {
             most = most.min(got.checked_sub(1)?);
         }
         if wanted > most {
             wanted = most.saturating_sub(ROOM);
         }
         // A tie with another agent's write is decided as it would have been, though the agent is another now.
-        let tie = held.filter(|held| held.stamp == wanted);
-        if let Some(theirs) = tie.and_then(|held| held.theirs) {
-            match (agent > theirs, into.agent() > Some(theirs)) {
-                (true, false) => wanted = wanted.checked_add(1)?,
-                (false, true) => {
-                    wanted = wanted.checked_sub(1)?;
-                    most = most.min(wanted);
-                }
-                _ => {}
+        let ties = held.iter().filter(|held| held.stamp == wanted);
+        let turned = |theirs: u64| match (agent > theirs, into.agent() > Some(theirs)) {
+            (true, false) => Some(true),
+            (false, true) => Some(false),
+            _ => None,
+        };
+        // Below one of them it is below what it has to be below, and that counts more.
+        match ties.filter_map(|held| held.theirs).filter_map(turned).min() {
+            Some(true) => wanted = wanted.checked_add(1)?,
+            Some(false) => {
+                wanted = wanted.checked_sub(1)?;
+                most = most.min(wanted);
             }
+            None => {}
         }
-        if let Some(&(_, got)) = above.checked_sub(1).map(|lower| &written[lower]) {
+        if let Some(got) = below {
             wanted = wanted.max(got.checked_add(1)?);
         }
         let free = into.stamps.free_from(wanted).filter(|&free| free <= most);
@@ -206,7 +228,7 @@ impl Slots {
     }
 
     /// Did the write win over what is there now, for its author? None where that isn't known.
-    fn beats(&self, scene: &Scene<'_>, held: Held, shown: Option<Name>, old: (Stamp, Name)) -> Option<bool> {
+    fn beats(&self, scene: &Scene<'_>, held: &Held, shown: &[Name], old: (Stamp, Name)) -> Option<bool> {
         if held.is_new {
             return Some(true);
         }
@@ -216,10 +238,10 @@ impl Slots {
         let is_lower = held.stamp < old.0;
         let beats = if held.is_remade {
             // What an earlier replay has put right had another stamp.
-            if shown == Some(write) && !self.lacking {
+            if shown.binary_search(&write).is_ok() && !self.lacking {
                 return Some(false);
             }
-            seen || (is_lower && self.lacking) || (has && (is_lower || shown == Some(old.1)))
+            seen || (is_lower && self.lacking) || (has && (is_lower || shown == [old.1]))
         } else {
             // Its author had it with this one.
             is_lower && (seen || has || self.lacking)
@@ -228,7 +250,7 @@ impl Slots {
     }
 
     /// Notes the stamp that a write of this stamp and agent got.
-    pub(super) fn wrote(&mut self, by: (Stamp, u64), got: Stamp) {
+    fn wrote(&mut self, by: (Stamp, u64), got: Stamp) {
         if let Some(at) = self.number(by.1) {
             let last = &mut self.last[at];
             if by.0 > last.1 {
@@ -296,9 +318,16 @@ impl Replay {
         let by = (stamp, old.0);
         let held = found.map(|slot| Held::here(scene.into, slot.dot, slot.stamp, &self.slots));
         let written = self.slots.notes.get(&at).map_or(&[][..], |note| &note.written);
+        let shown = shown_to_author(scene, key);
         let stamp = self
             .slots
-            .stamp(scene, written, held, shown_to_author(scene, key), (stamp, old))
+            .stamp(
+                scene,
+                beside(written, by),
+                held.as_slice(),
+                shown.as_slice(),
+                (stamp, old),
+            )
             .ok_or(Reason::ParentMissing)?;
         let write = match value {
             ValueRef::Deleted => Write::Deleted,
@@ -329,8 +358,6 @@ impl Replay {
         }
         let done = scene.into.put_slot(container, &new_key, write, (new, stamp), &seen);
         let child = done.map_err(|_| Reason::ParentMissing)?;
-        scene.into.stamps.choose(stamp);
-        scene.into.clock.see(stamp);
         self.mapping.made.add(old, 1, Said::running(name(scene.into, new)));
         if let ValueRef::Child(kind, generation) = value {
             let generation = name_or_none(scene.from, generation);
@@ -340,9 +367,16 @@ impl Replay {
                 *known = Known::At(child);
             }
         }
-        self.slots.wrote(by, stamp);
+        self.stamped(scene, by, stamp);
         note_write(&mut self.slots.notes.entry(at).or_default().written, by, stamp);
         Ok(())
+    }
+
+    /// Takes note of the stamp that a write of this stamp and agent got.
+    pub(super) fn stamped(&mut self, scene: &mut Scene<'_>, by: (Stamp, u64), got: Stamp) {
+        scene.into.stamps.choose(got);
+        scene.into.clock.see(got);
+        self.slots.wrote(by, got);
     }
 
     /// The generation under which a container is created: what its author found at the key. Where that was lost or

@@ -13,10 +13,12 @@
 
 mod build;
 mod children;
+mod gap;
 mod run;
 mod tree;
 
 pub use build::build;
+pub use gap::{Gap, Spot};
 pub use run::{is_continuation, Removal, Run, Side};
 
 use children::{rank, Children};

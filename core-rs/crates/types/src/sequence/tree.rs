@@ -11,6 +11,7 @@
 
 use super::run::Run;
 use joinery_history::Dot;
+use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
 const NIL: u32 = u32::MAX;
@@ -309,6 +310,32 @@ impl<U: Copy> Tree<U> {
             parent = node.parent;
         }
         index
+    }
+
+    /// The order of two places. All leaves lie equally deep, so the ways up from both meet in one node.
+    pub fn compare(&self, a: Place, b: Place) -> Ordering {
+        let within = |place: Place| (place.run, place.offset);
+        if a.leaf == b.leaf {
+            return within(a).cmp(&within(b));
+        }
+        let mut children = (a.leaf, b.leaf);
+        let mut parents = (self.leaves[a.leaf as usize].parent, self.leaves[b.leaf as usize].parent);
+        while parents.0 != parents.1 {
+            children = parents;
+            parents = (
+                self.nodes[parents.0 as usize].parent,
+                self.nodes[parents.1 as usize].parent,
+            );
+        }
+        let of_both = &self.nodes[parents.0 as usize].children;
+        let first = of_both
+            .iter()
+            .find(|&&child| child == children.0 || child == children.1);
+        if first == Some(&children.0) {
+            Ordering::Less
+        } else {
+            Ordering::Greater
+        }
     }
 
     /// Where in its leaf's content the unit at `place` stands (or would).

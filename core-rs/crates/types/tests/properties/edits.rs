@@ -2,7 +2,7 @@
 
 use crate::peer::{integer, units, Handle, Peer};
 use crate::random::Random;
-use joinery_oracle::{Kind, Log};
+use joinery_oracle::{Attributes, DeltaStep, Kind, Log};
 
 /// What a run writes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -97,6 +97,7 @@ fn edit_in(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now
         }
         Kind::Map => edit_keys(peer, log, random, at, now),
         Kind::List => edit_list(peer, log, random, at, now, nested),
+        Kind::Text if random.once_in(4) => edit_marks(peer, log, random, at, now),
         Kind::Text => {
             let len = peer.text_len(at);
             // A key held down: what follows on what came before is told as one stretch, which a state may cut.
@@ -126,6 +127,58 @@ fn edit_in(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now
             }
         }
     }
+}
+
+const MARKS: [&str; 3] = ["bold", "comment:1", "link"];
+
+fn attributes(random: &mut Random, off: bool) -> Attributes {
+    let mut attributes = Attributes::new();
+    for _ in 0..random.below(3) {
+        let value = match random.below(4) {
+            0 if off => vec![0],
+            1 => vec![5, 1, b'u'],
+            _ => vec![2],
+        };
+        attributes.insert(random.pick(&MARKS).to_string(), value);
+    }
+    attributes
+}
+
+fn edit_marks(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now: u64) {
+    let len = peer.text_len(at);
+    let from = random.below(len + 1);
+    let to = from + random.below((len - from).min(6) + 1);
+    if random.below(3) > 0 {
+        let value = [&[0][..], &[2], &[5, 1, b'u']][random.below(3)];
+        let key = *random.pick(&MARKS);
+        peer.text_mark(log, at, (from, to), (key, value), now);
+        return;
+    }
+    let mut left = len;
+    let mut steps = Vec::new();
+    // A delta's steps end between characters; where there may be pairs it is inserted at the start.
+    let pairs = peer.has_pairs(at);
+    for _ in 0..1 + random.below(3) {
+        let n = if pairs { 0 } else { random.below(left.min(4) + 1) };
+        let attributes = attributes(random, true);
+        match random.below(5) {
+            0 => steps.push(DeltaStep::Embed(vec![8, 1, 1, b'e', 2], attributes)),
+            1 => steps.push(DeltaStep::Insert(units("a😀b"), attributes)),
+            2 => steps.push(DeltaStep::Insert(
+                vec![b'a' as u16 + random.below(26) as u16],
+                attributes,
+            )),
+            3 => {
+                steps.push(DeltaStep::Retain(n, attributes));
+                left -= n;
+            }
+            _ => {
+                steps.push(DeltaStep::Delete(n));
+                left -= n;
+            }
+        }
+    }
+    peer.text_apply_delta(log, at, &steps, now);
 }
 
 fn edit_list(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now: u64, nested: bool) {

@@ -2,7 +2,7 @@
 //! all the way: what a replica shows is a function of its version alone.
 
 use crate::edits::{edit, Scope};
-use crate::peer::{encode_version, integer, plain, take_all, units, Peer, LATE};
+use crate::peer::{encode_version, integer, shown, take_all, units, Peer, LATE};
 use crate::random::{for_seeds, Random};
 use joinery_oracle::{Kind as OracleKind, Log, Version};
 use joinery_types::{Applied, Document, Kind, ROOT};
@@ -120,10 +120,10 @@ impl World {
         resumed.receive(&self.log, &whole, LATE);
         self.peers.push(resumed);
         self.peers[0].check(&self.log);
-        let content = plain(&self.peers[0].document);
+        let content = shown(&self.peers[0].document);
         for peer in &self.peers {
             assert_eq!(peer.version, self.peers[0].version);
-            assert_eq!(plain(&peer.document), content);
+            assert_eq!(shown(&peer.document), content);
             assert!(peer.document.encode_snapshot() == snapshot, "equal states, other bytes");
         }
         let mut all = Version::new();
@@ -230,7 +230,7 @@ fn long_documents_agree_with_each_other() {
         loaded.apply(&documents[0].encode_snapshot(), LATE).unwrap();
         documents.push(loaded);
         for document in &documents {
-            assert!(plain(document) == plain(&documents[0]));
+            assert!(shown(document) == shown(&documents[0]));
             assert!(document.encode_snapshot() == documents[0].encode_snapshot());
         }
     });
@@ -239,7 +239,13 @@ fn long_documents_agree_with_each_other() {
 fn write_much(document: &mut Document, text: u32, list: u32, random: &mut Random) {
     let len = document.text_len(text).unwrap() as usize;
     let at = random.below(len + 1);
-    match random.below(6) {
+    match random.below(7) {
+        6 => {
+            let range = (at as u32, (at + random.below((len - at).min(90) + 1)) as u32);
+            let (key, value) = (*random.pick(&["bold", "link"]), random.below(3) as u8);
+            let expand = crate::peer::expand(key);
+            document.text_mark(text, range, key, &[value], expand, 1).unwrap();
+        }
         0 => {
             let n = random.below((len - at).min(60) + 1);
             document.text_delete(text, at as u32, n as u32).unwrap();

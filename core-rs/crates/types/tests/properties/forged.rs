@@ -167,7 +167,7 @@ fn taken(state: &[u8]) -> Document {
 }
 
 /// Refused, with nothing changed.
-fn refused(document: &Document, bytes: &[u8]) -> Error {
+pub fn refused(document: &Document, bytes: &[u8]) -> Error {
     let mut victim = document.clone();
     let error = victim.apply(bytes, LATE).expect_err("a lie was taken");
     assert_eq!(victim.pending_count(), document.pending_count());
@@ -184,7 +184,7 @@ fn rebuilds(document: &Document) {
 }
 
 /// An envelope with one transaction of `count` operations.
-fn envelope(agent: u64, from: u32, count: u32, stamp: Option<u64>, payload: &[u8]) -> Vec<u8> {
+pub fn envelope(agent: u64, from: u32, count: u32, stamp: Option<u64>, payload: &[u8]) -> Vec<u8> {
     let mut out = vec![0x10 | u8::from(count > 1) << 1 | u8::from(stamp.is_some()) << 3];
     out.extend(agent.to_le_bytes());
     varint(&mut out, u64::from(from));

@@ -4,11 +4,11 @@
 use crate::edits::{Scope, EVERY_SCOPE};
 use crate::exchange::World;
 use crate::mutation::{damaged, snapshot_of, SNAPSHOT_HEADER};
-use crate::peer::{integer, plain, take_all, units, LATE};
+use crate::peer::{integer, shown, take_all, units, LATE};
 use crate::random::{rounds, Random};
 use joinery_codec::{check_value, decode_wtf8_to_units, Reader, RleReader};
 use joinery_history::{EnvelopeHeader, Version};
-use joinery_types::{Applied, Document, Entry, Error, Kind, ROOT};
+use joinery_types::{Applied, Document, Entry, Error, Expand, Kind, ROOT};
 
 const INPUTS: u64 = 100_000;
 
@@ -127,7 +127,7 @@ struct Tally {
 
 /// A document that has taken something odd: it can be read, its states rebuild it, and it can be written on.
 fn still_works(document: &Document, random: &mut Random) {
-    let content = plain(document);
+    let content = shown(document);
     let snapshot = document.encode_snapshot();
     let rebuilt = |state: &[u8]| {
         let mut fresh = Document::default();
@@ -136,7 +136,7 @@ fn still_works(document: &Document, random: &mut Random) {
             matches!(applied, Ok(Applied::Joined | Applied::Duplicate)),
             "its own state is {applied:?}"
         );
-        assert!(plain(&fresh) == content, "a state gives another content");
+        assert!(shown(&fresh) == content, "a state gives another content");
         assert!(fresh.encode_snapshot() == snapshot, "a state gives another state");
         fresh
     };
@@ -151,7 +151,7 @@ fn still_works(document: &Document, random: &mut Random) {
         let applied = reader.apply(&envelope, LATE);
         assert_eq!(applied, Ok(Applied::Joined), "what is written on it");
     }
-    assert!(plain(&reader) == plain(&writer));
+    assert!(shown(&reader) == shown(&writer));
     assert!(reader.encode_snapshot() == writer.encode_snapshot());
 }
 
@@ -187,10 +187,14 @@ fn write_anywhere(document: &mut Document, random: &mut Random) {
         Kind::Text => {
             let len = document.text_len(at).unwrap();
             let from = place(len, random);
-            if random.once_in(2) {
-                document.text_delete(at, from, place(len - from, random))
-            } else {
-                document.text_insert(at, from, &mut units("w😀"))
+            match random.below(4) {
+                0 => document.text_delete(at, from, place(len - from, random)),
+                1 | 2 => document.text_insert(at, from, &mut units("w😀")),
+                _ => {
+                    let range = (from, from + place(len - from, random));
+                    let done = document.text_mark(at, range, "bold", &value, Expand::After, 9);
+                    done.map(drop)
+                }
             }
         }
         Kind::List => {
@@ -420,7 +424,7 @@ fn damaged_values() {
         for envelope in take_all(&mut document) {
             assert_eq!(reader.apply(&envelope, LATE), Ok(Applied::Joined));
         }
-        assert_eq!(plain(&reader), plain(&document));
+        assert_eq!(shown(&reader), shown(&document));
         document = copy.clone();
     }
     assert!(taken > INPUTS / 100);

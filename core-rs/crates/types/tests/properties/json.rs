@@ -30,6 +30,10 @@ impl Json {
         }
     }
 
+    pub fn has(&self, key: &str) -> bool {
+        matches!(self, Json::Object(entries) if entries.contains_key(key))
+    }
+
     pub fn items(&self) -> &[Json] {
         match self {
             Json::Array(items) => items,

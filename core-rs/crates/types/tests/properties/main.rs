@@ -16,6 +16,7 @@ mod hostile;
 mod interleaving;
 mod json;
 mod laws;
+mod marks;
 mod moves;
 mod mutation;
 mod peer;

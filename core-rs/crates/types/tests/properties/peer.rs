@@ -1,8 +1,8 @@
 //! A replica with its naive twin: each edit is done to the document and entered in the oracle's log, and both must agree.
 
 use joinery_history::Version as CoreVersion;
-use joinery_oracle::{join, ContainerId, Kind, Log, Seen, Value, Version};
-use joinery_types::{Applied, Document, Entry, Kind as CoreKind, ROOT};
+use joinery_oracle::{join, Attributes, ContainerId, DeltaStep, Kind, Log, Seen, Value, Version, EMBED};
+use joinery_types::{Applied, Document, Entry, Expand, Kind as CoreKind, ROOT};
 
 /// A time after all that tests write at.
 pub const LATE: u64 = 1 << 40;
@@ -85,6 +85,144 @@ pub fn plain(document: &Document) -> Vec<u8> {
     out
 }
 
+/// Every text that a reader sees, as a delta; parents before children, by keys and indices.
+pub fn rich(document: &Document) -> Vec<Vec<u8>> {
+    // Reading an element notes where it was found.
+    let mut document = document.clone();
+    let mut texts = Vec::new();
+    let mut open = vec![(ROOT, CoreKind::Map)];
+    while let Some((at, kind)) = open.pop() {
+        let mut below = Vec::new();
+        let mut see = |entry: Option<Entry<'_>>| {
+            if let Some(Entry::Child(child, kind)) = entry {
+                below.push((child, kind));
+            }
+        };
+        match kind {
+            CoreKind::Map => {
+                let keys: Vec<_> = document.map_keys(at).unwrap().cloned().collect();
+                keys.iter().for_each(|key| see(document.map_get(at, key).unwrap()));
+            }
+            CoreKind::List => {
+                (0..document.list_len(at).unwrap()).for_each(|index| see(document.list_get(at, index).unwrap()));
+            }
+            CoreKind::Text => {
+                let mut delta = Vec::new();
+                document.text_delta(at, &mut delta).unwrap();
+                texts.push(delta);
+            }
+            _ => {}
+        }
+        open.extend(below.into_iter().rev());
+    }
+    texts
+}
+
+/// All that a document shows: its plain content, and its texts with their marks.
+pub type Shown = (Vec<u8>, Vec<Vec<u8>>);
+
+pub fn shown(document: &Document) -> Shown {
+    (plain(document), rich(document))
+}
+
+/// Does a mark with this key grow? (Of those that random edits make.)
+pub fn grows(key: &str) -> bool {
+    key == "bold"
+}
+
+pub fn expand(key: &str) -> Expand {
+    if grows(key) {
+        Expand::After
+    } else {
+        Expand::None
+    }
+}
+
+fn pack_blob(out: &mut Vec<u8>, bytes: &[u8]) {
+    varint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+fn pack_attributes(attributes: &Attributes, out: &mut Vec<u8>) {
+    out.push(8);
+    varint(out, attributes.len() as u64);
+    for (key, value) in attributes {
+        pack_blob(out, key.as_bytes());
+        out.extend_from_slice(value);
+    }
+}
+
+/// One step of a delta as a packed object; `content` is what stands at `member`.
+fn pack_step(attributes: &Attributes, member: &str, content: &[u8]) -> Vec<u8> {
+    let mut out = vec![8, 1 + u8::from(!attributes.is_empty())];
+    if !attributes.is_empty() {
+        pack_blob(&mut out, b"attributes");
+        pack_attributes(attributes, &mut out);
+    }
+    pack_blob(&mut out, member.as_bytes());
+    out.extend_from_slice(content);
+    out
+}
+
+fn pack_text(units: &[u16]) -> Vec<u8> {
+    let mut out = vec![5];
+    pack_blob(&mut out, String::from_utf16(units).expect("whole pairs").as_bytes());
+    out
+}
+
+fn pack_steps(steps: &[Vec<u8>]) -> Vec<u8> {
+    let mut out = vec![7];
+    varint(&mut out, steps.len() as u64);
+    steps.iter().for_each(|step| out.extend_from_slice(step));
+    out
+}
+
+pub fn pack_delta(steps: &[DeltaStep]) -> Vec<u8> {
+    let steps: Vec<Vec<u8>> = steps
+        .iter()
+        .map(|step| match step {
+            DeltaStep::Insert(units, attributes) => pack_step(attributes, "insert", &pack_text(units)),
+            DeltaStep::Embed(object, attributes) => pack_step(attributes, "insert", object),
+            DeltaStep::Retain(n, attributes) => pack_step(attributes, "retain", &integer(*n as i64)),
+            DeltaStep::Delete(n) => pack_step(&Attributes::new(), "delete", &integer(*n as i64)),
+        })
+        .collect();
+    pack_steps(&steps)
+}
+
+/// The delta of a text as the oracle reads it.
+fn pack_rich(units: &[(u16, Attributes)]) -> Vec<u8> {
+    let embed = EMBED.to_string();
+    let mut steps: Vec<Vec<u8>> = Vec::new();
+    let mut open: Option<(Vec<u16>, &Attributes)> = None;
+    let close = |open: &mut Option<(Vec<u16>, &Attributes)>, steps: &mut Vec<Vec<u8>>| {
+        if let Some((units, attributes)) = open.take() {
+            let mut attributes = attributes.clone();
+            attributes.remove(&embed);
+            steps.push(pack_step(&attributes, "insert", &pack_text(&units)));
+        }
+    };
+    for (unit, attributes) in units {
+        let object = attributes.get(&embed).filter(|_| *unit == EMBED as u16);
+        if let Some(object) = object {
+            close(&mut open, &mut steps);
+            let mut attributes = attributes.clone();
+            attributes.remove(&embed);
+            steps.push(pack_step(&attributes, "insert", object));
+            continue;
+        }
+        match &mut open {
+            Some((units, last)) if *last == attributes => units.push(*unit),
+            _ => {
+                close(&mut open, &mut steps);
+                open = Some((vec![*unit], attributes));
+            }
+        }
+    }
+    close(&mut open, &mut steps);
+    pack_steps(&steps)
+}
+
 /// The whole number that [`integer`] packed.
 fn whole(value: &[u8]) -> i64 {
     let raw = value[1..]
@@ -164,9 +302,12 @@ impl Peer {
     /// Holds the whole document against the oracle.
     pub fn check(&self, log: &Log) {
         let mut expected = Vec::new();
-        let value = log.view(&self.version).read(&ContainerId::ROOT);
+        let view = log.view(&self.version);
+        let value = view.read(&ContainerId::ROOT);
         pack(&value, &mut expected);
         assert_eq!(plain(&self.document), expected, "the oracle reads {value:?}");
+        let texts: Vec<Vec<u8>> = view.texts().iter().map(|text| pack_rich(&view.rich(text))).collect();
+        assert_eq!(rich(&self.document), texts, "other marks");
     }
 
     /// After an edit both must have counted the same operations.
@@ -273,6 +414,38 @@ impl Peer {
             .unwrap();
         log.text_delete(self.agent, &mut self.version, &text.id, index, len);
         self.counted();
+    }
+
+    pub fn text_mark(
+        &mut self,
+        log: &mut Log,
+        text: &Handle,
+        (from, to): (usize, usize),
+        (key, value): (&str, &[u8]),
+        now: u64,
+    ) {
+        let range = (from as u32, to as u32);
+        let marked = self
+            .document
+            .text_mark(text.number, range, key, value, expand(key), now);
+        let by = (self.agent, now);
+        let entered = log.text_mark(by, &mut self.version, &text.id, (from, to), key, value, grows(key));
+        assert_eq!(marked, Ok(entered));
+        self.counted();
+    }
+
+    pub fn text_apply_delta(&mut self, log: &mut Log, text: &Handle, steps: &[DeltaStep], now: u64) {
+        let delta = pack_delta(steps);
+        self.document
+            .text_apply_delta(text.number, &delta, &expand, now)
+            .unwrap();
+        log.text_apply_delta((self.agent, now), &mut self.version, &text.id, steps, &grows);
+        self.counted();
+    }
+
+    pub fn has_pairs(&self, text: &Handle) -> bool {
+        let mut chunks = self.document.text_chunks(text.number).unwrap();
+        chunks.any(|chunk| chunk.iter().any(|unit| unit & 0xf800 == 0xd800))
     }
 
     pub fn text_len(&self, text: &Handle) -> usize {

@@ -4,7 +4,7 @@
 use crate::edits::{edit, Scope, EVERY_SCOPE, KINDS};
 use crate::exchange::World;
 use crate::mutation::damaged;
-use crate::peer::{integer, plain, take_all, Peer, LATE};
+use crate::peer::{integer, shown, take_all, Peer, Shown, LATE};
 use crate::random::{for_seeds, rounds, Random};
 use crate::refusal::refs;
 use joinery_oracle::Kind as OracleKind;
@@ -80,16 +80,16 @@ fn replayed(offline: &Offline, into: &mut Document, options: &ReplayOptions<'_>)
 }
 
 /// What a replica that had `before` shows when it has joined all that `into` wrote, whatever the stamps.
-fn told(before: &Document, into: &mut Document) -> Vec<u8> {
+fn told(before: &Document, into: &mut Document) -> Shown {
     let mut reader = before.clone();
     for envelope in take_all(into) {
         assert_eq!(reader.apply(&envelope, u64::MAX).unwrap(), Applied::Joined);
     }
-    assert_eq!(plain(&reader), plain(into));
+    assert_eq!(shown(&reader), shown(into));
     let mut again = Document::default();
     again.apply(&into.encode_snapshot(), u64::MAX).unwrap();
     assert!(again.encode_snapshot() == into.encode_snapshot());
-    plain(into)
+    shown(into)
 }
 
 #[test]
@@ -105,7 +105,10 @@ fn a_replay_into_the_state_it_was_written_on_shows_what_a_join_shows() {
                 ..ReplayOptions::default()
             };
             replayed(&offline, &mut into, &options);
-            assert_eq!(told(&offline.base, &mut into), plain(&offline.from));
+            let (told, expected) = (told(&offline.base, &mut into), shown(&offline.from));
+            assert_eq!(told.0, expected.0);
+            // Marks of several tabs with one stamp become one agent's, and there may be no stamp left between two others.
+            assert!(tabs > 1 || told.1 == expected.1, "{told:?} {expected:?}");
         });
     }
 }
@@ -125,7 +128,7 @@ fn what_won_for_its_author_wins_however_often_it_is_put_right() {
     for_seeds(400, |random| {
         let tabs = 1 + random.below(3);
         let mut offline = offline(random, Scope::Only(OracleKind::Map), tabs);
-        let shown = plain(&offline.from);
+        let expected = shown(&offline.from);
         for round in 0..3 {
             // What was put right is right.
             let rule = |random: &mut Random| if round == 0 { wrong(random) } else { right };
@@ -150,7 +153,7 @@ fn what_won_for_its_author_wins_however_often_it_is_put_right() {
                 made.extend(take_all(&mut into));
                 into = loaded(&into.encode_snapshot(), random.next());
             }
-            assert_eq!(plain(&into), shown);
+            assert_eq!(shown(&into), expected);
             let mut base = offline.base.clone();
             let taken = random.below(made.len() + 1);
             for envelope in &made[..taken] {
@@ -185,7 +188,7 @@ fn a_replay_beside_writes_of_others_wins_and_loses_as_a_join() {
             for envelope in &offline.envelopes {
                 assert_eq!(joined.apply(envelope, LATE).unwrap(), Applied::Joined);
             }
-            assert_eq!(told(&before, &mut into), plain(&joined));
+            assert_eq!(told(&before, &mut into), shown(&joined));
         });
     }
 }
@@ -245,7 +248,7 @@ fn a_replay_is_done_once_however_often_it_is_asked_for() {
         for envelope in second {
             replay.add(&offline.from, &mut into, envelope).unwrap();
         }
-        assert_eq!(plain(&into), plain(&offline.from));
+        assert_eq!(shown(&into), shown(&offline.from));
         let before = into.revision();
         for envelope in &offline.envelopes {
             replay.add(&offline.from, &mut into, envelope).unwrap();
@@ -265,7 +268,7 @@ fn what_the_server_has_is_not_made_again() {
         }
         let mut into = loaded(&into.encode_snapshot(), random.next());
         replayed(&offline, &mut into, &ReplayOptions::default());
-        assert_eq!(plain(&into), plain(&offline.from));
+        assert_eq!(shown(&into), shown(&offline.from));
     });
 }
 
@@ -287,11 +290,11 @@ fn a_trim_shows_the_same_and_is_the_same_wherever_it_is_made() {
                 );
             }
             let mut document = loaded(&trimmed, agent ^ 1);
-            assert_eq!(plain(&document), plain(&world.peers[0].document));
+            assert_eq!(shown(&document), shown(&world.peers[0].document));
             assert!(document.encode_snapshot() == trimmed);
             // It takes edits, and a second trim.
             let again = document.trim(agent.wrapping_add(1)).unwrap();
-            assert_eq!(plain(&loaded(&again, 5)), plain(&document));
+            assert_eq!(shown(&loaded(&again, 5)), shown(&document));
             assert_eq!(again.len(), trimmed.len());
             let text = document.ensure_child(0, "it's new", Kind::Text, 1 << 30).unwrap();
             document.text_insert(text, 0, &mut [b'x'.into()]).unwrap();
@@ -299,7 +302,7 @@ fn a_trim_shows_the_same_and_is_the_same_wherever_it_is_made() {
             for envelope in take_all(&mut document) {
                 assert_eq!(reader.apply(&envelope, LATE).unwrap(), Applied::Joined);
             }
-            assert_eq!(plain(&reader), plain(&document));
+            assert_eq!(shown(&reader), shown(&document));
         });
     }
 }
@@ -329,7 +332,7 @@ fn a_replay_across_trims_shows_what_a_join_before_them_shows() {
             };
             let mut written = into.clone();
             replayed(&offline, &mut written, &options);
-            assert_eq!(told(&into, &mut written), plain(&offline.from));
+            assert_eq!(told(&into, &mut written), shown(&offline.from));
         });
     }
 }
@@ -380,7 +383,7 @@ fn a_replay_that_goes_on_after_trims_shows_what_a_join_before_them_shows() {
             for envelope in second {
                 assert_eq!(replay.add(&offline.from, &mut into, envelope).unwrap().rejected, []);
             }
-            assert_eq!(told(&before, &mut into), plain(&offline.from));
+            assert_eq!(told(&before, &mut into), shown(&offline.from));
         });
     }
 }

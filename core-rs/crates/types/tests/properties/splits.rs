@@ -1,7 +1,7 @@
 //! However edits are grouped into envelopes, and wherever an exported update or a snapshot cuts them, the same comes out.
 
 use crate::edits::{edit, EVERY_SCOPE};
-use crate::peer::{encode_version, integer, plain, take_all, units, Peer, LATE};
+use crate::peer::{encode_version, integer, shown, take_all, units, Peer, LATE};
 use crate::random::for_seeds;
 use joinery_oracle::{Log, Version};
 use joinery_types::{Document, Kind, ROOT};
@@ -155,7 +155,7 @@ fn a_state_may_cut_an_envelope_after_any_operation() {
                 receiver.apply(state, LATE).unwrap();
                 receiver.apply(&envelopes[0], LATE).unwrap();
                 assert!(receiver.encode_snapshot() == whole, "{name}, agent {agent}, cut {at}");
-                assert!(plain(&receiver) == plain(&author));
+                assert!(shown(&receiver) == shown(&author));
             }
         }
     }

@@ -24,6 +24,8 @@ export const errorCodes = {
   'invalid-update': { retryable: false },
   'invalid-snapshot': { retryable: false },
   'invalid-version': { retryable: false },
+  'invalid-position': { retryable: false },
+  'update-waits': { retryable: true },
   'invalid-envelope': { retryable: false },
   'invalid-frame': { retryable: false },
   'invalid-document-id': { retryable: false },

@@ -136,3 +136,29 @@ test('a deletion that was kept is asked for though storage could not be read whe
   storage.failure = undefined;
   await world.time.until(() => events.includes('notes'), 5_000);
 });
+
+test('a deletion that is done is not asked for again, though storage could not take that it is', async () => {
+  const world = await World.create();
+  const writer = world.client();
+  await world.time.settled(writer.counter('notes').increment().synced);
+  await world.time.settled(writer.close());
+  const backup = world.server.backup();
+  const storage = new ControlledStorage(new MemoryStorage());
+  const first = world.client(storage, { connect: false });
+  const deletion = first.deleteDocument('notes');
+  await world.time.settled(deletion.durable);
+  storage.failure = new JoineryError('storage-full', 'The disk is full.');
+  first.connect();
+  await world.time.settled(deletion.synced);
+  storage.failure = undefined;
+  await world.time.advance(5_000);
+  await world.time.settled(first.close());
+  world.server.restore(backup);
+  const next = world.client(storage);
+  const events = heard(next);
+  const notes = next.counter('notes');
+  await world.time.until(() => notes.value === 1, 10_000);
+  await world.time.advance(5_000);
+  expect(events).toEqual([]);
+  expect(notes.value).toBe(1);
+});

@@ -68,11 +68,29 @@ export class EngineDeletions {
   /** The server has answered. */
   settle(document: string, state: DeletionState, error: TabError | undefined): void {
     if (this.#deletions.delete(document)) {
-      this.#store((kept) => kept.filter((id) => id !== document)).catch((failure: unknown) =>
-        this.#context.failed(failure),
-      );
+      this.#forget(document).catch((failure: unknown) => this.#context.failed(failure));
     }
     this.#announce(document, state, error);
+  }
+
+  /**
+   * Until storage has forgotten it, for the next leader would ask once more: done again it would take what a restored backup has
+   * brought back since, and nobody wants that deleted.
+   */
+  async #forget(document: string): Promise<void> {
+    const { environment, session } = this.#context;
+    // Asked for anew it is to be kept, and another leader hears for itself what the server says.
+    const isLeft = (): boolean =>
+      this.#context.leads && this.#context.session === session && !this.#deletions.has(document);
+    do {
+      try {
+        await this.#store((kept) => kept.filter((id) => id !== document));
+        return;
+      } catch (error) {
+        this.#context.failed(error);
+        await pause(environment, readRetry_ms);
+      }
+    } while (isLeft());
   }
 
   async #lead(): Promise<void> {

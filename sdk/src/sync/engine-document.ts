@@ -147,6 +147,8 @@ export class EngineDocument implements Sleeper {
   #trouble: Trouble | undefined;
   /** It was deleted, and what is stored of it is on its way out. */
   #rejecting = false;
+  /** The server has said something of it meanwhile that was not looked at. */
+  #passedOver = false;
 
   constructor(id: string, context: DocumentContext) {
     this.id = id;
@@ -541,10 +543,17 @@ export class EngineDocument implements Sleeper {
     const local = this.#local;
     if (local === undefined) return;
     this.#context.awake.used(this);
-    if (this.#replacing !== undefined) this.#replacing.handle(effect);
+    if (this.#rejecting) this.#passOver(effect);
+    else if (this.#replacing !== undefined) this.#replacing.handle(effect);
     else if (this.#held !== undefined && effect.type !== 'need-envelopes') this.#held.effects.push(effect);
     else if ((this.#madeOutbox?.size ?? 0) > 0 && mayBeMadeAnew(effect)) this.#hold(effect);
     else this.#reading(() => this.#hear(effect, local));
+  }
+
+  /** A restored backup has it again, perhaps: what is here is to be gone before anything of that is taken. */
+  #passOver(effect: DocumentEffect): void {
+    if ('credit_bytes' in effect) this.#context.session.consumed(effect.credit_bytes);
+    if (effect.type !== 'document-deleted') this.#passedOver = true;
   }
 
   #hold(effect: DocumentEffect): void {
@@ -746,7 +755,8 @@ export class EngineDocument implements Sleeper {
   /** This incarnation can't be synced as it is: see `replacing.ts`. */
   #replace(): void {
     const local = this.#local;
-    if (local === undefined || this.#replacing !== undefined) return;
+    // What is on its way out has another one in its place soon.
+    if (local === undefined || this.#replacing !== undefined || this.#rejecting) return;
     const { environment, journal, rejections, session, store, tabs } = this.#context;
     // Who leads finds the same.
     if (!tabs.leads) return;
@@ -815,13 +825,15 @@ export class EngineDocument implements Sleeper {
       }
       const local = this.#local;
       const incarnation = this.#incarnation;
-      if (local !== undefined) {
+      // One that was asked for before may have done it, and the server may have the document again since.
+      if (local !== undefined && this.#deletion !== undefined) {
         const isDone = await rejectLog({ document: this.id, environment, store, local, incarnation, error });
         const stored = await store.load(this.id);
         if (stored.incarnation !== incarnation) await this.#reload(stored, isDone ? [] : undefined);
         if (isDone) this.tabs.changed();
+        if (this.#passedOver) this.#context.session.subscribe(this.id, stored.resume);
       }
-      this.#rejecting = false;
+      this.#rejecting = this.#passedOver = false;
       this.#maybeRelease();
     });
   }

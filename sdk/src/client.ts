@@ -6,7 +6,7 @@ import { type CounterDocument, OpenCounter } from './documents/counter.ts';
 import { type DocumentHandle, OpenDocumentHandle } from './documents/document.ts';
 import type { Leased } from './documents/lease.ts';
 import type { Receipt } from './documents/receipt.ts';
-import { OpenText, type TextDocument } from './documents/text.ts';
+import { OpenText, type TextDocument, type TextOptions } from './documents/text.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import type { Deletion, Space } from './spaces/space.ts';
 import type { Storage } from './storage/storage.ts';
@@ -49,7 +49,7 @@ export interface Client {
   /** A document as plain data. Opens it, or joins the handles it has; release it with its `close`. */
   document<T extends object = Record<string, unknown>>(id: string): DocumentHandle<T>;
   /** The text under `key` (`text` when left out) of a document. */
-  text(id: string, key?: string): TextDocument;
+  text(id: string, key?: string, options?: TextOptions): TextDocument;
   /** The counter under `key` (`counter` when left out) of a document. */
   counter(id: string, key?: string): CounterDocument;
   /** What was written here and will never be synced as it is; see {@link RejectedList}. */
@@ -212,9 +212,9 @@ class LinkedClient implements Client {
     return new OpenDocumentHandle<T>(leased.document, leased);
   }
 
-  text(id: string, key = 'text'): TextDocument {
+  text(id: string, key = 'text', options: TextOptions = {}): TextDocument {
     const leased = this.#lease(id);
-    return new OpenText(leased.document, key, leased);
+    return new OpenText(leased.document, key, leased, options);
   }
 
   counter(id: string, key = 'counter'): CounterDocument {

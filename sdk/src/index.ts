@@ -3,10 +3,11 @@
 export { JoineryError } from '@joinery/protocol';
 export { type Client, type ClientOptions, createClient } from './client.ts';
 export type { Change } from './core/change.ts';
+export type { Attributes, DeltaStep, Embed, Expand, ExpandTable, TextRun } from './core/marks.ts';
 export type { CounterDocument } from './documents/counter.ts';
 export type { DocumentHandle, Draft, Partially } from './documents/document.ts';
 export type { Receipt, ReceiptState } from './documents/receipt.ts';
-export type { TextDocument } from './documents/text.ts';
+export type { TextDocument, TextOptions } from './documents/text.ts';
 export type { Deletion, Space, SpacePage } from './spaces/space.ts';
 export type { Storage } from './storage/storage.ts';
 export type { RejectedList, RejectedWriteEntry } from './sync/rejected-list.ts';

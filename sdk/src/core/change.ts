@@ -15,6 +15,7 @@ import type { Plain } from './value.ts';
  * | list | `insert` | index | an array of one value |
  * | list | `move` | index | to which index, in the list without it |
  * | text, list | `remove` | index | how many units or elements |
+ * | text | `mark` | index | an object: `grows`, `key`, `length` (in units), `value` (null: the key is taken off) |
  * | counter | `increment` | the counter | the difference |
  * | set | `add`, `remove` | the set | the value |
  *
@@ -26,6 +27,6 @@ export interface Change {
   readonly path: readonly (string | number)[];
   /** What kind of container it is done to. */
   readonly container: Kind;
-  readonly kind: 'set' | 'create' | 'delete' | 'insert' | 'move' | 'remove' | 'increment' | 'add';
+  readonly kind: 'set' | 'create' | 'delete' | 'insert' | 'move' | 'remove' | 'increment' | 'add' | 'mark';
   readonly value?: Plain;
 }

@@ -5,7 +5,16 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
-import { absent, type Bridge, checkIndex, checkKey, type Kind, plain } from './bridge.ts';
+import { absent, Bridge, checkIndex, checkKey, type Kind, plain } from './bridge.ts';
+import {
+  type DeltaStep,
+  defaultExpand,
+  type Expand,
+  type ExpandTable,
+  expandOf,
+  packDelta,
+  type TextRun,
+} from './marks.ts';
 import { type Plain, packValue } from './value.ts';
 
 /** Any handle. */
@@ -413,6 +422,70 @@ export class TextHandle extends OrderedHandle {
     this.bridge.check(this.bridge.writer.text_delete(container, index, count));
   }
 
+  /**
+   * Says `key` = `value` of the units from `start` to `end` (not with it): bold, a link, a comment. Half a surrogate pair takes
+   * the whole pair. Where it is so already, nothing is written.
+   *
+   * @param expand whether what is typed at its end is marked too; by the key where it is left out ({@link defaultExpand})
+   * @throws JoineryError `index-out-of-range`, `invalid-value`, `limit-exceeded` (a key has at most 1,024 bytes of UTF-8; a
+   *   text shows marks with at most 1,000 keys)
+   * @example replica.text('body').mark(0, 5, 'bold', true);
+   */
+  mark(start: number, end: number, key: string, value: Plain, expand: Expand = expandOf(defaultExpand, key)): void {
+    const { length } = this;
+    checkIndex(start, length);
+    checkIndex(end, length);
+    if (start > end || end > length) throw outOfRange(start, end - start, length);
+    const text = this.resolve();
+    if (text === absent) return;
+    const { bridge } = this;
+    const { writer } = bridge;
+    const keyLength = bridge.inputKey(key, value);
+    bridge.check(writer.text_mark(text, start, end, keyLength, expand === 'after', bridge.now()));
+  }
+
+  /** Takes a key off the units from `start` to `end`. What its marks grew over stays as it is. */
+  unmark(start: number, end: number, key: string, expand?: Expand): void {
+    this.mark(start, end, key, null, expand);
+  }
+
+  /**
+   * The text with its marks, as a delta of inserts. Neighbours with equal attributes are one.
+   *
+   * @example replica.text('body').toDelta(); // [{ insert: 'Hello', attributes: { bold: true } }, { insert: ' world' }]
+   */
+  toDelta(): TextRun[] {
+    const text = this.resolve();
+    if (text === absent) return [];
+    this.bridge.check(this.bridge.core.text_delta(text));
+    return this.bridge.outputValue() as unknown as TextRun[];
+  }
+
+  /**
+   * Changes text and marks at once: each step inserts, keeps or deletes so many units, from the start on. What follows the last
+   * one is kept. When it is refused, nothing was written.
+   *
+   * @param expand which marks grow ({@link defaultExpand} where it is left out)
+   * @throws JoineryError `index-out-of-range`, `invalid-value`, `limit-exceeded`
+   * @example text.applyDelta([{ retain: 6 }, { insert: 'bold ', attributes: { bold: true } }, { delete: 3 }]);
+   */
+  applyDelta(delta: readonly DeltaStep[], expand: ExpandTable = defaultExpand): void {
+    if (delta.length === 0) return;
+    const before = this.resolve();
+    const { bridge } = this;
+    const present = before === absent ? [] : this.#markKeys(before);
+    const { keys, steps } = packDelta(delta, present, expand);
+    const text = this.ensureFor(() => tryOnEmptyText(keys, steps));
+    const { writer } = bridge;
+    bridge.input(keys, steps);
+    bridge.check(writer.text_apply_delta(text, keys.length, bridge.now()));
+  }
+
+  #markKeys(text: number): string[] {
+    this.bridge.check(this.bridge.core.text_mark_keys(text));
+    return this.bridge.outputValue() as string[];
+  }
+
   /** For messages only; the core checks against the real one. */
   #knownLength(): number {
     return this.#text.length;
@@ -433,6 +506,19 @@ export class TextHandle extends OrderedHandle {
 
   toJSON(): string {
     return this.toString();
+  }
+}
+
+/** Throws what a packed delta is refused with on an empty text: what is refused must not create the text. */
+function tryOnEmptyText(keys: Uint8Array, steps: Uint8Array): void {
+  const scratch = new Bridge({ agent: 1n, now: () => 0 });
+  try {
+    scratch.inputKey('text');
+    const text = scratch.check(scratch.writer.ensure_child(0, scratch.kindNumber('text'), 0));
+    scratch.input(keys, steps);
+    scratch.check(scratch.writer.text_apply_delta(text, keys.length, 0));
+  } finally {
+    scratch.free();
   }
 }
 

@@ -16,6 +16,16 @@ export {
   TextHandle,
 } from './handles.ts';
 export { init } from './load.ts';
+export {
+  type Attributes,
+  type DeltaStep,
+  defaultExpand,
+  type Embed,
+  type Expand,
+  type ExpandTable,
+  expandOf,
+  type TextRun,
+} from './marks.ts';
 export type {
   Bridge,
   DotName,

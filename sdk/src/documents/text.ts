@@ -1,10 +1,29 @@
 // The handle of one text in a document.
 
-import type { Replica, Stick, TextHandle } from '../core/index.ts';
+import {
+  type DeltaStep,
+  defaultExpand,
+  type ExpandTable,
+  expandOf,
+  type Plain,
+  type Replica,
+  type Stick,
+  type TextHandle,
+  type TextRun,
+} from '../core/index.ts';
 import { type DocumentAccess, notLoaded } from './access.ts';
 import { Lease, type Leased } from './lease.ts';
 import type { Receipt } from './receipt.ts';
 import { changeText, checkKind } from './write-value.ts';
+
+/** How a text handle marks. */
+export interface TextOptions {
+  /**
+   * Which marks grow at their end, by key; `comment:*` is every key that begins so. It goes over the usual table: links,
+   * comments and what is said of a line don't grow, everything else does.
+   */
+  readonly expand?: ExpandTable;
+}
 
 /** A text that several people edit at once. Indices and lengths are in UTF-16 units, as in JavaScript strings. */
 export interface TextDocument {
@@ -43,6 +62,31 @@ export interface TextDocument {
    * @throws JoineryError `invalid-position`
    */
   indexAt(position: Uint8Array): number | undefined;
+  /**
+   * Says `key` = `value` of the units from `start` to `end` (not with it). Whether what is typed at its end is marked too is by
+   * the handle's table ({@link TextOptions.expand}). Where it is so already, nothing is written.
+   *
+   * @throws JoineryError `index-out-of-range`, `invalid-value`, `limit-exceeded`, `document-not-loaded`, `wrong-type`, `closed`
+   *
+   * @example
+   * body.mark(0, 5, 'bold', true);
+   * body.mark(6, 11, 'link', 'https://example.com');
+   */
+  mark(start: number, end: number, key: string, value: Plain): Receipt;
+  /** Takes a key off the units from `start` to `end`. */
+  unmark(start: number, end: number, key: string): Receipt;
+  /** The text with its marks and embedded objects, in the form of Quill; empty until what is stored was read. */
+  toDelta(): TextRun[];
+  /**
+   * Changes text and marks at once: each step inserts, keeps or deletes so many units, from the start on. When it is refused,
+   * nothing was written.
+   *
+   * @throws JoineryError `index-out-of-range`, `invalid-value`, `limit-exceeded`, `document-not-loaded`, `wrong-type`, `closed`
+   *
+   * @example
+   * quill.on('text-change', (delta, _, source) => source === 'user' && body.applyDelta(delta.ops));
+   */
+  applyDelta(delta: readonly DeltaStep[]): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
   close(): void;
@@ -53,12 +97,14 @@ export class OpenText implements TextDocument {
   readonly key: string;
   readonly #access: DocumentAccess;
   readonly #lease: Lease;
+  readonly #expand: ExpandTable;
   /** The handle in the replica that it is of. */
   #found: { readonly replica: Replica; readonly text: TextHandle } | undefined;
 
-  constructor(access: DocumentAccess, key: string, leased: Leased) {
+  constructor(access: DocumentAccess, key: string, leased: Leased, { expand }: TextOptions = {}) {
     this.key = key;
     this.#access = access;
+    this.#expand = { ...defaultExpand, ...expand };
     this.#lease = new Lease(leased);
   }
 
@@ -106,6 +152,23 @@ export class OpenText implements TextDocument {
   indexAt(position: Uint8Array): number | undefined {
     const { replica } = this.#access;
     return replica === undefined ? undefined : this.#text(replica).indexAt(position);
+  }
+
+  mark(start: number, end: number, key: string, value: Plain): Receipt {
+    return this.#write((handle) => handle.mark(start, end, key, value, expandOf(this.#expand, key)));
+  }
+
+  unmark(start: number, end: number, key: string): Receipt {
+    return this.mark(start, end, key, null);
+  }
+
+  toDelta(): TextRun[] {
+    const { replica } = this.#access;
+    return replica === undefined ? [] : this.#text(replica).toDelta();
+  }
+
+  applyDelta(delta: readonly DeltaStep[]): Receipt {
+    return this.#write((handle) => handle.applyDelta(delta, this.#expand));
   }
 
   subscribe(listener: () => void): () => void {

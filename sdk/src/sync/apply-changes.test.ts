@@ -52,6 +52,36 @@ describe('changes that are made again', () => {
     expect(replica.list('list').toJSON()).toEqual(['y', 'x', 'z']);
   });
 
+  test('mark again what a rejected envelope had marked, with embedded objects', () => {
+    const replica = replicaOf(1n);
+    const before = replica.encodeSnapshot();
+    const text = replica.text('text');
+    text.mark(0, 2, 'bold', true);
+    text.mark(1, 3, 'link', 'u');
+    text.applyDelta([
+      { retain: 1, attributes: { bold: null } },
+      { insert: { image: 'x' }, attributes: { link: 'v' } },
+      { insert: 'plain' },
+    ]);
+    const again = Replica.load(before);
+    for (let update = replica.takeUpdate(); update !== undefined; update = replica.takeUpdate()) {
+      const changes = again.describe(update);
+      expect(changes.map(({ kind }) => kind)).toContain('mark');
+      expect(applyChanges(again, changes)).toBe(changes.length);
+    }
+    expect(again.text('text').toDelta()).toEqual(text.toDelta());
+    // What grew goes on growing, and a link doesn't.
+    for (const { length } of [text, again.text('text')]) expect(length).toBe(9);
+    text.insert(9, '!');
+    again.text('text').insert(9, '!');
+    expect(again.text('text').toDelta()).toEqual(text.toDelta());
+    // Shorter by now, the text is marked as far as it goes; behind its end nothing is.
+    const told = { grows: true, key: 'em', length: 5, value: true };
+    expect(applyChanges(again, [{ container: 'text', kind: 'mark', path: ['text', 8], value: told }])).toBe(1);
+    expect(applyChanges(again, [{ container: 'text', kind: 'mark', path: ['text', 10], value: told }])).toBe(0);
+    expect(again.text('text').toDelta().at(-1)).toMatchObject({ attributes: { em: true } });
+  });
+
   test('are made or left out, whatever they say: 10,000 of them', { timeout: 60_000 * rounds }, () => {
     const random = seededRandom(1);
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
@@ -77,6 +107,9 @@ describe('changes that are made again', () => {
       ['x'],
       [[['x']]],
       { resolve: 1 },
+      { grows: true, key: 'bold', length: 2, value: true },
+      { grows: 1, key: '\ufffc', length: 1, value: { image: 'x' } },
+      { key: 'k', length: Number.NaN, value: 1 },
       'map',
       'text',
       '\ud800',
@@ -84,7 +117,7 @@ describe('changes that are made again', () => {
       ...numbers,
     ];
     const containers = ['map', 'list', 'text', 'counter', 'set', 'tree', 'constructor'];
-    const kinds = ['set', 'create', 'delete', 'insert', 'remove', 'increment', 'add', 'move'];
+    const kinds = ['set', 'create', 'delete', 'insert', 'remove', 'increment', 'add', 'mark', 'move'];
     let replica = replicaOf(1n);
     let made = 0;
     for (let count = 0; count < 10_000 * rounds; count += 1) {

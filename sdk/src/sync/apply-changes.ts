@@ -5,7 +5,9 @@ import { JoineryError } from '@joinery/protocol';
 import type { Kind } from '../core/bridge.ts';
 import type { Change } from '../core/change.ts';
 import { CounterHandle, type Handle, ListHandle, MapHandle, SetHandle, TextHandle } from '../core/handles.ts';
+import type { Attributes } from '../core/marks.ts';
 import type { Replica } from '../core/replica.ts';
+import type { Plain } from '../core/value.ts';
 
 const handles = [MapHandle, ListHandle, TextHandle, CounterHandle, SetHandle];
 
@@ -50,6 +52,7 @@ function apply(replica: Replica, { path, container, kind, value = null }: Change
     case 'text': {
       if (typeof last !== 'number' || last < 0) return false;
       const index = Math.min(last, handle.length);
+      if (kind === 'mark') return mark(handle, index, value);
       if (kind === 'insert') handle.insert(index, String(value));
       else handle.delete(index, Math.min(Number(value), handle.length - index));
       return true;
@@ -62,6 +65,34 @@ function apply(replica: Replica, { path, container, kind, value = null }: Change
       else handle.delete(value);
       return true;
   }
+}
+
+/** An embedded object is a mark as well, under a key that no other has: the character it was on is put in anew. */
+const embedKey = '\ufffc';
+
+function mark(text: TextHandle, index: number, told: Plain): boolean {
+  const { key, length, value, grows } = Object(told) as { [member: string]: Plain | undefined };
+  if (typeof key !== 'string' || typeof length !== 'number' || value === undefined) return false;
+  const end = Math.min(index + length, text.length);
+  if (!(end > index)) return false;
+  if (key !== embedKey) text.mark(index, end, key, value, grows === true ? 'after' : 'none');
+  else if (text.toString()[index] !== embedKey) return false;
+  else
+    text.applyDelta([
+      { retain: index },
+      { delete: 1 },
+      { insert: Object(value), attributes: attributesAt(text, index) },
+    ]);
+  return true;
+}
+
+function attributesAt(text: TextHandle, index: number): Attributes {
+  let left = index;
+  for (const { insert, attributes = {} } of text.toDelta()) {
+    left -= typeof insert === 'string' ? insert.length : 1;
+    if (left < 0) return attributes;
+  }
+  return {};
 }
 
 /** A text, counter or set that others have made meanwhile is written on: a new one would take away what is in it. */

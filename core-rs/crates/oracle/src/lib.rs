@@ -7,11 +7,13 @@
 mod fugue;
 mod log;
 mod marks;
+mod nodes;
 mod read;
 
 pub use fugue::Side;
 pub use log::{covers, join, Action, ContainerId, Dot, Entry, Kind, Log, Place, Step, Version, Written};
 pub use marks::{Attributes, DeltaStep, Gap, EMBED};
+pub use nodes::Hanging;
 pub use read::{Seen, Value, View, Winner};
 
 #[cfg(test)]

@@ -30,6 +30,10 @@ pub enum Kind {
     Counter,
     /// Values without order.
     Set,
+    /// Nodes below each other.
+    Tree,
+    /// Nodes and edges between them.
+    Graph,
 }
 
 /// Where in its parent a container hangs.
@@ -37,7 +41,7 @@ pub enum Kind {
 pub enum Place {
     /// At a map's key.
     Key(String),
-    /// In a list's element.
+    /// In a list's element, at a node or at an edge.
     Element(Dot),
 }
 
@@ -120,7 +124,7 @@ pub enum Action {
         /// When.
         stamp: u64,
     },
-    /// Characters or elements go, for good.
+    /// Characters, elements, nodes or edges go, for good.
     Delete(Vec<Dot>),
     /// A key or an element gets a value. Every child at that place that the author had seen ends, but the one written.
     Write {
@@ -130,6 +134,26 @@ pub enum Action {
         stamp: u64,
         /// What.
         value: Written,
+    },
+    /// A tree's node is moved, or created where none is named.
+    HangNode {
+        /// Which.
+        node: Option<Dot>,
+        /// Below what; none is the top.
+        parent: Option<Dot>,
+        /// Where among its siblings.
+        index: String,
+        /// When.
+        stamp: u64,
+    },
+    /// A graph's node appears.
+    AddNode,
+    /// A graph's edge appears.
+    AddEdge {
+        /// From where.
+        from: Dot,
+        /// To where.
+        to: Dot,
     },
     /// A counter changes by so much.
     Count(i64),
@@ -222,7 +246,10 @@ impl Log {
     pub(crate) fn stamp(&self, version: &Version, now_ms: u64) -> u64 {
         let seen = self.entries.iter().filter(|entry| covers(version, entry.dot));
         let highest = seen.filter_map(|entry| match entry.action {
-            Action::Write { stamp, .. } | Action::MoveElement { stamp, .. } | Action::Mark { stamp, .. } => Some(stamp),
+            Action::Write { stamp, .. }
+            | Action::MoveElement { stamp, .. }
+            | Action::Mark { stamp, .. }
+            | Action::HangNode { stamp, .. } => Some(stamp),
             _ => None,
         });
         (highest.max().unwrap_or(0) + 1).max(now_ms << 16)

@@ -1,7 +1,7 @@
 //! Marks on a text: a plain list of all that were ever made. What a character shows is looked up among them, each time.
 
 use crate::fugue::Order;
-use crate::log::{Action, ContainerId, Dot, Log, Version};
+use crate::log::{Action, ContainerId, Dot, Log, Place, Version};
 use crate::read::{Seen, View};
 use crate::Kind;
 use std::collections::BTreeMap;
@@ -105,7 +105,7 @@ impl View<'_> {
             .collect()
     }
 
-    /// Every text that a reader sees, parents before children, by keys and indices.
+    /// Every text that a reader sees, parents before children, by keys and indices; a tree's nodes as they stand, a graph's by id.
     pub fn texts(&self) -> Vec<ContainerId> {
         let mut texts = Vec::new();
         let mut open = vec![ContainerId::ROOT];
@@ -113,6 +113,11 @@ impl View<'_> {
             let below: Vec<Seen> = match at.kind() {
                 Kind::Map => self.keys(&at).iter().map(|key| self.get(&at, key)).collect(),
                 Kind::List => self.elements(&at),
+                Kind::Tree => data(&at, self.hanging(&at).downwards()),
+                Kind::Graph => {
+                    let edges = self.graph_edges(&at).into_iter().map(|edge| edge.0);
+                    data(&at, self.graph_nodes(&at).into_iter().chain(edges).collect())
+                }
                 _ => Vec::new(),
             };
             open.extend(below.into_iter().rev().filter_map(|seen| match seen {
@@ -146,6 +151,12 @@ impl View<'_> {
         };
         deleted.copied().filter(|&dot| is_end(dot)).last().or(left)
     }
+}
+
+/// The maps of nodes and edges.
+fn data(container: &ContainerId, ids: Vec<Dot>) -> Vec<Seen> {
+    let map = |id| Seen::Child(container.child(Place::Element(id), Kind::Map, None));
+    ids.into_iter().map(map).collect()
 }
 
 fn shown(winners: &Winners) -> Attributes {

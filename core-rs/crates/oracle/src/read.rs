@@ -222,6 +222,8 @@ impl<'a> View<'a> {
             Kind::Text => Value::Text(self.text(container)),
             Kind::Counter => Value::Counter(self.counter(container)),
             Kind::Set => Value::Set(self.set(container)),
+            Kind::Tree => self.tree(container, &self.hanging(container), None),
+            Kind::Graph => self.graph(container),
             Kind::List => Value::List(
                 self.elements(container)
                     .into_iter()

@@ -1,7 +1,7 @@
 //! Joining envelopes. First everything an envelope says is checked against the document; only then is anything changed. So a
 //! rejected envelope leaves the document exactly as it was.
 
-use crate::container::{Key, Kind, ROOT};
+use crate::container::{Body, Key, Kind, ROOT};
 use crate::counter::MAX_AMOUNT;
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
@@ -12,8 +12,9 @@ use crate::pending::Awaited;
 use crate::sequence::{Anchor, Removal, Side};
 use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
+use crate::tree::Edge;
 use joinery_codec::{decode_utf8_to_units, Reader};
-use joinery_history::{Agents, Clock, Dependency, Dot, EnvelopeHeader, KIND_PLAIN};
+use joinery_history::{Agents, Clock, Dependency, Dot, EnvelopeHeader, Stamp, KIND_PLAIN};
 use std::rc::Rc;
 
 /// What became of an update.
@@ -165,14 +166,25 @@ impl Document {
             if list.remove(agents, first, len, removal) {
                 self.containers.elements_deleted(container, first, len);
             }
+        } else {
+            for (i, node) in (0..len).map(|i| (i, first.plus(i))) {
+                if let Ok(tree) = self.containers.tree_mut(container) {
+                    tree.remove(agents, node, removal.at(i));
+                } else if let Ok(graph) = self.containers.graph_mut(container) {
+                    graph.remove(agents, node, removal.at(i));
+                }
+            }
+            self.containers.elements_deleted(container, first, len);
         }
     }
 
     /// How many units from `first` on (at most `len`) are in the container's sequence, in one piece.
     pub(crate) fn stretch(&self, container: u32, first: Dot, len: u32) -> u32 {
-        match (self.containers.text(container), self.containers.list(container)) {
-            (Ok(text), _) => text.sequence.stretch(first, len),
-            (_, Ok(list)) => list.sequence.stretch(first, len),
+        match self.containers.live(container).map(|container| &container.body) {
+            Ok(Body::Text(text)) => text.sequence.stretch(first, len),
+            Ok(Body::List(list)) => list.sequence.stretch(first, len),
+            Ok(Body::Tree(tree)) => tree.stretch(first, len),
+            Ok(Body::Graph(graph)) => graph.stretch(first, len),
             _ => 0,
         }
     }
@@ -306,6 +318,20 @@ impl Check<'_> {
                 self.depth(matches!(value, ValueRef::Child(..)))?;
                 ends.iter().try_for_each(|(_, generation)| self.known(*generation))?;
             }
+            Action::CreateNode { parent, .. } => {
+                self.units(*parent, 1)?;
+                self.named[self.at].new.push((*seq, 1));
+            }
+            Action::MoveNode { node, parent, .. } => {
+                self.units(*node, 1)?;
+                self.units(*parent, 1)?;
+            }
+            Action::AddNode => self.named[self.at].new.push((*seq, 1)),
+            Action::AddEdge { from, to } => {
+                self.units(*from, 1)?;
+                self.units(*to, 1)?;
+                self.named[self.at].new.push((*seq, 1));
+            }
             Action::Count(amount) => self.count(*amount)?,
             Action::Add(_) => {}
             Action::Remove(_, adds) => {
@@ -347,11 +373,9 @@ impl Check<'_> {
             Target::New => Target::New,
             Target::Live(parent) => {
                 let document = self.document;
-                let deleted = match (&key, document.containers.list(parent)) {
-                    (Key::Element(element), Ok(list)) => {
-                        list.sequence.contains(*element) && list.slot_of(*element).is_none()
-                    }
-                    _ => false,
+                let deleted = match key {
+                    Key::Element(element) => document.containers.is_deleted(parent, element),
+                    Key::Name(_) => false,
                 };
                 match document.containers.find(parent, &key, kind, generation) {
                     _ if deleted => Target::Gone,
@@ -546,6 +570,23 @@ impl Applying<'_> {
                 value,
                 ends,
             } => self.write(container, dot, key, stamp, value, &ends),
+            Action::CreateNode { parent, index, stamp } => self.hang(container, dot, (dot, stamp), parent, index),
+            Action::MoveNode {
+                node,
+                parent,
+                index,
+                stamp,
+            } => self.hang(container, node, (dot, stamp), parent, index),
+            Action::AddNode => {
+                if let Ok(graph) = self.document.containers.graph_mut(container) {
+                    graph.add(dot, None);
+                }
+            }
+            Action::AddEdge { from, to } => {
+                if let Ok(graph) = self.document.containers.graph_mut(container) {
+                    graph.add(dot, Some((from, to)));
+                }
+            }
             Action::Count(amount) => {
                 if let Ok(counter) = self.document.containers.counter_mut(container) {
                     counter.add(dot, amount);
@@ -584,12 +625,25 @@ impl Applying<'_> {
             KeyRef::Name(name) => Key::Name(Rc::from(name)),
             KeyRef::Element(element) => {
                 // A deleted element holds nothing any more.
-                self.document.containers.list(parent).ok()?.slot_of(element)?;
-                Key::Element(element)
+                let holds = self.document.containers.has_element(parent, element);
+                Key::Element(Some(element).filter(|_| holds)?)
             }
         };
         (!self.document.container(parent).gone)
             .then(|| self.document.containers.find_or_create(parent, &key, kind, generation))
+    }
+
+    fn hang(&mut self, tree: u32, node: Dot, (dot, stamp): (Dot, Stamp), parent: Dot, index: &str) {
+        let agents = &self.document.agents;
+        if let Ok(tree) = self.document.containers.tree_mut(tree) {
+            let edge = Edge {
+                parent,
+                index: index.into(),
+                stamp,
+                dot,
+            };
+            tree.join(agents, node, edge);
+        }
     }
 
     fn insert(&mut self, container: u32, dot: Dot, anchor: Anchor, values: &[ValueRef<'_>]) {

@@ -2,10 +2,12 @@
 //! The root is a map with the number 0.
 
 use crate::counter::Counter;
+use crate::graph::Graph;
 use crate::list::List;
 use crate::map::Map;
 use crate::set::Set;
 use crate::text::Text;
+use crate::tree::Tree;
 use crate::Error;
 use joinery_history::{Agents, Dot};
 use std::collections::{BTreeMap, HashMap};
@@ -28,19 +30,35 @@ pub enum Kind {
     Counter = 3,
     /// [`Set`]
     Set = 4,
+    /// [`Tree`]
+    Tree = 5,
+    /// [`Graph`]
+    Graph = 6,
 }
 
 impl Kind {
     /// The kind behind a number in bytes.
     pub fn from_number(number: u8) -> Option<Kind> {
-        [Kind::Map, Kind::List, Kind::Text, Kind::Counter, Kind::Set]
-            .get(number as usize)
-            .copied()
+        let kinds = [
+            Kind::Map,
+            Kind::List,
+            Kind::Text,
+            Kind::Counter,
+            Kind::Set,
+            Kind::Tree,
+            Kind::Graph,
+        ];
+        kinds.get(number as usize).copied()
     }
 
     /// The kind's name in messages.
     pub fn name(self) -> &'static str {
-        ["map", "list", "text", "counter", "set"][self as usize]
+        ["map", "list", "text", "counter", "set", "tree", "graph"][self as usize]
+    }
+
+    /// Does it have nodes, in each of which a map may hang?
+    pub fn has_nodes(self) -> bool {
+        matches!(self, Kind::Tree | Kind::Graph)
     }
 }
 
@@ -49,7 +67,7 @@ impl Kind {
 pub enum Key {
     /// At a map's key.
     Name(Rc<str>),
-    /// In the list element with this id.
+    /// In the list element, or at the node or edge, with this id.
     Element(Dot),
 }
 
@@ -62,6 +80,8 @@ pub enum Body {
     Text(Text),
     Counter(Counter),
     Set(Set),
+    Tree(Tree),
+    Graph(Graph),
 }
 
 impl Body {
@@ -72,6 +92,8 @@ impl Body {
             Kind::Text => Body::Text(Text::default()),
             Kind::Counter => Body::Counter(Counter::default()),
             Kind::Set => Body::Set(Set::default()),
+            Kind::Tree => Body::Tree(Tree::default()),
+            Kind::Graph => Body::Graph(Graph::default()),
         }
     }
 
@@ -83,6 +105,8 @@ impl Body {
             Body::Text(_) => Kind::Text,
             Body::Counter(_) => Kind::Counter,
             Body::Set(_) => Kind::Set,
+            Body::Tree(_) => Kind::Tree,
+            Body::Graph(_) => Kind::Graph,
         }
     }
 }
@@ -191,6 +215,8 @@ impl Containers {
     typed!(text, text_mut, Text, Text);
     typed!(counter, counter_mut, Counter, Counter);
     typed!(set, set_mut, Set, Set);
+    typed!(tree, tree_mut, Tree, Tree);
+    typed!(graph, graph_mut, Graph, Graph);
 
     /// How many there ever were.
     pub fn len(&self) -> u32 {
@@ -208,6 +234,28 @@ impl Containers {
             .get(container as usize)
             .filter(|container| !container.gone)
             .ok_or(Error::ContainerGone)
+    }
+
+    /// Is this an element, a node or an edge of the container that wasn't deleted?
+    #[inline(never)]
+    pub fn has_element(&self, container: u32, element: Dot) -> bool {
+        match &self.get(container).body {
+            Body::List(list) => list.slot_of(element).is_some(),
+            Body::Tree(tree) => tree.node(element).is_some(),
+            Body::Graph(graph) => graph.lives(element),
+            _ => false,
+        }
+    }
+
+    /// Is this an element, a node or an edge of the container that was deleted?
+    #[inline(never)]
+    pub fn is_deleted(&self, container: u32, element: Dot) -> bool {
+        match &self.get(container).body {
+            Body::List(list) => list.sequence.contains(element) && list.slot_of(element).is_none(),
+            Body::Tree(tree) => tree.removed().contains(element),
+            Body::Graph(graph) => graph.removed().contains(element),
+            _ => false,
+        }
     }
 
     /// The containers that hang in this one, ended ones included.

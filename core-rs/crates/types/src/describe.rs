@@ -8,6 +8,7 @@ use crate::container::{Key, Kind, ROOT};
 use crate::counter::MAX_AMOUNT;
 use crate::document::Document;
 use crate::error::Error;
+use crate::node_id;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
 use crate::replay::MAX_MAPPED_RANGES;
 use crate::sequence::{Anchor, Gap, Side};
@@ -37,6 +38,11 @@ impl Document {
     /// | text | `mark` | index | an object: `grows` (takes in what is typed at its end), `key`, `length`, `value` (null: taken off) |
     /// | counter | `increment` | the counter | the difference |
     /// | set | `add`, `remove` | the set | the value |
+    /// | tree | `create`, `move` | the node | an object: `index` (fractional) and `parent` (null: the top) |
+    /// | graph | `create` | the node or edge | null, or an object: `from` and `to` |
+    /// | tree, graph | `delete` | the node or edge | |
+    ///
+    /// Nodes and edges are told by their ids; of those by an agent that nobody has heard of, −1.
     pub fn describe(&self, envelope: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
         self.describe_parts(envelope, &[(0, u32::MAX)], out)
     }
@@ -62,6 +68,7 @@ impl Document {
         let mut describing = Describing {
             document: self,
             own,
+            agent: header.agent,
             parts,
             named: vec![Named {
                 container: Some(ROOT),
@@ -104,6 +111,8 @@ struct Named {
 struct Describing<'d> {
     document: &'d Document,
     own: u32,
+    /// The envelope's agent, which the document may not have heard of.
+    agent: u64,
     /// What is still to be told: above the one seq, and up to the other.
     parts: &'d [(u32, u32)],
     named: Vec<Named>,
@@ -117,6 +126,7 @@ enum Last<'a> {
     Nothing,
     Key(&'a str),
     Index(i64),
+    Node(Dot),
 }
 
 impl<'d> Describing<'d> {
@@ -154,6 +164,11 @@ impl<'d> Describing<'d> {
                     }
                 }
             }
+            Action::DeleteRange { first, .. } if self.named[at].kind.has_nodes() => {
+                if parts.len() > 0 {
+                    self.change("delete", &Last::Node(*first), &[])?;
+                }
+            }
             Action::DeleteRange { first, len, step } => {
                 for (start, end) in parts {
                     let (skipped, told) = match step {
@@ -186,6 +201,25 @@ impl<'d> Describing<'d> {
                     ValueRef::Plain(bytes) => self.change("set", &last, bytes)?,
                     ValueRef::Child(kind, _) => self.create(*kind, &last)?,
                 }
+            }
+            Action::CreateNode { parent, index, .. } => {
+                let node = Dot {
+                    agent: self.own,
+                    seq: operation.seq,
+                };
+                self.hang("create", node, *parent, index)?;
+            }
+            Action::MoveNode {
+                node, parent, index, ..
+            } => self.hang("move", *node, *parent, index)?,
+            Action::AddNode => self.add_to_graph(operation.seq, &[0])?,
+            Action::AddEdge { from, to } => {
+                let mut value = vec![8, 2];
+                value.blob(b"from");
+                self.node(&mut value, *from);
+                value.blob(b"to");
+                self.node(&mut value, *to);
+                self.add_to_graph(operation.seq, &value)?;
             }
             Action::Count(amount) => {
                 // Nor would it be taken: told as a packed number it would be another one.
@@ -228,6 +262,10 @@ impl<'d> Describing<'d> {
             KeyRef::Name(name) => {
                 string(&mut step, name);
                 Key::Name(Rc::from(name))
+            }
+            KeyRef::Element(element) if above.kind.has_nodes() => {
+                self.node(&mut step, element);
+                Key::Element(element)
             }
             KeyRef::Element(element) => {
                 number(&mut step, self.element_index(parent, element));
@@ -346,6 +384,36 @@ impl<'d> Describing<'d> {
         self.new_index(named, unit).is_some() || in_document().is_some()
     }
 
+    /// A node's or an edge's id as a packed string.
+    fn node(&self, out: &mut Vec<u8>, node: Dot) {
+        let agents = &self.document.agents;
+        if node.agent == self.own {
+            string(out, &node_id::format(self.agent, node.seq));
+        } else if (node.agent as usize) < agents.len() {
+            string(out, &node_id::format(agents.id(node.agent), node.seq));
+        } else {
+            number(out, -1);
+        }
+    }
+
+    fn hang(&mut self, kind: &str, node: Dot, parent: Dot, index: &str) -> Result<(), Error> {
+        let mut value = vec![8, 2];
+        value.blob(b"index");
+        string(&mut value, index);
+        value.blob(b"parent");
+        if parent.is_some() {
+            self.node(&mut value, parent);
+        } else {
+            value.push(0);
+        }
+        self.change(kind, &Last::Node(node), &value)
+    }
+
+    fn add_to_graph(&mut self, seq: u32, value: &[u8]) -> Result<(), Error> {
+        let id = Dot { agent: self.own, seq };
+        self.change("create", &Last::Node(id), value)
+    }
+
     fn create(&mut self, kind: Kind, last: &Last<'_>) -> Result<(), Error> {
         let mut value = Vec::new();
         string(&mut value, kind.name());
@@ -360,6 +428,10 @@ impl<'d> Describing<'d> {
         while at > 0 {
             steps.push(&self.named[at].step[..]);
             at = self.named[at].parent;
+        }
+        let mut node = Vec::new();
+        if let Last::Node(last) = last {
+            self.node(&mut node, *last);
         }
         let named = &self.named[self.at];
         let out = &mut self.changes;
@@ -378,6 +450,7 @@ impl<'d> Describing<'d> {
             Last::Nothing => {}
             Last::Key(key) => string(out, key),
             Last::Index(index) => number(out, *index),
+            Last::Node(_) => out.extend_from_slice(&node),
         }
         if kind != "delete" {
             out.blob(b"value");

@@ -35,6 +35,10 @@ pub enum Error {
     },
     /// Two fractional indices between which there is none.
     NoFractionalIndex(FractionalIndexError),
+    /// A node or edge that was deleted, isn't shown or was never there.
+    NoSuchNode,
+    /// A node would hang below itself.
+    MoveIntoItself,
     /// A bound that the design states.
     LimitExceeded(&'static str),
     /// Too many updates wait for what they rest on.
@@ -58,6 +62,8 @@ impl Error {
             Error::WrongType { .. } => "wrong-type",
             Error::NoFractionalIndex(FractionalIndexError::Exhausted) => "limit-exceeded",
             Error::NoFractionalIndex(_) => "invalid-option",
+            Error::NoSuchNode => "no-such-node",
+            Error::MoveIntoItself => "move-into-itself",
             Error::LimitExceeded(_) => "limit-exceeded",
             Error::PendingFull => "pending-full",
             Error::ContainerGone => "container-gone",
@@ -88,6 +94,14 @@ impl fmt::Display for Error {
             Error::InvalidPosition(e) => write!(f, "not a relative position: {e}"),
             Error::WrongType { expected, found } => write!(f, "expected a {expected}, found a {found}"),
             Error::NoFractionalIndex(why) => write!(f, "expected {why}"),
+            Error::NoSuchNode => write!(
+                f,
+                "expected the id of a node or an edge that is there, got another; read them again before you write"
+            ),
+            Error::MoveIntoItself => write!(
+                f,
+                "expected a parent elsewhere, got the node itself or one below it; move that one out first"
+            ),
             Error::LimitExceeded(what) => write!(f, "limit exceeded: {what}"),
             Error::PendingFull => {
                 write!(

@@ -1,6 +1,8 @@
 //! Joining states: exported updates and snapshots. First the bytes are read into a plain description, then every claim is
 //! checked against the document, and only then is anything changed.
 
+mod nodes;
+
 use crate::apply::{join_slot, Outcome};
 use crate::container::{Body, Key, ROOT};
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
@@ -95,7 +97,10 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
             if depth > MAX_DEPTH {
                 return Err(Error::LimitExceeded("containers nest at most 128 deep"));
             }
-            (find(document, container, targets[container.parent], &inserted)?, depth)
+            (
+                find(document, state, container, targets[container.parent], &inserted)?,
+                depth,
+            )
         };
         targets.push(target);
         depths.push(depth);
@@ -133,6 +138,14 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
                 } else {
                     SequencePlan::Integrate(order(document, target, runs)?)
                 }
+            }
+            (Section::Tree(tree), _) => {
+                nodes::check_tree(document, state, target, tree)?;
+                SequencePlan::None
+            }
+            (Section::Graph(graph), _) => {
+                nodes::check_graph(document, state, target, graph)?;
+                SequencePlan::None
             }
             _ => SequencePlan::None,
         };
@@ -172,6 +185,7 @@ fn check_marks(document: &Document, target: Target, container: &ContainerState) 
 /// The container that a state's container is here.
 fn find(
     document: &Document,
+    state: &State,
     container: &ContainerState,
     parent: Target,
     inserted: &HashMap<usize, Vec<(Dot, u32)>>,
@@ -185,17 +199,19 @@ fn find(
         return Ok(parent);
     };
     if let Key::Element(element) = container.key {
-        let list = document.containers.list(parent)?;
-        let comes = inserted.get(&container.parent).is_some_and(|ranges| {
-            ranges.iter().any(|&(first, len)| {
-                first.agent == element.agent && first.seq <= element.seq && element.seq - first.seq < len
-            })
-        });
-        if list.sequence.contains(element) {
-            if list.slot_of(element).is_none() {
-                return Ok(Target::Gone);
-            }
-        } else if !comes {
+        let comes = || match &state.containers[container.parent].section {
+            Section::Tree(tree) => tree.lives(&state.agents, element),
+            Section::Graph(graph) => graph.lives(&state.agents, element),
+            _ => inserted.get(&container.parent).is_some_and(|ranges| {
+                ranges.iter().any(|&(first, len)| {
+                    first.agent == element.agent && first.seq <= element.seq && element.seq - first.seq < len
+                })
+            }),
+        };
+        if document.containers.is_deleted(parent, element) {
+            return Ok(Target::Gone);
+        }
+        if !document.containers.has_element(parent, element) && !comes() {
             return Err(Error::Contradiction(
                 "a container in an element that is not in its list",
             ));
@@ -408,9 +424,9 @@ fn join(document: &mut Document, state: State, plan: Plan) {
 }
 
 fn in_deleted_element(document: &Document, list: u32, key: &Key) -> bool {
-    match (key, document.containers.list(list)) {
-        (Key::Element(element), Ok(list)) => list.slot_of(*element).is_none(),
-        _ => false,
+    match key {
+        Key::Element(element) => !document.containers.has_element(list, *element),
+        Key::Name(_) => false,
     }
 }
 
@@ -437,6 +453,8 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
                 }
             }
         }
+        (Section::Tree(tree), _) => nodes::join_tree(document, number, tree),
+        (Section::Graph(graph), _) => nodes::join_graph(document, number, graph),
         (Section::Text { .. }, SequencePlan::Text(sequence)) => {
             document.containers.set_body(number, Body::Text(Text::new(sequence)));
         }

@@ -1,4 +1,4 @@
-//! What merges: map, list, text, counter and set, one merge rule each, joined in a [`Document`].
+//! What merges: map, list, text, counter, set, tree and graph, one merge rule each, joined in a [`Document`].
 //!
 //! What it is not: it has no clock, no I/O and no randomness, and knows nothing of JavaScript; `crates/wasm` converts.
 
@@ -7,18 +7,22 @@ mod container;
 mod counter;
 mod describe;
 mod document;
+mod dots;
 mod error;
 mod fractional_index;
+mod graph;
 mod join;
 mod list;
 mod map;
 mod marks;
 mod moves;
+mod node_id;
 mod operation;
 mod outbox;
 mod pending;
 mod plain;
 mod position;
+mod removed_ids;
 mod replay;
 mod sequence;
 mod set;
@@ -27,6 +31,7 @@ mod stamps;
 mod state;
 mod state_reader;
 mod text;
+mod tree;
 mod trim;
 
 pub use apply::Applied;
@@ -37,8 +42,10 @@ pub use error::Error;
 pub use fractional_index::{fractional_index, FractionalIndexError, MAX_FRACTIONAL_INDEX_BYTES};
 pub use marks::{Expand, MAX_MARK_KEYS};
 pub use pending::{MAX_PENDING, MAX_PENDING_BYTES};
+pub use plain::MAX_PLAIN_NODES_DEEP;
 pub use position::Stick;
 pub use replay::{
     Bridge, ClockRule, Options as ReplayOptions, Outcome as ReplayOutcome, Reason, Rejected, Replay, MAX_BRIDGES,
     MAX_MAPPED_RANGES,
 };
+pub use tree::TREE_JITTER_BITS;

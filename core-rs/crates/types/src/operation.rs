@@ -2,6 +2,7 @@
 //! is checked afterwards, still before anything is changed, by `apply.rs`.
 
 use crate::container::Kind;
+use crate::fractional_index::{fractional_index, FractionalIndexError};
 use crate::outbox::op;
 use crate::sequence::{Anchor, Gap, Side};
 use joinery_codec::{check_value, skip_value, DecodeError, Reader, MAX_VALUE_BYTES};
@@ -54,6 +55,19 @@ pub enum Action<'a> {
         value: ValueRef<'a>,
         ends: Vec<(Kind, Dot)>,
     },
+    /// Creates a tree's node.
+    CreateNode { parent: Dot, index: &'a str, stamp: Stamp },
+    /// Moves a tree's node.
+    MoveNode {
+        node: Dot,
+        parent: Dot,
+        index: &'a str,
+        stamp: Stamp,
+    },
+    /// Adds a node to the graph.
+    AddNode,
+    /// Adds an edge to the graph.
+    AddEdge { from: Dot, to: Dot },
     /// Adds to the counter.
     Count(i64),
     /// Adds a value to the set.
@@ -180,6 +194,10 @@ impl<'a> PayloadReader<'a, '_> {
                 Ok((1, Action::Move { anchor, element, stamp }))
             }
             (op::WRITE_KEY, Kind::Map) | (op::WRITE_ELEMENT, Kind::List) => Ok((1, self.write(first)?)),
+            (op::INSERT, Kind::Tree) => Ok((1, self.create_node(first)?)),
+            (op::WRITE_ELEMENT, Kind::Tree) => Ok((1, self.move_node(first)?)),
+            (op::INSERT, Kind::Graph) => Ok((1, self.add_to_graph(first)?)),
+            (op::DELETE, Kind::Tree | Kind::Graph) => Ok((1, self.delete_node(first)?)),
             (op::COUNT, Kind::Counter) => Ok((1, Action::Count(self.reader.zigzag("an amount")?))),
             (op::ADD, Kind::Set) => Ok((1, Action::Add(skip_value(&mut self.reader)?))),
             (op::REMOVE, Kind::Set) => {
@@ -254,8 +272,12 @@ impl<'a> PayloadReader<'a, '_> {
         } else {
             (KeyRef::Element(self.some_dot()?), Kind::List)
         };
-        if parent_kind != Some(expected_parent) {
+        let in_node = detail & op::IN_ELEMENT != 0 && parent_kind.is_some_and(Kind::has_nodes);
+        if parent_kind != Some(expected_parent) && !in_node {
             return Err(self.error("a parent of the key's kind, named before", "another"));
+        }
+        if in_node && (kind != Kind::Map || detail & op::GENERATION != 0) {
+            return Err(self.error("a node's map", "another container"));
         }
         let generation = if detail & op::GENERATION == 0 {
             Dot::NONE
@@ -449,6 +471,68 @@ impl<'a> PayloadReader<'a, '_> {
         }
     }
 
+    /// The parent of a tree's node.
+    fn parent(&mut self, first: u8) -> Result<Dot, DecodeError> {
+        if first & 0xc0 != 0 {
+            return Err(self.error("no flags", "flags"));
+        }
+        match first >> 4 & 3 {
+            op::START => Ok(Dot::NONE),
+            op::CHAIN if self.tail.is_some() => Ok(self.tail),
+            op::ANY => self.some_dot(),
+            _ => Err(self.error("a node to hang on", "none")),
+        }
+    }
+
+    fn create_node(&mut self, first: u8) -> Result<Action<'a>, DecodeError> {
+        let parent = self.parent(first)?;
+        let index = read_index(&mut self.reader)?;
+        self.tail = Dot {
+            agent: self.own,
+            seq: self.seq,
+        };
+        Ok(Action::CreateNode {
+            parent,
+            index,
+            stamp: self.stamp()?,
+        })
+    }
+
+    fn move_node(&mut self, first: u8) -> Result<Action<'a>, DecodeError> {
+        if first >> 4 & 3 == op::CHAIN {
+            return Err(self.error("a node to hang on", "none"));
+        }
+        let node = self.some_dot()?;
+        Ok(Action::MoveNode {
+            node,
+            parent: self.parent(first)?,
+            index: read_index(&mut self.reader)?,
+            stamp: self.stamp()?,
+        })
+    }
+
+    fn add_to_graph(&mut self, first: u8) -> Result<Action<'a>, DecodeError> {
+        match first & 0xf0 {
+            0 => Ok(Action::AddNode),
+            op::ENDS => Ok(Action::AddEdge {
+                from: self.some_dot()?,
+                to: self.some_dot()?,
+            }),
+            _ => Err(self.error("no flags", "flags")),
+        }
+    }
+
+    fn delete_node(&mut self, first: u8) -> Result<Action<'a>, DecodeError> {
+        if first & 0xf0 != 0 {
+            return Err(self.error("no flags", "flags"));
+        }
+        Ok(Action::DeleteRange {
+            first: self.some_dot()?,
+            len: 1,
+            step: 0,
+        })
+    }
+
     /// The next stamp. The first is told from the header's (highest) one, each other from the one before.
     fn stamp(&mut self) -> Result<Stamp, DecodeError> {
         let Some(highest) = self.header.stamp else {
@@ -464,6 +548,16 @@ impl<'a> PayloadReader<'a, '_> {
             .ok_or_else(|| self.error("rising stamps", "another order"))?;
         self.last_stamp = Some(stamp);
         Ok(stamp)
+    }
+}
+
+/// A fractional index.
+#[inline(never)]
+pub fn read_index<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
+    let index = reader.str("a fractional index")?;
+    match fractional_index(Some(index), None, 0, 0) {
+        Err(FractionalIndexError::Invalid) => Err(reader.error("a fractional index", "another string")),
+        _ => Ok(index),
     }
 }
 

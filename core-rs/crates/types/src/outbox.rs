@@ -16,13 +16,14 @@ pub mod op {
     pub const SELECT: u8 = 0;
     /// Go on in a container not named before. Flags: bits 4–6 the kind, bit 7 a detail byte follows.
     pub const NAME: u8 = 1;
-    /// Insert units. Flags: bits 4–5 the parent ([`START`]…), bit 6 on its left.
+    /// Insert units. Flags: bits 4–5 the parent ([`START`]…), bit 6 on its left. In a tree: create a node, bits 4–5 as well; in a
+    /// graph: a node, or an edge ([`ENDS`]).
     pub const INSERT: u8 = 2;
-    /// Delete units by id. Flags: bits 4–5 how ([`RANGE`]…).
+    /// Delete units by id. Flags: bits 4–5 how ([`RANGE`]…). In a tree or a graph: one node or edge, no flags.
     pub const DELETE: u8 = 3;
     /// Write a map's key. Flags: bits 4–5 the value ([`DELETED`]…), bit 6 children are ended, bit 7 a generation.
     pub const WRITE_KEY: u8 = 4;
-    /// Write a list element's value. Flags as above.
+    /// Write a list element's value. Flags as above. In a tree: move a node, bits 4–5 its parent.
     pub const WRITE_ELEMENT: u8 = 5;
     /// Add to a counter.
     pub const COUNT: u8 = 6;
@@ -43,6 +44,9 @@ pub mod op {
     pub const OWN: u8 = 2;
     /// Parent: any unit.
     pub const ANY: u8 = 3;
+
+    /// Flag of a graph's [`INSERT`]: an edge, whose ends follow.
+    pub const ENDS: u8 = 0x40;
 
     /// One operation deletes one range.
     pub const RANGE: u8 = 0;
@@ -476,6 +480,51 @@ impl Outbox {
                 self.dot(who, generation);
             }
         }
+    }
+
+    /// A tree's node was moved, or created where none is given.
+    pub fn hang_node(&mut self, who: Who<'_>, (dot, stamp): (Dot, Stamp), node: Option<Dot>, parent: Dot, index: &str) {
+        self.flush(who);
+        self.begin(dot, 1);
+        self.stamps.push(stamp);
+        let how = if !parent.is_some() {
+            op::START
+        } else if node.is_none() && parent == self.tail {
+            op::CHAIN
+        } else {
+            op::ANY
+        };
+        let number = if node.is_some() { op::WRITE_ELEMENT } else { op::INSERT };
+        self.ops.push(number | how << 4);
+        if let Some(node) = node {
+            self.dot(who, node);
+        }
+        if how == op::ANY {
+            self.dot(who, parent);
+        }
+        self.ops.blob(index.as_bytes());
+        if node.is_none() {
+            self.tail = dot;
+        }
+    }
+
+    /// A node was added to a graph, or an edge between these ends.
+    pub fn add_to_graph(&mut self, who: Who<'_>, dot: Dot, ends: Option<(Dot, Dot)>) {
+        self.flush(who);
+        self.begin(dot, 1);
+        self.ops.push(op::INSERT | if ends.is_some() { op::ENDS } else { 0 });
+        if let Some((from, to)) = ends {
+            self.dot(who, from);
+            self.dot(who, to);
+        }
+    }
+
+    /// A node or an edge was deleted.
+    pub fn delete_node(&mut self, who: Who<'_>, by: Dot, node: Dot) {
+        self.flush(who);
+        self.begin(by, 1);
+        self.ops.push(op::DELETE);
+        self.dot(who, node);
     }
 
     /// A counter was changed.

@@ -1,10 +1,17 @@
-//! A document as one packed value: maps as objects, lists as arrays, texts as strings, counters as numbers, sets as arrays.
-//! It walks with a stack of its own, so nesting costs no call depth.
+//! A document as one packed value: maps as objects, lists as arrays, texts as strings, counters as numbers, sets as arrays;
+//! trees and graphs as `nodes.rs` says. It walks with a stack of its own, so nesting costs no call depth.
+
+mod nodes;
+
+pub use nodes::MAX_PLAIN_NODES_DEEP;
 
 use crate::container::{Body, Key};
 use crate::document::{Document, Entry};
 use crate::error::Error;
+use crate::tree::Reading;
 use joinery_codec::{write_zigzag, Writer};
+use joinery_history::Dot;
+use std::borrow::Cow;
 
 enum Step {
     /// Write this container.
@@ -15,6 +22,12 @@ enum Step {
     Plain(u32, std::rc::Rc<str>),
     /// Write a list's element from this one on.
     Elements { list: u32, unit: usize },
+    /// Write these bytes.
+    Bytes(Vec<u8>),
+    /// Write what hangs below a node, so many nodes down; the tree by its place among those that were met.
+    Siblings { tree: usize, parent: Dot, depth: u32 },
+    /// Write a tree's node.
+    Node { tree: usize, node: Dot, depth: u32 },
 }
 
 impl Document {
@@ -23,6 +36,7 @@ impl Document {
         self.containers().live(container)?;
         let mut stack = vec![Step::Container(container)];
         let mut lists: Vec<(u32, Vec<u32>)> = Vec::new();
+        let mut trees: Vec<(u32, Cow<'_, Reading>)> = Vec::new();
         while let Some(step) = stack.pop() {
             match step {
                 Step::Key(key) => out.blob(key.as_bytes()),
@@ -42,7 +56,26 @@ impl Document {
                         None => out.push(0),
                     }
                 }
+                Step::Bytes(bytes) => out.extend_from_slice(&bytes),
+                Step::Siblings { tree, parent, depth } => {
+                    let steps = self.siblings(out, &trees[tree].1, (tree, parent), depth);
+                    stack.extend(steps.into_iter().rev());
+                }
+                Step::Node { tree, node, depth } => {
+                    let steps = self.node(trees[tree].0, (tree, node), depth);
+                    stack.extend(steps.into_iter().rev());
+                }
                 Step::Container(container) => match &self.container(container).body {
+                    Body::Tree(tree) => {
+                        let depth = self.nodes_above(container, &trees);
+                        trees.push((container, tree.read(&self.agents)));
+                        stack.push(Step::Siblings {
+                            tree: trees.len() - 1,
+                            parent: Dot::NONE,
+                            depth,
+                        });
+                    }
+                    Body::Graph(graph) => stack.extend(self.graph(container, graph).into_iter().rev()),
                     Body::Text(_) => {
                         out.push(5);
                         let mut bytes = Vec::new();

@@ -7,6 +7,8 @@
 //! body       agents · version · since, or none · frontier · highest stamp · containers · sections
 //! ```
 
+mod nodes;
+
 use crate::container::{Body, Container, Key, ROOT};
 use crate::document::Document;
 use crate::error::Error;
@@ -32,7 +34,7 @@ pub const UPDATE_FORMAT: u8 = 0x21;
 
 /// A container's flags in the table, beside its kind in the low three bits.
 pub mod flag {
-    /// It hangs in a list element, not at a map's key.
+    /// It hangs in a list element or at a node, not at a map's key.
     pub const IN_ELEMENT: u8 = 0x08;
     /// It has a generation.
     pub const GENERATION: u8 = 0x10;
@@ -264,6 +266,10 @@ impl<'d> Encoder<'d> {
     fn is_named(&self, number: u32) -> bool {
         let all = &self.document.containers;
         let container = all.get(number);
+        // A node's map is the only one that hangs there.
+        if all.get(container.parent).body.kind().has_nodes() {
+            return true;
+        }
         let slot = match &container.key {
             Key::Name(name) => all.map(container.parent).ok().and_then(|map| map.slot(name)),
             Key::Element(element) => all.list(container.parent).ok().and_then(|list| list.slot_of(*element)),
@@ -302,6 +308,8 @@ impl<'d> Encoder<'d> {
                 !pairs.is_empty()
             }
             Body::Set(set) => self.set(&mut out, set),
+            Body::Tree(tree) => self.tree(&mut out, tree),
+            Body::Graph(graph) => self.graph(&mut out, graph),
         };
         told.then_some(out)
     }

@@ -1,6 +1,10 @@
 //! Reads the body of a state into a plain description: the mirror of `state.rs`. Total, bounded by the input's length, and
 //! it changes no document; whether the description fits the document is for `join.rs` to check.
 
+mod nodes;
+
+pub use nodes::{GraphState, TreeState};
+
 use crate::container::{Key, Kind};
 use crate::counter::{Pair, MAX_AMOUNT};
 use crate::document::{Document, MAX_KEY_BYTES};
@@ -84,6 +88,8 @@ pub enum Section {
     },
     Counter(Vec<(u32, Pair)>),
     Set(Vec<MemberState>),
+    Tree(TreeState),
+    Graph(GraphState),
 }
 
 /// A container as the state names it.
@@ -273,8 +279,12 @@ impl<'a> StateReader<'a> {
             }
             let in_element = flags & flag::IN_ELEMENT != 0;
             let expected = if in_element { Kind::List } else { Kind::Map };
-            if containers[parent].kind != expected {
+            let in_node = in_element && containers[parent].kind.has_nodes();
+            if containers[parent].kind != expected && !in_node {
                 return Err(self.error("a parent of the key's kind", "another one"));
+            }
+            if in_node && (kind != Kind::Map || flags & (flag::GENERATION | flag::ENDED) != 0) {
+                return Err(self.error("a node's map", "another container"));
             }
             let key = if in_element {
                 Key::Element(self.some_dot()?)
@@ -414,6 +424,8 @@ impl<'a> StateReader<'a> {
                 }
                 Section::Set(members)
             }
+            Kind::Tree => Section::Tree(self.tree()?),
+            Kind::Graph => Section::Graph(self.graph()?),
         })
     }
 

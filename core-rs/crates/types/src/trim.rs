@@ -3,6 +3,8 @@
 //!
 //! It decides nothing about epochs. Nothing joins across a trim: see `replay`.
 
+mod nodes;
+
 use crate::container::{Body, Key, ROOT};
 use crate::counter::MAX_AMOUNT;
 use crate::document::Document;
@@ -167,6 +169,8 @@ impl Trim<'_> {
                     self.new.document.containers.set_mut(to)?.add(value, dot);
                 }
             }
+            Body::Tree(tree) => self.tree(tree, (from, to), &mut below)?,
+            Body::Graph(graph) => self.graph(graph, (from, to), &mut below)?,
         }
         Ok(below)
     }

@@ -13,6 +13,7 @@ use joinery_types::{fractional_index, Applied, Document, Entry, Error, Expand, K
 use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+mod nodes;
 mod replaying;
 
 /// There is nothing there.
@@ -532,7 +533,7 @@ impl Core {
 }
 
 fn kind_of(number: u8) -> Result<Kind, Error> {
-    Kind::from_number(number).ok_or(Error::LimitExceeded("kinds of containers are numbered 0 to 4"))
+    Kind::from_number(number).ok_or(Error::LimitExceeded("kinds of containers are numbered 0 to 6"))
 }
 
 fn show_keys<'k>(keys: impl Iterator<Item = &'k Rc<str>>, output: &mut Vec<u8>) {

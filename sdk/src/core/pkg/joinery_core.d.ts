@@ -70,6 +70,26 @@ export class Core {
      */
     fractional_index(low_length: number, jitter: number, jitter_bits: number): number;
     /**
+     * A new edge from the node in the first `from_length` bytes of the input to the one behind them; its id is the output.
+     */
+    graph_add_edge(graph: number, from_length: number): number;
+    /**
+     * A new node; its id as a packed value is the output.
+     */
+    graph_add_node(graph: number): number;
+    /**
+     * Deletes the node or edge in the input; 1 if it was there.
+     */
+    graph_delete(graph: number): number;
+    /**
+     * Puts the ids of the edges into the output, as a packed array: of each its own, that of its start, that of its end.
+     */
+    graph_edges(graph: number): number;
+    /**
+     * Puts the ids of the nodes into the output, as a packed array.
+     */
+    graph_nodes(graph: number): number;
+    /**
      * The index at which the position in the input is now; absent where its unit isn't here.
      */
     index_at(container: number): number;
@@ -133,6 +153,10 @@ export class Core {
      * An empty replica without an agent.
      */
     constructor();
+    /**
+     * The map of the node or edge in the input, of a tree or a graph; its number.
+     */
+    node_data(container: number): number;
     /**
      * How many bytes it has.
      */
@@ -241,6 +265,26 @@ export class Core {
      */
     to_plain(container: number): number;
     /**
+     * Puts the ids of the nodes below the one in the input into the output, as a packed array.
+     */
+    tree_children(tree: number): number;
+    /**
+     * A new node below the one in the input, before its `index`-th child; its id as a packed value is the output.
+     */
+    tree_create(tree: number, index: number, jitter: number, now_ms: number): number;
+    /**
+     * Deletes the node in the input; 1 if it was there.
+     */
+    tree_delete(tree: number): number;
+    /**
+     * Hangs the node in the first `node_length` bytes of the input below the one behind them; 1 if it hung elsewhere.
+     */
+    tree_move(tree: number, node_length: number, index: number, jitter: number, now_ms: number): number;
+    /**
+     * Puts the id of the node above the one in the input into the output, or null for the top; absent where it isn't shown.
+     */
+    tree_parent(tree: number): number;
+    /**
      * Puts a snapshot with the same content, fresh ids and no removal records into the output.
      */
     trim(agent: bigint): number;
@@ -284,6 +328,11 @@ export interface InitOutput {
     readonly core_error_message: (a: number) => [number, number];
     readonly core_export_update: (a: number) => number;
     readonly core_fractional_index: (a: number, b: number, c: number, d: number) => number;
+    readonly core_graph_add_edge: (a: number, b: number, c: number) => number;
+    readonly core_graph_add_node: (a: number, b: number) => number;
+    readonly core_graph_delete: (a: number, b: number) => number;
+    readonly core_graph_edges: (a: number, b: number) => number;
+    readonly core_graph_nodes: (a: number, b: number) => number;
     readonly core_index_at: (a: number, b: number) => number;
     readonly core_input: (a: number, b: number) => number;
     readonly core_kind: (a: number, b: number) => number;
@@ -300,6 +349,7 @@ export interface InitOutput {
     readonly core_map_keys: (a: number, b: number) => number;
     readonly core_map_set: (a: number, b: number, c: number, d: number) => number;
     readonly core_new: () => number;
+    readonly core_node_data: (a: number, b: number) => number;
     readonly core_output_length: (a: number) => number;
     readonly core_output_pointer: (a: number) => number;
     readonly core_own_seq: (a: number) => number;
@@ -326,6 +376,11 @@ export interface InitOutput {
     readonly core_text_mark_keys: (a: number, b: number) => number;
     readonly core_text_read: (a: number, b: number) => number;
     readonly core_to_plain: (a: number, b: number) => number;
+    readonly core_tree_children: (a: number, b: number) => number;
+    readonly core_tree_create: (a: number, b: number, c: number, d: number, e: number) => number;
+    readonly core_tree_delete: (a: number, b: number) => number;
+    readonly core_tree_move: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
+    readonly core_tree_parent: (a: number, b: number) => number;
     readonly core_trim: (a: number, b: bigint) => number;
     readonly core_units: (a: number, b: number) => number;
     readonly core_version: (a: number) => void;

@@ -174,6 +174,52 @@ export class Core {
         return ret;
     }
     /**
+     * A new edge from the node in the first `from_length` bytes of the input to the one behind them; its id is the output.
+     * @param {number} graph
+     * @param {number} from_length
+     * @returns {number}
+     */
+    graph_add_edge(graph, from_length) {
+        const ret = wasm.core_graph_add_edge(this.__wbg_ptr, graph, from_length);
+        return ret;
+    }
+    /**
+     * A new node; its id as a packed value is the output.
+     * @param {number} graph
+     * @returns {number}
+     */
+    graph_add_node(graph) {
+        const ret = wasm.core_graph_add_node(this.__wbg_ptr, graph);
+        return ret;
+    }
+    /**
+     * Deletes the node or edge in the input; 1 if it was there.
+     * @param {number} graph
+     * @returns {number}
+     */
+    graph_delete(graph) {
+        const ret = wasm.core_graph_delete(this.__wbg_ptr, graph);
+        return ret;
+    }
+    /**
+     * Puts the ids of the edges into the output, as a packed array: of each its own, that of its start, that of its end.
+     * @param {number} graph
+     * @returns {number}
+     */
+    graph_edges(graph) {
+        const ret = wasm.core_graph_edges(this.__wbg_ptr, graph);
+        return ret;
+    }
+    /**
+     * Puts the ids of the nodes into the output, as a packed array.
+     * @param {number} graph
+     * @returns {number}
+     */
+    graph_nodes(graph) {
+        const ret = wasm.core_graph_nodes(this.__wbg_ptr, graph);
+        return ret;
+    }
+    /**
      * The index at which the position in the input is now; absent where its unit isn't here.
      * @param {number} container
      * @returns {number}
@@ -333,6 +379,15 @@ export class Core {
         this.__wbg_ptr = ret;
         CoreFinalization.register(this, this.__wbg_ptr, this);
         return this;
+    }
+    /**
+     * The map of the node or edge in the input, of a tree or a graph; its number.
+     * @param {number} container
+     * @returns {number}
+     */
+    node_data(container) {
+        const ret = wasm.core_node_data(this.__wbg_ptr, container);
+        return ret;
     }
     /**
      * How many bytes it has.
@@ -580,6 +635,58 @@ export class Core {
      */
     to_plain(container) {
         const ret = wasm.core_to_plain(this.__wbg_ptr, container);
+        return ret;
+    }
+    /**
+     * Puts the ids of the nodes below the one in the input into the output, as a packed array.
+     * @param {number} tree
+     * @returns {number}
+     */
+    tree_children(tree) {
+        const ret = wasm.core_tree_children(this.__wbg_ptr, tree);
+        return ret;
+    }
+    /**
+     * A new node below the one in the input, before its `index`-th child; its id as a packed value is the output.
+     * @param {number} tree
+     * @param {number} index
+     * @param {number} jitter
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    tree_create(tree, index, jitter, now_ms) {
+        const ret = wasm.core_tree_create(this.__wbg_ptr, tree, index, jitter, now_ms);
+        return ret;
+    }
+    /**
+     * Deletes the node in the input; 1 if it was there.
+     * @param {number} tree
+     * @returns {number}
+     */
+    tree_delete(tree) {
+        const ret = wasm.core_tree_delete(this.__wbg_ptr, tree);
+        return ret;
+    }
+    /**
+     * Hangs the node in the first `node_length` bytes of the input below the one behind them; 1 if it hung elsewhere.
+     * @param {number} tree
+     * @param {number} node_length
+     * @param {number} index
+     * @param {number} jitter
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    tree_move(tree, node_length, index, jitter, now_ms) {
+        const ret = wasm.core_tree_move(this.__wbg_ptr, tree, node_length, index, jitter, now_ms);
+        return ret;
+    }
+    /**
+     * Puts the id of the node above the one in the input into the output, or null for the top; absent where it isn't shown.
+     * @param {number} tree
+     * @returns {number}
+     */
+    tree_parent(tree) {
+        const ret = wasm.core_tree_parent(this.__wbg_ptr, tree);
         return ret;
     }
     /**

@@ -15,6 +15,7 @@ mod elements;
 mod mapping;
 mod marks;
 mod moves;
+mod nodes;
 mod passage;
 mod places;
 mod slots;
@@ -349,7 +350,10 @@ impl Replay {
                 first: unit,
                 len: n,
                 step,
-            } => self.delete(scene, container, first, len, &[(*unit, *n)], *step),
+            } if !scene.into.container(container).body.kind().has_nodes() => {
+                self.delete(scene, container, first, len, &[(*unit, *n)], *step)
+            }
+            Action::DeleteRange { first: node, .. } => self.delete_node(scene, container, first, *node),
             Action::DeleteRanges(ranges) => self.delete(scene, container, first, len, ranges, 0),
             Action::Write {
                 key,
@@ -357,6 +361,17 @@ impl Replay {
                 value,
                 ends,
             } => self.write(scene, container, first, *key, *stamp, *value, ends),
+            Action::CreateNode { parent, index, stamp } => {
+                self.hang_node(scene, container, first, None, (*parent, index, *stamp))
+            }
+            Action::MoveNode {
+                node,
+                parent,
+                index,
+                stamp,
+            } => self.hang_node(scene, container, first, Some(*node), (*parent, index, *stamp)),
+            Action::AddNode => self.add_to_graph(scene, container, first, None),
+            Action::AddEdge { from, to } => self.add_to_graph(scene, container, first, Some((*from, *to))),
             Action::Count(0) => Ok(()),
             Action::Count(amount) => {
                 let done = scene.into.counter_add(container, *amount);
@@ -423,7 +438,7 @@ impl Replay {
     }
 
     /// The container that an envelope names.
-    fn name(&self, scene: &Scene<'_>, parent: usize, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Named {
+    fn name(&self, scene: &mut Scene<'_>, parent: usize, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Named {
         let above = &scene.named[parent];
         let from_key = match key {
             KeyRef::Name(name) => Key::Name(Rc::from(name)),
@@ -438,6 +453,13 @@ impl Replay {
         });
         let into = into.and_then(|parent| {
             let into_key = self.key(scene.into, scene.from, parent, key)?;
+            if scene.into.container(parent).body.kind().has_nodes() {
+                // A node that is there has its map, whether somebody has written to it or not.
+                return Ok(scene
+                    .into
+                    .containers
+                    .find_or_create(parent, &into_key, kind, generation));
+            }
             let id = (
                 parent,
                 old_key(scene.from, key),
@@ -457,8 +479,8 @@ impl Replay {
             KeyRef::Element(element) => {
                 let old = name(from, element);
                 let found = self.image(old).and_then(|new| dot(into, new));
-                let list = into.containers.list(parent).map_err(|_| Reason::ParentMissing)?;
-                match found.filter(|&element| list.slot_of(element).is_some()) {
+                into.containers.live(parent).map_err(|_| Reason::ParentMissing)?;
+                match found.filter(|&element| into.containers.has_element(parent, element)) {
                     Some(element) => Ok(Key::Element(element)),
                     None if self.mapping.lost.get(old).is_some() => Err(Reason::RestsOnRefused),
                     None => Err(Reason::ParentMissing),
@@ -588,6 +610,9 @@ fn check(operation: &Operation<'_>) -> Result<(), Error> {
             let units = [start.unit(), end.unit()];
             key(&KeyRef::Name(at)).and(units.into_iter().flatten().try_for_each(heard_of))
         }
-        Action::Count(_) | Action::Add(_) => Ok(()),
+        Action::CreateNode { parent, .. } => heard_of(*parent),
+        Action::MoveNode { node, parent, .. } => heard_of(*node).and(heard_of(*parent)),
+        Action::AddEdge { from, to } => heard_of(*from).and(heard_of(*to)),
+        Action::Count(_) | Action::Add(_) | Action::AddNode => Ok(()),
     }
 }

@@ -30,7 +30,7 @@ const ROOM: Stamp = 1 << 8;
 pub(super) struct Note {
     /// The writes that were replayed there.
     pub written: Written,
-    /// Of a list's element: its moves.
+    /// Of a list's element or a tree's node: its moves.
     pub moved: Written,
     /// The author deleted the key knowingly, and may write it again.
     cleared: bool,

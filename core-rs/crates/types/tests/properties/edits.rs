@@ -13,16 +13,26 @@ pub enum Scope {
     Mixed,
 }
 
-pub const EVERY_SCOPE: [Scope; 6] = [
+pub const EVERY_SCOPE: [Scope; 8] = [
     Scope::Only(Kind::Map),
     Scope::Only(Kind::List),
     Scope::Only(Kind::Text),
     Scope::Only(Kind::Counter),
     Scope::Only(Kind::Set),
+    Scope::Only(Kind::Tree),
+    Scope::Only(Kind::Graph),
     Scope::Mixed,
 ];
 
-pub const KINDS: [Kind; 5] = [Kind::Map, Kind::List, Kind::Text, Kind::Counter, Kind::Set];
+pub const KINDS: [Kind; 7] = [
+    Kind::Map,
+    Kind::List,
+    Kind::Text,
+    Kind::Counter,
+    Kind::Set,
+    Kind::Tree,
+    Kind::Graph,
+];
 const KEYS: [&str; 3] = ["a", "b", "é"];
 
 fn value(random: &mut Random) -> Vec<u8> {
@@ -126,6 +136,53 @@ fn edit_in(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now
                 peer.set_add(log, at, &value);
             }
         }
+        Kind::Tree => edit_tree(peer, log, random, at, now, nested),
+        Kind::Graph => edit_graph(peer, log, random, at, now, nested),
+    }
+}
+
+/// Something in the map of a node or an edge.
+fn edit_data(peer: &mut Peer, log: &mut Log, random: &mut Random, data: &Handle, now: u64, nested: bool) {
+    let nested = nested && data.id.0.len() < 3;
+    edit_in(peer, log, random, data, now, nested);
+}
+
+fn edit_tree(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now: u64, nested: bool) {
+    let nodes = peer.tree_nodes(log, at);
+    let parent = |random: &mut Random| (!random.once_in(3) && !nodes.is_empty()).then(|| *random.pick(&nodes));
+    match random.below(8) {
+        0 if !nodes.is_empty() => {
+            let node = *random.pick(&nodes);
+            peer.delete_node(log, at, node);
+        }
+        1 if !nodes.is_empty() => {
+            let data = peer.data(at, *random.pick(&nodes));
+            edit_data(peer, log, random, &data, now, nested);
+        }
+        2..=5 if !nodes.is_empty() => {
+            let (node, parent) = (*random.pick(&nodes), parent(random));
+            peer.tree_move(log, at, node, parent, random, now);
+        }
+        _ => {
+            let parent = parent(random);
+            peer.tree_create(log, at, parent, random, now);
+        }
+    }
+}
+
+fn edit_graph(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, now: u64, nested: bool) {
+    let nodes = peer.graph_nodes(log, at);
+    let edges = peer.graph_edges(log, at);
+    match random.below(7) {
+        0 if !nodes.is_empty() => peer.delete_node(log, at, *random.pick(&nodes)),
+        1 if !edges.is_empty() => peer.delete_node(log, at, random.pick(&edges).0),
+        2 if !nodes.is_empty() => {
+            let ids: Vec<_> = nodes.iter().copied().chain(edges.iter().map(|edge| edge.0)).collect();
+            let data = peer.data(at, *random.pick(&ids));
+            edit_data(peer, log, random, &data, now, nested);
+        }
+        3..=4 if !nodes.is_empty() => peer.graph_add_edge(log, at, (*random.pick(&nodes), *random.pick(&nodes))),
+        _ => peer.graph_add_node(log, at),
     }
 }
 

@@ -169,6 +169,16 @@ fn sets_agree_with_the_oracle() {
 }
 
 #[test]
+fn trees_agree_with_the_oracle() {
+    for_seeds(500, |random| run(random, Scope::Only(OracleKind::Tree)));
+}
+
+#[test]
+fn graphs_agree_with_the_oracle() {
+    for_seeds(300, |random| run(random, Scope::Only(OracleKind::Graph)));
+}
+
+#[test]
 fn mixed_documents_agree_with_the_oracle() {
     for_seeds(1500, |random| run(random, Scope::Mixed));
 }

@@ -4,7 +4,7 @@
 use crate::mutation::snapshot_of;
 use crate::peer::{integer, plain, take_all, units, varint, LATE};
 use joinery_codec::{check_value, MAX_VALUE_DEPTH};
-use joinery_history::MAX_SEQ;
+use joinery_history::{Dot, MAX_SEQ};
 use joinery_types::{Applied, Document, Error, Kind, MAX_DEPTH, MAX_DESCRIBED_PARTS, MAX_KEY_BYTES, ROOT};
 
 fn blob(out: &mut Vec<u8>, bytes: &[u8]) {
@@ -744,6 +744,36 @@ fn list_state(agents: &[(u64, u32)], runs: &[Run], moved: &[(u64, (u64, u32), u6
     state
 }
 
+type Id = (u64, u32);
+/// Parent, own dot, stamp from the one before, index.
+type TreeEdge<'a> = (Id, Id, i64, &'a str);
+
+/// A node's entry in a tree's section: id, then per edge parent, own dot, stamp from the one before, index.
+fn tree_node(out: &mut Vec<u8>, id: (u64, u32), edges: &[TreeEdge<'_>]) {
+    dot(out, id);
+    varint(out, edges.len() as u64);
+    for &(parent, own, step, index) in edges {
+        dot(out, parent);
+        dot(out, own);
+        varint(out, zigzag(step));
+        blob(out, index.as_bytes());
+    }
+}
+
+const NO: Id = (0, 0);
+
+/// A state with one container at the root's key `t`, written by the first agent's first operation.
+fn with_section(kind: Kind, section: Vec<u8>) -> State {
+    let mut state = State::with_text(&[(1, 9), (2, 9)], &[], "");
+    let mut root = vec![1];
+    blob(&mut root, b"t");
+    slot(&mut root, (1, 1), 1 << 16, &[0x10 + kind as u8, 0]);
+    state.root = Some(root);
+    state.containers = vec![named(0, kind, "t")];
+    state.sections = vec![section];
+    state
+}
+
 /// Elements 2, 3 and 4 of agent 1, of which 3 was moved behind 4 by agent 2's first operation.
 fn moved_list() -> State {
     let runs = [
@@ -900,4 +930,207 @@ fn a_hundred_thousand_moved_elements_named_again_and_again() {
     assert_eq!(document.apply(&envelope, LATE), Ok(Applied::Joined));
     assert_eq!(plain(&document), [8, 1, 1, b't', 7, 0]);
     rebuilds(&document);
+}
+
+/// Nodes in order, and none removed.
+fn tree_section(nodes: &[Vec<u8>], removed: &[(Id, Id)]) -> Vec<u8> {
+    let mut out = Vec::new();
+    varint(&mut out, nodes.len() as u64);
+    nodes.iter().for_each(|node| out.extend(node));
+    varint(&mut out, removed.len() as u64);
+    for &(id, by) in removed {
+        dot(&mut out, id);
+        dot(&mut out, by);
+    }
+    out
+}
+
+fn one_node(id: (u64, u32), edges: &[TreeEdge<'_>]) -> Vec<u8> {
+    let mut out = Vec::new();
+    tree_node(&mut out, id, edges);
+    out
+}
+
+#[test]
+fn a_tree_that_no_replica_writes_is_refused_or_read_all_the_same() {
+    let a = |parent| one_node((1, 2), &[(parent, NO, 9, "a0")]);
+    let b = |parent| one_node((2, 2), &[(parent, NO, 0, "a0")]);
+    let taken_ones = [
+        // Created below each other, and below themselves.
+        (1, tree_section(&[a((2, 2)), b((1, 2))], &[])),
+        (2, tree_section(&[a((1, 2)), b((2, 2))], &[])),
+        (1, tree_section(&[a((2, 2)), b((2, 2))], &[])),
+        (1, tree_section(&[a(NO)], &[((2, 2), (2, 3))])),
+        // Created below a node that was removed.
+        (0, tree_section(&[a((2, 2))], &[((2, 2), (2, 3))])),
+    ];
+    for (at_the_top, section) in taken_ones {
+        let mut document = taken(&with_section(Kind::Tree, section).snapshot());
+        rebuilds(&document);
+        document.set_agent(5);
+        let tree = document.child(ROOT, "t", Kind::Tree).unwrap();
+        assert_eq!(document.tree_children(tree, Dot::NONE).unwrap().len(), at_the_top);
+        document.tree_create(tree, Dot::NONE, at_the_top as u32, 0, 1).unwrap();
+        rebuilds(&document);
+    }
+    let lies = [
+        ("an edge to nothing", tree_section(&[a((2, 5))], &[])),
+        ("no edge", tree_section(&[one_node((1, 2), &[])], &[])),
+        ("two nodes with one id", tree_section(&[a(NO), a(NO)], &[])),
+        ("another order", tree_section(&[b(NO), a(NO)], &[])),
+        (
+            "a node that lives and was removed",
+            tree_section(&[a(NO)], &[((1, 2), (1, 3))]),
+        ),
+        (
+            "two edges to one parent",
+            tree_section(&[one_node((1, 2), &[(NO, NO, 9, "a0"), (NO, (1, 3), 1, "a1")])], &[]),
+        ),
+        (
+            "a stamp of 0",
+            tree_section(&[one_node((1, 2), &[(NO, NO, 0, "a0")])], &[]),
+        ),
+        (
+            "a stamp above the highest",
+            tree_section(&[one_node((1, 2), &[(NO, NO, 1 << 17, "a0")])], &[]),
+        ),
+        (
+            "its own dot told",
+            tree_section(&[one_node((1, 2), &[(NO, (1, 2), 9, "a0")])], &[]),
+        ),
+        ("no index", tree_section(&[one_node((1, 2), &[(NO, NO, 9, "")])], &[])),
+        (
+            "another index",
+            tree_section(&[one_node((1, 2), &[(NO, NO, 9, "a00")])], &[]),
+        ),
+        (
+            "an index that is too long",
+            tree_section(&[one_node((1, 2), &[(NO, NO, 9, &"a1".repeat(513))])], &[]),
+        ),
+        (
+            "a dot beyond the version",
+            tree_section(&[one_node((1, 10), &[(NO, NO, 9, "a0")])], &[]),
+        ),
+        ("a count beyond the bytes", vec![200, 1]),
+    ];
+    for (what, section) in lies {
+        let state = with_section(Kind::Tree, section);
+        let error = refused(&Document::default(), &state.snapshot());
+        assert!(matches!(error.code(), "invalid-snapshot" | "invalid-update"), "{what}");
+    }
+    // What the version covers is here already.
+    let document = taken(&with_section(Kind::Tree, tree_section(&[a(NO)], &[])).snapshot());
+    let mut more = with_section(Kind::Tree, tree_section(&[a(NO), b(NO)], &[]));
+    more.agents = vec![(1, 10), (2, 9)];
+    refused(&document, &more.update());
+    more.sections = vec![tree_section(&[a(NO)], &[((2, 2), (2, 3))])];
+    refused(&document, &more.update());
+}
+
+/// Between two siblings there is no index of 1,024 characters any more: then all of them get short ones.
+#[test]
+fn a_gap_is_never_full() {
+    let tight = format!("a0{}1", "0".repeat(1021));
+    let low = one_node((1, 2), &[(NO, NO, 9, "a0")]);
+    let high = one_node((1, 3), &[(NO, NO, 1, &tight)]);
+    let mut document = taken(&with_section(Kind::Tree, tree_section(&[low, high], &[])).snapshot());
+    document.set_agent(5);
+    let tree = document.child(ROOT, "t", Kind::Tree).unwrap();
+    let mut expected = document.tree_children(tree, Dot::NONE).unwrap();
+    let node = document.tree_create(tree, Dot::NONE, 1, 7, 1).unwrap();
+    assert_eq!(document.own_seq(), 3, "no index was rewritten");
+    expected.insert(1, node);
+    assert_eq!(document.tree_children(tree, Dot::NONE), Ok(expected));
+    assert!(document.encode_snapshot().len() < 200);
+    rebuilds(&document);
+}
+
+#[test]
+fn a_graph_that_no_replica_writes_is_refused() {
+    type Edge = ((u64, u32), (u64, u32), (u64, u32));
+    let section = |nodes: &[(u64, u32)], edges: &[Edge], removed: &[(u64, u32)]| {
+        let mut out = Vec::new();
+        varint(&mut out, nodes.len() as u64);
+        nodes.iter().for_each(|&node| dot(&mut out, node));
+        varint(&mut out, edges.len() as u64);
+        for &(edge, from, to) in edges {
+            [edge, from, to].iter().for_each(|&id| dot(&mut out, id));
+        }
+        varint(&mut out, removed.len() as u64);
+        removed.iter().for_each(|&id| {
+            dot(&mut out, id);
+            dot(&mut out, (2, 9));
+        });
+        with_section(Kind::Graph, out)
+    };
+    // An edge may lead from an edge, as far as states go: it is never shown.
+    let odd = section(
+        &[(1, 2)],
+        &[((1, 3), (1, 2), (1, 2)), ((1, 4), (1, 3), (1, 2))],
+        &[(2, 2)],
+    );
+    let document = taken(&odd.snapshot());
+    rebuilds(&document);
+    let graph = document.child(ROOT, "t", Kind::Graph).unwrap();
+    assert_eq!(document.graph_edges(graph).unwrap().len(), 1);
+    for lie in [
+        section(&[(1, 2)], &[((1, 3), (1, 2), (1, 5))], &[]),
+        section(&[(1, 2)], &[((1, 2), (1, 2), (1, 2))], &[]),
+        section(&[(1, 2)], &[], &[(1, 2)]),
+        section(&[(1, 2), (1, 2)], &[], &[]),
+        section(&[NO], &[], &[]),
+    ] {
+        refused(&Document::default(), &lie.snapshot());
+    }
+}
+
+#[test]
+fn at_a_node_nothing_hangs_but_its_map() {
+    let node = one_node((1, 2), &[(NO, NO, 9, "a0")]);
+    for (kind, flags, is_good) in [
+        (Kind::Map, 0, true),
+        (Kind::Text, 0, false),
+        (Kind::Map, 0x10, false),
+        (Kind::Map, 0x20, false),
+    ] {
+        let mut state = with_section(Kind::Tree, tree_section(std::slice::from_ref(&node), &[]));
+        let mut entry = vec![1, kind as u8 | 0x08 | flags];
+        dot(&mut entry, (1, 2));
+        if flags != 0 {
+            dot(&mut entry, (1, 3));
+        }
+        state.containers.push(entry);
+        match is_good {
+            true => rebuilds(&taken(&state.snapshot())),
+            false => drop(refused(&Document::default(), &state.snapshot())),
+        }
+    }
+    // The same in envelopes: the tree `t`, a node in it, and in the node something else.
+    let tree = [0x51, 1, b't', 0x02, 2, b'a', b'0'];
+    for (name, is_good) in [(0x81, true), (0xa1, false)] {
+        let payload = [
+            &tree[..],
+            &[name, 3, 1, 1, 1],
+            &[0x06, 2][..if is_good { 0 } else { 2 }],
+        ]
+        .concat();
+        let envelope = envelope(1, 0, 1, Some(1), &payload);
+        match Document::default().apply(&envelope, LATE) {
+            Ok(applied) => assert!(is_good && applied == Applied::Joined),
+            Err(error) => assert!(!is_good, "{error}"),
+        }
+    }
+    for (what, operation) in [
+        ("a node below nothing", vec![0x32, 1, 9, 2, b'a', b'0']),
+        ("flags", vec![0x42, 2, b'a', b'0']),
+        ("a move of nothing", vec![0x05, 1, 9, 2, b'a', b'0']),
+        ("no index", vec![0x02, 2, b'a', b' ']),
+        ("a chain from nothing", vec![0x12, 2, b'a', b'0']),
+        ("a deletion with flags", vec![0x83, 1, 1, 2]),
+        ("an operation of a list", vec![0x04, 1, b'k', 0]),
+    ] {
+        let payload = [&[0x51, 1, b't'][..], &operation].concat();
+        let error = refused(&Document::default(), &envelope(1, 0, 1, Some(1), &payload));
+        assert_eq!(error.code(), "invalid-update", "{what}");
+    }
 }

@@ -7,7 +7,7 @@ use crate::mutation::{damaged, snapshot_of, SNAPSHOT_HEADER};
 use crate::peer::{integer, shown, take_all, units, LATE};
 use crate::random::{rounds, Random};
 use joinery_codec::{check_value, decode_wtf8_to_units, Reader, RleReader};
-use joinery_history::{EnvelopeHeader, Version};
+use joinery_history::{Dot, EnvelopeHeader, Version};
 use joinery_types::{Applied, Document, Entry, Error, Expand, Kind, ROOT};
 
 const INPUTS: u64 = 100_000;
@@ -155,6 +155,48 @@ fn still_works(document: &Document, random: &mut Random) {
     assert!(reader.encode_snapshot() == writer.encode_snapshot());
 }
 
+/// The nodes and edges of a container, in any order.
+fn some_ids(document: &mut Document, at: u32, kind: Kind) -> Vec<Dot> {
+    if kind == Kind::Graph {
+        let edges = document.graph_edges(at).unwrap();
+        let mut ids = document.graph_nodes(at).unwrap();
+        ids.extend(edges.iter().map(|edge| edge.0));
+        return ids;
+    }
+    let mut ids = document.tree_children(at, Dot::NONE).unwrap();
+    let mut next = 0;
+    while next < ids.len() {
+        ids.extend(document.tree_children(at, ids[next]).unwrap());
+        next += 1;
+    }
+    ids
+}
+
+fn write_nodes(document: &mut Document, at: u32, kind: Kind, random: &mut Random) -> Result<(), Error> {
+    let ids = some_ids(document, at, kind);
+    if ids.is_empty() || random.once_in(3) {
+        return match kind {
+            Kind::Graph => document.graph_add_node(at).map(drop),
+            _ => document.tree_create(at, Dot::NONE, 0, 7, 9).map(drop),
+        };
+    }
+    let (one, two) = (*random.pick(&ids), *random.pick(&ids));
+    let done = match (random.below(3), kind) {
+        (0, Kind::Tree) => document.tree_delete(at, one).map(drop),
+        (0, _) => document.graph_delete(at, one).map(drop),
+        (1, _) => document
+            .node_data(at, one)
+            .and_then(|data| document.map_set(data, "d", &[0], 9)),
+        (_, Kind::Tree) => document.tree_move(at, one, two, 0, 7, 9).map(drop),
+        _ => document.graph_add_edge(at, one, two).map(drop),
+    };
+    // An edge is no end of an edge, and a node doesn't go below itself.
+    done.or_else(|error| match error {
+        Error::NoSuchNode | Error::MoveIntoItself => Ok(()),
+        other => Err(other),
+    })
+}
+
 /// One edit in some container. At the edge of a limit it may be refused.
 fn write_anywhere(document: &mut Document, random: &mut Random) {
     let (mut at, mut kind) = (ROOT, Kind::Map);
@@ -172,6 +214,11 @@ fn write_anywhere(document: &mut Document, random: &mut Random) {
                 if let Some(Entry::Child(child, kind)) = document.list_get(at, index).unwrap() {
                     children.push((child, kind));
                 }
+            }
+        }
+        if matches!(kind, Kind::Tree | Kind::Graph) {
+            for id in some_ids(document, at, kind) {
+                children.extend(document.node_data(at, id).ok().map(|data| (data, Kind::Map)));
             }
         }
         if children.is_empty() {
@@ -210,6 +257,7 @@ fn write_anywhere(document: &mut Document, random: &mut Random) {
         Kind::Counter => document.counter_add(at, 1),
         Kind::Set if random.once_in(2) => document.set_delete(at, &value).map(drop),
         Kind::Set => document.set_add(at, &value),
+        Kind::Tree | Kind::Graph => write_nodes(document, at, kind, random),
     };
     assert!(matches!(done, Ok(()) | Err(Error::LimitExceeded(_))), "{done:?}");
 }

@@ -1,6 +1,6 @@
 //! A replica with its naive twin: each edit is done to the document and entered in the oracle's log, and both must agree.
 
-use joinery_history::Version as CoreVersion;
+use joinery_history::{Dot as CoreDot, Version as CoreVersion};
 use joinery_oracle::{join, Attributes, ContainerId, DeltaStep, Kind, Log, Seen, Value, Version, EMBED};
 use joinery_types::{Applied, Document, Entry, Expand, Kind as CoreKind, ROOT};
 
@@ -42,6 +42,8 @@ pub fn core_kind(kind: Kind) -> CoreKind {
         Kind::Text => CoreKind::Text,
         Kind::Counter => CoreKind::Counter,
         Kind::Set => CoreKind::Set,
+        Kind::Tree => CoreKind::Tree,
+        Kind::Graph => CoreKind::Graph,
     }
 }
 
@@ -87,15 +89,20 @@ pub fn plain(document: &Document) -> Vec<u8> {
 
 /// Every text that a reader sees, as a delta; parents before children, by keys and indices.
 pub fn rich(document: &Document) -> Vec<Vec<u8>> {
-    // Reading an element notes where it was found.
+    texts(document).into_iter().map(|(_, delta)| delta).collect()
+}
+
+/// The same, and whether each is in a node or an edge; a tree's nodes as they stand, a graph's by id.
+pub fn texts(document: &Document) -> Vec<(bool, Vec<u8>)> {
+    // Reading an element notes where it was found, and a node's map is made when it is named.
     let mut document = document.clone();
     let mut texts = Vec::new();
-    let mut open = vec![(ROOT, CoreKind::Map)];
-    while let Some((at, kind)) = open.pop() {
+    let mut open = vec![(ROOT, CoreKind::Map, false)];
+    while let Some((at, kind, in_node)) = open.pop() {
         let mut below = Vec::new();
         let mut see = |entry: Option<Entry<'_>>| {
             if let Some(Entry::Child(child, kind)) = entry {
-                below.push((child, kind));
+                below.push((child, kind, in_node));
             }
         };
         match kind {
@@ -109,13 +116,39 @@ pub fn rich(document: &Document) -> Vec<Vec<u8>> {
             CoreKind::Text => {
                 let mut delta = Vec::new();
                 document.text_delta(at, &mut delta).unwrap();
-                texts.push(delta);
+                texts.push((in_node, delta));
             }
-            _ => {}
+            CoreKind::Tree | CoreKind::Graph => {
+                for id in ids(&mut document, at, kind) {
+                    below.push((document.node_data(at, id).unwrap(), CoreKind::Map, true));
+                }
+            }
+            CoreKind::Counter | CoreKind::Set => {}
         }
         open.extend(below.into_iter().rev());
     }
     texts
+}
+
+/// The nodes and edges that are shown.
+fn ids(document: &mut Document, container: u32, kind: CoreKind) -> Vec<CoreDot> {
+    if kind == CoreKind::Graph {
+        let edges = document.graph_edges(container).unwrap();
+        let edges = edges.into_iter().map(|(edge, ..)| edge);
+        return document
+            .graph_nodes(container)
+            .unwrap()
+            .into_iter()
+            .chain(edges)
+            .collect();
+    }
+    let mut found = Vec::new();
+    let mut open = vec![CoreDot::NONE];
+    while let Some(node) = open.pop() {
+        found.extend(Some(node).filter(|node| node.is_some()));
+        open.extend(document.tree_children(container, node).unwrap().into_iter().rev());
+    }
+    found
 }
 
 /// All that a document shows: its plain content, and its texts with their marks.
@@ -311,7 +344,7 @@ impl Peer {
     }
 
     /// After an edit both must have counted the same operations.
-    fn counted(&self) {
+    pub fn counted(&self) {
         assert_eq!(decode_version(&self.document), self.version);
     }
 
@@ -360,6 +393,7 @@ impl Peer {
             Kind::List => (0..self.list_len(parent))
                 .filter_map(|index| self.at_index(log, parent, index))
                 .collect(),
+            Kind::Tree | Kind::Graph => self.node_maps(log, parent),
             _ => Vec::new(),
         }
     }

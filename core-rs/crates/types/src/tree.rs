@@ -1,0 +1,195 @@
+//! The tree: nodes with ids, deleted by id, for good. A node keeps one edge for each parent it ever had, the highest of its moves
+//! there; which of them it is shown by is for `reading.rs`. After Evan Wallace, "CRDT: Mutable Tree Hierarchy" (2022).
+//!
+//! Joining is taking maxima: an edge loses only to a higher one to the same parent, and a deleted node takes none. So whatever
+//! comes in whatever order leaves the same edges.
+
+mod edits;
+mod reading;
+
+pub use edits::TREE_JITTER_BITS;
+pub use reading::Reading;
+
+use crate::dots::DotMap;
+use crate::removed_ids::RemovedIds;
+use joinery_history::{Agents, Dot, Stamp};
+use std::borrow::Cow;
+use std::rc::Rc;
+
+/// One move of a node, or its creation (then with the node's own dot).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edge {
+    /// The node above; [`Dot::NONE`] for the top.
+    pub parent: Dot,
+    /// Where among its siblings: a fractional index.
+    pub index: Rc<str>,
+    /// When.
+    pub stamp: Stamp,
+    /// The move's own dot.
+    pub dot: Dot,
+}
+
+/// What decides between edges: the stamp, the agent; and what no two sound edges share.
+pub type Rank = (Stamp, (u64, u32), (u64, u32));
+
+impl Edge {
+    fn rank(&self, agents: &Agents) -> Rank {
+        (self.stamp, name(agents, self.dot), name(agents, self.parent))
+    }
+}
+
+/// A dot as it is ordered everywhere. The top comes first.
+fn name(agents: &Agents, dot: Dot) -> (u64, u32) {
+    if dot.is_some() {
+        (agents.id(dot.agent), dot.seq)
+    } else {
+        (0, 0)
+    }
+}
+
+/// A living node's edges, one for each parent. The first is the highest.
+#[derive(Debug, Clone)]
+pub struct Node {
+    edges: Vec<Edge>,
+}
+
+impl Node {
+    /// The highest edge.
+    pub fn top(&self) -> &Edge {
+        &self.edges[0]
+    }
+
+    /// All edges, the highest first, the others in no order.
+    pub fn edges(&self) -> &[Edge] {
+        &self.edges
+    }
+
+    fn join(&mut self, agents: &Agents, edge: Edge) {
+        let rank = edge.rank(agents);
+        let at = match self.edges.iter().position(|have| have.parent == edge.parent) {
+            Some(at) if self.edges[at].rank(agents) >= rank => return,
+            Some(at) => {
+                self.edges[at] = edge;
+                at
+            }
+            None => {
+                self.edges.push(edge);
+                self.edges.len() - 1
+            }
+        };
+        if at > 0 && rank > self.top().rank(agents) {
+            self.edges.swap(0, at);
+        }
+    }
+}
+
+/// What has changed since the tree was read.
+#[derive(Debug, Clone)]
+enum Changed {
+    /// Everything: nobody has read it yet, or a state was joined.
+    All,
+    /// These nodes, some perhaps more than once.
+    Nodes(Vec<Dot>),
+}
+
+/// A tree's live state.
+#[derive(Debug, Clone)]
+pub struct Tree {
+    nodes: DotMap<Node>,
+    removed: RemovedIds,
+    /// What was shown when it was last read; who never reads it pays nothing.
+    reading: Reading,
+    changed: Changed,
+}
+
+impl Default for Tree {
+    fn default() -> Self {
+        Tree {
+            nodes: DotMap::default(),
+            removed: RemovedIds::default(),
+            reading: Reading::default(),
+            changed: Changed::All,
+        }
+    }
+}
+
+impl Tree {
+    /// A node that wasn't deleted, shown or hidden.
+    #[inline(never)]
+    pub fn node(&self, node: Dot) -> Option<&Node> {
+        self.nodes.get(&node)
+    }
+
+    /// Every node that wasn't deleted, in no order.
+    pub fn nodes(&self) -> impl Iterator<Item = (Dot, &Node)> {
+        self.nodes.iter().map(|(&node, state)| (node, state))
+    }
+
+    /// Ids of deleted nodes.
+    pub fn removed(&self) -> &RemovedIds {
+        &self.removed
+    }
+
+    /// Is it a node of this tree, deleted or not?
+    pub fn knows(&self, node: Dot) -> bool {
+        self.node(node).is_some() || self.removed.contains(node)
+    }
+
+    /// The merge rule of edges. A node that is not there comes with its first one; a deleted one takes none.
+    pub fn join(&mut self, agents: &Agents, node: Dot, edge: Edge) {
+        if self.removed.contains(node) {
+            return;
+        }
+        match self.nodes.get_mut(&node) {
+            Some(have) => have.join(agents, edge),
+            None => {
+                self.nodes.insert(node, Node { edges: vec![edge] });
+            }
+        }
+        self.note(node);
+    }
+
+    /// Deletes a node. What hangs under it is hidden from now on.
+    pub fn remove(&mut self, agents: &Agents, node: Dot, by: Dot) {
+        self.removed.insert(agents, node, by);
+        if self.nodes.remove(&node).is_some() {
+            self.note(node);
+        }
+    }
+
+    fn note(&mut self, node: Dot) {
+        if let Changed::Nodes(nodes) = &mut self.changed {
+            nodes.push(node);
+            // Reading it all anew costs no more.
+            if nodes.len() > self.nodes.len() + 16 {
+                self.forget();
+            }
+        }
+    }
+
+    /// A state was joined: its edges may have come in any order, so nothing of what was read is gone on with.
+    pub fn forget(&mut self) {
+        self.reading = Reading::default();
+        self.changed = Changed::All;
+    }
+
+    /// Brings the reading up to date.
+    #[inline(never)]
+    pub fn settle(&mut self, agents: &Agents) -> &Reading {
+        match std::mem::replace(&mut self.changed, Changed::Nodes(Vec::new())) {
+            Changed::All => self.reading = Reading::of(&self.nodes, agents),
+            Changed::Nodes(nodes) if nodes.is_empty() => {}
+            Changed::Nodes(nodes) => self.reading.update(&self.nodes, agents, &nodes),
+        }
+        &self.reading
+    }
+
+    /// What is shown, without keeping what it takes to find out.
+    #[inline(never)]
+    pub fn read(&self, agents: &Agents) -> Cow<'_, Reading> {
+        match &self.changed {
+            Changed::Nodes(nodes) if nodes.is_empty() => Cow::Borrowed(&self.reading),
+            _ => Cow::Owned(Reading::of(&self.nodes, agents)),
+        }
+    }
+}

@@ -1,0 +1,281 @@
+//! What a tree's owner does with it, by index among the siblings that it shows.
+
+use super::reading::Reading;
+use super::{Edge, Tree};
+use crate::container::{Key, Kind};
+use crate::document::Document;
+use crate::error::Error;
+use crate::fractional_index::{fractional_index, FractionalIndexError};
+use crate::outbox::Who;
+use crate::sequence::Removal;
+use joinery_history::{Agents, Dot, Stamp};
+use std::rc::Rc;
+
+/// How many bits of jitter an index gets: of so many the caller has to draw them. Two who put something at one place at once then
+/// take the same index once in 65,536 times.
+pub const TREE_JITTER_BITS: u32 = 16;
+
+/// Indices for a node and for siblings that have to make room.
+struct Room {
+    index: Rc<str>,
+    others: Vec<(Dot, Rc<str>)>,
+}
+
+impl Document {
+    /// A new node below `parent` ([`Dot::NONE`]: at the top), before the child that is the `index`-th now. The lowest
+    /// [`TREE_JITTER_BITS`] bits of `jitter` are random.
+    pub fn tree_create(&mut self, tree: u32, parent: Dot, index: u32, jitter: u32, now_ms: u64) -> Result<Dot, Error> {
+        let reading = self.settled(tree)?;
+        check_shown(reading, parent)?;
+        let Room { index, others } = room(reading, parent, index, None, jitter)?;
+        let stamps = self.stamps_for(1 + others.len(), now_ms)?;
+        let mut stamps = stamps.into_iter();
+        for ((node, index), stamp) in others.into_iter().zip(&mut stamps) {
+            self.put_node(tree, Some(node), parent, &index, stamp)?;
+        }
+        let stamp = stamps.next().unwrap_or_default();
+        self.put_node(tree, None, parent, &index, stamp)
+    }
+
+    /// Hangs a node below `parent`, before the child that is the `index`-th there without it. False, and nothing is written, where
+    /// it hangs there already. A node that is hidden below a deleted one is shown again by that.
+    pub fn tree_move(
+        &mut self,
+        tree: u32,
+        node: Dot,
+        parent: Dot,
+        index: u32,
+        jitter: u32,
+        now_ms: u64,
+    ) -> Result<bool, Error> {
+        let agents = &self.agents;
+        let reading = self.containers.tree_mut(tree)?.settle(agents);
+        let place = reading.place(node).ok_or(Error::NoSuchNode)?;
+        check_shown(reading, parent)?;
+        if reading.upwards(parent).any(|(above, _)| above == node) {
+            return Err(Error::MoveIntoItself);
+        }
+        let Room { index: to, others } = room(reading, parent, index, Some(node), jitter)?;
+        if place.parent == parent && !reading.is_mended(node) && stands_at(reading, agents, node, index) {
+            return Ok(false);
+        }
+        // What its author sees is to be so for everybody: the nodes above are written down where they are shown, if that isn't by
+        // their highest edges. (Else moving one node out of a circle would move another.)
+        let mut above: Vec<(Dot, Dot, Rc<str>)> = Vec::new();
+        for (at, place) in reading.upwards(place.parent).chain(reading.upwards(parent)) {
+            if reading.is_mended(at) && above.iter().all(|(known, ..)| *known != at) {
+                above.push((at, place.parent, place.index.clone()));
+            }
+        }
+        let stamps = self.stamps_for(above.len() + others.len() + 1, now_ms)?;
+        above.extend(others.into_iter().map(|(sibling, index)| (sibling, parent, index)));
+        above.push((node, parent, to));
+        for ((node, parent, index), stamp) in above.into_iter().zip(stamps) {
+            self.put_node(tree, Some(node), parent, &index, stamp)?;
+        }
+        Ok(true)
+    }
+
+    /// Deletes a node, for good; what hangs below it is hidden. False, and nothing is written, where it was deleted before.
+    pub fn tree_delete(&mut self, tree: u32, node: Dot) -> Result<bool, Error> {
+        if !self.containers.tree(tree)?.knows(node) {
+            return Err(Error::NoSuchNode);
+        }
+        self.delete_node(tree, node)
+    }
+
+    /// The nodes below one, or at the top ([`Dot::NONE`]), in their order. Of a node that isn't shown: none.
+    pub fn tree_children(&mut self, tree: u32, parent: Dot) -> Result<Vec<Dot>, Error> {
+        let reading = self.settled(tree)?;
+        if !reading.is_shown(parent) {
+            return Ok(Vec::new());
+        }
+        Ok(reading.children(parent))
+    }
+
+    /// The node above one ([`Dot::NONE`]: it is at the top); none where it isn't shown.
+    pub fn tree_parent(&mut self, tree: u32, node: Dot) -> Result<Option<Dot>, Error> {
+        let reading = self.settled(tree)?;
+        Ok(reading
+            .place(node)
+            .filter(|_| reading.is_shown(node))
+            .map(|place| place.parent))
+    }
+
+    /// The map of a tree's node, or of a graph's node or edge, that wasn't deleted.
+    pub fn node_data(&mut self, container: u32, node: Dot) -> Result<u32, Error> {
+        if !self.containers.live(container)?.body.kind().has_nodes() {
+            return Err(Error::WrongType {
+                expected: "tree or graph",
+                found: self.container(container).body.kind().name(),
+            });
+        }
+        if !self.containers.has_element(container, node) {
+            return Err(Error::NoSuchNode);
+        }
+        self.check_depth(container)?;
+        let key = Key::Element(node);
+        Ok(self.containers.find_or_create(container, &key, Kind::Map, Dot::NONE))
+    }
+
+    /// Deletes a node or an edge of a tree or a graph, if it is there.
+    pub(crate) fn delete_node(&mut self, container: u32, node: Dot) -> Result<bool, Error> {
+        if !self.containers.has_element(container, node) {
+            return Ok(false);
+        }
+        let dot = self.next_dot(1)?;
+        self.book(container, dot, 1, 0);
+        self.remove_units(container, node, 1, Removal { dot, step: 0 });
+        let who = Who {
+            own: dot.agent,
+            agents: &self.agents,
+        };
+        self.outbox.delete_node(who, dot, node);
+        Ok(true)
+    }
+
+    /// Writes an edge: of a new node where none is given. The node's id.
+    pub(crate) fn put_node(
+        &mut self,
+        tree: u32,
+        node: Option<Dot>,
+        parent: Dot,
+        index: &Rc<str>,
+        stamp: Stamp,
+    ) -> Result<Dot, Error> {
+        let dot = self.next_dot(1)?;
+        self.containers.tree(tree)?;
+        self.book(tree, dot, 1, index.len());
+        let edge = Edge {
+            parent,
+            index: index.clone(),
+            stamp,
+            dot,
+        };
+        let hung = node.unwrap_or(dot);
+        self.containers.tree_mut(tree)?.join(&self.agents, hung, edge);
+        let who = Who {
+            own: dot.agent,
+            agents: &self.agents,
+        };
+        self.outbox.hang_node(who, (dot, stamp), node, parent, index);
+        Ok(hung)
+    }
+
+    #[inline(never)]
+    fn settled(&mut self, tree: u32) -> Result<&Reading, Error> {
+        Ok(self.containers.tree_mut(tree)?.settle(&self.agents))
+    }
+
+    /// Stamps for so many writes; none is used up where there aren't as many, or no dots.
+    #[inline(never)]
+    fn stamps_for(&mut self, count: usize, now_ms: u64) -> Result<Vec<Stamp>, Error> {
+        self.next_dot(count)?;
+        let mut clock = self.clock.clone();
+        let stamps: Result<Vec<Stamp>, _> = (0..count).map(|_| clock.tick(now_ms)).collect();
+        let stamps = stamps.map_err(|_| Error::LimitExceeded("no stamp is left above the highest one seen"))?;
+        self.clock = clock;
+        stamps.iter().for_each(|&stamp| self.stamps.tick(stamp));
+        Ok(stamps)
+    }
+}
+
+fn check_shown(reading: &Reading, node: Dot) -> Result<(), Error> {
+    if reading.is_shown(node) {
+        Ok(())
+    } else {
+        Err(Error::NoSuchNode)
+    }
+}
+
+/// Is a node the `index`-th of its siblings?
+fn stands_at(reading: &Reading, agents: &Agents, node: Dot, index: u32) -> bool {
+    let Some(place) = reading.place(node) else { return false };
+    let sibling = (place.index.clone(), agents.id(node.agent), node);
+    let wanted = index.checked_sub(1);
+    let wanted = wanted.and_then(|before| reading.nth(place.parent, before as usize, Some(node)));
+    reading.before(place.parent, &sibling) == wanted
+}
+
+/// Finds the index with which a node becomes the `index`-th child, itself not counted; where there is none between its neighbours,
+/// what follows makes room.
+#[inline(never)]
+fn room(reading: &Reading, parent: Dot, index: u32, node: Option<Dot>, jitter: u32) -> Result<Room, Error> {
+    let is_here = node.is_some_and(|node| reading.place(node).is_some_and(|place| place.parent == parent));
+    let len = (reading.count(parent) - usize::from(is_here)) as u32;
+    if index > len {
+        return Err(Error::IndexOutOfRange { index, len });
+    }
+    let low = index.checked_sub(1);
+    let low = low.and_then(|before| reading.nth(parent, before as usize, node));
+    let mut high = None;
+    // Those that stand behind the lower neighbour by their ids alone.
+    let mut alike: Vec<Dot> = Vec::new();
+    match low {
+        None => high = reading.nth(parent, 0, node),
+        Some(low) => {
+            for next in reading.behind(parent, low).into_iter().flatten() {
+                if Some(next.2) == node {
+                    continue;
+                }
+                if next.0 != low.0 {
+                    high = Some(next);
+                    break;
+                }
+                alike.push(next.2);
+            }
+        }
+    }
+    let (low, high) = (low.map(|low| &*low.0), high.map(|high| &*high.0));
+    let index_here = || -> Result<Room, FractionalIndexError> {
+        let index = fractional_index(low, high, jitter, TREE_JITTER_BITS)?;
+        let others = spread(Some(&index), high, alike.len())?;
+        Ok(Room {
+            index: index.into(),
+            others: alike.iter().copied().zip(others).collect(),
+        })
+    };
+    match index_here() {
+        Ok(room) => Ok(room),
+        Err(FractionalIndexError::Exhausted) => all_anew(reading, parent, index, node),
+        Err(error) => Err(Error::NoFractionalIndex(error)),
+    }
+}
+
+/// Short indices for all children.
+fn all_anew(reading: &Reading, parent: Dot, index: u32, node: Option<Dot>) -> Result<Room, Error> {
+    let mut others = reading.children(parent);
+    others.retain(|&sibling| Some(sibling) != node);
+    let mut indices = spread(None, None, others.len() + 1).map_err(Error::NoFractionalIndex)?;
+    let own = indices.remove(index as usize);
+    Ok(Room {
+        index: own,
+        others: others.into_iter().zip(indices).collect(),
+    })
+}
+
+/// So many indices between two, ascending, as short as halving makes them.
+#[inline(never)]
+fn spread(low: Option<&str>, high: Option<&str>, count: usize) -> Result<Vec<Rc<str>>, FractionalIndexError> {
+    let mut indices: Vec<Rc<str>> = vec![Rc::from(""); count];
+    let mut open = vec![(0, count)];
+    while let Some((from, to)) = open.pop() {
+        if from == to {
+            continue;
+        }
+        let middle = from + (to - from) / 2;
+        let below = if from == 0 { low } else { Some(&*indices[from - 1]) };
+        let above = if to == count { high } else { Some(&*indices[to]) };
+        indices[middle] = fractional_index(below, above, 0, 0)?.into();
+        open.extend([(from, middle), (middle + 1, to)]);
+    }
+    Ok(indices)
+}
+
+/// Kept beside the state: a tree says of itself which nodes are there.
+impl Tree {
+    /// How many of the ids from `first` on are nodes of this tree, deleted or not.
+    pub fn stretch(&self, first: Dot, len: u32) -> u32 {
+        (0..len).find(|&i| !self.knows(first.plus(i))).unwrap_or(len)
+    }
+}

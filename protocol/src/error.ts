@@ -15,6 +15,8 @@ export const errorCodes = {
   'invalid-value': { retryable: false },
   'wrong-type': { retryable: false },
   'container-gone': { retryable: false },
+  'no-such-node': { retryable: false },
+  'move-into-itself': { retryable: false },
   'limit-exceeded': { retryable: false },
   'not-initialised': { retryable: true },
   'core-unavailable': { retryable: true },

@@ -4,9 +4,11 @@ import { checkDocumentId, JoineryError } from '@joinery/protocol';
 import { init } from './core/index.ts';
 import { type CounterDocument, OpenCounter } from './documents/counter.ts';
 import { type DocumentHandle, OpenDocumentHandle } from './documents/document.ts';
+import { type GraphDocument, OpenGraph } from './documents/graph.ts';
 import type { Leased } from './documents/lease.ts';
 import type { Receipt } from './documents/receipt.ts';
 import { OpenText, type TextDocument, type TextOptions } from './documents/text.ts';
+import { OpenTree, type TreeDocument } from './documents/tree.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import type { Deletion, Space } from './spaces/space.ts';
 import type { Storage } from './storage/storage.ts';
@@ -52,6 +54,10 @@ export interface Client {
   text(id: string, key?: string, options?: TextOptions): TextDocument;
   /** The counter under `key` (`counter` when left out) of a document. */
   counter(id: string, key?: string): CounterDocument;
+  /** The tree under `key` (`tree` when left out) of a document. */
+  tree<D extends object = Record<string, unknown>>(id: string, key?: string): TreeDocument<D>;
+  /** The graph under `key` (`graph` when left out) of a document. */
+  graph<D extends object = Record<string, unknown>>(id: string, key?: string): GraphDocument<D>;
   /** What was written here and will never be synced as it is; see {@link RejectedList}. */
   readonly rejected: RejectedList;
   /**
@@ -220,6 +226,16 @@ class LinkedClient implements Client {
   counter(id: string, key = 'counter'): CounterDocument {
     const leased = this.#lease(id);
     return new OpenCounter(leased.document, key, leased);
+  }
+
+  tree<D extends object = Record<string, unknown>>(id: string, key = 'tree'): TreeDocument<D> {
+    const leased = this.#lease(id);
+    return new OpenTree<D>(leased.document, key, leased);
+  }
+
+  graph<D extends object = Record<string, unknown>>(id: string, key = 'graph'): GraphDocument<D> {
+    const leased = this.#lease(id);
+    return new OpenGraph<D>(leased.document, key, leased);
   }
 
   space(id: string): Space {

@@ -3,11 +3,15 @@
 export { JoineryError } from '@joinery/protocol';
 export { type Client, type ClientOptions, createClient } from './client.ts';
 export type { Change } from './core/change.ts';
+export type { GraphEdge, GraphValue, TreeNode } from './core/index.ts';
 export type { Attributes, DeltaStep, Embed, Expand, ExpandTable, TextRun } from './core/marks.ts';
 export type { CounterDocument } from './documents/counter.ts';
 export type { DocumentHandle, Draft, Partially } from './documents/document.ts';
+export type { GraphDocument } from './documents/graph.ts';
+export type { NodeChange } from './documents/node-data.ts';
 export type { Receipt, ReceiptState } from './documents/receipt.ts';
 export type { TextDocument, TextOptions } from './documents/text.ts';
+export type { Created, TreeDocument } from './documents/tree.ts';
 export type { Deletion, Space, SpacePage } from './spaces/space.ts';
 export type { Storage } from './storage/storage.ts';
 export type { RejectedList, RejectedWriteEntry } from './sync/rejected-list.ts';

@@ -45,7 +45,7 @@ export interface Server {
 }
 
 /** What clients may write; the core knows them. */
-const knownTypes = ['map', 'list', 'text', 'counter', 'set'];
+const knownTypes = ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'];
 const maxHeaderBytes = 16 * 1024;
 /** Timeouts are looked at so often. */
 const tick_ms = 1_000;

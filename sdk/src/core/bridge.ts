@@ -15,10 +15,10 @@ const failed = -2;
 export const plain = -3;
 
 /** What kind of container. */
-export type Kind = 'map' | 'list' | 'text' | 'counter' | 'set';
+export type Kind = 'map' | 'list' | 'text' | 'counter' | 'set' | 'tree' | 'graph';
 
-const kinds: readonly Kind[] = ['map', 'list', 'text', 'counter', 'set'];
-const kindNumbers: Readonly<Record<Kind, number>> = { map: 0, list: 1, text: 2, counter: 3, set: 4 };
+const kinds: readonly Kind[] = ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'];
+const kindNumbers: Readonly<Record<Kind, number>> = { map: 0, list: 1, text: 2, counter: 3, set: 4, tree: 5, graph: 6 };
 
 /** What {@link Bridge} needs of the world: time for stamps, randomness for the agent. */
 export interface BridgeOptions {

@@ -18,12 +18,15 @@ import type { Plain } from './value.ts';
  * | text | `mark` | index | an object: `grows`, `key`, `length` (in units), `value` (null: the key is taken off) |
  * | counter | `increment` | the counter | the difference |
  * | set | `add`, `remove` | the set | the value |
+ * | tree | `create`, `move` | the node's id | `{ index, parent }`: a fractional index, an id (null: the top) |
+ * | graph | `create` | the node's or edge's id | null, or `{ from, to }` |
+ * | tree, graph | `delete` | the node's or edge's id | |
  *
  * Indices are told by what the replica shows now and by what the envelope itself inserted before; an element that is not to be
  * found (it was deleted, or hangs in a container that was) has the index −1.
  */
 export interface Change {
-  /** Keys and indices from the root map on. */
+  /** Keys, indices and ids of nodes from the root map on. */
   readonly path: readonly (string | number)[];
   /** What kind of container it is done to. */
   readonly container: Kind;

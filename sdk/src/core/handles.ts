@@ -6,6 +6,7 @@
 
 import { JoineryError } from '@joinery/protocol';
 import { absent, Bridge, checkIndex, checkKey, type Kind, plain } from './bridge.ts';
+import { ContainerHandle } from './container-handle.ts';
 import {
   type DeltaStep,
   defaultExpand,
@@ -15,81 +16,11 @@ import {
   packDelta,
   type TextRun,
 } from './marks.ts';
+import { GraphNodes, TreeNodes } from './nodes.ts';
 import { type Plain, packValue } from './value.ts';
 
 /** Any handle. */
-export type Handle = MapHandle | ListHandle | TextHandle | CounterHandle | SetHandle;
-
-/** Where a handle's container is found: by name in a map, or by its number for good. */
-type Place = { readonly parent: MapHandle; readonly key: string } | number;
-
-abstract class ContainerHandle {
-  abstract readonly kind: Kind;
-  protected readonly bridge: Bridge;
-  readonly #place: Place;
-  #container = absent;
-  #structure = -1;
-
-  constructor(bridge: Bridge, place: Place) {
-    this.bridge = bridge;
-    this.#place = place;
-  }
-
-  /** The container's number, or −1 where it hasn't been created. */
-  resolve(): number {
-    const place = this.#place;
-    if (typeof place === 'number') return place;
-    if (this.#structure === this.bridge.structure) return this.#container;
-    const parent = place.parent.resolve();
-    let container = absent;
-    if (parent !== absent) {
-      this.bridge.inputKey(place.key);
-      container = this.bridge.core.child(parent, this.bridge.kindNumber(this.kind));
-    }
-    this.#container = container;
-    this.#structure = this.bridge.structure;
-    return container;
-  }
-
-  /** The container's number; it is created where there is none. */
-  ensure(): number {
-    const container = this.resolve();
-    if (container !== absent) return container;
-    const place = this.#place;
-    if (typeof place === 'number') return place;
-    // All the way up before anything is created.
-    checkKey(place.key);
-    const parent = place.parent.ensure();
-    this.bridge.inputKey(place.key);
-    const { bridge } = this;
-    const created = bridge.check(bridge.writer.ensure_child(parent, bridge.kindNumber(this.kind), bridge.now()));
-    bridge.structure += 1;
-    this.#container = created;
-    this.#structure = bridge.structure;
-    return created;
-  }
-
-  /** The same for a write that might be refused: it must not leave behind what would be created for it. */
-  protected ensureFor(check: () => void): number {
-    const container = this.resolve();
-    if (container !== absent) return container;
-    check();
-    return this.ensure();
-  }
-
-  /** Grows with each change of this container's own state (not of what is nested in it). */
-  get revision(): number {
-    const container = this.resolve();
-    return container === absent ? 0 : this.bridge.core.container_revision(container);
-  }
-
-  protected content(empty: Plain): Plain {
-    const container = this.resolve();
-    if (container === absent) return empty;
-    this.bridge.check(this.bridge.core.to_plain(container));
-    return this.bridge.outputValue();
-  }
-}
+export type Handle = MapHandle | ListHandle | TextHandle | CounterHandle | SetHandle | TreeHandle | GraphHandle;
 
 /** On which side of a position that is which it stays at. */
 export type Stick = 'left' | 'right';
@@ -151,6 +82,10 @@ export function handleOf(bridge: Bridge, container: number): Handle {
       return new CounterHandle(bridge, container);
     case 'set':
       return new SetHandle(bridge, container);
+    case 'tree':
+      return new TreeHandle(bridge, container);
+    case 'graph':
+      return new GraphHandle(bridge, container);
   }
 }
 
@@ -239,6 +174,14 @@ export class MapHandle extends ContainerHandle {
   /** The set at a key; created by the first write into it. (`set` writes a value.) */
   setOf(key: string): SetHandle {
     return new SetHandle(this.bridge, { parent: this, key });
+  }
+  /** The tree at a key; created by the first write into it. */
+  tree(key: string): TreeHandle {
+    return new TreeHandle(this.bridge, { parent: this, key });
+  }
+  /** The graph at a key; created by the first write into it. */
+  graph(key: string): GraphHandle {
+    return new GraphHandle(this.bridge, { parent: this, key });
   }
 
   /** A fresh container at a key; what was there ends, for good. */
@@ -600,5 +543,29 @@ export class SetHandle extends ContainerHandle {
 
   toJSON(): Plain[] {
     return this.values();
+  }
+}
+
+/** Nodes below each other, which are moved and stay what they are. */
+export class TreeHandle extends TreeNodes {
+  /**
+   * The map of a node that wasn't deleted, shown or not.
+   *
+   * @throws JoineryError `no-such-node`
+   */
+  data(node: string): MapHandle {
+    return new MapHandle(this.bridge, this.mapOf(node));
+  }
+}
+
+/** Nodes and directed edges between them. */
+export class GraphHandle extends GraphNodes {
+  /**
+   * The map of a node or an edge that wasn't deleted.
+   *
+   * @throws JoineryError `no-such-node`
+   */
+  data(id: string): MapHandle {
+    return new MapHandle(this.bridge, this.mapOf(id));
   }
 }

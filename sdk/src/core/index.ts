@@ -7,6 +7,7 @@ export type { CoreSource } from './compile.ts';
 export { type FractionalIndexOptions, fractionalIndex } from './fractional-index.ts';
 export {
   CounterHandle,
+  GraphHandle,
   type Handle,
   type HandleOfKind,
   ListHandle,
@@ -14,6 +15,7 @@ export {
   SetHandle,
   type Stick,
   TextHandle,
+  TreeHandle,
 } from './handles.ts';
 export { init } from './load.ts';
 export {
@@ -26,6 +28,7 @@ export {
   expandOf,
   type TextRun,
 } from './marks.ts';
+export type { GraphEdge, GraphValue, TreeNode } from './nodes.ts';
 export type {
   Bridge,
   DotName,

@@ -6,7 +6,15 @@
 import { JoineryError } from '@joinery/protocol';
 import { Bridge, type BridgeOptions, checkAgent } from './bridge.ts';
 import type { Change } from './change.ts';
-import { type CounterHandle, type ListHandle, MapHandle, type SetHandle, type TextHandle } from './handles.ts';
+import {
+  type CounterHandle,
+  type GraphHandle,
+  type ListHandle,
+  MapHandle,
+  type SetHandle,
+  type TextHandle,
+  type TreeHandle,
+} from './handles.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 import type { Plain } from './value.ts';
 
@@ -62,7 +70,7 @@ export class Replica {
     return replica;
   }
 
-  /** The root map; `text`, `map`, `list`, `counter` and `set` below are its children by name. */
+  /** The root map; `text`, `map` and so on below are its children by name. */
   get root(): MapHandle {
     this.#root ??= new MapHandle(this.#bridge, rootContainer);
     return this.#root;
@@ -82,6 +90,12 @@ export class Replica {
   }
   set(key: string): SetHandle {
     return this.root.setOf(key);
+  }
+  tree(key: string): TreeHandle {
+    return this.root.tree(key);
+  }
+  graph(key: string): GraphHandle {
+    return this.root.graph(key);
   }
 
   /** The agent, from the first write on. */
@@ -104,7 +118,10 @@ export class Replica {
     return this.#bridge.core.pending_count();
   }
 
-  /** The content: maps as objects, lists and sets as arrays, texts as strings, counters as numbers. */
+  /**
+   * The content: maps as objects, lists and sets as arrays, texts as strings, counters as numbers, trees as arrays of nodes within
+   * each other, graphs as objects of nodes and edges.
+   */
   toJSON(): Record<string, Plain> {
     return this.root.toJSON();
   }

@@ -98,7 +98,7 @@ export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
 }
 
 /** A checked copy of a partial value, with `undefined` where a key is to go. */
-function copyPartial(value: unknown, path: Path): { [key: string]: Mergeable } {
+export function copyPartial(value: unknown, path: Path): { [key: string]: Mergeable } {
   if (!isPlainObject(value)) throw invalid(path, 'an object with the keys to write', typeof value);
   if (path.length > maxDepth) throw invalid(path, `at most ${maxDepth} levels`, 'more (or a circle)');
   const copy: { [key: string]: Mergeable } = {};

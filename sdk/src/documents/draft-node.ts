@@ -70,8 +70,9 @@ export class DraftScope {
     if (!isHandle(found)) return freezeDeep(found);
     if (found instanceof MapHandle) return this.#kinds.map(this, found).proxy;
     if (found instanceof ListHandle) return this.#kinds.list(this, found).proxy;
-    // Texts, counters and sets are shown as plain data; assigning changes them in place.
-    return freezeDeep(found.toJSON());
+    // Texts, counters and sets are shown as plain data; assigning changes them in place. Trees and graphs are only shown.
+    const shown: unknown = found.toJSON();
+    return freezeDeep(shown as Plain);
   }
 
   /**

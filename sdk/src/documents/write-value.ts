@@ -4,6 +4,7 @@
 import { JoineryError } from '@joinery/protocol';
 import {
   CounterHandle,
+  GraphHandle,
   type Handle,
   type Kind,
   ListHandle,
@@ -11,6 +12,7 @@ import {
   type Plain,
   SetHandle,
   TextHandle,
+  TreeHandle,
 } from '../core/index.ts';
 import { keepOrder, valueKey } from './keep-order.ts';
 import { equalValues } from './shared-value.ts';
@@ -66,7 +68,7 @@ export function mergeKeys(map: MapHandle, partial: { readonly [key: string]: Mer
 /** A partial value: as plain data, with `undefined` for keys that go. */
 export type Mergeable = Plain | undefined | { readonly [key: string]: Mergeable };
 
-const handleClasses = [MapHandle, ListHandle, TextHandle, CounterHandle, SetHandle];
+const handleClasses = [MapHandle, ListHandle, TextHandle, CounterHandle, SetHandle, TreeHandle, GraphHandle];
 
 export function isHandle(value: Plain | Handle | undefined): value is Handle {
   return typeof value === 'object' && handleClasses.some((handle) => value instanceof handle);
@@ -110,6 +112,10 @@ function changeInPlace(found: Handle, value: Plain): boolean {
       for (const member of found.values()) if (!value.some((given) => equalValues(given, member))) found.delete(member);
       for (const member of value) if (!found.has(member)) found.add(member);
       return true;
+    case 'tree':
+    case 'graph':
+      // They are changed by ids; what holds the same is the same.
+      return equalValues(found.toJSON(), value);
   }
 }
 

@@ -16,6 +16,8 @@ function replicaOf(agent: bigint): Replica {
   replica.text('text').insert(0, 'abc');
   replica.counter('counter').increment(1);
   replica.set('set').add('x');
+  replica.tree('tree').create(null);
+  replica.graph('graph').addNode();
   // What looks like a handle, and is a value that somebody has put there.
   replica.root.set('like a map', { resolve: 1, kind: 'map' });
   replica.root.set('like a text', { resolve: 1, kind: 'text', length: 9 });
@@ -82,6 +84,30 @@ describe('changes that are made again', () => {
     expect(again.text('text').toDelta().at(-1)).toMatchObject({ attributes: { em: true } });
   });
 
+  test('name nodes and edges by the ids that these got when they were made again', () => {
+    const author = replicaOf(1n);
+    const tree = author.tree('tree');
+    const known = tree.children()[0] as string;
+    const outer = tree.create(known);
+    tree.data(tree.create(outer)).set('title', 'inner');
+    const gone = tree.create(null);
+    tree.delete(gone);
+    const graph = author.graph('graph');
+    const node = graph.addNode();
+    graph.data(graph.addEdge(graph.nodes[0] as string, node)).set('weight', 1);
+    const changes = author.describe(author.takeUpdate() as Uint8Array);
+    // The node that was there is another one here, so what is below it is left out.
+    const other = replicaOf(2n);
+    expect(applyChanges(other, changes)).toBe(3);
+    expect(other.graph('graph').nodes).toHaveLength(2);
+    const same = replicaOf(1n);
+    expect(applyChanges(Replica.load(same.encodeSnapshot()), changes)).toBe(changes.length);
+    const again = Replica.load(same.encodeSnapshot());
+    applyChanges(again, changes);
+    const shown = JSON.stringify(again.toJSON()).replaceAll(/"[0-9a-f]+:[0-9]+"/gu, 'id');
+    expect(shown).toBe(JSON.stringify(author.toJSON()).replaceAll(/"[0-9a-f]+:[0-9]+"/gu, 'id'));
+  });
+
   test('are made or left out, whatever they say: 10,000 of them', { timeout: 60_000 * rounds }, () => {
     const random = seededRandom(1);
     const pick = <T>(from: readonly T[]): T => from[Math.floor(random() * from.length)] as T;
@@ -91,6 +117,9 @@ describe('changes that are made again', () => {
       'text',
       'counter',
       'set',
+      'tree',
+      'graph',
+      '1:9',
       'like a map',
       'like a text',
       'new',
@@ -116,7 +145,7 @@ describe('changes that are made again', () => {
       new Uint8Array(2),
       ...numbers,
     ];
-    const containers = ['map', 'list', 'text', 'counter', 'set', 'tree', 'constructor'];
+    const containers = ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph', 'constructor'];
     const kinds = ['set', 'create', 'delete', 'insert', 'remove', 'increment', 'add', 'mark', 'move'];
     let replica = replicaOf(1n);
     let made = 0;

@@ -4,19 +4,32 @@
 import { JoineryError } from '@joinery/protocol';
 import type { Kind } from '../core/bridge.ts';
 import type { Change } from '../core/change.ts';
-import { CounterHandle, type Handle, ListHandle, MapHandle, SetHandle, TextHandle } from '../core/handles.ts';
+import {
+  CounterHandle,
+  GraphHandle,
+  type Handle,
+  ListHandle,
+  MapHandle,
+  SetHandle,
+  TextHandle,
+  TreeHandle,
+} from '../core/handles.ts';
 import type { Attributes } from '../core/marks.ts';
 import type { Replica } from '../core/replica.ts';
 import type { Plain } from '../core/value.ts';
 
-const handles = [MapHandle, ListHandle, TextHandle, CounterHandle, SetHandle];
+const handles = [MapHandle, ListHandle, TextHandle, CounterHandle, SetHandle, TreeHandle, GraphHandle];
+
+/** What the ids of nodes and edges that are made once more are now. */
+type Ids = Map<string, string>;
 
 /** Returns how many of the changes could be made. */
 export function applyChanges(replica: Replica, changes: readonly Change[]): number {
   let made = 0;
+  const ids: Ids = new Map();
   for (const change of changes) {
     try {
-      if (apply(replica, change)) made += 1;
+      if (apply(replica, change, ids)) made += 1;
     } catch (error) {
       // A value of another type is in the way, say: the other changes are made all the same.
       if (!(error instanceof JoineryError)) throw error;
@@ -25,11 +38,11 @@ export function applyChanges(replica: Replica, changes: readonly Change[]): numb
   return made;
 }
 
-function apply(replica: Replica, { path, container, kind, value = null }: Change): boolean {
+function apply(replica: Replica, { path, container, kind, value = null }: Change, ids: Ids): boolean {
   const last = path.at(-1);
   // A counter and a set are named by the whole path, everything else by what stands before its key or index.
   const isWhole = container === 'counter' || container === 'set';
-  const handle = find(replica, isWhole ? path : path.slice(0, -1), container);
+  const handle = find(replica, isWhole ? path : path.slice(0, -1), container, ids);
   if (handle === undefined) return false;
   switch (handle.kind) {
     case 'map':
@@ -64,6 +77,10 @@ function apply(replica: Replica, { path, container, kind, value = null }: Change
       if (kind === 'add') handle.add(value);
       else handle.delete(value);
       return true;
+    case 'tree':
+      return typeof last === 'string' && hang(handle, kind, last, value, ids);
+    case 'graph':
+      return typeof last === 'string' && changeGraph(handle, kind, last, value, ids);
   }
 }
 
@@ -95,16 +112,42 @@ function attributesAt(text: TextHandle, index: number): Attributes {
   return {};
 }
 
-/** A text, counter or set that others have made meanwhile is written on: a new one would take away what is in it. */
+/** A node goes behind the last of its siblings: between which it stood is not told by its index alone. */
+function hang(tree: TreeHandle, kind: Change['kind'], id: string, value: Plain, ids: Ids): boolean {
+  const node = ids.get(id) ?? id;
+  if (kind === 'delete') return tree.delete(node);
+  if (kind !== 'create' && kind !== 'move') return false;
+  const told = (value as { readonly parent?: Plain } | null)?.parent ?? null;
+  if (told !== null && typeof told !== 'string') return false;
+  const parent = told === null ? null : (ids.get(told) ?? told);
+  if (kind === 'create') ids.set(id, tree.create(parent));
+  else tree.move(node, parent);
+  return true;
+}
+
+function changeGraph(graph: GraphHandle, kind: Change['kind'], id: string, value: Plain, ids: Ids): boolean {
+  if (kind === 'delete') return graph.delete(ids.get(id) ?? id);
+  if (kind !== 'create') return false;
+  if (value === null) {
+    ids.set(id, graph.addNode());
+    return true;
+  }
+  const { from, to } = value as { readonly from?: Plain; readonly to?: Plain };
+  if (typeof from !== 'string' || typeof to !== 'string') return false;
+  ids.set(id, graph.addEdge(ids.get(from) ?? from, ids.get(to) ?? to));
+  return true;
+}
+
+/** A text, counter, set, tree or graph that others have made meanwhile is written on: a new one would take away what is in it. */
 function create(map: MapHandle, key: string, kind: Kind): void {
   const present: unknown = map.get(key);
-  const isShared = kind === 'text' || kind === 'counter' || kind === 'set';
+  const isShared = kind !== 'map' && kind !== 'list';
   if (isShared && isHandle(present) && present.kind === kind) return;
   map.create(key, kind);
 }
 
 /** The container at a path; the last one is made by its first write where a map has none. */
-function find(replica: Replica, path: readonly (string | number)[], kind: Kind): Handle | undefined {
+function find(replica: Replica, path: readonly (string | number)[], kind: Kind, ids: Ids): Handle | undefined {
   let handle: Handle = replica.root;
   for (const [depth, part] of path.entries()) {
     const isLast = depth === path.length - 1;
@@ -117,6 +160,8 @@ function find(replica: Replica, path: readonly (string | number)[], kind: Kind):
       const next: unknown = handle.get(part);
       if (!isHandle(next)) return undefined;
       handle = next;
+    } else if ((handle.kind === 'tree' || handle.kind === 'graph') && typeof part === 'string') {
+      handle = handle.data(ids.get(part) ?? part);
     } else return undefined;
   }
   return handle.kind === kind ? handle : undefined;
@@ -135,6 +180,10 @@ function named(map: MapHandle, key: string, kind: Kind): Handle | undefined {
       return map.counter(key);
     case 'set':
       return map.setOf(key);
+    case 'tree':
+      return map.tree(key);
+    case 'graph':
+      return map.graph(key);
     default:
       return undefined;
   }

@@ -56,7 +56,7 @@ export class SessionDriver {
     this.#host = host;
     this.#session = new ClientSession({
       random: () => options.environment.random(),
-      knownTypes: ['map', 'list', 'text', 'counter', 'set'],
+      knownTypes: ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'],
       authenticate: options.token !== undefined,
     });
   }

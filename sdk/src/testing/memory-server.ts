@@ -126,7 +126,7 @@ export class MemoryServer {
     this.#names += 1;
     const self = {};
     const session = new ServerSession(
-      { self, name: `memory-${this.#names}`, knownTypes: ['map', 'list', 'text', 'counter', 'set'] },
+      { self, name: `memory-${this.#names}`, knownTypes: ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'] },
       environment.monotonic(),
     );
     const connection: Connection = { self, session, link, followed: new Set(), spaces: new Set() };

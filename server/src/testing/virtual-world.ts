@@ -180,7 +180,7 @@ export class VirtualWorld {
       limits: serverLimitDefaults,
       // The token is the user.
       authenticate: async (token) => ({ user: token }),
-      knownTypes: ['map', 'list', 'text', 'counter', 'set'],
+      knownTypes: ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'],
       report,
       closed: () => connections.delete(connection),
     });

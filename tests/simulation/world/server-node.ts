@@ -16,7 +16,7 @@ import { epoch_ms } from './tab-environment.ts';
 /** So few replicas stay in memory that documents come and go. */
 const replicas = 2;
 const tick_ms = 2_000;
-const knownTypes = ['map', 'list', 'text', 'counter', 'set'];
+const knownTypes = ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'];
 
 export interface NodeWorld {
   readonly timeline: Timeline;

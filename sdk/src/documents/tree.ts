@@ -1,0 +1,144 @@
+// The handle of one tree in a document.
+
+import type { Replica, TreeHandle, TreeNode } from '../core/index.ts';
+import { type DocumentAccess, notLoaded } from './access.ts';
+import { Lease, type Leased } from './lease.ts';
+import { type NodeChange, nodeWrite } from './node-data.ts';
+import type { Receipt } from './receipt.ts';
+import { checkKind } from './write-value.ts';
+
+/** What was made, and how far it has come. */
+export interface Created {
+  readonly id: string;
+  readonly receipt: Receipt;
+}
+
+/**
+ * Nodes below each other: an outline, folders, layers. Each has an id, and a map of data. Ids last as long as the document's epoch,
+ * and those of unsynced nodes as long as nothing is refused: what refers to a node from elsewhere is best kept in its data.
+ */
+export interface TreeDocument<D extends object = Record<string, unknown>> {
+  readonly id: string;
+  /** The key of the tree in its document's root map. */
+  readonly key: string;
+  /** The nodes within each other, as plain, frozen data: at most 500 levels of them. Empty until what is stored was read. */
+  readonly value: readonly TreeNode[];
+  /** Whether what is stored was read. */
+  readonly isLoaded: boolean;
+  /** Resolves when what is stored was read: from then on the tree may be written to. */
+  readonly loaded: Promise<void>;
+  /**
+   * A new node below `parent` (null: at the top), before its `index`-th child (as the last one, when left out).
+   *
+   * @throws JoineryError `no-such-node`, `index-out-of-range`, `invalid-value`, `wrong-type`, `document-not-loaded`, `closed`
+   * @example
+   * const chapter = outline.create(null, undefined, { title: 'One' });
+   * outline.create(chapter.id, 0, { title: 'First things' });
+   */
+  create(parent: string | null, index?: number, data?: NodeChange<D>): Created;
+  /**
+   * Moves a node with all that is below it; `index` is told without it. The later of two moves wins; nodes that were moved into each
+   * other at the same time end up one in the other.
+   *
+   * @throws JoineryError as `create`, and `move-into-itself`
+   */
+  move(node: string, parent: string | null, index?: number): Receipt;
+  /** Deletes a node, for good, and hides what is below it. @throws JoineryError as `create` */
+  delete(node: string): Receipt;
+  /** Writes to a node's data, as `update` of a document does. @throws JoineryError as `create` */
+  update(node: string, change: NodeChange<D>): Receipt;
+  /** The nodes right below one (null: at the top), in order. @throws JoineryError `no-such-node` */
+  children(parent?: string | null): string[];
+  /** The node above one, null at the top; undefined where it isn't shown. @throws JoineryError `no-such-node` */
+  parent(node: string): string | null | undefined;
+  /** Calls `listener` after each change of the document. Returns the function that ends it. */
+  subscribe(listener: () => void): () => void;
+  close(): void;
+}
+
+/** The handle over an open document. */
+export class OpenTree<D extends object> implements TreeDocument<D> {
+  readonly key: string;
+  readonly #access: DocumentAccess;
+  readonly #lease: Lease;
+
+  constructor(access: DocumentAccess, key: string, leased: Leased) {
+    this.key = key;
+    this.#access = access;
+    this.#lease = new Lease(leased);
+  }
+
+  get value(): readonly TreeNode[] {
+    const { replica, value } = this.#access;
+    if (replica === undefined || replica.tree(this.key).resolve() < 0) return [];
+    return (value as { readonly [key: string]: readonly TreeNode[] })[this.key] ?? [];
+  }
+
+  get id(): string {
+    return this.#access.id;
+  }
+
+  get isLoaded(): boolean {
+    return this.#access.isLoaded;
+  }
+
+  get loaded(): Promise<void> {
+    return this.#access.loaded;
+  }
+
+  subscribe(listener: () => void): () => void {
+    this.#lease.check();
+    return this.#access.subscribe(listener);
+  }
+
+  close(): void {
+    this.#lease.end();
+  }
+
+  create(parent: string | null, index?: number, data?: NodeChange<D>): Created {
+    const fill = data === undefined ? undefined : nodeWrite(data);
+    let id = '';
+    const receipt = this.#write((tree) => {
+      id = tree.create(parent, index);
+      fill?.(tree.data(id));
+    });
+    return { id, receipt };
+  }
+
+  move(node: string, parent: string | null, index?: number): Receipt {
+    return this.#write((tree) => tree.move(node, parent, index));
+  }
+
+  delete(node: string): Receipt {
+    return this.#write((tree) => tree.delete(node));
+  }
+
+  update(node: string, change: NodeChange<D>): Receipt {
+    const write = nodeWrite(change);
+    return this.#write((tree) => write(tree.data(node)));
+  }
+
+  children(parent: string | null = null): string[] {
+    return this.#read().tree(this.key).children(parent);
+  }
+
+  parent(node: string): string | null | undefined {
+    return this.#read().tree(this.key).parent(node);
+  }
+
+  #read(): Replica {
+    const { replica } = this.#access;
+    if (replica === undefined) throw notLoaded(this.id);
+    return replica;
+  }
+
+  #write(write: (tree: TreeHandle) => void): Receipt {
+    this.#lease.check();
+    return this.#access.write((replica) => {
+      const tree = replica.tree(this.key);
+      // The first write would end whatever else is at the key.
+      if (tree.resolve() < 0) checkKind(replica.root, this.key, 'tree');
+      write(tree);
+    });
+  }
+}

@@ -66,3 +66,14 @@ describe("a device's clock", () => {
     expect(clock.reading.sets_ms).toHaveLength(16);
   });
 });
+
+it('of which nothing is known adds nothing, though its time goes on between two looks', () => {
+  let now_ms = server_ms + 24 * hour_ms;
+  const environment = { now: () => ++now_ms, monotonic: () => 0 } as unknown as Environment;
+  const unknown = new CorrectedClock(environment);
+  const written_ms = unknown.offset_ms;
+  expect([written_ms, unknown.reading.offset_ms]).toEqual([0, 0]);
+  unknown.take(-24 * hour_ms, 10);
+  // So what it wrote is put right: less than nothing would be said by a clock that was known then.
+  expect(correctionOf(written_ms, { ...unknown.reading, refused: false })).toBeCloseTo(24 * hour_ms, -1);
+});

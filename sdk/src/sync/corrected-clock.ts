@@ -54,9 +54,9 @@ export class CorrectedClock {
     return Math.round(this.#environment.monotonic() + this.#sample.base_ms);
   }
 
-  /** What is added to the device's clock to get the server's. */
+  /** What is added to the device's clock to get the server's; 0 as long as nothing is known, though time goes on between two looks. */
   get offset_ms(): number {
-    return this.now() - this.#environment.now();
+    return this.#sample === undefined ? 0 : this.now() - this.#environment.now();
   }
 
   /** What a replay has to know of it. */

@@ -306,13 +306,7 @@ describe('a space', () => {
 
   test('brings back what a restored backup lacks of documents that are open nowhere', async () => {
     const world = await World.create();
-    const backup = world.server.backup();
-    const storage = new MemoryStorage();
-    const author = world.client(storage);
-    await fill(world, author, names(1));
-    await world.time.advance(1_000);
-    await world.time.settled(author.close());
-    world.server.restore(backup);
+    const storage = await lostFromBackup(world);
     const again = world.client(storage);
     expect(world.server.value('todo/000')).toEqual({});
     await until(world, again.space('todo'), 1);
@@ -321,13 +315,7 @@ describe('a space', () => {
 
   test('brings it back also where the tab ends before it has', async () => {
     const world = await World.create();
-    const backup = world.server.backup();
-    const storage = new MemoryStorage();
-    const author = world.client(storage);
-    await fill(world, author, names(1));
-    await world.time.advance(1_000);
-    await world.time.settled(author.close());
-    world.server.restore(backup);
+    const storage = await lostFromBackup(world);
     // So that there is a token to go on from.
     await fill(world, world.client(), names(1, 1));
     // Another tab is always quicker.
@@ -416,3 +404,15 @@ describe('a deletion', () => {
     }
   });
 });
+
+/** Storage in which the document `todo/000` is synced, with a server that was restored from a backup without it. */
+async function lostFromBackup(world: World): Promise<MemoryStorage> {
+  const backup = world.server.backup();
+  const storage = new MemoryStorage();
+  const author = world.client(storage);
+  await fill(world, author, names(1));
+  await world.time.advance(1_000);
+  await world.time.settled(author.close());
+  world.server.restore(backup);
+  return storage;
+}

@@ -3,6 +3,8 @@
  * instantiates nothing and remembers nothing.
  */
 
+import { JoineryError } from '@joinery/protocol';
+
 /** Where a module comes from when not from beside its script. */
 export type CoreSource = WebAssembly.Module | BufferSource | URL | string;
 
@@ -18,6 +20,15 @@ export async function compile(source: CoreSource, base: string): Promise<WebAsse
   if (response.headers.get('content-type')?.startsWith('application/wasm'))
     return WebAssembly.compileStreaming(response);
   return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** What `init` throws where a module can't be had. @param what such as `the WebAssembly core` */
+export function unavailable(what: string, cause: unknown): JoineryError {
+  return new JoineryError(
+    'core-unavailable',
+    { expected: what, got: String(cause), remedy: 'Check that the .wasm file is served, and try again.' },
+    { cause },
+  );
 }
 
 /** Node's `fetch` reads no files. The module is asked for at run time, so that no bundler looks for it. */

@@ -4,7 +4,7 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
-import { type CoreSource, compile } from './compile.ts';
+import { type CoreSource, compile, unavailable } from './compile.ts';
 import { initSync } from './pkg/joinery_core.js';
 
 let memory: WebAssembly.Memory | undefined;
@@ -29,15 +29,7 @@ export function init(source?: CoreSource): Promise<WebAssembly.Module> {
     })
     .catch((error: unknown) => {
       loading = undefined;
-      throw new JoineryError(
-        'core-unavailable',
-        {
-          expected: 'the WebAssembly core',
-          got: String(error),
-          remedy: 'Check that the .wasm file is served, and try again.',
-        },
-        { cause: error },
-      );
+      throw unavailable('the WebAssembly core', error);
     });
   return loading;
 }

@@ -1,7 +1,6 @@
 // The handle of one counter in a document.
 
-import type { DocumentAccess } from './access.ts';
-import { Lease, type Leased } from './lease.ts';
+import { OpenPart } from './open-part.ts';
 import { invalid } from './plain.ts';
 import type { Receipt } from './receipt.ts';
 import { checkKind } from './write-value.ts';
@@ -27,37 +26,15 @@ export interface CounterDocument {
 }
 
 /** The handle over an open document. */
-export class OpenCounter implements CounterDocument {
-  readonly key: string;
-  readonly #access: DocumentAccess;
-  readonly #lease: Lease;
-
-  constructor(access: DocumentAccess, key: string, leased: Leased) {
-    this.key = key;
-    this.#access = access;
-    this.#lease = new Lease(leased);
-  }
-
-  get id(): string {
-    return this.#access.id;
-  }
-
+export class OpenCounter extends OpenPart implements CounterDocument {
   get value(): number {
-    return this.#access.replica?.counter(this.key).value ?? 0;
-  }
-
-  get isLoaded(): boolean {
-    return this.#access.isLoaded;
-  }
-
-  get loaded(): Promise<void> {
-    return this.#access.loaded;
+    return this.access.replica?.counter(this.key).value ?? 0;
   }
 
   increment(amount = 1): Receipt {
-    this.#lease.check();
+    this.lease.check();
     if (!Number.isSafeInteger(amount)) throw invalid([this.key], 'a whole number below 2^53', String(amount));
-    return this.#access.writeKeyed((replica) => {
+    return this.access.writeKeyed((replica) => {
       checkKind(replica.root, this.key, 'counter');
       replica.counter(this.key).increment(amount);
     });
@@ -65,14 +42,5 @@ export class OpenCounter implements CounterDocument {
 
   decrement(amount = 1): Receipt {
     return this.increment(-amount);
-  }
-
-  subscribe(listener: () => void): () => void {
-    this.#lease.check();
-    return this.#access.subscribe(listener);
-  }
-
-  close(): void {
-    this.#lease.end();
   }
 }

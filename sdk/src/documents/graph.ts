@@ -1,12 +1,9 @@
 // The handle of one graph in a document.
 
-import type { GraphHandle, GraphValue } from '../core/index.ts';
-import type { DocumentAccess } from './access.ts';
-import { Lease, type Leased } from './lease.ts';
-import { type NodeChange, nodeWrite } from './node-data.ts';
+import type { GraphHandle, GraphValue, Replica } from '../core/index.ts';
+import type { NodeChange } from './node-data.ts';
+import { type Created, OpenNodes } from './open-nodes.ts';
 import type { Receipt } from './receipt.ts';
-import type { Created } from './tree.ts';
-import { checkKind } from './write-value.ts';
 
 /** Nodes, and directed edges between them: a canvas, relations, a workflow. Of ids see `TreeDocument`. */
 export interface GraphDocument<D extends object = Record<string, unknown>> {
@@ -39,78 +36,20 @@ export interface GraphDocument<D extends object = Record<string, unknown>> {
 const empty: GraphValue = Object.freeze({ edges: Object.freeze([]), nodes: Object.freeze([]) });
 
 /** The handle over an open document. */
-export class OpenGraph<D extends object> implements GraphDocument<D> {
-  readonly key: string;
-  readonly #access: DocumentAccess;
-  readonly #lease: Lease;
-
-  constructor(access: DocumentAccess, key: string, leased: Leased) {
-    this.key = key;
-    this.#access = access;
-    this.#lease = new Lease(leased);
-  }
-
+export class OpenGraph<D extends object> extends OpenNodes<GraphHandle, D> implements GraphDocument<D> {
   get value(): GraphValue {
-    const { replica, value } = this.#access;
-    if (replica === undefined || replica.graph(this.key).resolve() < 0) return empty;
-    return (value as { readonly [key: string]: GraphValue })[this.key] ?? empty;
-  }
-
-  get id(): string {
-    return this.#access.id;
-  }
-
-  get isLoaded(): boolean {
-    return this.#access.isLoaded;
-  }
-
-  get loaded(): Promise<void> {
-    return this.#access.loaded;
-  }
-
-  subscribe(listener: () => void): () => void {
-    this.#lease.check();
-    return this.#access.subscribe(listener);
-  }
-
-  close(): void {
-    this.#lease.end();
+    return (this.plain as GraphValue | undefined) ?? empty;
   }
 
   addNode(data?: NodeChange<D>): Created {
-    return this.#add((graph) => graph.addNode(), data);
+    return this.add((graph) => graph.addNode(), data);
   }
 
   addEdge(from: string, to: string, data?: NodeChange<D>): Created {
-    return this.#add((graph) => graph.addEdge(from, to), data);
+    return this.add((graph) => graph.addEdge(from, to), data);
   }
 
-  delete(id: string): Receipt {
-    return this.#write((graph) => graph.delete(id));
-  }
-
-  update(id: string, change: NodeChange<D>): Receipt {
-    const write = nodeWrite(change);
-    return this.#write((graph) => write(graph.data(id)));
-  }
-
-  #add(add: (graph: GraphHandle) => string, data: NodeChange<D> | undefined): Created {
-    const fill = data === undefined ? undefined : nodeWrite(data);
-    let id = '';
-    const receipt = this.#write((graph) => {
-      id = add(graph);
-      fill?.(graph.data(id));
-    });
-    return { id, receipt };
-  }
-
-  #write(write: (graph: GraphHandle) => void): Receipt {
-    this.#lease.check();
-    return this.#access.write((replica) => {
-      const graph = replica.graph(this.key);
-      // The first write would end whatever else is at the key.
-      if (graph.resolve() < 0) checkKind(replica.root, this.key, 'graph');
-      write(graph);
-    });
+  protected nodes(replica: Replica): GraphHandle {
+    return replica.graph(this.key);
   }
 }

@@ -12,7 +12,8 @@ import {
   type TextRun,
 } from '../core/index.ts';
 import { type DocumentAccess, notLoaded } from './access.ts';
-import { Lease, type Leased } from './lease.ts';
+import type { Leased } from './lease.ts';
+import { OpenPart } from './open-part.ts';
 import type { Receipt } from './receipt.ts';
 import { changeText, checkKind } from './write-value.ts';
 
@@ -93,41 +94,24 @@ export interface TextDocument {
 }
 
 /** The handle over an open document. */
-export class OpenText implements TextDocument {
-  readonly key: string;
-  readonly #access: DocumentAccess;
-  readonly #lease: Lease;
+export class OpenText extends OpenPart implements TextDocument {
   readonly #expand: ExpandTable;
   /** The handle in the replica that it is of. */
   #found: { readonly replica: Replica; readonly text: TextHandle } | undefined;
 
   constructor(access: DocumentAccess, key: string, leased: Leased, { expand }: TextOptions = {}) {
-    this.key = key;
-    this.#access = access;
+    super(access, key, leased);
     this.#expand = { ...defaultExpand, ...expand };
-    this.#lease = new Lease(leased);
-  }
-
-  get id(): string {
-    return this.#access.id;
   }
 
   get value(): string {
-    const { replica } = this.#access;
+    const { replica } = this.access;
     return replica === undefined ? '' : this.#text(replica).toString();
   }
 
   get length(): number {
-    const { replica } = this.#access;
+    const { replica } = this.access;
     return replica === undefined ? 0 : this.#text(replica).length;
-  }
-
-  get isLoaded(): boolean {
-    return this.#access.isLoaded;
-  }
-
-  get loaded(): Promise<void> {
-    return this.#access.loaded;
   }
 
   insert(index: number, text: string): Receipt {
@@ -143,14 +127,14 @@ export class OpenText implements TextDocument {
   }
 
   position(index: number, stick?: Stick): Uint8Array {
-    this.#lease.check();
-    const { replica } = this.#access;
+    this.lease.check();
+    const { replica } = this.access;
     if (replica === undefined) throw notLoaded(this.id);
     return this.#text(replica).position(index, stick);
   }
 
   indexAt(position: Uint8Array): number | undefined {
-    const { replica } = this.#access;
+    const { replica } = this.access;
     return replica === undefined ? undefined : this.#text(replica).indexAt(position);
   }
 
@@ -163,7 +147,7 @@ export class OpenText implements TextDocument {
   }
 
   toDelta(): TextRun[] {
-    const { replica } = this.#access;
+    const { replica } = this.access;
     return replica === undefined ? [] : this.#text(replica).toDelta();
   }
 
@@ -171,18 +155,9 @@ export class OpenText implements TextDocument {
     return this.#write((handle) => handle.applyDelta(delta, this.#expand));
   }
 
-  subscribe(listener: () => void): () => void {
-    this.#lease.check();
-    return this.#access.subscribe(listener);
-  }
-
-  close(): void {
-    this.#lease.end();
-  }
-
   #write(write: (text: TextHandle) => void): Receipt {
-    this.#lease.check();
-    return this.#access.write((replica) => {
+    this.lease.check();
+    return this.access.write((replica) => {
       const text = this.#text(replica);
       // The first write would end whatever else is at the key.
       if (text.length === 0) checkKind(replica.root, this.key, 'text');

@@ -1,17 +1,10 @@
 // The handle of one tree in a document.
 
 import type { Replica, TreeHandle, TreeNode } from '../core/index.ts';
-import { type DocumentAccess, notLoaded } from './access.ts';
-import { Lease, type Leased } from './lease.ts';
-import { type NodeChange, nodeWrite } from './node-data.ts';
+import { notLoaded } from './access.ts';
+import type { NodeChange } from './node-data.ts';
+import { type Created, OpenNodes } from './open-nodes.ts';
 import type { Receipt } from './receipt.ts';
-import { checkKind } from './write-value.ts';
-
-/** What was made, and how far it has come. */
-export interface Created {
-  readonly id: string;
-  readonly receipt: Receipt;
-}
 
 /**
  * Nodes below each other: an outline, folders, layers. Each has an id, and a map of data. Ids last as long as the document's epoch,
@@ -57,88 +50,34 @@ export interface TreeDocument<D extends object = Record<string, unknown>> {
 }
 
 /** The handle over an open document. */
-export class OpenTree<D extends object> implements TreeDocument<D> {
-  readonly key: string;
-  readonly #access: DocumentAccess;
-  readonly #lease: Lease;
-
-  constructor(access: DocumentAccess, key: string, leased: Leased) {
-    this.key = key;
-    this.#access = access;
-    this.#lease = new Lease(leased);
-  }
-
+export class OpenTree<D extends object> extends OpenNodes<TreeHandle, D> implements TreeDocument<D> {
   get value(): readonly TreeNode[] {
-    const { replica, value } = this.#access;
-    if (replica === undefined || replica.tree(this.key).resolve() < 0) return [];
-    return (value as { readonly [key: string]: readonly TreeNode[] })[this.key] ?? [];
-  }
-
-  get id(): string {
-    return this.#access.id;
-  }
-
-  get isLoaded(): boolean {
-    return this.#access.isLoaded;
-  }
-
-  get loaded(): Promise<void> {
-    return this.#access.loaded;
-  }
-
-  subscribe(listener: () => void): () => void {
-    this.#lease.check();
-    return this.#access.subscribe(listener);
-  }
-
-  close(): void {
-    this.#lease.end();
+    return (this.plain as readonly TreeNode[] | undefined) ?? [];
   }
 
   create(parent: string | null, index?: number, data?: NodeChange<D>): Created {
-    const fill = data === undefined ? undefined : nodeWrite(data);
-    let id = '';
-    const receipt = this.#write((tree) => {
-      id = tree.create(parent, index);
-      fill?.(tree.data(id));
-    });
-    return { id, receipt };
+    return this.add((tree) => tree.create(parent, index), data);
   }
 
   move(node: string, parent: string | null, index?: number): Receipt {
-    return this.#write((tree) => tree.move(node, parent, index));
-  }
-
-  delete(node: string): Receipt {
-    return this.#write((tree) => tree.delete(node));
-  }
-
-  update(node: string, change: NodeChange<D>): Receipt {
-    const write = nodeWrite(change);
-    return this.#write((tree) => write(tree.data(node)));
+    return this.write((tree) => tree.move(node, parent, index));
   }
 
   children(parent: string | null = null): string[] {
-    return this.#read().tree(this.key).children(parent);
+    return this.#read().children(parent);
   }
 
   parent(node: string): string | null | undefined {
-    return this.#read().tree(this.key).parent(node);
+    return this.#read().parent(node);
   }
 
-  #read(): Replica {
-    const { replica } = this.#access;
+  protected nodes(replica: Replica): TreeHandle {
+    return replica.tree(this.key);
+  }
+
+  #read(): TreeHandle {
+    const { replica } = this.access;
     if (replica === undefined) throw notLoaded(this.id);
-    return replica;
-  }
-
-  #write(write: (tree: TreeHandle) => void): Receipt {
-    this.#lease.check();
-    return this.#access.write((replica) => {
-      const tree = replica.tree(this.key);
-      // The first write would end whatever else is at the key.
-      if (tree.resolve() < 0) checkKind(replica.root, this.key, 'tree');
-      write(tree);
-    });
+    return this.nodes(replica);
   }
 }

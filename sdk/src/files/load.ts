@@ -4,7 +4,7 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
-import { type CoreSource, compile } from '../core/compile.ts';
+import { type CoreSource, compile, unavailable } from '../core/compile.ts';
 import { FilesModule } from './module.ts';
 
 let loaded: FilesModule | undefined;
@@ -24,15 +24,7 @@ let loading: Promise<WebAssembly.Module> | undefined;
 export function init(source?: CoreSource): Promise<WebAssembly.Module> {
   loading ??= load(source).catch((error: unknown) => {
     loading = undefined;
-    throw new JoineryError(
-      'core-unavailable',
-      {
-        expected: 'the WebAssembly module for files',
-        got: String(error),
-        remedy: 'Check that the .wasm file is served, and try again.',
-      },
-      { cause: error },
-    );
+    throw unavailable('the WebAssembly module for files', error);
   });
   return loading;
 }

@@ -99,17 +99,7 @@ describe('a document that nobody uses', () => {
     use();
     const { revision: before } = document;
     const snapshot = author.replica.encodeSnapshot();
-    const none = {
-      replacements: [],
-      complete: true,
-      epochChanged: false,
-      bridges: [],
-      carried: [],
-      unanswered: [],
-      rejections: undefined,
-      status,
-    };
-    document.receive({ type: 'replaced', channel: document.channel, incarnation: 1, turn: 0, snapshot, ...none });
+    replaced(document, snapshot);
     expect(document.value).toEqual({ title: 'two', more: 'three' });
     expect(document.revision).toBeGreaterThan(before);
   });

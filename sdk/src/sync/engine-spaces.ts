@@ -66,6 +66,8 @@ interface OpenSpace {
   readonly keptUp: Set<string>;
   /** What has become known while the list was read. */
   early: ((list: SpaceList) => void)[] | undefined;
+  /** Deleted, and not yet stored to be: until then the list is kept, whoever wants it. */
+  readonly removing: Set<string>;
   /** So often other tabs were told what the server says. */
   told: number;
   /** Another tab has opened it, and is to read what is stored when it is all that is known here. */
@@ -194,7 +196,8 @@ export class EngineSpaces {
     for (const [space, entry] of this.#spaces) {
       if (!wanted.has(space)) {
         if (entry.follows) session.unfollowSpace(space);
-        this.#spaces.delete(space);
+        entry.follows = false;
+        if (entry.removing.size === 0) this.#spaces.delete(space);
       } else if (this.#context.leads && !entry.follows && entry.list !== undefined) {
         entry.follows = true;
         session.followSpace(space, entry.list.token);
@@ -367,6 +370,7 @@ export class EngineSpaces {
       queue: new Set(),
       keptUp: new Set(),
       early: undefined,
+      removing: new Set(),
       told: 0,
       asked: false,
     };
@@ -390,6 +394,7 @@ export class EngineSpaces {
         for (const change of entry.early ?? []) change(list);
         entry.early = undefined;
         entry.list = list;
+        this.#unlistSoon(entry);
         this.refollow();
         if (entry.asked) this.#store();
         this.#tell(entry, undefined);
@@ -516,20 +521,44 @@ export class EngineSpaces {
   #remove(document: string): void {
     const entry = this.#context.leads ? this.#enter(spaceOf(document)) : this.#spaces.get(spaceOf(document));
     // Also where nobody has the list open: it is not to stand there when somebody opens it offline.
-    if (entry?.list === undefined) entry?.loaded.then(() => this.#unlist(entry, document));
-    else this.#unlist(entry, document);
+    entry?.removing.add(document);
+    if (entry !== undefined) this.#unlistSoon(entry);
     this.#fetched(document);
     this.#gone.add(document);
     this.#removeStored().catch((error: unknown) => this.#failed(error));
   }
 
-  #unlist(entry: OpenSpace, document: string): void {
+  #unlistSoon(entry: OpenSpace): void {
+    this.#unlist(entry).catch((error: unknown) => this.#failed(error));
+  }
+
+  /** Takes what was deleted off the list, once that is read. */
+  async #unlist(entry: OpenSpace): Promise<void> {
     const { list } = entry;
-    if (list === undefined) return;
-    const { epoch, head } = list.get(document) ?? { epoch: 0, head: 0 };
-    list.fetched(document, 0, 0);
-    this.#take(entry, [{ document, epoch, head, deleted: true }], list.token);
-    if (this.#context.leads && !this.#stopped) list.store().catch((error: unknown) => this.#failed(error));
+    const documents = [...entry.removing];
+    if (list === undefined || documents.length === 0) return;
+    for (const document of documents) {
+      const { epoch, head } = list.get(document) ?? { epoch: 0, head: 0 };
+      list.fetched(document, 0, 0);
+      this.#take(entry, [{ document, epoch, head, deleted: true }], list.token);
+    }
+    await this.#storeUnlisted(entry, list);
+    // A tab that begins to lead reads the list anew: from that they are taken off too.
+    if (this.#context.leads && entry.list !== list) return;
+    for (const document of documents) entry.removing.delete(document);
+    if (!this.#stopped) this.refollow();
+  }
+
+  async #storeUnlisted(entry: OpenSpace, list: SpaceList): Promise<void> {
+    while (this.#context.leads && !this.#stopped && entry.list === list) {
+      try {
+        await list.store();
+        return;
+      } catch (error) {
+        this.#failed(error);
+        await pause(this.#context.environment, readRetry_ms);
+      }
+    }
   }
 
   /** One after the other: there may be thousands. */

@@ -108,6 +108,19 @@ describe('the journal', () => {
     expect(journal.error).toBeUndefined();
   });
 
+  test('fails no more when what could not be stored is wanted no more', async () => {
+    const { time, storage, journal, states } = await setUp();
+    storage.failure = full;
+    journal.write(write(0));
+    await time.advance(0);
+    expect(states).toEqual(['storage-full']);
+    journal.discard('a', { incarnation: 1, epoch: 0 });
+    storage.failure = undefined;
+    await time.advance(1_000);
+    expect(states).toEqual(['storage-full', undefined]);
+    expect(journal.error).toBeUndefined();
+  });
+
   test('settles with the error when it fails, after trying at once', async () => {
     const { time, storage, journal } = await setUp();
     storage.failure = full;

@@ -158,6 +158,7 @@ export class Journal {
         }
         if (this.#cancelRetry !== undefined) break;
       }
+      if (this.#queue.length === 0) this.#recover();
     } finally {
       this.#running = false;
       for (const resolve of this.#idle.splice(0)) resolve();
@@ -186,16 +187,20 @@ export class Journal {
     // Some of it may be gone: what was discarded while it was under way.
     const done = new Set<Entry>(group);
     this.#queue = this.#queue.filter((entry) => !done.has(entry));
-    this.#attempts = 0;
-    if (this.#error !== undefined) {
-      this.#error = undefined;
-      this.#events.state(undefined);
-    }
+    this.#recover();
     for (const entry of group) {
       if (entry.kind !== 'write') continue;
       this.#queued_bytes -= entry.bytes;
       if (!this.#stopped) entry.done();
     }
+  }
+
+  /** A commit has come through, or what could not be stored is wanted no more: nothing has to be tried again. */
+  #recover(): void {
+    this.#attempts = 0;
+    if (this.#error === undefined || this.#stopped) return;
+    this.#error = undefined;
+    this.#events.state(undefined);
   }
 
   #takeGroup(): Extract<Entry, { kind: 'write' }>[] {
@@ -217,7 +222,8 @@ export class Journal {
     this.#cancelRetry = this.#environment.timer(
       () => {
         this.#cancelRetry = undefined;
-        this.#start();
+        if (this.#queue.length === 0) this.#recover();
+        else this.#start();
       },
       most * (0.5 + this.#environment.random() / 2),
     );

@@ -334,9 +334,29 @@ export class EngineSpaces {
     }
   }
 
-  /** The server has said that it is deleted: every tab is to hear of it. */
+  /**
+   * The server has said that it is deleted: every tab is to hear of it. Before that the stored list has it no more, if storage takes
+   * that: whoever was told is not to find it there again, though this tab ends now and another one leads.
+   */
   deleted(document: string): void {
-    this.#deletions.settle(document, 'done', undefined);
+    const { session } = this.#context;
+    const settle = (): void => {
+      const isLeading = this.#context.leads && this.#context.session === session;
+      // The next leader hears it from the server itself.
+      if (isLeading && !this.#stopped) this.#deletions.settle(document, 'done', undefined);
+    };
+    this.#storeDeleted(document).then(settle, (error: unknown) => {
+      this.#failed(error);
+      settle();
+    });
+  }
+
+  async #storeDeleted(document: string): Promise<void> {
+    const entry = this.#enter(spaceOf(document));
+    entry.removing.add(document);
+    await Promise.race([entry.loaded, pause(this.#context.environment, readRetry_ms)]);
+    this.#unlistSoon(entry);
+    await entry.list?.store();
   }
 
   // From other tabs.

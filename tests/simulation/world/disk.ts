@@ -105,7 +105,10 @@ export class Disk {
     for (const [document, envelope] of this.#ownEnvelopes()) this.#tellStored(document, envelope);
   }
 
-  /** Flips one bit of a record whose loss the server can make good. */
+  /**
+   * Flips one bit of a record whose loss the server can make good; of none that a commit under way has replaced or removed, for
+   * what that commit found is decided.
+   */
   flipBit(thrown: number): void {
     const records: { visible: Uint8Array | undefined; durable: Uint8Array }[] = [];
     for (const namespace of this.#namespaces.values()) {
@@ -120,7 +123,8 @@ export class Disk {
         }
       }
     }
-    const hit = records[roll(thrown, records.length)];
+    const standing = records.filter(({ visible, durable }) => visible !== undefined && isSame(visible, durable));
+    const hit = standing[roll(thrown, standing.length)];
     if (hit === undefined) return;
     this.damaged = true;
     const bit = roll(thrown, hit.durable.length * 8, 1);
@@ -291,4 +295,8 @@ function isReplaceable(document: string, state: Uint8Array | undefined, record: 
   } catch {
     return envelope.remote && !envelope.own;
   }
+}
+
+function isSame(a: Uint8Array, b: Uint8Array): boolean {
+  return a.length === b.length && a.every((byte, index) => byte === b[index]);
 }

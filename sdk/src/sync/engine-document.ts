@@ -1139,6 +1139,7 @@ export class EngineDocument implements Sleeper {
   #stored(append: Append): void {
     this.#joinOwn(append);
     this.#appends.stored(append);
+    this.#local?.ownStored();
     for (const { length } of append.entries) this.#local?.appended(length, false);
     this.tabs.stored(append.envelopes, append.entries[0]?.at_ms ?? 0, append.clockOffset_ms);
     const unsynced = append.asks ? this.#outbox.heads : [];

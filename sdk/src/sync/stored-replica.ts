@@ -69,6 +69,8 @@ export class StoredReplica {
   /** Its state was found to be too large to rest. */
   #large = false;
   #compacting = 0;
+  /** Compactions whose turn came while the replica held own writes that are in no log. */
+  #postponed: (() => void)[] | undefined;
   // For when compaction pays: the last snapshot, the log that isn't in it, the log that the server has, all in bytes.
   #snapshot_bytes: number;
   #fresh_bytes = 0;
@@ -236,11 +238,27 @@ export class StoredReplica {
   compact(resume: ResumeMark | undefined, done: () => void): void {
     if (this.#opaque && resume === undefined) return;
     this.#compacting += 1;
+    this.#compactInTurn(resume, done);
+  }
+
+  /** Own writes that were in no log have been stored. */
+  ownStored(): void {
+    if (this.#postponed !== undefined && !this.#context.holdsUnstored()) this.#takeUpPostponed();
+  }
+
+  free(): void {
+    this.#freed = true;
+    this.replica.free();
+    this.#takeUpPostponed();
+  }
+
+  #compactInTurn(resume: ResumeMark | undefined, done: () => void): void {
     this.#context.journal.step(async () => {
-      if (this.#context.holdsUnstored()) {
-        // They are in the journal, behind this: try again behind them.
-        this.#compacting -= 1;
-        this.compact(resume, done);
+      if (!this.#freed && this.#context.holdsUnstored()) {
+        // Not to be asked for again and again: they are in the journal, or were taken out of it and are brought into another
+        // incarnation as soon as that is read.
+        this.#postponed ??= [];
+        this.#postponed.push(() => this.#compactInTurn(resume, done));
         return;
       }
       await this.#compactNow(resume);
@@ -249,9 +267,10 @@ export class StoredReplica {
     });
   }
 
-  free(): void {
-    this.#freed = true;
-    this.replica.free();
+  #takeUpPostponed(): void {
+    const postponed = this.#postponed ?? [];
+    this.#postponed = undefined;
+    for (const compact of postponed) compact();
   }
 
   async #compactNow(resume: ResumeMark | undefined): Promise<void> {

@@ -779,13 +779,20 @@ export class EngineDocument implements Sleeper {
       failed: (error, blocked) => this.#setTrouble({ error, blocked }),
       overtaken: (stored) => this.#reload(stored),
       replaced: async (bridges, later) => {
-        await this.#reload(await store.load(this.id), bridges);
+        const stored = await store.load(this.id);
+        await this.#reload(stored, bridges);
         if (this.#replacing !== replacing) return;
         this.#replacing = undefined;
         session.replaced(this.id);
         if (this.#trouble?.blocked === false) this.#setTrouble(undefined);
         this.#takeAll(() => {
-          for (const effect of later) this.handle(effect);
+          // It was damaged before it was read: what came since rests on what is not here, and comes again with that.
+          const isWhole = stored.resume !== undefined;
+          for (const effect of later) {
+            if (isWhole) this.handle(effect);
+            else if ('credit_bytes' in effect) session.consumed(effect.credit_bytes);
+          }
+          if (!isWhole) this.#refetch();
           this.tabs.changed();
         });
       },

@@ -778,6 +778,7 @@ export class EngineDocument implements Sleeper {
       },
       failed: (error, blocked) => this.#setTrouble({ error, blocked }),
       overtaken: (stored) => this.#reload(stored),
+      leftBehind: () => this.tabs.look(),
       replaced: async (bridges, later) => {
         const stored = await store.load(this.id);
         await this.#reload(stored, bridges);

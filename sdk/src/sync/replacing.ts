@@ -56,6 +56,8 @@ export interface ReplacingContext {
   failed(error: JoineryError, blocked: boolean): void;
   /** Another tab was quicker: there is another incarnation in storage. */
   overtaken(stored: StoredDocument): Promise<void>;
+  /** It was stopped while the swap was under way, and that is done: the new incarnation is in storage, and nobody tells of it. */
+  leftBehind(): void;
   /** It is done; resolves when the new incarnation is loaded. `later`: what came from the server since. */
   replaced(bridges: readonly Bridge[], later: readonly DocumentEffect[]): Promise<void>;
 }
@@ -319,7 +321,10 @@ export class Replacing {
         ],
       });
     }
-    if (this.#stopped) return;
+    if (this.#stopped) {
+      if (this.#committed) this.#context.leftBehind();
+      return;
+    }
     if (!this.#committed) {
       this.begin();
       return;

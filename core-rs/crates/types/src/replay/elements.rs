@@ -92,6 +92,7 @@ impl Replay {
         }
         // Adds that were synced.
         let state = scene.into.containers.set(set).map_err(|_| Reason::ParentMissing)?;
+        let is_there = state.member(value).is_some();
         for &add in state.member(value).map_or(&[][..], |member| &member.adds) {
             let new = name(scene.into, add);
             let is_earlier = |upto: &Name| {
@@ -113,7 +114,12 @@ impl Replay {
             }
         }
         if targets.is_empty() {
-            return Ok(());
+            // It is there, and perhaps by the adds that its author saw.
+            return if self.gap && is_there {
+                Err(Reason::ParentMissing)
+            } else {
+                Ok(())
+            };
         }
         // All that is replayed is one agent's, and a removal takes every add of an agent up to a seq. What was added by others
         // than the remover saw is added again, to stay.

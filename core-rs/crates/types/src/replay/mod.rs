@@ -113,6 +113,8 @@ pub struct Replay {
     /// Containers whose names alone don't tell where they are.
     containers: HashMap<OldId, Known>,
     epoch: bool,
+    /// There were trims before the first bridge: what `from` knows by its names there is found nowhere.
+    gap: bool,
     /// An earlier replay has made adds that `adds` doesn't know.
     goes_on: bool,
     slots: Slots,
@@ -145,6 +147,12 @@ fn seen_by(document: &Document) -> Ranges {
     seen
 }
 
+/// Whether a document has seen anything of this: every replica of one epoch has, unless it has nothing but its own writes.
+fn meets(document: &Document, seen: &Ranges) -> bool {
+    let mut agents = document.version.iter().map(|last| document.agents.id(last.agent));
+    agents.any(|agent| seen.get((agent, 1)).is_some())
+}
+
 impl Replay {
     /// Begins. `from` and `into` stay the caller's; both have to be the same ones at each call.
     pub fn new(from: &Document, into: &Document, options: &Options<'_>) -> Result<Replay, Error> {
@@ -158,12 +166,14 @@ impl Replay {
         let base = passage
             .as_ref()
             .map_or_else(|| seen_by(into), |passage| passage.base.clone());
+        let gap = passage.is_some() && !meets(from, &base);
         Ok(Replay {
             mapping,
             base,
             passage,
             containers,
             epoch: options.epoch,
+            gap,
             goes_on: options.mapping.is_some(),
             slots,
             adds: HashMap::new(),
@@ -313,8 +323,8 @@ impl Replay {
             Action::DeleteRange { .. } | Action::DeleteRanges(_) | Action::Remove(..) | Action::Mark { value: [0], .. }
         );
         match reason {
-            // What is gone needs no deletion any more.
-            Some(Reason::ParentMissing) if takes_away => {}
+            // What is gone needs no deletion any more; what only can't be found may still be there.
+            Some(Reason::ParentMissing) if takes_away && !self.gap => {}
             Some(reason) => self.lose(scene, rest, len - skip, action, skip, reason),
             None => {
                 let done = self.act(scene, first, *len, skip, action);

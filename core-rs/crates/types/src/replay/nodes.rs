@@ -106,8 +106,10 @@ impl Replay {
         old: Name,
         node: Dot,
     ) -> Result<(), Reason> {
-        let Ok(node) = self.living(scene, container, node) else {
-            return Ok(());
+        let node = match self.living(scene, container, node) {
+            Ok(node) => node,
+            Err(reason) if self.gap && self.image(name(scene.from, node)).is_none() => return Err(reason),
+            Err(_) => return Ok(()),
         };
         let done = scene.into.delete_node(container, node);
         self.made(scene, old, done.map(drop))

@@ -232,7 +232,11 @@ impl Replay {
         step: i8,
     ) -> Result<(), Reason> {
         let mut found: Vec<(u32, Dot, u32)> = Vec::new();
-        for (unit, n, _) in disjoint(scene.from, ranges).iter() {
+        let units = disjoint(scene.from, ranges);
+        if self.gap && units.iter().any(|(unit, n, _)| !self.is_known(unit, n)) {
+            return Err(Reason::ParentMissing);
+        }
+        for (unit, n, _) in units.iter() {
             self.visible(scene, container, unit, n, &mut found);
         }
         if step != 0 {
@@ -273,6 +277,13 @@ impl Replay {
             last = Some(scene.into.delete_units(container, &batch));
         }
         last.map_or(Ok(()), |done| self.made(scene, first, done))
+    }
+
+    /// Whether it is known what became of each of `len` units from `first` on.
+    fn is_known(&self, first: Name, len: u32) -> bool {
+        let known: u32 = self.images(first, len).iter().map(|&(_, n, _)| n).sum();
+        let lost: u32 = self.mapping.lost.within(first, len).iter().map(|&(_, n, _)| n).sum();
+        known + lost >= len
     }
 
     /// The visible units in `into` that `len` units from `first` on are there: how far in, from where, how many.

@@ -12,6 +12,7 @@ mod edits;
 mod exchange;
 mod forged;
 mod fractional_index;
+mod gaps;
 mod hostile;
 mod interleaving;
 mod json;

@@ -2,11 +2,10 @@
 //! side on which the gap lies: before the next one, or behind the last one. So what was typed at a mark's end is still in it,
 //! or not, as its author saw it.
 
-use super::slots::{Beside, Held, WrittenMarks};
+use super::mark_order::marks_within;
 use super::{name, Name, Reason, Replay, Scene};
-use crate::marks::{is_off, Mark};
+use crate::marks::is_off;
 use crate::sequence::Gap;
-use crate::text::Text;
 use joinery_history::{Dot, Stamp};
 use std::rc::Rc;
 
@@ -43,23 +42,23 @@ impl Replay {
                 return Ok(());
             }
         }
-        let meets = marks_within(state, key, new);
-        let held = meets.map(|mark| Held::here(scene.into, mark.dot, mark.stamp, &self.slots));
-        let held: Vec<Held> = held.collect();
-        let shown = shown_to_author(scene, key, range);
-        let by = (stamp, old.0);
-        let at = (text, Rc::from(key), by);
-        let beside = beside(&self.slots.marks, &at);
-        let stamp = self.slots.stamp(scene, beside, &held, &shown, (stamp, old));
-        let stamp = stamp.ok_or(Reason::ParentMissing)?;
+        let at = (text, Rc::from(key));
+        self.learn_marks(scene, &at);
+        let here = scene.into.containers.text(text).map_err(|_| Reason::ParentMissing)?;
+        let met: Vec<(Dot, Stamp)> = marks_within(here, key, new)
+            .map(|mark| (mark.dot, mark.stamp))
+            .collect();
+        let got = self.slots.mark_stamp(scene, &at, &met, (stamp, old));
+        let got = got.ok_or(Reason::ParentMissing)?;
         let made = scene.into.next_dot(1).map_err(|_| Reason::ParentMissing)?;
         // Stamps rise within an envelope.
-        if scene.into.outbox.last_stamp().is_some_and(|last| last >= stamp) {
+        if scene.into.outbox.last_stamp().is_some_and(|last| last >= got) {
             scene.into.close_envelope();
         }
-        scene.into.put_mark(text, new, key, value, (made, stamp));
-        self.stamped(scene, by, stamp);
-        self.slots.marks.insert(at, stamp);
+        scene.into.put_mark(text, new, key, value, (made, got));
+        self.stamped(scene, (stamp, old.0), got);
+        let order = self.slots.marks.entry(at).or_default();
+        order.note((stamp, old), got, name(scene.into, made).0);
         self.made(scene, old, Ok(()))
     }
 
@@ -127,34 +126,4 @@ impl Replay {
             rank = at;
         }
     }
-}
-
-/// The marks of a key that win somewhere in a range.
-fn marks_within<'t>(text: &'t Text, key: &str, range: (Gap, Gap)) -> impl Iterator<Item = &'t Mark> {
-    let function = text.marks.as_ref().and_then(|marks| marks.function(key));
-    let within = function.map(|function| function.within(&text.sequence, range));
-    within.into_iter().flatten().flatten().map(|mark| &**mark)
-}
-
-/// The marks of a key that the author's document shows in a range, each once, ascending by name.
-fn shown_to_author(scene: &Scene<'_>, key: &str, range: (Gap, Gap)) -> Vec<Name> {
-    let text = scene.named[scene.at]
-        .from
-        .and_then(|text| scene.from.containers.text(text).ok());
-    let marks = text.into_iter().flat_map(|text| marks_within(text, key, range));
-    let mut shown: Vec<Name> = marks.map(|mark| name(scene.from, mark.dot)).collect();
-    shown.sort_unstable();
-    shown.dedup();
-    shown
-}
-
-/// Beside what of those with its key that were replayed a mark goes.
-fn beside(written: &WrittenMarks, at: &(u32, Rc<str>, (Stamp, u64))) -> Beside {
-    let below = written.range(..at.clone()).next_back();
-    let above = written.range(at.clone()..).next();
-    let stamp = |found: Option<(&(u32, Rc<str>, _), &Stamp)>| match found {
-        Some(((text, key, _), &stamp)) if (*text, key) == (at.0, &at.1) => Some(stamp),
-        _ => None,
-    };
-    (stamp(below), stamp(above))
 }

@@ -13,6 +13,7 @@
 
 mod elements;
 mod mapping;
+mod mark_order;
 mod marks;
 mod moves;
 mod nodes;

@@ -3,13 +3,14 @@
 //! A stamp is kept, so a write wins and loses as it would have. Only where its author's clock was wrong is it put right: never
 //! above the server's time but for what it takes to stay in order and above what its author had overwritten.
 
+use super::mark_order::MarkOrder;
 use super::{name, name_or_none, old_key, Known, Name, Ranges, Reason, Replay, Said, Scene, NONE, NOTHING};
 use crate::container::{Key, Kind};
 use crate::document::{Document, Write};
 use crate::operation::{KeyRef, ValueRef};
 use crate::slot::{Slot, SlotValue};
 use joinery_history::{Dot, EnvelopeHeader, Stamp};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 /// How the stamps of a clock that was wrong are put right.
@@ -23,7 +24,7 @@ pub struct ClockRule {
 
 /// Of two writes to a slot the lower one stays below by so much where it would have come above: there is room between them
 /// for those that are replayed later.
-const ROOM: Stamp = 1 << 8;
+pub(super) const ROOM: Stamp = 1 << 8;
 
 /// What is known of a slot.
 #[derive(Debug, Default)]
@@ -41,9 +42,6 @@ pub(super) struct Note {
 /// Writes that were replayed, by their author's stamp and agent, ascending, and the stamps they got.
 pub(super) type Written = Vec<((Stamp, u64), Stamp)>;
 
-/// Marks that were replayed: by text and key, and then as writes are. Any two of a key may meet on some character.
-pub(super) type WrittenMarks = BTreeMap<(u32, Rc<str>, (Stamp, u64)), Stamp>;
-
 /// The stamps of what was replayed to the same place: of the next below, by its author's stamp and agent, and of the next above.
 pub(super) type Beside = (Option<Stamp>, Option<Stamp>);
 
@@ -60,7 +58,7 @@ pub(super) fn note_write(written: &mut Written, by: (Stamp, u64), got: Stamp) {
     written.insert(above, (by, got));
 }
 
-/// What a write meets in `into`: the one that won there so far, or of several that did so on parts of a range one.
+/// What a write meets in `into`: the one that won there so far.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Held {
     stamp: Stamp,
@@ -80,7 +78,7 @@ impl Held {
         Held {
             theirs: (!is_new).then(|| into.agents.id(by.agent)),
             is_new,
-            ..Held::elsewhere(slots.written.get(here).unwrap_or(here), stamp, slots)
+            ..Held::elsewhere(slots.made_as(here), stamp, slots)
         }
     }
 
@@ -100,17 +98,17 @@ impl Held {
 /// What stamps and slots need to remember.
 #[derive(Debug)]
 pub(super) struct Slots {
-    clock: Option<ClockRule>,
+    pub clock: Option<ClockRule>,
     pub notes: HashMap<(u32, Key), Note>,
-    /// The marks that were replayed.
-    pub marks: WrittenMarks,
+    /// By text and key.
+    pub marks: HashMap<(u32, Rc<str>), MarkOrder>,
     /// The highest write of the agent, where there is a clock to put right, and the stamp it got: one an agent of the author.
     /// What an earlier replay made is an agent's in another order than that of its stamps.
     last: Vec<(u64, Stamp, Stamp)>,
     /// For each of those agents: what it says it was written on.
     seen: Vec<Ranges>,
     /// The envelope at hand could not join `from`: something that it rests on is lost.
-    lacking: bool,
+    pub lacking: bool,
     /// What trims have renamed of the writes in `into`'s slots: what those were called where they were made.
     pub written: Ranges,
     /// What earlier replays made: what its author called it.
@@ -127,13 +125,25 @@ impl Slots {
         Slots {
             clock,
             notes: HashMap::new(),
-            marks: BTreeMap::new(),
+            marks: HashMap::new(),
             last: Vec::new(),
             seen: Vec::new(),
             lacking: false,
             written: Ranges::default(),
             remade,
         }
+    }
+
+    /// What a write in `into` was called where it was made.
+    fn made_as(&self, here: Name) -> Name {
+        self.written.get(here).unwrap_or(here)
+    }
+
+    /// What a write in `into` was called by its author, and whether an earlier replay has made it of that.
+    pub(super) fn origin(&self, here: Name) -> (Name, bool) {
+        let made = self.made_as(here);
+        let remade = self.remade.get(made);
+        (remade.unwrap_or(made), remade.is_some())
     }
 
     /// What comes next was written by a clock that was off by something else.
@@ -164,7 +174,7 @@ impl Slots {
 
     /// The stamp that a write gets, its author's and name given; none where no stamp is left. Beside what it goes of what was
     /// replayed to the same place before; `held`: what won there so far; `shown`: what its author's document shows there,
-    /// ascending. A slot holds and shows one at most, and a mark's range any number: the strictest of what they ask for counts.
+    /// ascending. Of marks, of which any number may meet, see `mark_order.rs`.
     pub(super) fn stamp(
         &self,
         scene: &Scene<'_>,
@@ -177,15 +187,9 @@ impl Slots {
         let agent = old.1 .0;
         let mut wanted = old.0;
         let mut most = Stamp::MAX;
-        if let Some(clock) = self.clock {
-            let corrected = i128::from(old.0) - (i128::from(clock.correction_ms) << 16);
-            let server = i128::from(clock.server_time_ms.min((1 << 48) - 1)) << 16;
-            wanted = u64::try_from(corrected.min(server).max(1)).ok()?;
-            if let Some(&(_, _, got)) = self
-                .number(agent)
-                .map(|at| &self.last[at])
-                .filter(|last| last.1 < old.0)
-            {
+        if self.clock.is_some() {
+            wanted = self.put_right(old.0)?;
+            if let Some(got) = self.last_got(agent, old.0) {
                 wanted = wanted.max(got.checked_add(1)?);
             }
             // What this replay has made there itself is in its note.
@@ -227,6 +231,25 @@ impl Slots {
         free.or_else(|| into.stamps.free_up_to(most.min(Stamp::MAX - 1)))
     }
 
+    /// A stamp as a right clock would have given it.
+    pub(super) fn put_right(&self, stamp: Stamp) -> Option<Stamp> {
+        let Some(clock) = self.clock else { return Some(stamp) };
+        let corrected = i128::from(stamp) - (i128::from(clock.correction_ms) << 16);
+        let server = i128::from(clock.server_time_ms.min((1 << 48) - 1)) << 16;
+        u64::try_from(corrected.min(server).max(1)).ok()
+    }
+
+    /// What the agent's highest write so far got, if that is below this stamp.
+    pub(super) fn last_got(&self, agent: u64, stamp: Stamp) -> Option<Stamp> {
+        let &(_, last, got) = &self.last[self.number(agent)?];
+        (last < stamp).then_some(got)
+    }
+
+    /// Had its author, by all that is known, this write that no replay has made?
+    pub(super) fn had(&self, from: &Document, agent: u64, write: Name) -> bool {
+        self.lacking || self.has_seen(agent, write) || holds(from, write)
+    }
+
     /// Did the write win over what is there now, for its author? None where that isn't known.
     fn beats(&self, scene: &Scene<'_>, held: &Held, shown: &[Name], old: (Stamp, Name)) -> Option<bool> {
         if held.is_new {
@@ -244,7 +267,7 @@ impl Slots {
             seen || (is_lower && self.lacking) || (has && (is_lower || shown == [old.1]))
         } else {
             // Its author had it with this one.
-            is_lower && (seen || has || self.lacking)
+            is_lower && self.had(scene.from, old.1 .0, write)
         };
         beats.then_some(true)
     }
@@ -260,7 +283,7 @@ impl Slots {
     }
 
     /// Had the agent seen this write? Known of what its envelopes name.
-    fn has_seen(&self, agent: u64, write: Name) -> bool {
+    pub(super) fn has_seen(&self, agent: u64, write: Name) -> bool {
         let named = self.number(agent).and_then(|at| self.seen[at].get(write));
         agent == write.0 || named.is_some()
     }
@@ -270,7 +293,7 @@ impl Slots {
 /// whatever it had seen is there, with a stamp below its own. What came there after the write that is replayed counts too then:
 /// a wrong clock is known before anything is joined, but for one that jumps while connected.
 /// Of an author whose document is damaged nothing of this is known: then it counts as seen, and what is shown stays in order.
-fn holds(from: &Document, (writer, seq): Name) -> bool {
+pub(super) fn holds(from: &Document, (writer, seq): Name) -> bool {
     let writer = from.agents.find(writer);
     writer.is_some_and(|writer| from.version.get(writer) >= seq)
 }

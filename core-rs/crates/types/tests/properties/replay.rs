@@ -117,8 +117,8 @@ fn a_replay_into_the_state_it_was_written_on_shows_what_a_join_shows() {
     }
 }
 
-/// Clocks that were off by this and that, replays that another process goes on with, and a server that takes a part of what a
-/// replay has made and refuses the rest, which is then replayed once more.
+/// Keys that are written, or a text that is typed and marked in. Clocks that were off by this and that, replays that another process
+/// goes on with, and a server that takes a part of what a replay has made and refuses the rest, which is then replayed once more.
 #[test]
 fn what_won_for_its_author_wins_however_often_it_is_put_right() {
     let right = ClockRule {
@@ -131,7 +131,8 @@ fn what_won_for_its_author_wins_however_often_it_is_put_right() {
     };
     for_seeds(400, |random| {
         let tabs = 1 + random.below(3);
-        let mut offline = offline(random, Scope::Only(OracleKind::Map), tabs);
+        let kind = *random.pick(&[OracleKind::Map, OracleKind::Text]);
+        let mut offline = offline(random, Scope::Only(kind), tabs);
         let expected = shown(&offline.from);
         for round in 0..3 {
             // What was put right is right.
@@ -157,7 +158,7 @@ fn what_won_for_its_author_wins_however_often_it_is_put_right() {
                 made.extend(take_all(&mut into));
                 into = loaded(&into.encode_snapshot(), random.next());
             }
-            assert_eq!(shown(&into), expected);
+            assert_eq!(shown(&into), expected, "{kind:?} by {tabs} tabs in round {round}");
             let mut base = offline.base.clone();
             let taken = random.below(made.len() + 1);
             for envelope in &made[..taken] {

@@ -1,7 +1,9 @@
 // The benchmark: each row for each library, in rounds, every cell in a fresh process, medians of the rounds. Rounds are
-// interleaved so that a slow minute of the machine falls on everybody. It fails when a result is wrong, never when slow.
+// interleaved so that a slow minute of the machine falls on everybody. It fails when a result is wrong, never when slow: but for
+// the row `growth`, which is measured only when it is named, and fails where twice the work costs more than 2.3 times the time.
 //
 //   npm run bench -- [--trace FILE] [--rounds N] [--row NAME]… [--json FILE] [--seed N] [--edits N]
+//   npm run bench -- --row growth [--case PART-OF-A-NAME]…
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -11,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { measureBrowsers } from './browser-rows.mjs';
 import { measureFiles } from './files-rows.mjs';
+import { measureGrowth } from './growth/table.mjs';
 import { libraryNames } from './libraries/library.mjs';
 
 /**
@@ -32,6 +35,7 @@ const coreRows = [
 const browserRow = 'browser';
 const spaceRow = 'space';
 const filesRow = 'files';
+const growthRow = 'growth';
 /** Documents in the space, each of ten fields. */
 const spaceDocuments = 10_000;
 /** A round of it takes about a minute, and what it counts hardly varies. */
@@ -46,9 +50,10 @@ const { values } = parseArgs({
     json: { type: 'string' },
     seed: { type: 'string', default: '1' },
     edits: { type: 'string', default: '250000' },
+    case: { type: 'string', multiple: true, default: [] },
   },
 });
-const names = [...coreRows.map((row) => row.name), spaceRow, filesRow, browserRow];
+const names = [...coreRows.map((row) => row.name), spaceRow, filesRow, browserRow, growthRow];
 for (const name of values.row) {
   if (!names.includes(name)) throw new Error(`expected --row to be one of ${names.join(', ')}, got "${name}"`);
 }
@@ -75,8 +80,13 @@ if (wants(browserRow)) {
   print(browserResults);
   results.push(...browserResults);
 }
+const growth = values.row.includes(growthRow) ? measureGrowth(rounds, values.case) : undefined;
+if (growth !== undefined && growth.tooSteep.length > 0) {
+  console.error(`Too steep: ${growth.tooSteep.join('; ')}`);
+  process.exitCode = 1;
+}
 if (values.json !== undefined) {
-  const report = { machine, trace: traceName, rounds, date: new Date().toISOString(), results, files };
+  const report = { machine, trace: traceName, rounds, date: new Date().toISOString(), results, files, growth };
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
 

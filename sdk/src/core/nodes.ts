@@ -29,6 +29,8 @@ export interface GraphValue {
   readonly edges: readonly (GraphEdge & { readonly data: { readonly [key: string]: Plain } })[];
 }
 
+/** As an index: behind the last child (the core's `LAST_CHILD`). */
+const lastChild = 0xffff_ffff;
 /** The longest id: 16 hexadecimal digits, a colon, ten digits. */
 const maxIdLength = 27;
 
@@ -76,11 +78,10 @@ export abstract class TreeNodes extends NodesHandle {
    * tree.data(section).set('title', 'First things');
    */
   create(parent: string | null, index?: number): string {
-    const at = index ?? this.children(parent).length;
-    checkIndex(at, at);
+    const at = index === undefined ? lastChild : checkIndex(index, index);
     const tree = this.ensureFor(() => {
       if (parent !== null) throw noSuchNode(parent);
-      if (at > 0)
+      if (at > 0 && at !== lastChild)
         throw new JoineryError('index-out-of-range', { expected: 'the index 0', got: `${at}`, remedy: readAgain });
     });
     const { bridge } = this;
@@ -99,8 +100,7 @@ export abstract class TreeNodes extends NodesHandle {
    * @throws JoineryError `no-such-node`, `index-out-of-range`, `move-into-itself` where the parent is the node or below it
    */
   move(node: string, parent: string | null, index?: number): boolean {
-    const at = index ?? this.children(parent).filter((child) => child !== node).length;
-    checkIndex(at, at);
+    const at = index === undefined ? lastChild : checkIndex(index, index);
     const tree = this.resolve();
     if (tree === absent) throw noSuchNode(node);
     const { bridge } = this;

@@ -10,7 +10,7 @@ use crate::text::Text;
 use crate::tree::Tree;
 use crate::Error;
 use joinery_history::{Agents, Dot};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// The root map's number.
@@ -140,18 +140,22 @@ pub struct Containers {
     by_slot: HashMap<(u32, Key), AtSlot>,
 }
 
-/// The containers that were created at one slot. Nearly always one; a hostile peer may name a hundred thousand.
+/// The containers that were created at one slot. Nearly always one; an app may have put a hundred thousand there, one after the
+/// other, and each write asks for those that weren't ended.
 #[derive(Debug, Clone)]
 enum AtSlot {
     One(u32),
-    Many(BTreeMap<(Kind, Dot), u32>),
+    Many {
+        all: BTreeMap<(Kind, Dot), u32>,
+        open: BTreeSet<(Kind, Dot)>,
+    },
 }
 
 impl AtSlot {
     fn iter(&self) -> impl Iterator<Item = u32> + '_ {
         let (one, many) = match self {
             AtSlot::One(one) => (Some(*one), None),
-            AtSlot::Many(many) => (None, Some(many.values().copied())),
+            AtSlot::Many { all, .. } => (None, Some(all.values().copied())),
         };
         one.into_iter().chain(many.into_iter().flatten())
     }
@@ -272,20 +276,22 @@ impl Containers {
         *revision = revision.wrapping_add(1);
     }
 
-    /// Every container that was created at a slot.
-    pub fn at(&self, parent: u32, key: &Key) -> impl Iterator<Item = u32> + '_ {
+    /// Every container that was created at a slot and not ended.
+    pub fn open_at(&self, parent: u32, key: &Key) -> Vec<u32> {
         // The key is cloned for the look-up: an Rc or two numbers.
-        self.by_slot
-            .get(&(parent, key.clone()))
-            .into_iter()
-            .flat_map(AtSlot::iter)
+        match self.by_slot.get(&(parent, key.clone())) {
+            None => Vec::new(),
+            Some(AtSlot::One(one)) if self.get(*one).ended.is_some() => Vec::new(),
+            Some(AtSlot::One(one)) => vec![*one],
+            Some(AtSlot::Many { all, open }) => open.iter().filter_map(|id| all.get(id).copied()).collect(),
+        }
     }
 
     /// The container with this id.
     pub fn find(&self, parent: u32, key: &Key, kind: Kind, generation: Dot) -> Option<u32> {
         match self.by_slot.get(&(parent, key.clone()))? {
             AtSlot::One(one) => (self.id_at_slot(*one) == (kind, generation)).then_some(*one),
-            AtSlot::Many(many) => many.get(&(kind, generation)).copied(),
+            AtSlot::Many { all, .. } => all.get(&(kind, generation)).copied(),
         }
     }
 
@@ -317,13 +323,18 @@ impl Containers {
         let slot = (parent, key.clone());
         let at_slot = match self.by_slot.remove(&slot) {
             None => AtSlot::One(number),
-            Some(AtSlot::One(one)) => AtSlot::Many(BTreeMap::from([
-                (self.id_at_slot(one), one),
-                ((kind, generation), number),
-            ])),
-            Some(AtSlot::Many(mut many)) => {
-                many.insert((kind, generation), number);
-                AtSlot::Many(many)
+            Some(AtSlot::One(one)) => {
+                let (first, second) = (self.id_at_slot(one), (kind, generation));
+                let is_open = !self.get(one).ended.is_some();
+                AtSlot::Many {
+                    all: BTreeMap::from([(first, one), (second, number)]),
+                    open: is_open.then_some(first).into_iter().chain([second]).collect(),
+                }
+            }
+            Some(AtSlot::Many { mut all, mut open }) => {
+                all.insert((kind, generation), number);
+                open.insert((kind, generation));
+                AtSlot::Many { all, open }
             }
         };
         self.by_slot.insert(slot, at_slot);
@@ -341,6 +352,11 @@ impl Containers {
         let rank = |dot: Dot| (agents.id(dot.agent), dot.seq);
         if !ended.is_some() || rank(by) < rank(*ended) {
             *ended = by;
+        }
+        let id = self.id_at_slot(container);
+        let slot = (self.get(container).parent, self.get(container).key.clone());
+        if let Some(AtSlot::Many { open, .. }) = self.by_slot.get_mut(&slot) {
+            open.remove(&id);
         }
         self.let_go(container);
     }

@@ -255,11 +255,7 @@ impl Document {
             self.check_depth(parent)?;
         }
         let stamp = self.tick(now_ms)?;
-        let all = &self.containers;
-        let seen: Vec<u32> = all
-            .at(parent, &key)
-            .filter(|&child| !all.get(child).ended.is_some())
-            .collect();
+        let seen = self.containers.open_at(parent, &key);
         self.put_slot(parent, &key, write, (dot, stamp), &seen)
     }
 

@@ -48,4 +48,4 @@ pub use replay::{
     Bridge, ClockRule, Options as ReplayOptions, Outcome as ReplayOutcome, Reason, Rejected, Replay, MAX_BRIDGES,
     MAX_MAPPED_RANGES,
 };
-pub use tree::TREE_JITTER_BITS;
+pub use tree::{LAST_CHILD, TREE_JITTER_BITS};

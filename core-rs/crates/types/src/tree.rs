@@ -6,8 +6,9 @@
 
 mod edits;
 mod reading;
+mod siblings;
 
-pub use edits::TREE_JITTER_BITS;
+pub use edits::{LAST_CHILD, TREE_JITTER_BITS};
 pub use reading::Reading;
 
 use crate::dots::DotMap;

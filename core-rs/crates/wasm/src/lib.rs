@@ -13,8 +13,16 @@ use joinery_types::{fractional_index, Applied, Document, Entry, Error, Expand, K
 use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+// Implementing an allocator is unsafe by its nature; nothing else here is.
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)]
+mod memory;
 mod nodes;
 mod replaying;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static MEMORY: memory::Memory = memory::Memory::new();
 
 /// There is nothing there.
 const ABSENT: i32 = -1;

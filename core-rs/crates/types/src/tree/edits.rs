@@ -15,6 +15,9 @@ use std::rc::Rc;
 /// take the same index once in 65,536 times.
 pub const TREE_JITTER_BITS: u32 = 16;
 
+/// As an index: behind the last child.
+pub const LAST_CHILD: u32 = u32::MAX;
+
 /// Indices for a node and for siblings that have to make room.
 struct Room {
     index: Rc<str>,
@@ -22,12 +25,15 @@ struct Room {
 }
 
 impl Document {
-    /// A new node below `parent` ([`Dot::NONE`]: at the top), before the child that is the `index`-th now. The lowest
+    /// A new node below `parent` ([`Dot::NONE`]: at the top), before the child that is the `index`-th now ([`LAST_CHILD`]: behind
+    /// all). The lowest
     /// [`TREE_JITTER_BITS`] bits of `jitter` are random.
     pub fn tree_create(&mut self, tree: u32, parent: Dot, index: u32, jitter: u32, now_ms: u64) -> Result<Dot, Error> {
-        let reading = self.settled(tree)?;
+        let agents = &self.agents;
+        let reading = self.containers.tree_mut(tree)?.settle(agents);
         check_shown(reading, parent)?;
-        let Room { index, others } = room(reading, parent, index, None, jitter)?;
+        let index = index_of(reading, parent, index, None);
+        let Room { index, others } = room(reading, agents, parent, (index, None), jitter)?;
         let stamps = self.stamps_for(1 + others.len(), now_ms)?;
         let mut stamps = stamps.into_iter();
         for ((node, index), stamp) in others.into_iter().zip(&mut stamps) {
@@ -37,7 +43,7 @@ impl Document {
         self.put_node(tree, None, parent, &index, stamp)
     }
 
-    /// Hangs a node below `parent`, before the child that is the `index`-th there without it. False, and nothing is written, where
+    /// Hangs a node below `parent`, before the child that is the `index`-th there without it ([`LAST_CHILD`]: behind all). False, and nothing is written, where
     /// it hangs there already. A node that is hidden below a deleted one is shown again by that.
     pub fn tree_move(
         &mut self,
@@ -55,14 +61,16 @@ impl Document {
         if reading.upwards(parent).any(|(above, _)| above == node) {
             return Err(Error::MoveIntoItself);
         }
-        let Room { index: to, others } = room(reading, parent, index, Some(node), jitter)?;
+        let index = index_of(reading, parent, index, Some(node));
+        let Room { index: to, others } = room(reading, agents, parent, (index, Some(node)), jitter)?;
         if place.parent == parent && !reading.is_mended(node) && stands_at(reading, agents, node, index) {
             return Ok(false);
         }
         // What its author sees is to be so for everybody: the nodes above are written down where they are shown, if that isn't by
         // their highest edges. (Else moving one node out of a circle would move another.)
         let mut above: Vec<(Dot, Dot, Rc<str>)> = Vec::new();
-        for (at, place) in reading.upwards(place.parent).chain(reading.upwards(parent)) {
+        let ways = reading.upwards(place.parent).chain(reading.upwards(parent));
+        for (at, place) in ways.take_while(|_| reading.has_mended()) {
             if reading.is_mended(at) && above.iter().all(|(known, ..)| *known != at) {
                 above.push((at, place.parent, place.index.clone()));
             }
@@ -193,26 +201,45 @@ fn stands_at(reading: &Reading, agents: &Agents, node: Dot, index: u32) -> bool 
     let Some(place) = reading.place(node) else { return false };
     let sibling = (place.index.clone(), agents.id(node.agent), node);
     let wanted = index.checked_sub(1);
-    let wanted = wanted.and_then(|before| reading.nth(place.parent, before as usize, Some(node)));
+    let wanted = wanted.and_then(|before| reading.nth(agents, place.parent, before as usize, Some(node)));
     reading.before(place.parent, &sibling) == wanted
+}
+
+/// How many children there are, a node not counted.
+fn count_without(reading: &Reading, parent: Dot, node: Option<Dot>) -> u32 {
+    let is_here = node.is_some_and(|node| reading.place(node).is_some_and(|place| place.parent == parent));
+    (reading.count(parent) - usize::from(is_here)) as u32
+}
+
+fn index_of(reading: &Reading, parent: Dot, index: u32, node: Option<Dot>) -> u32 {
+    if index == LAST_CHILD {
+        count_without(reading, parent, node)
+    } else {
+        index
+    }
 }
 
 /// Finds the index with which a node becomes the `index`-th child, itself not counted; where there is none between its neighbours,
 /// what follows makes room.
 #[inline(never)]
-fn room(reading: &Reading, parent: Dot, index: u32, node: Option<Dot>, jitter: u32) -> Result<Room, Error> {
-    let is_here = node.is_some_and(|node| reading.place(node).is_some_and(|place| place.parent == parent));
-    let len = (reading.count(parent) - usize::from(is_here)) as u32;
+fn room(
+    reading: &Reading,
+    agents: &Agents,
+    parent: Dot,
+    (index, node): (u32, Option<Dot>),
+    jitter: u32,
+) -> Result<Room, Error> {
+    let len = count_without(reading, parent, node);
     if index > len {
         return Err(Error::IndexOutOfRange { index, len });
     }
     let low = index.checked_sub(1);
-    let low = low.and_then(|before| reading.nth(parent, before as usize, node));
+    let low = low.and_then(|before| reading.nth(agents, parent, before as usize, node));
     let mut high = None;
     // Those that stand behind the lower neighbour by their ids alone.
     let mut alike: Vec<Dot> = Vec::new();
     match low {
-        None => high = reading.nth(parent, 0, node),
+        None => high = reading.nth(agents, parent, 0, node),
         Some(low) => {
             for next in reading.behind(parent, low).into_iter().flatten() {
                 if Some(next.2) == node {

@@ -6,12 +6,11 @@
 //!
 //! It is kept and brought up to date: a change costs the way up from what was changed, and what the circles cost.
 
+use super::siblings::{Sibling, Siblings};
 use super::{name, Edge, Node};
 use crate::dots::DotMap;
 use joinery_history::{Agents, Dot};
-use std::collections::btree_set::{BTreeSet, Range};
 use std::collections::BinaryHeap;
-use std::ops::Bound;
 use std::rc::Rc;
 
 /// Where a node is shown.
@@ -32,15 +31,12 @@ impl Place {
     }
 }
 
-/// Siblings are ordered by index, then by id: the agent's, then the seq (a dot's own order within an agent).
-pub type Sibling = (Rc<str>, u64, Dot);
-
 /// See the top of this file.
 #[derive(Debug, Default, Clone)]
 pub struct Reading {
     places: DotMap<Place>,
     /// By parent; also below deleted nodes.
-    children: DotMap<BTreeSet<Sibling>>,
+    children: DotMap<Siblings>,
     /// Every node in a circle of highest edges.
     circling: Vec<Dot>,
     /// Of each circle the node that is shown by another edge, and where.
@@ -94,7 +90,7 @@ impl Reading {
         if let Some(old) = self.places.remove(&node) {
             if let Some(siblings) = self.children.get_mut(&old.parent) {
                 siblings.remove(&sibling(&old));
-                if siblings.is_empty() {
+                if siblings.len() == 0 {
                     self.children.remove(&old.parent);
                 }
             }
@@ -133,57 +129,44 @@ impl Reading {
         self.mended.contains_key(&node)
     }
 
+    /// Is any node?
+    pub fn has_mended(&self) -> bool {
+        !self.mended.is_empty()
+    }
+
     /// What hangs on a node, or at the top, in its order.
     #[inline(never)]
     pub fn children(&self, parent: Dot) -> Vec<Dot> {
         let mut nodes = Vec::with_capacity(self.count(parent));
-        for sibling in self.children.get(&parent).into_iter().flatten() {
+        for sibling in self.children.get(&parent).into_iter().flat_map(Siblings::iter) {
             nodes.push(sibling.2);
         }
         nodes
     }
 
-    /// The `at`-th of them, `node` not counted, looked for from the end that is nearer.
+    /// The `at`-th of them, `node` not counted.
     #[inline(never)]
-    pub fn nth(&self, parent: Dot, at: usize, node: Option<Dot>) -> Option<&Sibling> {
+    pub fn nth(&self, agents: &Agents, parent: Dot, at: usize, node: Option<Dot>) -> Option<&Sibling> {
         let siblings = self.children.get(&parent)?;
-        let has_node = node
-            .and_then(|node| self.place(node))
-            .is_some_and(|place| place.parent == parent);
-        let len = siblings.len() - usize::from(has_node);
-        let back = len.checked_sub(at + 1)?;
-        let (is_forwards, mut left) = (at <= back, at.min(back));
-        let (mut forwards, mut backwards) = (siblings.iter(), siblings.iter());
-        loop {
-            let next = if is_forwards {
-                forwards.next()
-            } else {
-                backwards.next_back()
-            }?;
-            if Some(next.2) == node {
-                continue;
-            }
-            if left == 0 {
-                return Some(next);
-            }
-            left -= 1;
-        }
+        let node = node.and_then(|node| Some((self.place(node)?, node)));
+        let node = node.filter(|(place, _)| place.parent == parent);
+        let node = node.map(|(place, node)| (place.index.clone(), agents.id(node.agent), node));
+        siblings.nth(at, node.as_ref())
     }
 
     /// How many those are.
     pub fn count(&self, parent: Dot) -> usize {
-        self.children.get(&parent).map_or(0, BTreeSet::len)
+        self.children.get(&parent).map_or(0, Siblings::len)
     }
 
     /// The siblings behind one, in their order.
-    pub fn behind(&self, parent: Dot, sibling: &Sibling) -> Option<Range<'_, Sibling>> {
-        let from = (Bound::Excluded(sibling.clone()), Bound::Unbounded);
-        Some(self.children.get(&parent)?.range(from))
+    pub fn behind(&self, parent: Dot, sibling: &Sibling) -> Option<impl Iterator<Item = &Sibling>> {
+        Some(self.children.get(&parent)?.behind(sibling))
     }
 
     /// The sibling before one.
     pub fn before(&self, parent: Dot, sibling: &Sibling) -> Option<&Sibling> {
-        self.children.get(&parent)?.range(..sibling.clone()).next_back()
+        self.children.get(&parent)?.before(sibling)
     }
 }
 

@@ -141,12 +141,12 @@ impl List {
         next.map_or(len, |unit| unit.seq - first.seq)
     }
 
-    /// The agent's lowest unit from `dot` on, how many from it on are of one kind, and whether they are living elements.
+    /// The agent's lowest unit from `dot` on, how many from it on are of one kind, and whether they are elements, deleted or not.
     #[inline(never)]
     pub fn at_or_after(&self, dot: Dot) -> Option<(Dot, u32, bool)> {
         let (first, len, removal) = self.sequence.at_or_after(dot)?;
         if removal.is_some() {
-            return Some((first, len, removal == Removal::ELSEWHERE));
+            return Some((first, len, removal != Removal::SUPERSEDED));
         }
         Some(match self.before_moved(first, len) {
             0 => (first, 1, false),

@@ -85,6 +85,11 @@ impl Replay {
         // Adds that were replayed, by this replay or by earlier ones.
         let made = named.iter().filter_map(|&add| self.mapping.made.get(add));
         made.filter_map(|new| dot(scene.into, new)).for_each(&mut take);
+        // Adds that were synced and may be removed already, by something that may yet be refused.
+        if self.passage.is_none() {
+            let synced = named.iter().filter(|add| self.base_of(add.0) >= add.1);
+            synced.filter_map(|&add| dot(scene.into, add)).for_each(&mut take);
+        }
         let replayed = self.adds.entry((set, Box::from(value))).or_default();
         let own = scene.into.own.map_or(u32::MAX, |own| own);
         for &(_, seq) in replayed.iter().filter(|(add, _)| seen(add)) {

@@ -98,7 +98,7 @@ impl Replay {
         self.made(scene, old, done.map(drop))
     }
 
-    /// Deletes a node or an edge; what is not there is deleted already.
+    /// Deletes a node or an edge, once more where it is deleted: what did that may yet be refused. What is not there is gone.
     pub(super) fn delete_node(
         &mut self,
         scene: &mut Scene<'_>,
@@ -106,13 +106,13 @@ impl Replay {
         old: Name,
         node: Dot,
     ) -> Result<(), Reason> {
-        let node = match self.living(scene, container, node) {
+        let node = match self.node_here(scene, container, node) {
             Ok(node) => node,
             Err(reason) if self.gap && self.image(name(scene.from, node)).is_none() => return Err(reason),
             Err(_) => return Ok(()),
         };
-        let done = scene.into.delete_node(container, node);
-        self.made(scene, old, done.map(drop))
+        let done = scene.into.delete_node_again(container, node);
+        self.made(scene, old, done)
     }
 }
 

@@ -47,12 +47,13 @@ impl Document {
         }
     }
 
+    /// The agent's lowest unit from one on, how many stand there with it, and whether they can be deleted.
     #[inline(never)]
     fn at_or_after(&self, container: u32, unit: Dot) -> Option<(Dot, u32, bool)> {
         match (self.containers.text(container), self.containers.list(container)) {
             (Ok(text), _) => {
-                let (first, len, removal) = text.sequence.at_or_after(unit)?;
-                Some((first, len, !removal.is_some()))
+                let (first, len, _) = text.sequence.at_or_after(unit)?;
+                Some((first, len, true))
             }
             (_, Ok(list)) => list.at_or_after(unit),
             _ => None,
@@ -237,7 +238,7 @@ impl Replay {
             return Err(Reason::ParentMissing);
         }
         for (unit, n, _) in units.iter() {
-            self.visible(scene, container, unit, n, &mut found);
+            self.here(scene, container, unit, n, &mut found);
         }
         if step != 0 {
             // One operation a unit, and each may have been done before.
@@ -286,21 +287,22 @@ impl Replay {
         known + lost >= len
     }
 
-    /// The visible units in `into` that `len` units from `first` on are there: how far in, from where, how many.
-    fn visible(&self, scene: &Scene<'_>, container: u32, first: Name, len: u32, found: &mut Vec<(u32, Dot, u32)>) {
+    /// What `len` units from `first` on are in `into`: how far in, from where, how many. Also those that are deleted there: by
+    /// something that may yet be refused, or that a restored backup lacks.
+    fn here(&self, scene: &Scene<'_>, container: u32, first: Name, len: u32, found: &mut Vec<(u32, Dot, u32)>) {
         for (skip, n, new) in self.images(first, len) {
             let Some(start) = dot(scene.into, new) else { continue };
             let end = start.seq.saturating_add(n);
             let mut at = start;
             while at.seq < end {
-                let Some((unit, left, is_visible)) = scene.into.at_or_after(container, at) else {
+                let Some((unit, left, is_content)) = scene.into.at_or_after(container, at) else {
                     break;
                 };
                 if unit.seq >= end {
                     break;
                 }
                 let take = left.min(end - unit.seq);
-                if is_visible {
+                if is_content {
                     found.push((skip + (unit.seq - start.seq), unit, take));
                 }
                 at = unit.plus(take);

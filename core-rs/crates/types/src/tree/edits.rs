@@ -131,6 +131,11 @@ impl Document {
         if !self.containers.has_element(container, node) {
             return Ok(false);
         }
+        self.delete_node_again(container, node).map(|()| true)
+    }
+
+    /// Deletes a node or an edge, whether or not it is deleted already.
+    pub(crate) fn delete_node_again(&mut self, container: u32, node: Dot) -> Result<(), Error> {
         let dot = self.next_dot(1)?;
         self.book(container, dot, 1, 0);
         self.remove_units(container, node, 1, Removal { dot, step: 0 });
@@ -139,7 +144,7 @@ impl Document {
             agents: &self.agents,
         };
         self.outbox.delete_node(who, dot, node);
-        Ok(true)
+        Ok(())
     }
 
     /// Writes an edge: of a new node where none is given. The node's id.

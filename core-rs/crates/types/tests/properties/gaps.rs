@@ -1,4 +1,4 @@
-//! Replay across trims of which the oldest ones left no bridge: what can't be found is not taken for deleted.
+//! What a replay makes of deletions: of what an epoch without a bridge named, and of what is deleted already.
 
 use crate::peer::{integer, units};
 use crate::replay::loaded;
@@ -44,20 +44,8 @@ fn what_a_lost_epoch_named_is_rejected_and_not_taken_for_deleted() {
     for lost in [0, 1, 2] {
         let mut server = base();
         let mut from = loaded(&server.encode_snapshot(), 2);
-        let mut envelopes = Vec::new();
+        let envelopes = deletions(&mut from);
         let text = from.child(ROOT, "text", Kind::Text).unwrap();
-        from.text_delete(text, 0, 1).unwrap();
-        envelopes.push(from.take_update().unwrap());
-        let list = from.child(ROOT, "list", Kind::List).unwrap();
-        from.list_delete(list, 0, 1).unwrap();
-        envelopes.push(from.take_update().unwrap());
-        let set = from.child(ROOT, "set", Kind::Set).unwrap();
-        from.set_delete(set, &integer(1)).unwrap();
-        envelopes.push(from.take_update().unwrap());
-        let tree = from.child(ROOT, "tree", Kind::Tree).unwrap();
-        let node = from.tree_children(tree, Dot::NONE).unwrap()[0];
-        from.tree_delete(tree, node).unwrap();
-        envelopes.push(from.take_update().unwrap());
         // What its author has made is known by its own names.
         from.text_insert(text, 1, &mut units("xyz")).unwrap();
         from.text_delete(text, 2, 1).unwrap();
@@ -92,4 +80,53 @@ fn what_a_lost_epoch_named_is_rejected_and_not_taken_for_deleted() {
         let expected = if lost == 0 { [3, 1, 0, 0] } else { [4, 2, 1, 1] };
         assert_eq!(counts(&mut into), expected, "{lost} bridges lost");
     }
+}
+
+/// Deletes one of each, an envelope each.
+fn deletions(document: &mut Document) -> Vec<Vec<u8>> {
+    let mut envelopes = Vec::new();
+    let text = document.child(ROOT, "text", Kind::Text).unwrap();
+    document.text_delete(text, 0, 1).unwrap();
+    envelopes.push(document.take_update().unwrap());
+    let list = document.child(ROOT, "list", Kind::List).unwrap();
+    document.list_delete(list, 0, 1).unwrap();
+    envelopes.push(document.take_update().unwrap());
+    let set = document.child(ROOT, "set", Kind::Set).unwrap();
+    document.set_delete(set, &integer(1)).unwrap();
+    envelopes.push(document.take_update().unwrap());
+    let tree = document.child(ROOT, "tree", Kind::Tree).unwrap();
+    let node = document.tree_children(tree, Dot::NONE).unwrap()[0];
+    document.tree_delete(tree, node).unwrap();
+    envelopes.push(document.take_update().unwrap());
+    envelopes
+}
+
+#[test]
+fn what_two_have_deleted_stays_deleted_where_one_of_them_is_refused() {
+    let server = base().encode_snapshot();
+    let (mut from, mut other) = (loaded(&server, 2), loaded(&server, 3));
+    let mine = deletions(&mut from);
+    let theirs = deletions(&mut other);
+    for envelope in &theirs {
+        from.apply(envelope, NOON).unwrap();
+    }
+    // For one reason or another all of it is made anew: first the one's, then the other's.
+    let mut between = loaded(&server, 4);
+    let mut replay = Replay::new(&from, &between, &ReplayOptions::default()).unwrap();
+    let mut made: Vec<Vec<u8>> = Vec::new();
+    for envelope in mine.iter().chain(&theirs) {
+        assert_eq!(replay.add(&from, &mut between, envelope).unwrap().rejected, []);
+        made.push(between.take_update().unwrap());
+    }
+    // Now the first one's is refused.
+    let mut into = loaded(&server, 5);
+    let mut replay = Replay::new(&between, &into, &ReplayOptions::default()).unwrap();
+    let (refused, kept) = made.split_at(mine.len());
+    for envelope in refused {
+        replay.refuse(&between, &mut into, envelope).unwrap();
+    }
+    for envelope in kept {
+        assert_eq!(replay.add(&between, &mut into, envelope).unwrap().rejected, []);
+    }
+    assert_eq!(counts(&mut into), [1, 1, 0, 0]);
 }

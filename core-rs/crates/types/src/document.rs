@@ -13,6 +13,7 @@ use crate::sequence::Place;
 use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
 use crate::stamps::Stamps;
+use crate::undo::Undo;
 use joinery_codec::encode_units_as_wtf8;
 use joinery_history::{Agents, Clock, Dot, Frontier, Stamp, Version, MAX_SEQ};
 use std::rc::Rc;
@@ -61,6 +62,7 @@ pub struct Document {
     pub(crate) own: Option<u32>,
     pub(crate) outbox: Outbox,
     pub(crate) stamps: Stamps,
+    pub(crate) undo: Undo,
 }
 
 impl Document {
@@ -249,14 +251,23 @@ impl Document {
     }
 
     /// One write to a slot: the new winner, and the end of every child that is seen there but the one it names.
-    fn write_slot(&mut self, parent: u32, key: Key, write: Write<'_>, now_ms: u64) -> Result<u32, Error> {
+    pub(crate) fn write_slot(&mut self, parent: u32, key: Key, write: Write<'_>, now_ms: u64) -> Result<u32, Error> {
         let dot = self.next_dot(1)?;
         if matches!(write, Write::Child(..)) {
             self.check_depth(parent)?;
         }
         let stamp = self.tick(now_ms)?;
         let seen = self.containers.open_at(parent, &key);
-        self.put_slot(parent, &key, write, (dot, stamp), &seen)
+        let note = if self.undo.is_on() {
+            self.undo_before_write(parent, &key)
+        } else {
+            None
+        };
+        let child = self.put_slot(parent, &key, write, (dot, stamp), &seen)?;
+        if let Some(note) = note {
+            self.undo_wrote(parent, &key, dot, note);
+        }
+        Ok(child)
     }
 
     /// Writes a slot with this dot and stamp, and ends these containers there (but the one it names).
@@ -342,6 +353,9 @@ impl Document {
                 anchor,
                 now,
             );
+            if self.undo.is_on() {
+                self.undo_inserted(text, dot, take as u32);
+            }
             index += take as u32;
             dot.seq += take as u32;
             left = later;
@@ -365,8 +379,17 @@ impl Document {
             }
             self.book(text, dot, 1, 0);
             let mut ranges = Ranges::default();
+            let mut cut = self.undo.is_on().then(Vec::new);
             let sequence = &mut self.containers.text_mut(text)?.sequence;
-            sequence.delete(index, take, dot, &mut |first, n| ranges.push(first, n), &mut |_| {});
+            let removed = &mut |first, n| ranges.push(first, n);
+            sequence.delete(index, take, dot, removed, &mut |unit| {
+                if let Some(cut) = &mut cut {
+                    cut.push(unit);
+                }
+            });
+            if let Some(units) = cut {
+                self.undo_cut_text(text, ranges.as_slice(), &units);
+            }
             self.outbox.delete(
                 Who {
                     own: dot.agent,
@@ -478,6 +501,9 @@ impl Document {
             agents: &self.agents,
         };
         self.outbox.insert_elements(who, dot, anchor, values, kind);
+        if self.undo.is_on() {
+            self.undo_inserted(list, dot, values.len() as u32);
+        }
         Ok(())
     }
 
@@ -507,6 +533,10 @@ impl Document {
         let mut left = len;
         while left > 0 {
             let take = left.min(MAX_UNITS_PER_DELETION);
+            if self.undo.is_on() {
+                let elements = self.undo_elements(list, index, take);
+                self.undo_cut_elements(list, &elements);
+            }
             self.book(list, dot, 1, 0);
             let mut ranges = Ranges::default();
             let state = self.containers.list_mut(list)?;
@@ -573,13 +603,18 @@ impl Document {
         (dot, stamp): (Dot, Stamp),
     ) -> Result<(), Error> {
         self.book(list, dot, 1, 0);
+        let is_on = self.undo.is_on();
         let state = self.containers.list_mut(list)?;
+        let was = if is_on { state.standing(element) } else { None };
         let anchor = state.move_behind(&self.agents, element, left, (dot, stamp));
         let who = Who {
             own: dot.agent,
             agents: &self.agents,
         };
         self.outbox.move_element(who, (dot, stamp), anchor, element);
+        if let Some(was) = was {
+            self.undo_moved(list, element, dot, was.unit);
+        }
         Ok(())
     }
 
@@ -616,6 +651,9 @@ impl Document {
             dot,
             amount,
         );
+        if self.undo.is_on() {
+            self.undo_counted(counter, amount);
+        }
         Ok(())
     }
 
@@ -628,6 +666,7 @@ impl Document {
     pub fn set_add(&mut self, set: u32, value: &[u8]) -> Result<(), Error> {
         check_plain(value).map_err(Error::InvalidValue)?;
         let dot = self.next_dot(1)?;
+        let had = self.undo.is_on() && self.set_has(set, value)?;
         self.containers.set_mut(set)?.add(value, dot);
         self.book(set, dot, 1, value.len());
         self.outbox.add(
@@ -638,6 +677,9 @@ impl Document {
             dot,
             value,
         );
+        if self.undo.is_on() {
+            self.undo_set(set, value, had);
+        }
         Ok(())
     }
 
@@ -655,6 +697,7 @@ impl Document {
     /// Removes these adds of a value, and each one's agent's earlier ones.
     pub(crate) fn set_remove(&mut self, set: u32, value: &[u8], mut adds: Vec<Dot>) -> Result<Dot, Error> {
         let dot = self.next_dot(1)?;
+        let had = self.undo.is_on() && self.set_has(set, value)?;
         let state = self.containers.set_mut(set)?;
         adds.sort_unstable_by_key(|add| self.agents.id(add.agent));
         for &upto in &adds {
@@ -670,6 +713,9 @@ impl Document {
             value,
             &adds,
         );
+        if self.undo.is_on() {
+            self.undo_set(set, value, had);
+        }
         Ok(dot)
     }
 

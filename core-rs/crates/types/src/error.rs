@@ -45,6 +45,10 @@ pub enum Error {
     PendingFull,
     /// The container was deleted or replaced.
     ContainerGone,
+    /// An undo stack that was ended, or was never begun.
+    NoSuchUndoStack,
+    /// Undo stacks that can't be read.
+    InvalidUndo(DecodeError),
     /// The replica has no agent yet.
     NoAgent,
 }
@@ -67,6 +71,8 @@ impl Error {
             Error::LimitExceeded(_) => "limit-exceeded",
             Error::PendingFull => "pending-full",
             Error::ContainerGone => "container-gone",
+            Error::NoSuchUndoStack => "no-such-undo-stack",
+            Error::InvalidUndo(_) => "invalid-undo",
             Error::NoAgent => "no-agent",
         }
     }
@@ -113,6 +119,8 @@ impl fmt::Display for Error {
                 f,
                 "this container was deleted or replaced; get it again from its parent"
             ),
+            Error::NoSuchUndoStack => write!(f, "expected an undo stack, got one that was ended; begin another one"),
+            Error::InvalidUndo(e) => write!(f, "not an undo stack: {e}; go on without it"),
             Error::NoAgent => write!(f, "expected an agent before the first write, got none"),
         }
     }

@@ -27,8 +27,13 @@ impl Graph {
         self.items.get(&id)
     }
 
+    /// Where an edge that wasn't deleted leads from and to; of a node twice [`Dot::NONE`].
+    pub fn ends(&self, id: Dot) -> Option<(Dot, Dot)> {
+        self.item(id).copied()
+    }
+
     /// Is it a node that wasn't deleted?
-    fn has_node(&self, id: Dot) -> bool {
+    pub fn has_node(&self, id: Dot) -> bool {
         self.item(id).is_some_and(|ends| !ends.0.is_some())
     }
 
@@ -133,6 +138,9 @@ impl Document {
             agents: &self.agents,
         };
         self.outbox.add_to_graph(who, dot, ends);
+        if self.undo.is_on() {
+            self.undo_created(graph, dot);
+        }
         Ok(dot)
     }
 }

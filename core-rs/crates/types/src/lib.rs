@@ -33,6 +33,7 @@ mod state_reader;
 mod text;
 mod tree;
 mod trim;
+mod undo;
 
 pub use apply::Applied;
 pub use container::{Kind, ROOT};
@@ -49,3 +50,6 @@ pub use replay::{
     MAX_MAPPED_RANGES,
 };
 pub use tree::{LAST_CHILD, TREE_JITTER_BITS};
+pub use undo::{
+    UndoScope, UndoSide, MAX_UNDO_BYTES, MAX_UNDO_META_BYTES, MAX_UNDO_SCOPES, MAX_UNDO_STACKS, MAX_UNDO_STEPS,
+};

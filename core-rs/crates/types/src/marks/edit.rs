@@ -152,6 +152,9 @@ impl Document {
         value: &[u8],
         (dot, stamp): (Dot, Stamp),
     ) {
+        if self.undo.is_on() {
+            self.undo_marking(text, range, key, value);
+        }
         self.book(text, dot, 1, key.len() + value.len());
         let who = Who {
             own: dot.agent,

@@ -25,6 +25,9 @@ impl Boundary {
     }
 }
 
+/// A range, and the mark that wins there.
+pub type Stretch<'m> = ((Gap, Gap), Option<&'m Rc<Mark>>);
+
 /// See the top of this file. Before the first boundary there is no mark; neighbours differ.
 #[derive(Debug, Default, Clone)]
 pub struct Function {
@@ -76,6 +79,24 @@ impl Function {
         let to = self.find(sequence, sequence.spot(end), false);
         let inner = self.from(from).take_while(move |&(at, _)| at < to);
         std::iter::once(self.mark_before(from)).chain(inner.map(|(_, boundary)| boundary.mark.as_ref()))
+    }
+
+    /// The same, each with where it wins.
+    #[inline(never)]
+    pub fn stretches<U: Copy>(&self, sequence: &Sequence<U>, (start, end): (Gap, Gap)) -> Vec<Stretch<'_>> {
+        if sequence.compare(sequence.spot(start), sequence.spot(end)) != Ordering::Less {
+            return Vec::new();
+        }
+        let first = self.find(sequence, sequence.spot(start), true);
+        let to = self.find(sequence, sequence.spot(end), false);
+        let mut stretches = Vec::new();
+        let (mut from, mut mark) = (start, self.mark_before(first));
+        for (_, boundary) in self.from(first).take_while(|&(at, _)| at < to) {
+            stretches.push(((from, boundary.gap), mark));
+            (from, mark) = (boundary.gap, boundary.mark.as_ref());
+        }
+        stretches.push(((from, end), mark));
+        stretches
     }
 
     /// The last unit between two gaps behind which a mark ends that shows.

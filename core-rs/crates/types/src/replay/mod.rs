@@ -254,9 +254,12 @@ impl Replay {
             named: vec![root],
             at: 0,
         };
+        // It is no edit of its author's in that replica.
+        let recording = scene.into.undo.pause();
         for operation in &operations {
             self.operation(&mut scene, operation);
         }
+        scene.into.undo.resume(recording);
         let (first, count) = ((header.agent, header.from + 1), header.to - header.from);
         self.mapping.done.add(first, count, NOTHING);
         into.close_envelope();

@@ -67,7 +67,7 @@ impl Document {
 
     /// Inserts characters right behind one, visible or not, or at the start.
     #[inline(never)]
-    fn text_insert_behind(&mut self, text: u32, left: Option<Dot>, units: &[u16]) -> Result<(), Error> {
+    pub(crate) fn text_insert_behind(&mut self, text: u32, left: Option<Dot>, units: &[u16]) -> Result<(), Error> {
         let mut dot = self.next_dot(units.len())?;
         self.containers.text_mut(text)?.note(units);
         let (mut behind, mut left_over) = (left, units);
@@ -96,7 +96,7 @@ impl Document {
 
     /// One operation deletes these units, by id.
     #[inline(never)]
-    fn delete_units(&mut self, container: u32, ranges: &[(Dot, u32)]) -> Result<(), Error> {
+    pub(crate) fn delete_units(&mut self, container: u32, ranges: &[(Dot, u32)]) -> Result<(), Error> {
         let dot = self.next_dot(1)?;
         self.book(container, dot, 1, ranges.len() * 12);
         for &(first, len) in ranges {

@@ -137,6 +137,9 @@ impl Document {
     /// Deletes a node or an edge, whether or not it is deleted already.
     pub(crate) fn delete_node_again(&mut self, container: u32, node: Dot) -> Result<(), Error> {
         let dot = self.next_dot(1)?;
+        if self.undo.is_on() {
+            self.undo_cut_node(container, node);
+        }
         self.book(container, dot, 1, 0);
         self.remove_units(container, node, 1, Removal { dot, step: 0 });
         let who = Who {
@@ -158,6 +161,8 @@ impl Document {
     ) -> Result<Dot, Error> {
         let dot = self.next_dot(1)?;
         self.containers.tree(tree)?;
+        let is_on = self.undo.is_on();
+        let note = node.filter(|_| is_on).and_then(|node| self.undo_hanging(tree, node));
         self.book(tree, dot, 1, index.len());
         let edge = Edge {
             parent,
@@ -172,6 +177,9 @@ impl Document {
             agents: &self.agents,
         };
         self.outbox.hang_node(who, (dot, stamp), node, parent, index);
+        if is_on && (node.is_none() || note.is_some()) {
+            self.undo_hung(tree, hung, dot, (parent, index), note);
+        }
         Ok(hung)
     }
 

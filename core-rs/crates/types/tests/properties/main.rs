@@ -29,3 +29,5 @@ mod regressions;
 mod replay;
 mod splits;
 mod trees;
+mod undo;
+mod undo_edits;

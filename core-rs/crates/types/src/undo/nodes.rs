@@ -1,0 +1,221 @@
+//! Taking back edits of trees and graphs.
+
+use super::copy::{Copied, Copying};
+use super::revert::Back;
+use super::step::{Edit, Entry, GraphEdge};
+use super::MAX_UNDO_BYTES;
+use crate::document::Document;
+use crate::error::Error;
+use joinery_history::Dot;
+use std::rc::Rc;
+
+impl Document {
+    /// A tree's node goes back to where it hung, if it is still shown by the edge `mine`.
+    pub(super) fn revert_hung(
+        &mut self,
+        tree: u32,
+        (node, mine): (Dot, Dot),
+        was: Dot,
+        (parent, index, hidden): (Dot, Rc<str>, bool),
+        back: &mut Back,
+    ) -> Result<(), Error> {
+        let agents = &self.agents;
+        let state = self.containers.tree_mut(tree)?;
+        if state.node(node).is_none_or(|state| state.top().dot != mine) {
+            return Ok(());
+        }
+        let is_known = state.knows(parent);
+        let reading = state.settle(agents);
+        // A node that nobody has made can't be named, shown or not.
+        let hidden = hidden && is_known;
+        let is_below = reading.upwards(parent).any(|(above, _)| above == node);
+        let Some(place) = reading.place(node) else {
+            return Ok(());
+        };
+        if reading.is_mended(node) || is_below || !(hidden || reading.is_shown(parent)) {
+            return Ok(());
+        }
+        // As with every move: the nodes above are written down where they are shown, if that isn't by their highest edges.
+        let mut above: Vec<(Dot, Dot, Rc<str>)> = Vec::new();
+        for (at, place) in reading.upwards(place.parent).chain(reading.upwards(parent)) {
+            if reading.is_mended(at) && above.iter().all(|(known, ..)| *known != at) {
+                above.push((at, place.parent, place.index.clone()));
+            }
+        }
+        above.push((node, parent, index));
+        for (node, parent, index) in above {
+            let stamp = self.tick(back.now_ms)?;
+            self.put_node(tree, Some(node), parent, &index, stamp)?;
+        }
+        self.undo
+            .renames
+            .writes
+            .add(was, 1, self.last_dot().unwrap_or(Dot::NONE));
+        Ok(())
+    }
+
+    /// A node or an edge that was made goes, if others have put nothing there.
+    pub(super) fn revert_created(&mut self, container: u32, id: Dot, known: &[Dot]) -> Result<(), Error> {
+        let is_known = |dot: Dot| {
+            known
+                .iter()
+                .any(|known| known.agent == dot.agent && known.seq >= dot.seq)
+        };
+        if self.each_foreign_at(container, id, &mut |dot| is_known(dot)) {
+            self.delete_node(container, id)?;
+        }
+        Ok(())
+    }
+
+    /// A tree's node comes back, and what hangs below the deleted one is hung below it: also what others have put there since.
+    pub(super) fn revert_cut_node(
+        &mut self,
+        tree: u32,
+        (node, edge): (Dot, Dot),
+        (parent, index): (Dot, Rc<str>),
+        data: &Copied,
+        back: &mut Back,
+    ) -> Result<(), Error> {
+        if back.made.has(node) || !self.containers.tree_mut(tree)?.settle(&self.agents).is_shown(parent) {
+            return Ok(());
+        }
+        let stamp = self.tick(back.now_ms)?;
+        let new = self.put_node(tree, None, parent, &index, stamp)?;
+        self.undo.renames.units.add(node, 1, new);
+        self.undo.renames.writes.add(edge, 1, new);
+        if self.is_foreign(node) {
+            self.keep_above(tree);
+        }
+        self.undo_node_data(tree, new, data, back)?;
+        let on = self.undo.pause();
+        let hung = self.hang_children(tree, node, new, back);
+        self.undo.resume(on);
+        hung?;
+        self.note_known(tree, new);
+        Ok(())
+    }
+
+    fn hang_children(&mut self, tree: u32, from: Dot, to: Dot, back: &mut Back) -> Result<(), Error> {
+        let state = self.containers.tree_mut(tree)?;
+        let reading = state.settle(&self.agents);
+        let places = reading.children(from).into_iter();
+        let places =
+            places.filter_map(|child| Some((child, reading.place(child)?.index.clone(), reading.is_mended(child))));
+        let children: Vec<(Dot, Rc<str>, bool)> = places.collect();
+        for (child, index, is_mended) in children {
+            let state = self.containers.tree(tree)?;
+            let edge = state
+                .node(child)
+                .filter(|_| !is_mended)
+                .map_or(Dot::NONE, |node| node.top().dot);
+            let stamp = self.tick(back.now_ms)?;
+            self.put_node(tree, Some(child), to, &index, stamp)?;
+            self.undo
+                .renames
+                .writes
+                .add(edge, 1, self.last_dot().unwrap_or(Dot::NONE));
+        }
+        Ok(())
+    }
+
+    /// What came back with a node isn't what others put there later.
+    fn note_known(&mut self, container: u32, id: Dot) {
+        let mut seen: Vec<Dot> = Vec::new();
+        self.each_foreign_at(container, id, &mut |dot| {
+            match seen.iter_mut().find(|known| known.agent == dot.agent) {
+                Some(known) => known.seq = known.seq.max(dot.seq),
+                None => seen.push(dot),
+            }
+            true
+        });
+        let active = self.undo.active.and_then(|active| self.undo.stack_mut(active).ok());
+        let Some(step) = active.and_then(|stack| stack.open.as_mut()) else {
+            return;
+        };
+        for entry in step.entries.iter_mut().rev() {
+            if let Entry {
+                edit: Edit::Created { id: made, known, .. },
+                ..
+            } = entry
+            {
+                if *made == id {
+                    *known = seen;
+                    return;
+                }
+            }
+        }
+    }
+
+    /// A graph's node or edge comes back; a node with its edges, as far as their other ends are there.
+    pub(super) fn revert_cut_item(
+        &mut self,
+        graph: u32,
+        id: Dot,
+        (ends, edges): (Option<(Dot, Dot)>, Vec<GraphEdge>),
+        data: &Copied,
+        back: &mut Back,
+    ) -> Result<(), Error> {
+        let state = self.containers.graph(graph)?;
+        if back.made.has(id) {
+            return Ok(());
+        }
+        if let Some((from, to)) = ends {
+            if state.has_node(from) && state.has_node(to) {
+                self.revert_item(graph, id, ends, data, back)?;
+            }
+            return Ok(());
+        }
+        let mut edges = edges;
+        for edge in state.edges().filter(|&(_, from, to)| from == id || to == id) {
+            if edges.iter().all(|&(known, ..)| known != edge.0) {
+                edges.push(edge);
+            }
+        }
+        edges.sort_unstable_by_key(|(edge, ..)| (self.agents.id(edge.agent), edge.seq));
+        let new = self.revert_item(graph, id, None, data, back)?;
+        for (edge, from, to) in edges {
+            let [from, to] = [from, to].map(|end| if end == id { new } else { end });
+            let state = self.containers.graph(graph)?;
+            if !state.lives(edge) || !state.has_node(from) || !state.has_node(to) {
+                continue;
+            }
+            // It is hidden, not gone: what others have written to it since comes along.
+            let named = self.undo_named();
+            let mut copying = Copying::new(self, &named, MAX_UNDO_BYTES);
+            copying.data(graph, edge);
+            let data = copying.finish().unwrap_or_default();
+            self.revert_item(graph, edge, Some((from, to)), &data, back)?;
+        }
+        Ok(())
+    }
+
+    fn revert_item(
+        &mut self,
+        graph: u32,
+        id: Dot,
+        ends: Option<(Dot, Dot)>,
+        data: &Copied,
+        back: &mut Back,
+    ) -> Result<Dot, Error> {
+        let new = self.put_in_graph(graph, ends)?;
+        self.undo.renames.units.add(id, 1, new);
+        if self.is_foreign(id) {
+            self.keep_above(graph);
+        }
+        self.undo_node_data(graph, new, data, back)?;
+        Ok(new)
+    }
+
+    fn undo_node_data(&mut self, container: u32, new: Dot, data: &Copied, back: &mut Back) -> Result<(), Error> {
+        if data.is_empty() {
+            return Ok(());
+        }
+        if data.is_shared {
+            self.undo.renames.kept.insert(new);
+            self.keep_above(container);
+        }
+        let map = self.node_data(container, new)?;
+        self.undo_fill(data, 0, map, back.now_ms);
+        Ok(())
+    }
+}

@@ -1,0 +1,591 @@
+//! Undo and redo: of one replica alone they lead through the values that it had, also when it is loaded anew on the way; among
+//! others they take nothing away that is somebody else's.
+
+use crate::mutation::damaged;
+use crate::peer::{integer, take_all, units, LATE};
+use crate::random::{for_seeds, rounds, Random};
+use crate::undo_edits::{containers, seen, Editor, KINDS};
+use joinery_types::{Document, Entry, Error, Expand, Kind, UndoScope, UndoSide, MAX_UNDO_BYTES, MAX_UNDO_STEPS, ROOT};
+use std::collections::BTreeMap;
+
+/// A stack held against its naive twin: per step what the document showed before it was done, or undone.
+struct Twin {
+    stack: u32,
+    undo: Vec<String>,
+    redo: Vec<String>,
+    /// All that this replica wrote, under whatever agent.
+    written: Vec<Vec<u8>>,
+}
+
+impl Twin {
+    fn new(document: &mut Document) -> Twin {
+        Twin {
+            stack: document.undo_start(&[]).unwrap(),
+            undo: Vec::new(),
+            redo: Vec::new(),
+            written: Vec::new(),
+        }
+    }
+
+    fn depth(&self, document: &Document, side: UndoSide) -> usize {
+        document.undo_depth(self.stack, side).unwrap()
+    }
+
+    fn step(&mut self, document: &mut Document, edits: impl FnOnce(&mut Document)) {
+        let before = seen(document);
+        document.undo_boundary(self.stack, &[]).unwrap();
+        edits(document);
+        let depth = self.depth(document, UndoSide::Undo);
+        if depth > self.undo.len() {
+            assert_eq!(depth, self.undo.len() + 1);
+            self.undo.push(before);
+            self.redo.clear();
+        } else {
+            assert_eq!(seen(document), before, "an edit that was not taken down");
+        }
+        self.counted(document);
+    }
+
+    fn counted(&self, document: &Document) {
+        assert_eq!(self.depth(document, UndoSide::Undo), self.undo.len());
+        assert_eq!(self.depth(document, UndoSide::Redo), self.redo.len());
+    }
+
+    fn take_back(&mut self, document: &mut Document, side: UndoSide, now: u64) -> bool {
+        let before = seen(document);
+        let (from, to) = match side {
+            UndoSide::Undo => (&mut self.undo, &mut self.redo),
+            UndoSide::Redo => (&mut self.redo, &mut self.undo),
+        };
+        let done = take_back(document, self.stack, side, now);
+        let left = document.undo_depth(self.stack, side).unwrap();
+        let expected = from.drain(left..).next();
+        assert_eq!(
+            seen(document),
+            expected.unwrap_or(before.clone()),
+            "{side:?} of {before}"
+        );
+        if done {
+            to.push(before);
+        }
+        self.counted(document);
+        done
+    }
+
+    /// The same document in another replica.
+    fn reload(&mut self, document: &mut Document, agent: u64) {
+        self.written.extend(take_all(document));
+        let bytes = document.undo_encode(self.stack).unwrap();
+        let mut loaded = Document::default();
+        loaded.apply(&document.encode_snapshot(), LATE).unwrap();
+        self.stack = loaded.undo_decode(&bytes).unwrap();
+        assert_eq!(loaded.undo_encode(self.stack).unwrap(), bytes);
+        loaded.set_agent(agent);
+        *document = loaded;
+        self.counted(document);
+    }
+}
+
+fn take_back(document: &mut Document, stack: u32, side: UndoSide, now: u64) -> bool {
+    match side {
+        UndoSide::Undo => document.undo(stack, now).unwrap(),
+        UndoSide::Redo => document.redo(stack, now).unwrap(),
+    }
+}
+
+fn walk(random: &mut Random, only: Option<Kind>, reloads: bool) {
+    let mut document = Document::default();
+    document.set_agent(random.next());
+    let mut editor = Editor { name: 1, count: 0 };
+    for _ in 0..random.below(12) {
+        editor.edit(&mut document, random, only);
+    }
+    let mut twin = Twin::new(&mut document);
+    for _ in 0..30 {
+        let now = random.below(6) as u64;
+        match random.below(6) {
+            0 | 1 => {
+                let n = 1 + random.below(5);
+                twin.step(&mut document, |document| {
+                    (0..n).for_each(|_| editor.edit(document, random, only));
+                });
+            }
+            2 | 3 => drop(twin.take_back(&mut document, UndoSide::Undo, now)),
+            4 if reloads => twin.reload(&mut document, random.next()),
+            _ => drop(twin.take_back(&mut document, UndoSide::Redo, now)),
+        }
+    }
+    while twin.take_back(&mut document, UndoSide::Undo, 1) {}
+    while twin.take_back(&mut document, UndoSide::Redo, 1) {}
+    while twin.take_back(&mut document, UndoSide::Undo, 1) {}
+    // What was written is sound: another replica shows the same.
+    let mut other = Document::default();
+    twin.written.extend(take_all(&mut document));
+    for envelope in &twin.written {
+        other.apply(envelope, LATE).unwrap();
+    }
+    assert!(other.encode_snapshot() == document.encode_snapshot());
+}
+
+#[test]
+fn undo_and_redo_lead_through_the_same_values() {
+    for only in KINDS.into_iter().map(Some).chain([None, None, None]) {
+        for_seeds(40, |random| walk(random, only, false));
+    }
+}
+
+#[test]
+fn undo_and_redo_go_on_in_a_replica_that_was_loaded_anew() {
+    for only in KINDS.into_iter().map(Some).chain([None, None, None]) {
+        for_seeds(30, |random| walk(random, only, true));
+    }
+}
+
+/// What of others a reader sees: their characters, and the values that they wrote, each with how often.
+fn theirs(document: &Document) -> BTreeMap<String, usize> {
+    let mut found = BTreeMap::new();
+    let mut document = document.clone();
+    for (container, kind) in containers(&mut document) {
+        let mut packed = Vec::new();
+        match kind {
+            Kind::Text => {
+                for unit in document.text_chunks(container).unwrap().flatten() {
+                    if (0x402..0x410).contains(unit) {
+                        *found.entry(format!("char {unit:x}")).or_insert(0) += 1;
+                    }
+                }
+            }
+            Kind::Map => {
+                let keys: Vec<_> = document.map_keys(container).unwrap().cloned().collect();
+                for key in keys {
+                    if let Some(Entry::Plain(value)) = document.map_get(container, &key).unwrap() {
+                        packed.push(value.to_vec());
+                    }
+                }
+            }
+            Kind::List => {
+                for index in 0..document.list_len(container).unwrap() {
+                    if let Some(Entry::Plain(value)) = document.list_get(container, index).unwrap() {
+                        packed.push(value.to_vec());
+                    }
+                }
+            }
+            Kind::Set => {
+                for name in 2..5 {
+                    for value in (0..4).map(|i| integer(name * 10_000_000 + i)) {
+                        if document.set_has(container, &value).unwrap() {
+                            packed.push(value);
+                        }
+                    }
+                }
+            }
+            _ => {}
+        }
+        for value in packed {
+            let number = |name: i64| {
+                let low = integer(name * 10_000_000);
+                value.len() == low.len() && value[4] == low[4] && value[3] & 0x7c == low[3] & 0x7c
+            };
+            if value.first() == Some(&3) && value.len() > 4 && (2..5).any(number) {
+                *found.entry(format!("value {value:?}")).or_insert(0) += 1;
+            }
+        }
+    }
+    found
+}
+
+#[test]
+fn what_others_wrote_is_never_taken_away() {
+    for only in KINDS.into_iter().map(Some).chain([None, None, None]) {
+        for_seeds(40, |random| {
+            let mut documents: Vec<Document> = (0..3).map(|_| Document::default()).collect();
+            let mut editors: Vec<Editor> = (1..4).map(|name| Editor { name, count: 0 }).collect();
+            documents
+                .iter_mut()
+                .for_each(|document| document.set_agent(random.next()));
+            let mut written: Vec<Vec<u8>> = Vec::new();
+            let mut stack = documents[0].undo_start(&[]).unwrap();
+            // What of others an undo has brought back: a redo may take it away again.
+            let mut brought: BTreeMap<String, usize> = BTreeMap::new();
+            for _ in 0..60 {
+                let at = random.below(3);
+                match random.below(9) {
+                    0..=2 => editors[at].edit(&mut documents[at], random, only),
+                    3 => editors[0].edit(&mut documents[0], random, only),
+                    4 => drop(documents[0].undo_boundary(stack, &[]).unwrap()),
+                    5 => {
+                        for document in &mut documents {
+                            written.extend(take_all(document));
+                        }
+                        for envelope in &written {
+                            documents[at].apply(envelope, LATE).unwrap();
+                        }
+                    }
+                    6 if random.once_in(3) => {
+                        written.extend(take_all(&mut documents[0]));
+                        let bytes = documents[0].undo_encode(stack).unwrap();
+                        let mut loaded = Document::default();
+                        loaded.apply(&documents[0].encode_snapshot(), LATE).unwrap();
+                        loaded.set_agent(random.next());
+                        stack = loaded.undo_decode(&bytes).unwrap();
+                        documents[0] = loaded;
+                    }
+                    what => {
+                        let side = if what == 8 { UndoSide::Redo } else { UndoSide::Undo };
+                        let before = theirs(&documents[0]);
+                        let shown = seen(&documents[0]);
+                        take_back(&mut documents[0], stack, side, 3);
+                        let after = theirs(&documents[0]);
+                        for (token, count) in &before {
+                            let has = after.get(token).copied().unwrap_or(0);
+                            let may = match side {
+                                UndoSide::Undo => 0,
+                                UndoSide::Redo => brought.get(token).copied().unwrap_or(0),
+                            };
+                            assert!(
+                                has + may >= *count,
+                                "{side:?} took {token} of\n{shown}\n{}",
+                                seen(&documents[0])
+                            );
+                        }
+                        for (token, count) in after {
+                            let had = before.get(&token).copied().unwrap_or(0);
+                            *brought.entry(token).or_insert(0) += count.saturating_sub(had);
+                        }
+                    }
+                }
+            }
+            while take_back(&mut documents[0], stack, UndoSide::Undo, 1) {}
+            for document in &mut documents {
+                written.extend(take_all(document));
+            }
+            for document in &mut documents {
+                random.shuffle(&mut written);
+                for envelope in &written {
+                    document.apply(envelope, LATE).unwrap();
+                }
+                assert_eq!(document.pending_count(), 0);
+            }
+            let whole = documents[0].encode_snapshot();
+            assert!(documents.iter().all(|document| document.encode_snapshot() == whole));
+        });
+    }
+}
+
+#[test]
+fn damaged_stacks_give_a_stack_or_an_error() {
+    let mut corpus: Vec<(Document, Vec<u8>)> = Vec::new();
+    let mut random = Random(7);
+    for _ in 0..40 {
+        let mut document = Document::default();
+        document.set_agent(random.next());
+        let mut editor = Editor { name: 1, count: 0 };
+        let stack = document.undo_start(&[]).unwrap();
+        for _ in 0..30 {
+            editor.edit(&mut document, &mut random, None);
+            if random.once_in(3) {
+                document.undo_boundary(stack, &[5, 1, b'm']).unwrap();
+            }
+            if random.once_in(8) {
+                document.undo(stack, 1).unwrap();
+            }
+        }
+        let bytes = document.undo_encode(stack).unwrap();
+        document.undo_stop(stack).unwrap();
+        take_all(&mut document);
+        corpus.push((document, bytes));
+    }
+    let all: Vec<Vec<u8>> = corpus.iter().map(|(_, bytes)| bytes.clone()).collect();
+    let mut read = 0;
+    for round in 0..100_000 * rounds() {
+        let (document, bytes) = random.pick(&corpus);
+        let bytes = damaged(&[bytes.clone(), random_of(&all, round)], &mut random);
+        let mut document = document.clone();
+        let before = document.encode_snapshot().len();
+        let Ok(stack) = document.undo_decode(&bytes) else {
+            continue;
+        };
+        read += 1;
+        assert!(document.undo_bytes(stack).unwrap() <= MAX_UNDO_BYTES);
+        if round % 4 == 0 {
+            let mut other = Document::default();
+            other.apply(&document.encode_snapshot(), LATE).unwrap();
+            for side in [
+                UndoSide::Undo,
+                UndoSide::Undo,
+                UndoSide::Redo,
+                UndoSide::Undo,
+                UndoSide::Redo,
+            ] {
+                take_back(&mut document, stack, side, 1);
+            }
+            document.undo_encode(stack).unwrap();
+            // Whatever it made of them, others can read.
+            for envelope in take_all(&mut document) {
+                other.apply(&envelope, LATE).unwrap();
+            }
+            assert_eq!(other.pending_count(), 0);
+            assert!(other.encode_snapshot() == document.encode_snapshot());
+            assert!(before > 0);
+        }
+    }
+    assert!(read > 1000, "only {read} damaged stacks were read");
+}
+
+fn random_of(all: &[Vec<u8>], round: u64) -> Vec<u8> {
+    all[round as usize % all.len()].clone()
+}
+
+#[test]
+fn toggling_four_thousand_times_grows_nothing() {
+    let mut document = Document::default();
+    document.set_agent(1);
+    let text = document.ensure_child(ROOT, "t", Kind::Text, 0).unwrap();
+    let stack = document.undo_start(&[]).unwrap();
+    document.text_insert(text, 0, &mut units("hello world")).unwrap();
+    document.undo_boundary(stack, &[]).unwrap();
+    document.text_delete(text, 3, 4).unwrap();
+    document
+        .text_mark(text, (1, 5), "bold", &[2], Expand::After, 0)
+        .unwrap();
+    let list = document.ensure_child(ROOT, "l", Kind::List, 0).unwrap();
+    document.list_insert(list, 0, &[&[1], &[2]]).unwrap();
+    document.list_move(list, 0, 1, 0).unwrap();
+    let tree = document.ensure_child(ROOT, "tree", Kind::Tree, 0).unwrap();
+    let node = document.tree_create(tree, joinery_history::Dot::NONE, 0, 0, 0).unwrap();
+    document.undo_boundary(stack, &[]).unwrap();
+    document.tree_delete(tree, node).unwrap();
+    document.map_delete(ROOT, "l", 0).unwrap();
+    let mut lengths = Vec::new();
+    for round in 0..4000 {
+        assert!(document.undo(stack, 1).unwrap());
+        if round % 2 == 0 {
+            assert!(document.undo(stack, 1).unwrap());
+            assert!(document.redo(stack, 1).unwrap());
+        }
+        assert!(document.redo(stack, 1).unwrap());
+        let weight = document.undo_bytes(stack).unwrap();
+        lengths.push((document.undo_encode(stack).unwrap().len(), weight));
+    }
+    // Seqs have become longer, nothing else.
+    let most = lengths[..100].iter().max().unwrap();
+    let last = lengths[3900..].iter().max().unwrap();
+    assert!(last.0 < most.0 + most.0 / 2 && last.1 <= most.1, "{most:?} {last:?}");
+}
+
+/// A text with "one two", of another agent.
+fn shared() -> (Document, Document, u32) {
+    let mut theirs = Document::default();
+    theirs.set_agent(9);
+    let text = theirs.ensure_child(ROOT, "t", Kind::Text, 0).unwrap();
+    theirs.text_insert(text, 0, &mut units("one two")).unwrap();
+    let mut mine = Document::default();
+    mine.set_agent(5);
+    send(&mut theirs, &mut mine);
+    let text = mine.child(ROOT, "t", Kind::Text).unwrap();
+    (mine, theirs, text)
+}
+
+fn send(from: &mut Document, to: &mut Document) {
+    for envelope in take_all(from) {
+        to.apply(&envelope, LATE).unwrap();
+    }
+}
+
+fn text(document: &Document) -> String {
+    let text = document.child(ROOT, "t", Kind::Text).unwrap();
+    document.text_string(text).unwrap()
+}
+
+#[test]
+fn what_comes_back_stands_beside_what_others_typed_there() {
+    let (mut mine, mut theirs, text_at) = shared();
+    let stack = mine.undo_start(&[]).unwrap();
+    mine.text_delete(text_at, 1, 5).unwrap();
+    let at = theirs.child(ROOT, "t", Kind::Text).unwrap();
+    theirs.text_insert(at, 3, &mut units("XY")).unwrap();
+    send(&mut theirs, &mut mine);
+    assert_eq!(text(&mine), "oXYo");
+    assert!(mine.undo(stack, 0).unwrap());
+    assert_eq!(text(&mine), "oneXY two");
+    assert!(mine.redo(stack, 0).unwrap());
+    assert_eq!(text(&mine), "oXYo");
+    send(&mut mine, &mut theirs);
+    assert_eq!(text(&theirs), "oXYo");
+}
+
+#[test]
+fn what_others_deleted_stays_deleted() {
+    let (mut mine, mut theirs, text_at) = shared();
+    let stack = mine.undo_start(&[]).unwrap();
+    mine.text_insert(text_at, 3, &mut units("abc")).unwrap();
+    send(&mut mine, &mut theirs);
+    let at = theirs.child(ROOT, "t", Kind::Text).unwrap();
+    theirs.text_delete(at, 4, 1).unwrap();
+    send(&mut theirs, &mut mine);
+    assert!(mine.undo(stack, 0).unwrap());
+    assert_eq!(text(&mine), "one two");
+    assert!(mine.redo(stack, 0).unwrap());
+    assert_eq!(text(&mine), "oneac two");
+}
+
+#[test]
+fn a_slot_that_another_has_written_since_stays_and_the_rest_of_the_step_goes() {
+    let (mut mine, mut theirs, text_at) = shared();
+    let stack = mine.undo_start(&[]).unwrap();
+    mine.map_set(ROOT, "a", &integer(1), 10).unwrap();
+    mine.map_set(ROOT, "b", &integer(1), 10).unwrap();
+    mine.text_insert(text_at, 0, &mut units("!")).unwrap();
+    send(&mut mine, &mut theirs);
+    theirs.map_set(ROOT, "a", &integer(2), 20).unwrap();
+    send(&mut theirs, &mut mine);
+    assert!(mine.undo(stack, 30).unwrap());
+    assert_eq!(mine.map_get(ROOT, "a"), Ok(Some(Entry::Plain(&integer(2)))));
+    assert_eq!(mine.map_get(ROOT, "b"), Ok(None));
+    assert!(mine.redo(stack, 30).unwrap());
+    assert_eq!(mine.map_get(ROOT, "a"), Ok(Some(Entry::Plain(&integer(2)))));
+    assert_eq!(mine.map_get(ROOT, "b"), Ok(Some(Entry::Plain(&integer(1)))));
+    assert_eq!(text(&mine), "!one two");
+}
+
+#[test]
+fn a_step_of_which_nothing_is_left_is_passed_over() {
+    let (mut mine, mut theirs, _) = shared();
+    let stack = mine.undo_start(&[]).unwrap();
+    mine.map_set(ROOT, "a", &integer(1), 10).unwrap();
+    mine.undo_boundary(stack, &[]).unwrap();
+    mine.map_set(ROOT, "b", &integer(1), 10).unwrap();
+    send(&mut mine, &mut theirs);
+    theirs.map_set(ROOT, "b", &integer(2), 20).unwrap();
+    send(&mut theirs, &mut mine);
+    assert!(mine.undo(stack, 30).unwrap());
+    assert_eq!(mine.map_get(ROOT, "a"), Ok(None));
+    assert_eq!(mine.map_get(ROOT, "b"), Ok(Some(Entry::Plain(&integer(2)))));
+    assert_eq!(mine.undo(stack, 30), Ok(false));
+}
+
+#[test]
+fn a_container_in_which_another_wrote_stays_also_when_it_came_back() {
+    let (mut mine, mut theirs, _) = shared();
+    let stack = mine.undo_start(&[]).unwrap();
+    let map = mine.ensure_child(ROOT, "m", Kind::Map, 10).unwrap();
+    mine.map_set(map, "mine", &integer(1), 10).unwrap();
+    mine.undo_boundary(stack, &[]).unwrap();
+    send(&mut mine, &mut theirs);
+    let at = theirs.child(ROOT, "m", Kind::Map).unwrap();
+    theirs.map_set(at, "theirs", &integer(2), 20).unwrap();
+    send(&mut theirs, &mut mine);
+    mine.map_delete(ROOT, "m", 30).unwrap();
+    assert!(mine.undo(stack, 40).unwrap());
+    assert!(mine.undo(stack, 40).unwrap());
+    // The creation is not undone, what it held of the author is.
+    assert_eq!(mine.undo(stack, 40), Ok(false));
+    let map = mine.child(ROOT, "m", Kind::Map).unwrap();
+    assert_eq!(mine.map_get(map, "mine"), Ok(None));
+    assert_eq!(mine.map_get(map, "theirs"), Ok(Some(Entry::Plain(&integer(2)))));
+}
+
+#[test]
+fn a_deleted_node_comes_back_with_what_others_have_put_below_it() {
+    let none = joinery_history::Dot::NONE;
+    let (mut mine, mut theirs, _) = shared();
+    let tree = mine.ensure_child(ROOT, "tree", Kind::Tree, 0).unwrap();
+    let node = mine.tree_create(tree, none, 0, 0, 0).unwrap();
+    send(&mut mine, &mut theirs);
+    let stack = mine.undo_start(&[]).unwrap();
+    mine.tree_delete(tree, node).unwrap();
+    let at = theirs.child(ROOT, "tree", Kind::Tree).unwrap();
+    let above = theirs.tree_children(at, none).unwrap()[0];
+    theirs.tree_create(at, above, 0, 0, 0).unwrap();
+    send(&mut theirs, &mut mine);
+    assert_eq!(mine.tree_children(tree, none).unwrap(), []);
+    assert!(mine.undo(stack, 0).unwrap());
+    let back = mine.tree_children(tree, none).unwrap();
+    assert_eq!(mine.tree_children(tree, back[0]).unwrap().len(), 1);
+    // It was there when the node came back, so the deletion may be done again; not after they have put more there.
+    let mut again = mine.clone();
+    assert!(again.redo(stack, 0).unwrap());
+    assert_eq!(again.tree_children(tree, none).unwrap(), []);
+    send(&mut mine, &mut theirs);
+    let above = theirs.tree_children(at, none).unwrap()[0];
+    theirs.tree_create(at, above, 0, 0, 0).unwrap();
+    send(&mut theirs, &mut mine);
+    assert_eq!(mine.redo(stack, 0), Ok(false));
+    assert_eq!(mine.tree_children(tree, none).unwrap().len(), 1);
+}
+
+#[test]
+fn steps_have_labels_scopes_and_bounds_and_a_refused_write_leaves_none() {
+    let mut document = Document::default();
+    document.set_agent(1);
+    let text = document.ensure_child(ROOT, "t", Kind::Text, 0).unwrap();
+    let scope = UndoScope {
+        container: ROOT,
+        keys: vec!["t".into()],
+    };
+    let stack = document.undo_start(&[scope]).unwrap();
+    document.map_set(ROOT, "a", &integer(1), 0).unwrap();
+    assert!(document.text_insert(text, 1, &mut units("x")).is_err());
+    assert!(document.map_set(ROOT, "a", &[99], 0).is_err());
+    assert_eq!(document.undo_depth(stack, UndoSide::Undo), Ok(0));
+    assert_eq!(document.undo(stack, 0), Ok(false));
+    document.text_insert(text, 0, &mut units("x")).unwrap();
+    assert_eq!(document.undo_boundary(stack, &[5, 1, b'L']), Ok(true));
+    assert_eq!(document.undo_boundary(stack, &[]), Ok(false));
+    assert!(document.undo_boundary(stack, &[99]).is_err());
+    assert_eq!(document.undo_meta(stack, UndoSide::Undo), Ok(&[5, 1, b'L'][..]));
+    assert!(document.undo(stack, 0).unwrap());
+    assert_eq!(document.undo_meta(stack, UndoSide::Redo), Ok(&[5, 1, b'L'][..]));
+    // What is written elsewhere leaves redo; what is written here empties it.
+    document.map_set(ROOT, "a", &integer(2), 0).unwrap();
+    assert_eq!(document.undo_depth(stack, UndoSide::Redo), Ok(1));
+    document.text_insert(text, 0, &mut units("y")).unwrap();
+    assert_eq!(document.undo_depth(stack, UndoSide::Redo), Ok(0));
+    for _ in 0..MAX_UNDO_STEPS + 10 {
+        document.undo_boundary(stack, &[]).unwrap();
+        document.text_insert(text, 0, &mut units("z")).unwrap();
+    }
+    document.undo_boundary(stack, &[]).unwrap();
+    assert_eq!(document.undo_depth(stack, UndoSide::Undo), Ok(MAX_UNDO_STEPS));
+    let long = vec![b'q'; MAX_UNDO_BYTES / 4];
+    for _ in 0..4 {
+        let mut long: Vec<u16> = long.iter().map(|&byte| u16::from(byte)).collect();
+        let len = long.len() as u32;
+        document.text_insert(text, 0, &mut long).unwrap();
+        document.undo_boundary(stack, &[]).unwrap();
+        document.text_delete(text, 0, len).unwrap();
+        document.undo_boundary(stack, &[]).unwrap();
+        assert!(document.undo_bytes(stack).unwrap() <= MAX_UNDO_BYTES);
+    }
+    // The oldest went first, so the last deletion can be undone.
+    let len = document.text_len(text).unwrap();
+    assert!(document.undo(stack, 0).unwrap());
+    assert_eq!(document.text_len(text), Ok(len + long.len() as u32));
+    document.undo_stop(stack).unwrap();
+    assert_eq!(document.undo(stack, 0), Err(Error::NoSuchUndoStack));
+}
+
+#[test]
+fn typing_is_one_edit_whatever_its_length() {
+    let mut document = Document::default();
+    document.set_agent(1);
+    let text = document.ensure_child(ROOT, "t", Kind::Text, 0).unwrap();
+    let stack = document.undo_start(&[]).unwrap();
+    document.text_insert(text, 0, &mut units("a")).unwrap();
+    document.text_insert(text, 1, &mut units("a")).unwrap();
+    let weight = document.undo_bytes(stack).unwrap();
+    for index in 2..5000 {
+        document.text_insert(text, index, &mut units("a")).unwrap();
+    }
+    assert_eq!(document.undo_bytes(stack), Ok(weight));
+    document.undo_boundary(stack, &[]).unwrap();
+    for index in (0..5000).rev() {
+        document.text_delete(text, index, 1).unwrap();
+    }
+    assert!(document.undo_bytes(stack).unwrap() < weight + 300 + 2 * 5000);
+    take_all(&mut document);
+    assert!(document.undo(stack, 0).unwrap());
+    // One insert, in one envelope.
+    assert_eq!(take_all(&mut document).len(), 1);
+    assert_eq!(document.text_len(text), Ok(5000));
+}

@@ -21,7 +21,14 @@ export interface Weather {
   readonly hostile?: { readonly duplicate: number; readonly reorder: number };
 }
 
-export type EditKind = 'insert' | 'erase' | 'count' | 'set' | 'unset' | 'add' | 'change' | 'move' | 'remove' | 'mix';
+export type EditKind =
+  | ('insert' | 'erase' | 'count' | 'set' | 'unset' | 'add' | 'change' | 'move' | 'remove' | 'mix')
+  | MarkKind
+  | TreeKind
+  | GraphKind;
+export type MarkKind = 'mark' | 'unmark';
+export type TreeKind = 'plant' | 'hang' | 'fell' | 'tag';
+export type GraphKind = 'vertex' | 'edge' | 'cut' | 'pin';
 
 export type Action =
   // The user.

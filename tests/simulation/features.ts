@@ -27,6 +27,12 @@ export const features = {
   spaces: true,
   /** Users move elements of lists, too. */
   moves: true,
+  /** Users mark words of texts, and take marks off. */
+  marks: true,
+  /** Users build trees. */
+  trees: true,
+  /** And graphs. */
+  graphs: true,
   /**
    * Profiles are cloned also where unsynced writes are made anew. A copy can't be told from a device that crashed between the
    * closing of its agents and its swap, so both make them anew: of what was written before, each copy's is there once.

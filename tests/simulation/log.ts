@@ -12,6 +12,21 @@ export interface Content {
   readonly counter: number;
   readonly fields: Readonly<Record<string, unknown>>;
   readonly items: readonly unknown[];
+  /** The text with its marks, in pieces of equal ones. */
+  readonly runs: readonly { readonly insert: unknown; readonly attributes?: Readonly<Record<string, unknown>> }[];
+  readonly tree: readonly TreeNode[];
+  readonly graph: Graph;
+}
+
+type Data = Readonly<Record<string, unknown>>;
+export interface TreeNode {
+  readonly id: string;
+  readonly data: Data;
+  readonly children: readonly TreeNode[];
+}
+export interface Graph {
+  readonly nodes: readonly { readonly id: string; readonly data: Data }[];
+  readonly edges: readonly { readonly id: string; readonly from: string; readonly to: string; readonly data: Data }[];
 }
 
 /** One write of an app: all of it or nothing. */

@@ -7,6 +7,21 @@
 // checker that compares states of one version.
 
 import type { Content, LogRecord, Operation, Version } from './log.ts';
+import { checkMarks } from './marks.ts';
+import {
+  append,
+  type Covered,
+  checkRegister,
+  type Follows,
+  mayHaveMissed,
+  Removals,
+  tokensOf,
+  type Violation,
+  type Write,
+} from './rules.ts';
+import { checkGraph, checkTree } from './trees.ts';
+
+export type { Property, Violation } from './rules.ts';
 
 /** One effect of a write. Tokens are unique; `left` and `right` are the neighbours that the author saw. */
 export type Change =
@@ -19,26 +34,23 @@ export type Change =
   /** `over` is the value that the element showed: of an element that is there twice it tells which one is changed. */
   | { readonly type: 'change'; readonly element: string; readonly token: string; readonly over: string }
   | { readonly type: 'move'; readonly element: string; readonly left?: string; readonly right?: string }
-  | { readonly type: 'remove'; readonly element: string };
-
-export type Property = 'effectExactlyOnce' | 'causeBeforeEffect' | 'deletedStaysDeleted';
-export interface Violation {
-  readonly property: Property;
-  readonly message: string;
-}
-
-interface Write {
-  readonly operation: Operation;
-  /** A cloned profile has made it anew as well. */
-  readonly isCopied?: boolean;
-  readonly token: string | undefined;
-  /** Of an element that a cloned profile has made anew as well: the value that it was written over, in one of the two. */
-  readonly over?: string | undefined;
-  /** It may not have come through. */
-  readonly isPart: boolean;
-  /** See `Alias`. */
-  readonly restoredBy?: string | undefined;
-}
+  | { readonly type: 'remove'; readonly element: string }
+  /** `over` are the tokens of the text that it is put on; no token takes the key off. */
+  | {
+      readonly type: 'mark';
+      readonly key: string;
+      readonly token: string | undefined;
+      readonly over: readonly string[];
+    }
+  /** Nodes of a tree are known by a token in their data; one without `under` is at the top. */
+  | { readonly type: 'plant'; readonly node: string; readonly under?: string }
+  | { readonly type: 'hang'; readonly node: string; readonly under?: string }
+  | { readonly type: 'fell'; readonly node: string }
+  /** So are nodes and edges of a graph. */
+  | { readonly type: 'join'; readonly item: string; readonly ends?: readonly [from: string, to: string] }
+  | { readonly type: 'cut'; readonly item: string }
+  /** Something else in the data of a node or an edge. */
+  | { readonly type: 'tag'; readonly item: string; readonly token: string };
 
 interface Inserted {
   readonly token: string;
@@ -61,20 +73,6 @@ interface Put {
   readonly place: Place;
   readonly isMove: boolean;
 }
-
-/** What was deleted for sure, and what may have been. */
-class Removals {
-  readonly sure = new Set<string>();
-  readonly possible = new Set<string>();
-
-  add(token: string, isPart: boolean): void {
-    if (!isPart) this.sure.add(token);
-    this.possible.add(token);
-  }
-}
-
-/** Whether the author of the one had seen the other. */
-type Follows = (other: Operation, write: Operation) => boolean;
 
 /** What became of an operation when its envelope was made again. */
 interface Alias {
@@ -110,29 +108,6 @@ type Replayed = Extract<LogRecord, { readonly type: 'replayed' }>;
 type Restored = Extract<LogRecord, { readonly type: 'restored' }>;
 type Trimmed = Extract<LogRecord, { readonly type: 'trimmed' }>;
 
-/** An operation that a version covers, under whatever name. */
-interface Covered {
-  readonly operation: Operation;
-  /** Under the name that its author gave it: then its place is the author's too. */
-  readonly isOriginal: boolean;
-  readonly isPart: boolean;
-  /** See `Alias`. */
-  readonly restoredBy?: string | undefined;
-  readonly isAstray?: boolean;
-  /** So many copies of a profile have made it anew, and are covered. */
-  readonly copies: number;
-}
-
-/**
- * Whether one brought back what another one deletes, who brought that back as well: whichever came first met nothing of the
- * other's, so the deletion may have had nothing to delete.
- */
-const mayHaveMissed = (
-  deletion: Pick<Covered, 'restoredBy'>,
-  target: Pick<Covered, 'restoredBy'> | undefined,
-): boolean =>
-  deletion.restoredBy !== undefined && target?.restoredBy !== undefined && deletion.restoredBy !== target.restoredBy;
-
 /** Every version covers it. */
 const nothingLeft = { agent: 0n, from: 0, to: 0 };
 
@@ -142,23 +117,6 @@ export const covers = (version: Version, { agent, to }: { readonly agent: bigint
 /** How many operations two names have in common. */
 const shared = (one: Name, other: Name): number =>
   one.agent === other.agent ? Math.max(0, Math.min(one.to, other.to) - Math.max(one.from, other.from)) : 0;
-
-/** Characters of a text that hold tokens: `<1f>`. */
-const tokenPattern = /<[0-9a-z]+>/y;
-
-/** The tokens of a text, or undefined when it is not made of whole tokens. */
-export function tokensOf(text: string): string[] | undefined {
-  const tokens: string[] = [];
-  let index = 0;
-  while (index < text.length) {
-    tokenPattern.lastIndex = index;
-    const match = tokenPattern.exec(text);
-    if (match === null) return undefined;
-    tokens.push(match[0]);
-    index += match[0].length;
-  }
-  return tokens;
-}
 
 export class Model {
   readonly #documents = new Map<string, Operation[]>();
@@ -392,7 +350,10 @@ export class Model {
       this.#checkText(covered, version, content.text) ??
       checkCounter(covered, content.counter) ??
       checkFields(covered, content.fields, follows) ??
-      this.#checkItems(covered, version, content.items, follows)
+      this.#checkItems(covered, version, content.items, follows) ??
+      checkMarks(covered, this.operations(document), content.runs, follows) ??
+      checkTree(covered, this.#removals(covered, version), content.tree, follows) ??
+      checkGraph(covered, this.#removals(covered, version), content.graph, follows)
     );
   }
 
@@ -436,6 +397,16 @@ export class Model {
       of.flatMap(({ agent }) => [...(this.#devicesOf.get(agent) ?? [operation.tab.slice(0, 1)])]);
     const there = copies(names.filter((name) => covers(version, name)));
     return copies(names.filter((name) => covers(this.#committed, name))).some((device) => !there.includes(device));
+  }
+
+  /** Which nodes and edges were deleted. */
+  #removals(covered: readonly Covered[], version: Version): Removals {
+    const mayHaveLeft = this.#mayHaveLeft(covered, version);
+    const removals = new Removals();
+    for (const one of covered) {
+      for (const token of deletedNodes(one.operation)) removals.add(token, one.isPart || mayHaveLeft(token, one));
+    }
+    return removals;
   }
 
   #checkText(covered: readonly Covered[], version: Version, text: string): Violation | undefined {
@@ -504,16 +475,18 @@ export class Model {
   }
 }
 
-function append<Value>(map: Map<string, Value[]>, key: string, value: Value): void {
-  const list = map.get(key);
-  if (list === undefined) map.set(key, [value]);
-  else list.push(value);
-}
-
-/** The characters and elements that an operation has put somewhere. */
+/** The characters, elements, nodes and edges that an operation has made. */
 function made({ changes }: Operation): string[] {
   return changes.flatMap((change) =>
-    change.type === 'insert' ? change.token : change.type === 'add' ? change.element : [],
+    change.type === 'insert'
+      ? change.token
+      : change.type === 'add'
+        ? change.element
+        : change.type === 'plant'
+          ? change.node
+          : change.type === 'join'
+            ? change.item
+            : [],
   );
 }
 
@@ -523,10 +496,15 @@ function makersOf(covered: readonly Covered[]): ReadonlyMap<string, Covered> {
 }
 
 /** Those that it has deleted. */
-function deleted({ changes }: Operation): string[] {
-  return changes.flatMap((change) =>
+function deleted(operation: Operation): string[] {
+  const units = operation.changes.flatMap((change) =>
     change.type === 'erase' ? change.token : change.type === 'remove' ? change.element : [],
   );
+  return [...units, ...deletedNodes(operation)];
+}
+
+function deletedNodes({ changes }: Operation): string[] {
+  return changes.flatMap((change) => (change.type === 'fell' ? change.node : change.type === 'cut' ? change.item : []));
 }
 
 /** By element, all that put it somewhere. */
@@ -656,40 +634,4 @@ function checkFields(
   const stranger = Object.keys(fields).find((key) => !writes.has(key));
   if (stranger === undefined) return undefined;
   return { property: 'causeBeforeEffect', message: `field ${stranger} is there and its write isn't` };
-}
-
-/** The value is that of a write that no other write was made on. */
-function checkRegister(
-  what: string,
-  value: unknown,
-  writes: readonly Write[],
-  follows: Follows,
-): Violation | undefined {
-  // Of those that may not have come through each may be there or not.
-  if (value === undefined && writes.every(({ isPart }) => isPart)) return undefined;
-  const last = writes.filter(
-    (write) =>
-      // What one copy has made anew was written on nothing of the other's.
-      write.isCopied ||
-      !writes.some(
-        (other) =>
-          !other.isPart &&
-          !(other.token === undefined && mayHaveMissed(other, write)) &&
-          (other.over === undefined || other.over === write.token) &&
-          other !== write &&
-          other.operation !== write.operation &&
-          follows(other.operation, write.operation),
-      ),
-  );
-  if (last.some(({ token }) => token === value)) return undefined;
-  const isOld = writes.some(({ token }) => token === value);
-  const wasDeleted = isOld && last.every(({ token }) => token === undefined);
-  return {
-    property: wasDeleted
-      ? 'deletedStaysDeleted'
-      : isOld || value === undefined
-        ? 'effectExactlyOnce'
-        : 'causeBeforeEffect',
-    message: `${what} is ${String(value)}, expected one of ${last.map(({ token }) => String(token)).join(', ')}`,
-  };
 }

@@ -38,6 +38,13 @@ const featureShare = 0.4;
 const aDevice = (random: Random): string => pick(random, devices);
 const aTab = (random: Random): string => pick(random, tabsOf(aDevice(random)));
 
+const anEdit = (random: Random, among: readonly EditKind[]): Action => {
+  const [tab, document] = [aTab(random), pick(random, documents)];
+  // One kind draws nothing.
+  const kind = among.length === 1 ? (among[0] as EditKind) : pick(random, among);
+  return { do: 'edit', tab, document, kind, dice: dice(random) };
+};
+
 /** By name; each seed has a random subset of them. */
 const faults: Readonly<
   Record<string, Fault & { readonly ending?: (random: Random, begun: readonly Action[]) => Ending }>
@@ -137,10 +144,22 @@ const faults: Readonly<
   move: {
     weight: 30,
     feature: 'moves',
-    draw: (random) => {
-      const [tab, document] = [aTab(random), pick(random, documents)];
-      return [{ do: 'edit', tab, document, kind: 'move', dice: dice(random) }];
-    },
+    draw: (random) => [anEdit(random, ['move'])],
+  },
+  mark: {
+    weight: 40,
+    feature: 'marks',
+    draw: (random) => [anEdit(random, ['mark', 'mark', 'unmark'])],
+  },
+  tree: {
+    weight: 70,
+    feature: 'trees',
+    draw: (random) => [anEdit(random, ['plant', 'plant', 'plant', 'hang', 'hang', 'hang', 'fell', 'tag'])],
+  },
+  graph: {
+    weight: 50,
+    feature: 'graphs',
+    draw: (random) => [anEdit(random, ['vertex', 'vertex', 'edge', 'edge', 'cut', 'pin'])],
   },
   delete: {
     weight: 1,

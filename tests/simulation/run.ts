@@ -179,7 +179,10 @@ async function atServer(
   const replica = new Replica({ now: () => 0, trustStamps: true });
   try {
     replica.applyUpdates(updates);
-    return { content: contentOf(replica.toJSON()), version: decodeVersion(replica.version()) };
+    return {
+      content: contentOf(replica.toJSON(), replica.text('text').toDelta()),
+      version: decodeVersion(replica.version()),
+    };
   } finally {
     replica.free();
   }

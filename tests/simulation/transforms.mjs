@@ -423,6 +423,17 @@ export const planted = [
       },
     ],
   },
+  {
+    name: 'node-without-its-data',
+    why: 'a node of a tree is made, and what was given for its data is not written',
+    transforms: [
+      {
+        file: 'sdk/src/documents/tree.ts',
+        find: '      fill?.(tree.data(id));',
+        replace: '      void fill;',
+      },
+    ],
+  },
 ];
 
 /**

@@ -7,7 +7,15 @@ import { Model } from '../model.ts';
 import { type CheckerName, Watch } from './all.ts';
 
 const agent = 7n;
-const empty: Content = { text: '', counter: 0, fields: {}, items: [] };
+const empty: Content = {
+  text: '',
+  counter: 0,
+  fields: {},
+  items: [],
+  runs: [],
+  tree: [],
+  graph: { nodes: [], edges: [] },
+};
 
 const write = (id: number, from: number, to: number, changes: Operation['changes'], by = agent): LogRecord => ({
   type: 'write',

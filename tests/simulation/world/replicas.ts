@@ -4,7 +4,7 @@
 
 import { readEnvelope } from '@joinery/protocol';
 import { decodeVersion, Replay, Replica } from 'joinery/core';
-import type { Content, LogRecord, Version } from '../log.ts';
+import type { Content, Graph, LogRecord, Version } from '../log.ts';
 
 type EnvelopeName = Extract<LogRecord, { readonly type: 'replayed' }>['into'];
 
@@ -132,19 +132,23 @@ export function lookAround(look: (state: ReplicaState) => void): void {
     seen.revision = revision;
     const before = seen.version;
     seen.version = decodeVersion(replica.version());
-    const content = contentOf(replica.toJSON());
+    const content = contentOf(replica.toJSON(), replica.text('text').toDelta());
     const digest = fingerprint(replica.encodeSnapshot());
     look({ replica: seen.id, version: seen.version, before, content, digest, waiting: replica.pendingCount });
   }
 }
 
-export function contentOf(value: Readonly<Record<string, unknown>>): Content {
-  const { text, counter, fields, items } = value;
+/** @param runs the text as a delta: what is plain has no marks in it */
+export function contentOf(value: Readonly<Record<string, unknown>>, runs: Content['runs']): Content {
+  const { text, counter, fields, items, tree, graph } = value;
   return {
     text: typeof text === 'string' ? text : '',
     counter: typeof counter === 'number' ? counter : 0,
     fields: typeof fields === 'object' && fields !== null ? { ...fields } : {},
     items: Array.isArray(items) ? items : [],
+    runs,
+    tree: Array.isArray(tree) ? tree : [],
+    graph: typeof graph === 'object' && graph !== null ? (graph as Graph) : { nodes: [], edges: [] },
   };
 }
 

@@ -13,13 +13,15 @@ import { inlineEngine } from '../../../sdk/src/worker/inline-engine.ts';
 import type { EditKind } from '../choices.ts';
 import { space } from '../choices.ts';
 import type { EnvelopeRange, Log } from '../log.ts';
-import { type Change, type Model, tokensOf } from '../model.ts';
+import type { Change, Model } from '../model.ts';
 import { roll, stream } from '../random.ts';
+import { tokensOf } from '../rules.ts';
 import type { Timeline } from '../timeline.ts';
 import type { Disk } from './disk.ts';
 import type { Neighbours } from './neighbours.ts';
 import type { Network } from './network.ts';
 import { contentOf, type OwnWrites } from './replicas.ts';
+import { type Graph, type Plan, planGraph, planMark, planTree, type Tree } from './structure-edits.ts';
 import { TabEnvironment } from './tab-environment.ts';
 
 export const serverUrl = 'ws://server/sync';
@@ -52,15 +54,12 @@ interface OpenHandles {
   readonly whole: DocumentHandle<Shape>;
   readonly text: TextDocument;
   readonly counter: CounterDocument;
+  readonly tree: Tree;
+  readonly graph: Graph;
   /** Writes that were made before the document was loaded: one operation, as they are made in one go. */
   early: { readonly changes: Change[]; readonly receipts: Receipt[] } | undefined;
   /** It was deleted: the app closes it as soon as it has no such writes. */
   gone: boolean;
-}
-
-interface Plan {
-  readonly changes: readonly Change[];
-  run(): Receipt;
 }
 
 /** Documents of a page: a list has several. */
@@ -160,6 +159,8 @@ export class Tab {
       whole: client.document<Shape>(id),
       text: client.text(id),
       counter: client.counter(id),
+      tree: client.tree(id),
+      graph: client.graph(id),
       early: undefined,
       gone: false,
     };
@@ -176,7 +177,8 @@ export class Tab {
     const handles = this.#open.get(id);
     if (handles === undefined || this.#environment?.frozen === true || handles.early !== undefined) return;
     this.#open.delete(id);
-    for (const handle of [handles.whole, handles.text, handles.counter]) handle.close();
+    const { whole, text, counter, tree, graph } = handles;
+    for (const handle of [whole, text, counter, tree, graph]) handle.close();
   }
 
   followSpace(): void {
@@ -250,8 +252,9 @@ export class Tab {
 
   /** What a document shows; undefined when it isn't open or not loaded. */
   content(id: string): ReturnType<typeof contentOf> | undefined {
-    const value = this.#open.get(id)?.whole.value;
-    return value === undefined ? undefined : contentOf(value);
+    const handles = this.#open.get(id);
+    const value = handles?.whole.value;
+    return handles === undefined || value === undefined ? undefined : contentOf(value, handles.text.toDelta());
   }
 
   /** What its app finds in the rejected list. */
@@ -382,9 +385,27 @@ export class Tab {
         return this.#set(handles, thrown);
       case 'unset':
         return this.#unset(handles, thrown);
+      case 'mark':
+      case 'unmark':
+        return planMark(handles.text, kind, thrown, this.#token('m'));
+      case 'plant':
+      case 'hang':
+      case 'fell':
+      case 'tag':
+        return planTree(handles.tree, kind, thrown, this.#token('n'));
+      case 'vertex':
+      case 'edge':
+      case 'cut':
+      case 'pin':
+        return planGraph(handles.graph, kind, thrown, this.#token('g'));
       default:
         return this.#recipe(handles, kind, thrown);
     }
+  }
+
+  /** A token that was never used. */
+  #token(letter: string): string {
+    return `${letter}${this.#world.next().toString(36)}`;
   }
 
   #insert({ text }: OpenHandles, thrown: number): Plan {
@@ -418,7 +439,7 @@ export class Tab {
 
   #set({ whole }: OpenHandles, thrown: number): Plan {
     const key = keys[roll(thrown, keys.length)] as string;
-    const token = `v${this.#world.next().toString(36)}`;
+    const token = this.#token('v');
     return { changes: [{ type: 'set', key, token }], run: () => whole.update({ fields: { [key]: token } }) };
   }
 

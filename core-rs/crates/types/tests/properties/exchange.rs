@@ -21,7 +21,18 @@ pub struct World {
 impl World {
     pub fn new(random: &mut Random) -> World {
         let small = random.once_in(2);
-        let n = 2 + random.below(3) as u64;
+        let n = 2 + random.below(3);
+        World::with(n, small, random)
+    }
+
+    /// With so many replicas.
+    pub fn of(n: usize, random: &mut Random) -> World {
+        let small = random.once_in(2);
+        World::with(n, small, random)
+    }
+
+    fn with(n: usize, small: bool, random: &mut Random) -> World {
+        let n = n as u64;
         let agent = |i: u64, random: &mut Random| if small { 10 - i } else { random.next() };
         World {
             log: Log::default(),

@@ -28,6 +28,7 @@ mod refusal;
 mod regressions;
 mod replay;
 mod splits;
+mod three;
 mod trees;
 mod undo;
 mod undo_edits;

@@ -11,7 +11,7 @@
 //!
 //! An edit of a later epoch is one arm of [`scribble`]; what is new (undoing one's own, say) belongs there and in `edits.rs`.
 
-use crate::edits::{EVERY_SCOPE, KINDS};
+use crate::edits::{Scope, EVERY_SCOPE, KINDS};
 use crate::exchange::World;
 use crate::nodes::shape;
 use crate::peer::{core_kind, expand, integer, shown, take_all, units, LATE};
@@ -27,7 +27,11 @@ const SHARE: u64 = 200;
 #[test]
 fn three_replicas_agree_over_epochs() {
     for_seeds(SHARE, |random| {
-        let scope = *random.pick(&EVERY_SCOPE);
+        let scope = if random.once_in(2) {
+            Scope::Mixed
+        } else {
+            *random.pick(&EVERY_SCOPE)
+        };
         let mut world = World::of(REPLICAS, random);
         for _ in 0..20 + random.below(60) {
             world.step(random, scope);

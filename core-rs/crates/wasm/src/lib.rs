@@ -19,6 +19,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 mod memory;
 mod nodes;
 mod replaying;
+mod undo;
 
 #[cfg(target_arch = "wasm32")]
 #[global_allocator]

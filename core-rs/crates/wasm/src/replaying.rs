@@ -88,6 +88,12 @@ impl Core {
         f64::from(seq)
     }
 
+    /// Takes an undo stack of the other replica along; its number here.
+    pub fn replay_carry_undo(&mut self, replaying: &Replaying, from: &Core, stack: u32) -> i32 {
+        let done = self.document.undo_carry(&replaying.0, &from.document, stack);
+        self.number(done)
+    }
+
     /// Puts the mapping into the output.
     pub fn replay_mapping(&mut self, replaying: &Replaying) {
         self.output = replaying.0.mapping();

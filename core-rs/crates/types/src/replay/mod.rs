@@ -536,6 +536,24 @@ impl Replay {
         })
     }
 
+    /// What an operation of `from` is called in `into`, where it is there.
+    pub(crate) fn dot_in(&self, from: &Document, into: &Document, old: Dot) -> Option<Dot> {
+        dot(into, self.image(name(from, old))?)
+    }
+
+    /// The container in `into`, below `parent` there, that is this one of `from`.
+    pub(crate) fn container_in(&self, from: &Document, into: &Document, parent: u32, container: u32) -> Option<u32> {
+        let old = from.container(container);
+        let key = match &old.key {
+            Key::Name(name) => KeyRef::Name(name),
+            Key::Element(element) => KeyRef::Element(*element),
+        };
+        let new = self.key(into, from, parent, key).ok()?;
+        let generation = name_or_none(from, old.generation);
+        let id = (parent, old_key(from, key), old.body.kind(), generation);
+        self.find(into, &id, &new).ok()
+    }
+
     /// What a generation is called in `into`.
     #[inline(never)]
     fn generation(&self, into: &Document, old: Name) -> Option<Dot> {

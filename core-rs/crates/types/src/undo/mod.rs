@@ -12,11 +12,14 @@
 //! | `copy.rs`, `restore.rs` | containers that have ended, and how they are made anew |
 //! | `revert.rs`, `sequences.rs`, `nodes.rs` | how an edit is taken back |
 //! | `foreign.rs` | what others have put where an undo would take it away |
-//! | `encoding.rs` | stacks as bytes |
+//! | `encoding.rs`, `decoding.rs` | stacks as bytes |
+//! | `carry.rs` | stacks across a replay |
 //!
 //! What it is not: a history. What isn't in a step is not known, and nothing of it is in the document's own state.
 
+mod carry;
 mod copy;
+mod decoding;
 mod encoding;
 mod foreign;
 mod nodes;

@@ -84,6 +84,7 @@ impl Document {
         self.undo.renames.units.add(node, 1, new);
         self.undo.renames.writes.add(edge, 1, new);
         if self.is_foreign(node) {
+            self.keep_nodes_above(tree, parent);
             self.keep_above(tree);
         }
         self.undo_node_data(tree, new, data, back)?;
@@ -199,8 +200,11 @@ impl Document {
     ) -> Result<Dot, Error> {
         let new = self.put_in_graph(graph, ends)?;
         self.undo.renames.units.add(id, 1, new);
-        if self.is_foreign(id) {
+        if self.is_foreign(id) || data.is_shared {
             self.keep_above(graph);
+            // An edge goes with its ends.
+            let ends = ends.into_iter().flat_map(|(from, to)| [from, to]);
+            self.undo.renames.kept.extend(ends);
         }
         self.undo_node_data(graph, new, data, back)?;
         Ok(new)
@@ -212,6 +216,7 @@ impl Document {
         }
         if data.is_shared {
             self.undo.renames.kept.insert(new);
+            self.keep_nodes_above(container, new);
             self.keep_above(container);
         }
         let map = self.node_data(container, new)?;

@@ -6,7 +6,7 @@ use super::UndoSide;
 use crate::container::Key;
 use crate::sequence::Gap;
 use joinery_history::Dot;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 /// Ranges of old names, each with the new ones. No name comes back to itself: new names are fresh.
 #[derive(Debug, Default, Clone)]
@@ -16,7 +16,8 @@ impl Table {
     /// `len` names from `old` on are those from `new` on now.
     #[inline(never)]
     pub fn add(&mut self, old: Dot, len: u32, new: Dot) {
-        if !old.is_some() || len == 0 {
+        // An operation without a name is named by nobody.
+        if !old.is_some() || old.agent == Dot::NONE.agent || len == 0 {
             return;
         }
         if let Some((&start, (have, before))) = self.0.range_mut(..old).next_back() {
@@ -118,6 +119,8 @@ pub struct Renames {
     pub writes: Table,
     /// Units as places in a sequence, removed ones and those that moves made included.
     pub places: Table,
+    /// Keys that nobody had written, and copies' keys whose deletion was left out: the write that shows nothing there now.
+    pub absent: HashMap<(u32, Key), Dot>,
     /// Containers by number.
     pub containers: BTreeMap<u32, u32>,
     /// Writes, elements and nodes in which somebody else's content came back: who made them must not take them away by an undo that
@@ -127,15 +130,20 @@ pub struct Renames {
 
 impl Renames {
     pub fn is_empty(&self) -> bool {
-        self.units.is_empty()
-            && self.writes.is_empty()
-            && self.places.is_empty()
+        let tables = [&self.units, &self.writes, &self.places];
+        tables.iter().all(|table| table.is_empty())
+            && self.absent.is_empty()
             && self.containers.is_empty()
             && self.kept.is_empty()
     }
 
     pub fn container(&self, number: u32) -> u32 {
-        self.containers.get(&number).copied().unwrap_or(number)
+        // What came back may have come back once more since: numbers are fresh too, so there is an end.
+        let mut number = number;
+        while let Some(&new) = self.containers.get(&number) {
+            number = new;
+        }
+        number
     }
 
     pub fn key(&self, key: &Key) -> Key {
@@ -215,6 +223,10 @@ impl Renames {
             } => {
                 *key = self.key(key);
                 *mine = self.writes.get(*mine);
+                if !mine.is_some() && !self.absent.is_empty() {
+                    let at = (entry.container, key.clone());
+                    *mine = self.absent.get(&at).copied().unwrap_or(Dot::NONE);
+                }
                 *was = self.writes.get(*was);
                 self.copies(copies);
             }

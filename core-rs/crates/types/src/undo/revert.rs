@@ -10,6 +10,7 @@ use crate::document::{Document, Write};
 use crate::error::Error;
 use crate::slot::{Slot, SlotValue};
 use joinery_history::{Dot, Stamp, MAX_SEQ};
+use std::collections::BTreeSet;
 
 /// A step that is being taken back.
 pub(super) struct Back {
@@ -95,13 +96,19 @@ impl Document {
     }
 
     fn revert_step(&mut self, step: Step, side: UndoSide, now_ms: u64) -> Renames {
+        // What hung on a node for a while finds its way back by it.
+        let parents = step.entries.iter().filter_map(|entry| match &entry.edit {
+            Edit::Hung { parent, .. } | Edit::CutNode { parent, .. } => Some(*parent),
+            _ => None,
+        });
+        let parents: BTreeSet<Dot> = parents.collect();
         let mut made = Table::default();
         for entry in &step.entries {
             match &entry.edit {
                 Edit::Inserted { ranges, .. } => {
                     ranges.iter().for_each(|&(first, len)| made.add(first, len, Dot::NONE))
                 }
-                Edit::Created { id, .. } => made.add(*id, 1, Dot::NONE),
+                Edit::Created { id, .. } if !parents.contains(id) => made.add(*id, 1, Dot::NONE),
                 _ => {}
             }
         }
@@ -213,7 +220,7 @@ impl Document {
             (.., Key::Element(_)) => Write::Plain(&[0]),
             _ if !is_shown => {
                 // It shows what it had shown, and stands for it from now on.
-                self.undo.renames.writes.add(was, 1, found);
+                self.stands_for(container, &key, was, found);
                 return Ok(());
             }
             _ => Write::Deleted,
@@ -224,9 +231,10 @@ impl Document {
                 self.undo.renames.kept.insert(element);
             }
         }
+        let at = key.clone();
         let child = self.write_slot(container, key, write, back.now_ms)?;
         let new = self.last_dot().unwrap_or(Dot::NONE);
-        self.undo.renames.writes.add(was, 1, new);
+        self.stands_for(container, &at, was, new);
         if let Some((part, _)) = part {
             if copies.is_shared {
                 self.undo.renames.kept.insert(new);
@@ -234,6 +242,15 @@ impl Document {
             self.undo_fill(copies, part, child, back.now_ms);
         }
         Ok(())
+    }
+
+    /// A slot's write shows what another one had shown there.
+    fn stands_for(&mut self, container: u32, key: &Key, was: Dot, new: Dot) {
+        if was.is_some() {
+            self.undo.renames.writes.add(was, 1, new);
+        } else {
+            self.undo.renames.absent.insert((container, key.clone()), new);
+        }
     }
 
     /// Has somebody else written this?
@@ -251,8 +268,20 @@ impl Document {
                 Key::Element(element) => Some(*element),
                 Key::Name(_) => None,
             };
-            self.undo.renames.kept.extend(write.into_iter().chain(element));
+            self.undo.renames.kept.extend(write);
+            if let Some(element) = element {
+                self.undo.renames.kept.insert(element);
+                self.keep_nodes_above(parent, element);
+            }
             at = parent;
+        }
+    }
+
+    /// The same for the nodes above one, where it is one of a tree.
+    pub(super) fn keep_nodes_above(&mut self, tree: u32, node: Dot) {
+        if let Ok(tree) = self.containers.tree_mut(tree) {
+            let above = tree.settle(&self.agents).upwards(node);
+            self.undo.renames.kept.extend(above.map(|(node, _)| node));
         }
     }
 

@@ -589,3 +589,70 @@ fn typing_is_one_edit_whatever_its_length() {
     assert_eq!(take_all(&mut document).len(), 1);
     assert_eq!(document.text_len(text), Ok(5000));
 }
+
+#[test]
+fn a_stack_goes_along_with_a_replay_and_leaves_what_was_refused() {
+    let (mut mine, theirs, at) = shared();
+    let stack = mine.undo_start(&[]).unwrap();
+    let mut steps: Vec<Vec<u8>> = Vec::new();
+    let mut step = |mine: &mut Document, edit: &dyn Fn(&mut Document)| {
+        edit(mine);
+        mine.undo_boundary(stack, &[]).unwrap();
+        steps.push(mine.take_update().unwrap());
+    };
+    step(&mut mine, &|mine| mine.text_insert(at, 3, &mut units("abc")).unwrap());
+    step(&mut mine, &|mine| {
+        mine.map_set(ROOT, "refused", &integer(1), 0).unwrap()
+    });
+    step(&mut mine, &|mine| mine.text_delete(at, 0, 2).unwrap());
+    step(&mut mine, &|mine| {
+        let map = mine.ensure_child(ROOT, "m", Kind::Map, 0).unwrap();
+        mine.map_set(map, "k", &integer(2), 0).unwrap();
+    });
+    for trimmed in [false, true] {
+        let state = theirs.encode_snapshot();
+        let bridge = [joinery_types::Bridge {
+            agent: 77,
+            snapshot: &state,
+        }];
+        let start = if trimmed {
+            theirs.trim(77).unwrap()
+        } else {
+            state.clone()
+        };
+        let mut into = Document::default();
+        into.apply(&start, LATE).unwrap();
+        into.set_agent(6);
+        let options = joinery_types::ReplayOptions {
+            bridges: if trimmed { &bridge } else { &[] },
+            epoch: trimmed,
+            ..Default::default()
+        };
+        let mut replay = joinery_types::Replay::new(&mine, &into, &options).unwrap();
+        for (i, envelope) in steps.iter().enumerate() {
+            if i == 1 {
+                replay.refuse(&mine, &mut into, envelope).unwrap();
+            } else {
+                replay.add(&mine, &mut into, envelope).unwrap();
+            }
+        }
+        assert_eq!(text(&into), "eabc two");
+        let carried = into.undo_carry(&replay, &mine, stack).unwrap();
+        let bytes = into.undo_encode(carried).unwrap();
+        let again = into.undo_decode(&bytes).unwrap();
+        assert_eq!(into.undo_encode(again), Ok(bytes));
+        assert_eq!(into.undo_depth(carried, UndoSide::Undo), Ok(3));
+        assert!(into.undo(carried, 1).unwrap());
+        assert_eq!(into.child(ROOT, "m", Kind::Map), None);
+        assert!(into.undo(carried, 1).unwrap());
+        assert_eq!(text(&into), "oneabc two");
+        assert!(into.undo(carried, 1).unwrap());
+        assert_eq!(text(&into), "one two");
+        assert_eq!(into.undo(carried, 1), Ok(false));
+        for _ in 0..3 {
+            assert!(into.redo(carried, 1).unwrap());
+        }
+        assert_eq!(text(&into), "eabc two");
+        assert!(into.child(ROOT, "m", Kind::Map).is_some());
+    }
+}

@@ -37,6 +37,19 @@ export abstract class ContainerHandle {
     return container;
   }
 
+  /** How it is found, whether it is there or not: a container's number, and keys from there on. */
+  way(): { readonly container: number; readonly keys: readonly string[] } {
+    const keys: string[] = [];
+    let place = this.#place;
+    for (; typeof place !== 'number'; place = place.parent.#place) keys.unshift(place.key);
+    return { container: place, keys };
+  }
+
+  /** Is it a handle of this replica? */
+  isOf(bridge: Bridge): boolean {
+    return this.bridge === bridge;
+  }
+
   /** The container's number; it is created where there is none. */
   ensure(): number {
     const container = this.resolve();

@@ -47,5 +47,6 @@ export {
   type StateOptions,
   type VersionOrder,
 } from './states.ts';
+export { UndoStack, type UndoStackOptions } from './undo-stack.ts';
 export type { Plain } from './value.ts';
 export { decodeVersion, encodeVersion } from './version.ts';

@@ -8,6 +8,7 @@
 import { JoineryError } from '@joinery/protocol';
 import { absent, type Bridge as CoreBridge, checkAgent } from './bridge.ts';
 import type { Replaying } from './pkg/joinery_core.js';
+import { UndoStack } from './undo-stack.ts';
 
 /**
  * Why an operation did not come through.
@@ -186,6 +187,20 @@ export class Replay {
     if (found === absent) return undefined;
     const bytes = into.output();
     return { agent: new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(0, true), seq: found };
+  }
+
+  /**
+   * Takes an undo stack of `from` along into `into`: its steps name what the operations there have become. Call it when everything
+   * was replayed. What can't be found again goes from its step, and a step of which nothing is left goes. Across a trim that is
+   * more: whatever the trim has renamed is not known to be the author's any more where an undo asks that (elements, marks, sets, what
+   * is in a container or at a node).
+   *
+   * @throws JoineryError `invalid-option` for a stack of another replica, `freed`, `limit-exceeded` (64 stacks)
+   */
+  carryUndo(stack: UndoStack): UndoStack {
+    const into = this.#into;
+    const number = into.check(into.core.replay_carry_undo(this.#open, this.#from.core, stack.numberIn(this.#from)));
+    return new UndoStack(into, { number });
   }
 
   /** Which operations became which, and which were rejected, as bytes: for a later replay's `mapping`. */

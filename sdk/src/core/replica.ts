@@ -16,6 +16,7 @@ import {
   type TreeHandle,
 } from './handles.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
+import { UndoStack, type UndoStackOptions } from './undo-stack.ts';
 import type { Plain } from './value.ts';
 
 /** The root map's number in the core. */
@@ -238,6 +239,17 @@ export class Replica {
    */
   beginReplay(from: Replica, options: ReplayOptions = {}): Replay {
     return new Replay(from.#bridge, this.#bridge, options);
+  }
+
+  /**
+   * Records from now on what is written here, to be undone and redone. A replica may have several stacks (64), each with a scope of
+   * its own.
+   *
+   * @throws JoineryError `invalid-undo` (a state that isn't one, or not of this document), `container-gone`, `limit-exceeded`,
+   *   `invalid-option`
+   */
+  undoStack(options: UndoStackOptions = {}): UndoStack {
+    return new UndoStack(this.#bridge, options);
   }
 
   /** Gives the memory back. Whatever is called afterwards throws `freed`. */

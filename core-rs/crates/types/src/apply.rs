@@ -708,6 +708,9 @@ impl Applying<'_> {
 
 /// Joins a write to a map's key or a list's element.
 pub(crate) fn join_slot(document: &mut Document, container: u32, key: &Key, slot: Slot) {
+    if document.containers.recording.is_some() {
+        document.containers.record_slot(container, key);
+    }
     let agents: &Agents = &document.agents;
     match key {
         Key::Name(name) => {

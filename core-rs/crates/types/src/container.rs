@@ -5,7 +5,9 @@ use crate::counter::Counter;
 use crate::graph::Graph;
 use crate::list::List;
 use crate::map::Map;
+use crate::patches::{Before, Recorded, Recording};
 use crate::set::Set;
+use crate::slot::{Slot, SlotValue};
 use crate::text::Text;
 use crate::tree::Tree;
 use crate::Error;
@@ -138,6 +140,8 @@ pub struct Container {
 pub struct Containers {
     arena: Vec<Container>,
     by_slot: HashMap<(u32, Key), AtSlot>,
+    /// What is noted of changes, while somebody wants to hear of them.
+    pub(crate) recording: Option<Box<Recording>>,
 }
 
 /// The containers that were created at one slot. Nearly always one; an app may have put a hundred thousand there, one after the
@@ -177,6 +181,7 @@ impl Default for Containers {
         Containers {
             arena: vec![root],
             by_slot: HashMap::new(),
+            recording: None,
         }
     }
 }
@@ -195,6 +200,7 @@ macro_rules! typed {
         }
         /// The state of a container of this kind, to change.
         pub fn $get_mut(&mut self, container: u32) -> Result<&mut $body, Error> {
+            let number = container;
             let container = self
                 .arena
                 .get_mut(container as usize)
@@ -203,7 +209,12 @@ macro_rules! typed {
                 return Err(Error::ContainerGone);
             }
             match &mut container.body {
-                Body::$variant(body) => Ok(body),
+                Body::$variant(body) => {
+                    if let Some(recording) = &mut self.recording {
+                        body.record(number, recording);
+                    }
+                    Ok(body)
+                }
                 other => Err(Error::WrongType {
                     expected: Kind::$variant.name(),
                     found: other.kind().name(),
@@ -221,6 +232,14 @@ impl Containers {
     typed!(set, set_mut, Set, Set);
     typed!(tree, tree_mut, Tree, Tree);
     typed!(graph, graph_mut, Graph, Graph);
+
+    /// A container's state, to change what is noted beside it; none where it is gone.
+    pub(crate) fn body_mut(&mut self, container: u32) -> Option<&mut Body> {
+        let container = self.arena.get_mut(container as usize);
+        container
+            .filter(|container| !container.gone)
+            .map(|container| &mut container.body)
+    }
 
     /// How many there ever were.
     pub fn len(&self) -> u32 {
@@ -341,13 +360,53 @@ impl Containers {
         number
     }
 
-    /// Puts a state that was built elsewhere into a container.
+    /// Puts a state that was built elsewhere into a container that was empty.
     pub fn set_body(&mut self, container: u32, body: Body) {
         self.arena[container as usize].body = body;
+        if self.recording.is_some() {
+            self.record_filled(container);
+        }
+    }
+
+    /// Notes that all of a sequence is new.
+    #[inline(never)]
+    fn record_filled(&mut self, container: u32) {
+        if let Ok(text) = self.text_mut(container) {
+            text.sequence.record_filled(false);
+        } else if let Ok(list) = self.list_mut(container) {
+            list.sequence.record_filled(true);
+        }
+    }
+
+    /// Notes what is seen in a slot of a map or a list, before that changes. A deleted element has none.
+    #[inline(never)]
+    pub(crate) fn record_slot(&mut self, container: u32, key: &Key) {
+        let Containers { arena, recording, .. } = self;
+        let (Some(recording), Some(parent)) = (recording, arena.get(container as usize)) else {
+            return;
+        };
+        let seen = |slot: Option<&Slot>| match slot.map(|slot| &slot.value) {
+            Some(SlotValue::Plain(bytes)) => Before::Plain(bytes.clone()),
+            Some(&SlotValue::Child(child)) if !arena[child as usize].gone => Before::Child(child),
+            _ => Before::Nothing,
+        };
+        match (&parent.body, key) {
+            _ if parent.gone => {}
+            (Body::Map(map), Key::Name(name)) => recording.note_slot(container, key, || Some(seen(map.slot(name)))),
+            (Body::List(list), &Key::Element(element)) => {
+                recording.note_slot(container, key, || Some(seen(Some(list.slot_of(element)?))));
+            }
+            _ => {}
+        }
     }
 
     /// Ends a container for good; ended twice, the lower dot stays.
     pub fn end(&mut self, agents: &Agents, container: u32, by: Dot) {
+        if self.recording.is_some() {
+            let Container { parent, key, .. } = self.get(container);
+            let (parent, key) = (*parent, key.clone());
+            self.record_slot(parent, &key);
+        }
         let ended = &mut self.arena[container as usize].ended;
         let rank = |dot: Dot| (agents.id(dot.agent), dot.seq);
         if !ended.is_some() || rank(by) < rank(*ended) {

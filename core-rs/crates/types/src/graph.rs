@@ -14,6 +14,8 @@ pub struct Graph {
     /// Of an edge, from where to where it leads; of a node twice [`Dot::NONE`].
     items: DotMap<(Dot, Dot)>,
     removed: RemovedIds,
+    /// While changes are noted: what came or was deleted, each with what it was before.
+    pub(crate) changes: Option<Box<DotMap<Option<(Dot, Dot)>>>>,
 }
 
 impl Graph {
@@ -23,7 +25,7 @@ impl Graph {
     }
 
     #[inline(never)]
-    fn item(&self, id: Dot) -> Option<&(Dot, Dot)> {
+    pub(crate) fn item(&self, id: Dot) -> Option<&(Dot, Dot)> {
         self.items.get(&id)
     }
 
@@ -68,14 +70,22 @@ impl Graph {
     #[inline(never)]
     pub fn add(&mut self, id: Dot, ends: Option<(Dot, Dot)>) {
         if !self.removed.contains(id) {
+            self.note(id);
             self.items.insert(id, ends.unwrap_or((Dot::NONE, Dot::NONE)));
         }
     }
 
     /// Deletes a node or an edge.
     pub fn remove(&mut self, agents: &Agents, id: Dot, by: Dot) {
+        self.note(id);
         self.removed.insert(agents, id, by);
         self.items.remove(&id);
+    }
+
+    fn note(&mut self, id: Dot) {
+        if let Some(changes) = &mut self.changes {
+            changes.entry(id).or_insert(self.items.get(&id).copied());
+        }
     }
 
     /// The nodes that a reader sees, by id.

@@ -19,6 +19,7 @@ mod moves;
 mod node_id;
 mod operation;
 mod outbox;
+mod patches;
 mod pending;
 mod plain;
 mod position;
@@ -36,7 +37,7 @@ mod trim;
 mod undo;
 
 pub use apply::Applied;
-pub use container::{Kind, ROOT};
+pub use container::{Key, Kind, ROOT};
 pub use describe::{MAX_DESCRIBED_PARTS, MAX_DESCRIPTION_BYTES};
 pub use document::{Document, Entry, MAX_DEPTH, MAX_KEY_BYTES};
 pub use error::Error;

@@ -14,6 +14,8 @@ pub struct List {
     slots: Vec<Slot>,
     /// Slots of deleted elements, to be used again.
     free: Vec<u32>,
+    /// The same, but not before patches were told: till then a slot is known by its number.
+    held: Vec<u32>,
     /// What was moved; none where nothing ever was.
     pub(crate) moves: Option<Box<Moves>>,
 }
@@ -25,6 +27,7 @@ impl List {
             sequence,
             slots,
             free: Vec::new(),
+            held: Vec::new(),
             moves: None,
         }
     }
@@ -46,7 +49,15 @@ impl List {
     /// Lets go of a deleted element's slot.
     pub fn drop_slot(&mut self, unit: u32) {
         self.slots[unit as usize].value = SlotValue::Deleted;
-        self.free.push(unit);
+        match self.sequence.changes {
+            None => self.free.push(unit),
+            Some(_) => self.held.push(unit),
+        }
+    }
+
+    /// Patches were told: slots that were held for them can be used again.
+    pub(crate) fn release_slots(&mut self) {
+        self.free.append(&mut self.held);
     }
 
     /// The slot behind a unit.

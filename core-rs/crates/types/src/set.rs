@@ -55,6 +55,8 @@ impl Member {
 #[derive(Debug, Default, Clone)]
 pub struct Set {
     members: BTreeMap<Box<[u8]>, Member>,
+    /// While changes are noted: the values of which something came, each with whether it was in before.
+    pub(crate) changes: Option<Box<BTreeMap<Box<[u8]>, bool>>>,
 }
 
 impl Set {
@@ -82,6 +84,14 @@ impl Set {
     }
 
     fn entry(&mut self, value: &[u8]) -> &mut Member {
+        if self
+            .changes
+            .as_ref()
+            .is_some_and(|changes| !changes.contains_key(value))
+        {
+            let was_in = self.has(value);
+            self.changes.get_or_insert_default().insert(value.into(), was_in);
+        }
         self.members.entry(value.into()).or_default()
     }
 

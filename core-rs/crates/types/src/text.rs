@@ -2,7 +2,7 @@
 //!
 //! Pairs of surrogates are two ids that no well-behaved replica parts: an index between them means the pair's start.
 
-use crate::marks::Marks;
+use crate::marks::{Marks, OldMark};
 use crate::sequence::{Anchor, Sequence};
 use crate::Error;
 use joinery_codec::well_formed_units;
@@ -17,6 +17,8 @@ pub struct Text {
     pub marks: Option<Box<Marks>>,
     /// True once a surrogate came in; before that no index can be inside a pair and none is looked for.
     wide: bool,
+    /// Where marks came while changes are noted, and what was there before.
+    pub(crate) old_marks: Vec<OldMark>,
 }
 
 impl Text {
@@ -27,6 +29,7 @@ impl Text {
             sequence,
             marks: None,
             wide,
+            old_marks: Vec::new(),
         }
     }
 

@@ -9,7 +9,7 @@ mod reading;
 mod siblings;
 
 pub use edits::{LAST_CHILD, TREE_JITTER_BITS};
-pub use reading::Reading;
+pub use reading::{Place, Reading};
 
 use crate::dots::DotMap;
 use crate::removed_ids::RemovedIds;
@@ -101,6 +101,17 @@ pub struct Tree {
     /// What was shown when it was last read; who never reads it pays nothing.
     reading: Reading,
     changed: Changed,
+    /// While changes are noted for patches.
+    pub(crate) changes: Option<Box<TreeChanges>>,
+}
+
+/// What is noted of a tree's changes, beside what [`Reading`] notes.
+#[derive(Debug, Default, Clone)]
+pub struct TreeChanges {
+    /// Has something changed? Only then is it noted where nodes were.
+    is_begun: bool,
+    /// Where all nodes were; only where what was read was given up.
+    places: Option<DotMap<Place>>,
 }
 
 impl Default for Tree {
@@ -110,6 +121,7 @@ impl Default for Tree {
             removed: RemovedIds::default(),
             reading: Reading::default(),
             changed: Changed::All,
+            changes: None,
         }
     }
 }
@@ -141,6 +153,7 @@ impl Tree {
         if self.removed.contains(node) {
             return;
         }
+        self.begin_changes(agents);
         match self.nodes.get_mut(&node) {
             Some(have) => have.join(agents, edge),
             None => {
@@ -152,6 +165,7 @@ impl Tree {
 
     /// Deletes a node. What hangs under it is hidden from now on.
     pub fn remove(&mut self, agents: &Agents, node: Dot, by: Dot) {
+        self.begin_changes(agents);
         self.removed.insert(agents, node, by);
         if self.nodes.remove(&node).is_some() {
             self.note(node);
@@ -170,8 +184,33 @@ impl Tree {
 
     /// A state was joined: its edges may have come in any order, so nothing of what was read is gone on with.
     pub fn forget(&mut self) {
-        self.reading = Reading::default();
+        let reading = std::mem::take(&mut self.reading);
+        if let Some(changes) = self.changes.as_mut().filter(|changes| changes.is_begun) {
+            changes.places.get_or_insert_with(|| reading.places_before());
+        }
         self.changed = Changed::All;
+    }
+
+    /// Where changes are noted, the first one needs to know what was shown before it.
+    fn begin_changes(&mut self, agents: &Agents) {
+        if self.changes.as_ref().is_some_and(|changes| !changes.is_begun) {
+            self.settle(agents);
+            self.reading.record();
+            self.changes.get_or_insert_default().is_begun = true;
+        }
+    }
+
+    /// The nodes that hang elsewhere than before, each with where it hung. Nothing more is noted.
+    pub(crate) fn take_changes(&mut self, agents: &Agents) -> DotMap<Option<Place>> {
+        let Some(changes) = self.changes.take().filter(|changes| changes.is_begun) else {
+            return DotMap::default();
+        };
+        self.settle(agents);
+        let noted = self.reading.take_recorded();
+        match changes.places {
+            None => noted,
+            Some(before) => self.reading.unlike(before),
+        }
     }
 
     /// Brings the reading up to date.

@@ -434,6 +434,18 @@ impl Core {
         })
     }
 
+    /// From now on changes are noted, to be told as patches; or no more.
+    pub fn record_patches(&mut self, is_on: bool) {
+        self.document.record_patches(is_on);
+    }
+
+    /// Puts what has changed since the last time into the output, as a packed array of patches; how many there are.
+    pub fn take_patches(&mut self) -> u32 {
+        self.output.clear();
+        give_back(&mut self.output);
+        self.document.take_patches(&mut self.output) as u32
+    }
+
     /// Tries again what waits.
     pub fn retry_pending(&mut self, now_ms: f64) {
         self.document.retry_pending(now_ms as u64);

@@ -10,7 +10,7 @@ use crate::document::Document;
 use crate::error::Error;
 use crate::sequence::Gap;
 use crate::text::Text;
-use joinery_codec::{skip_value, DecodeError, Reader, Writer};
+use joinery_codec::{skip_value, write_zigzag, DecodeError, Reader, Writer};
 use joinery_history::{Stamp, MAX_SEQ};
 use std::rc::Rc;
 
@@ -32,13 +32,10 @@ impl Document {
     /// Appends a text as a delta, a packed array of inserts. Neighbours with equal attributes are one.
     pub fn text_delta(&self, text: u32, out: &mut Vec<u8>) -> Result<(), Error> {
         let text = self.containers.text(text)?;
-        let mut writing = Writing::default();
+        let mut delta = Delta::default();
         let units: Vec<u16> = text.sequence.chunks().flatten().copied().collect();
-        text.stretches(&units, &mut |units, marks| writing.stretch(units, marks));
-        writing.flush();
-        out.push(7);
-        out.varint(writing.count);
-        out.extend_from_slice(&writing.inserts);
+        text.stretches(&units, &mut |units, marks| delta.insert(units, marks));
+        delta.finish(out);
         Ok(())
     }
 
@@ -193,29 +190,70 @@ impl Text {
                 changes.push((index, key, boundary.mark.as_deref()));
             }
         }
-        // Where one key changes several times between two visible units, the last one counts: by index, then as they came.
-        let places = changes.iter().zip(0u64..);
-        let mut order: Vec<u64> = places.map(|(&(index, ..), at)| (index as u64) << 32 | at).collect();
-        order.sort_unstable();
-        let mut marks = Said::new();
-        let mut told = 0;
-        for at in order {
-            let (index, key, mark) = changes[at as u32 as usize];
-            if index > told {
-                tell(&units[told..index], &marks);
-                told = index;
-            }
-            let found = marks.binary_search_by(|&(said, _)| said.cmp(key));
-            match (found, mark.and_then(Mark::shown)) {
-                (Ok(at), Some(value)) => marks[at].1 = value,
-                (Ok(at), None) => drop(marks.remove(at)),
-                (Err(at), Some(value)) => marks.insert(at, (key, value)),
-                (Err(_), None) => {}
+        tell_stretches(units, &changes, tell);
+    }
+
+    /// The same of the units between two indices alone. It costs a look-up for each key.
+    pub(super) fn stretches_of<'t>(&'t self, (from, to): (u32, u32), tell: &mut dyn FnMut(&[u16], &Said<'t>)) {
+        let mut units = Vec::new();
+        self.sequence.read(from, to - from, &mut units);
+        let ends = (
+            self.sequence.dot_of_index(from),
+            self.sequence.dot_of_index(to.max(1) - 1),
+        );
+        let (Some(first), Some(last)) = ends else {
+            return;
+        };
+        let mut changes: Vec<(usize, &str, Option<&Mark>)> = Vec::new();
+        for (key, function) in self.marks.iter().flat_map(|marks| marks.functions()) {
+            for ((start, _), mark) in function.stretches(&self.sequence, (Gap::Before(first), Gap::After(last))) {
+                let index = self.index_of_end(start).clamp(from, to) - from;
+                changes.push((index as usize, key, mark.map(|mark| &**mark)));
             }
         }
-        if told < units.len() {
-            tell(&units[told..], &marks);
+        tell_stretches(&units, &changes, tell);
+    }
+
+    /// The index at which a mark begins or ends that does so at this gap.
+    pub(super) fn index_of_end(&self, gap: Gap) -> u32 {
+        let index = self.sequence.index_of_gap(gap);
+        if index == 0 || index == self.len() {
+            return index;
         }
+        let mut beside = Vec::new();
+        self.sequence.read(index - 1, 2, &mut beside);
+        index - u32::from(matches!(beside[..], [high, low] if is_pair(high, low)))
+    }
+}
+
+/// Tells `units` by stretches of which the same marks say something; from each index on a key's mark is another one.
+fn tell_stretches<'t>(
+    units: &[u16],
+    changes: &[(usize, &'t str, Option<&'t Mark>)],
+    tell: &mut dyn FnMut(&[u16], &Said<'t>),
+) {
+    // Where one key changes several times between two visible units, the last one counts: by index, then as they came.
+    let places = changes.iter().zip(0u64..);
+    let mut order: Vec<u64> = places.map(|(&(index, ..), at)| (index as u64) << 32 | at).collect();
+    order.sort_unstable();
+    let mut marks = Said::new();
+    let mut told = 0;
+    for at in order {
+        let (index, key, mark) = changes[at as u32 as usize];
+        if index > told {
+            tell(&units[told..index], &marks);
+            told = index;
+        }
+        let found = marks.binary_search_by(|&(said, _)| said.cmp(key));
+        match (found, mark.and_then(Mark::shown)) {
+            (Ok(at), Some(value)) => marks[at].1 = value,
+            (Ok(at), None) => drop(marks.remove(at)),
+            (Err(at), Some(value)) => marks.insert(at, (key, value)),
+            (Err(_), None) => {}
+        }
+    }
+    if told < units.len() {
+        tell(&units[told..], &marks);
     }
 }
 
@@ -228,18 +266,80 @@ fn is_pair(high: u16, low: u16) -> bool {
     high & 0xfc00 == 0xd800 && low & 0xfc00 == 0xdc00
 }
 
-/// The inserts so far, and the one that may still grow.
+/// The steps so far, and the one that may still grow.
 #[derive(Default)]
-struct Writing {
-    inserts: Vec<u8>,
+pub(super) struct Delta {
+    steps: Vec<u8>,
     count: u64,
     units: Vec<u16>,
     /// Packed, as a member of the open insert; empty where there are none.
     attributes: Vec<u8>,
+    /// Units to be kept, and the attributes that they get: a packed object without its tag; empty where there are none.
+    retained: (u32, Vec<u8>),
 }
 
-impl Writing {
-    fn stretch(&mut self, units: &[u16], marks: &Said<'_>) {
+impl Delta {
+    /// Does it change nothing?
+    pub fn is_empty(&self) -> bool {
+        self.count == 0 && self.units.is_empty() && self.retained.1.is_empty()
+    }
+
+    /// Appends it as a packed array. Units at its end that are kept as they are go without saying.
+    pub fn finish(mut self, out: &mut Vec<u8>) {
+        self.flush();
+        if !self.retained.1.is_empty() {
+            self.flush_retained();
+        }
+        out.push(7);
+        out.varint(self.count);
+        out.extend_from_slice(&self.steps);
+    }
+
+    /// Keeps units, and gives them attributes: the members of a packed object, with their count.
+    pub fn retain(&mut self, len: u32, attributes: &[u8]) {
+        if len == 0 {
+            return;
+        }
+        self.flush();
+        if self.retained.1 != attributes {
+            self.flush_retained();
+            self.retained.1 = attributes.to_vec();
+        }
+        self.retained.0 += len;
+    }
+
+    fn flush_retained(&mut self) {
+        let (len, attributes) = std::mem::take(&mut self.retained);
+        if len > 0 {
+            self.step(b"retain", len, &attributes);
+        }
+    }
+
+    /// Takes units out.
+    pub fn delete(&mut self, len: u32) {
+        if len > 0 {
+            self.flush();
+            self.flush_retained();
+            self.step(b"delete", len, &[]);
+        }
+    }
+
+    fn step(&mut self, member: &[u8], len: u32, attributes: &[u8]) {
+        self.steps.extend([8, 1 + u8::from(!attributes.is_empty())]);
+        if !attributes.is_empty() {
+            self.steps.blob(b"attributes");
+            self.steps.push(8);
+            self.steps.extend_from_slice(attributes);
+        }
+        self.steps.blob(member);
+        self.steps.push(3);
+        write_zigzag(&mut self.steps, i64::from(len));
+        self.count += 1;
+    }
+
+    /// Puts units in, of which these marks say something.
+    pub fn insert(&mut self, units: &[u16], marks: &Said<'_>) {
+        self.flush_retained();
         let mut object = None;
         let mut attributes = Vec::new();
         let mut count = 0u64;
@@ -270,7 +370,7 @@ impl Writing {
         for &unit in units {
             if unit == EMBED_UNIT {
                 self.flush();
-                self.insert(object);
+                self.push_insert(object);
             } else {
                 self.units.push(unit);
             }
@@ -283,16 +383,16 @@ impl Writing {
             self.units.clear();
             let mut packed = vec![5];
             packed.blob(content.as_bytes());
-            self.insert(&packed);
+            self.push_insert(&packed);
         }
     }
 
-    fn insert(&mut self, content: &[u8]) {
-        self.inserts.push(8);
-        self.inserts.varint(if self.attributes.is_empty() { 1 } else { 2 });
-        self.inserts.extend_from_slice(&self.attributes);
-        self.inserts.blob(b"insert");
-        self.inserts.extend_from_slice(content);
+    fn push_insert(&mut self, content: &[u8]) {
+        self.steps.push(8);
+        self.steps.varint(if self.attributes.is_empty() { 1 } else { 2 });
+        self.steps.extend_from_slice(&self.attributes);
+        self.steps.blob(b"insert");
+        self.steps.extend_from_slice(content);
         self.count += 1;
     }
 }

@@ -37,6 +37,9 @@ impl Text {
 
     /// Joins a mark.
     pub fn join_mark(&mut self, agents: &Agents, key: &str, range: (Gap, Gap), mark: &Rc<Mark>) {
+        if self.sequence.changes.is_some() {
+            self.record_mark(key, range);
+        }
         let marks = self.marks.get_or_insert_default();
         marks.join(agents, &self.sequence, key, range, mark);
     }

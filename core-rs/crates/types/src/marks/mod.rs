@@ -12,10 +12,12 @@
 mod delta;
 mod edit;
 mod function;
+mod recorded;
 mod visible;
 
 pub use edit::Expand;
 pub use function::Function;
+pub use recorded::OldMark;
 pub use visible::VisibleGap;
 
 use crate::sequence::{Gap, Place, Sequence};

@@ -56,6 +56,7 @@ pub fn build<U: Copy>(agents: &Agents, mut runs: Vec<Run>, content: Vec<U>) -> R
     Ok(Sequence {
         tree: Tree::build(runs, content),
         children,
+        changes: None,
     })
 }
 

@@ -21,6 +21,7 @@ pub use build::build;
 pub use gap::{Gap, Spot};
 pub use run::{is_continuation, Removal, Run, Side};
 
+use crate::patches::Hunks;
 use children::{rank, Children};
 use joinery_history::{Agents, Dot};
 pub use tree::Place;
@@ -40,6 +41,8 @@ pub struct Anchor {
 pub struct Sequence<U> {
     tree: Tree<U>,
     children: Children,
+    /// While changes are noted: which visible units came and went.
+    pub(crate) changes: Option<Box<Hunks<U>>>,
 }
 
 impl<U: Copy> Default for Sequence<U> {
@@ -47,6 +50,7 @@ impl<U: Copy> Default for Sequence<U> {
         Sequence {
             tree: Tree::new(),
             children: Children::default(),
+            changes: None,
         }
     }
 }
@@ -94,6 +98,16 @@ impl<U: Copy> Sequence<U> {
         }
         let place = self.tree.find(index);
         Some(self.tree.run(place).dot.plus(place.offset))
+    }
+
+    /// Appends the visible units from `from` on, `len` of them or as many as there are.
+    pub fn read(&self, from: u32, len: u32, out: &mut Vec<U>) {
+        self.tree.read(from, len, out);
+    }
+
+    /// The same as [`Sequence::dot_at`], for who only looks.
+    pub fn dot_of_index(&self, index: u32) -> Option<Dot> {
+        self.tree.dot_of_index(index)
     }
 
     /// Is `dot` a unit of this sequence, visible or not?
@@ -307,6 +321,7 @@ impl<U: Copy> Sequence<U> {
                 let run = self.tree.run(place);
                 let adjacent = (place.leaf, place.run) == (at.leaf, at.run) && at.offset == run.len;
                 if adjacent && !run.continued && !run.removal.is_some() && !removal.is_some() && self.is_open(parent) {
+                    self.record_inserted(at, units.len() as u32);
                     self.tree.extend(Place { offset: 0, ..place }, units);
                     return;
                 }
@@ -317,6 +332,9 @@ impl<U: Copy> Sequence<U> {
             self.children.add(agents, parent, side, dot);
         }
         let at = self.tree.cut(at);
+        if !removal.is_some() {
+            self.record_inserted(at, len);
+        }
         self.tree.insert(
             at,
             Run {
@@ -398,7 +416,10 @@ impl<U: Copy> Sequence<U> {
     fn remove_at(&mut self, place: Place, len: u32, removal: Removal, dropped: &mut dyn FnMut(U)) {
         let place = self.tree.cut(place);
         self.tree.cut(Place { offset: len, ..place });
-        self.tree.remove(place, removal, dropped);
+        match self.changes {
+            None => self.tree.remove(place, removal, dropped),
+            Some(_) => self.remove_recorded(place, removal, dropped),
+        }
         let runs = self.tree.leaf(place.leaf).runs.len();
         if place.run + 1 < runs {
             self.try_fuse(place);
@@ -410,6 +431,32 @@ impl<U: Copy> Sequence<U> {
             });
         }
         self.tree.settle_runs(place.leaf);
+    }
+
+    fn record_inserted(&mut self, at: Place, len: u32) {
+        if let Some(changes) = &mut self.changes {
+            changes.insert(self.tree.index_of(at), len);
+        }
+    }
+
+    /// Notes that all units are new, in a sequence that was empty.
+    pub(crate) fn record_filled(&mut self, keeps_gone: bool) {
+        let mut changes = Hunks::new(0, keeps_gone);
+        changes.insert(0, self.len());
+        self.changes = Some(Box::new(changes));
+    }
+
+    #[inline(never)]
+    fn remove_recorded(&mut self, place: Place, removal: Removal, dropped: &mut dyn FnMut(U)) {
+        let index = self.tree.index_of(place);
+        let mut units = Vec::new();
+        self.tree.remove(place, removal, &mut |unit| {
+            units.push(unit);
+            dropped(unit);
+        });
+        if let Some(changes) = &mut self.changes {
+            changes.delete(index, &units);
+        }
     }
 
     fn try_fuse(&mut self, place: Place) {

@@ -9,6 +9,8 @@
 //!
 //! Runs are never taken out (a removed run keeps its place), so the tree only grows and needs no rebalancing downwards.
 
+mod read;
+
 use super::run::Run;
 use joinery_history::Dot;
 use std::cmp::Ordering;

@@ -41,6 +41,8 @@ pub struct Reading {
     circling: Vec<Dot>,
     /// Of each circle the node that is shown by another edge, and where.
     mended: DotMap<Place>,
+    /// While changes are noted: where nodes were that hang elsewhere now.
+    recorded: Option<Box<DotMap<Option<Place>>>>,
 }
 
 /// Where the way up by highest edges ends, if not in a circle (then by its number).
@@ -86,6 +88,9 @@ impl Reading {
         if self.places.get(&node) == place.as_ref() {
             return;
         }
+        if let Some(recorded) = &mut self.recorded {
+            recorded.entry(node).or_insert_with(|| self.places.get(&node).cloned());
+        }
         let sibling = |place: &Place| (place.index.clone(), agents.id(node.agent), node);
         if let Some(old) = self.places.remove(&node) {
             if let Some(siblings) = self.children.get_mut(&old.parent) {
@@ -100,6 +105,42 @@ impl Reading {
             siblings.insert(sibling(&place));
             self.places.insert(node, place);
         }
+    }
+
+    /// From now on it is noted where nodes were before.
+    pub fn record(&mut self) {
+        self.recorded = Some(Box::default());
+    }
+
+    /// The nodes that hang elsewhere than before, each with where it hung. Nothing more is noted.
+    pub fn take_recorded(&mut self) -> DotMap<Option<Place>> {
+        let mut recorded = self.recorded.take().map_or_else(DotMap::default, |recorded| *recorded);
+        recorded.retain(|node, before| self.places.get(node) != before.as_ref());
+        recorded
+    }
+
+    /// Where all nodes were before what is noted.
+    pub fn places_before(self) -> DotMap<Place> {
+        let mut places = self.places;
+        for (node, before) in self.recorded.into_iter().flat_map(|recorded| *recorded) {
+            match before {
+                Some(place) => drop(places.insert(node, place)),
+                None => drop(places.remove(&node)),
+            }
+        }
+        places
+    }
+
+    /// The nodes that hang elsewhere than in `before`, each with where it hung there.
+    pub fn unlike(&self, before: DotMap<Place>) -> DotMap<Option<Place>> {
+        let is_new = |node: &&Dot| !before.contains_key(node);
+        let new: Vec<Dot> = self.places.keys().filter(is_new).copied().collect();
+        let moved = before
+            .into_iter()
+            .filter(|(node, place)| self.places.get(node) != Some(place));
+        let mut unlike: DotMap<Option<Place>> = moved.map(|(node, place)| (node, Some(place))).collect();
+        unlike.extend(new.into_iter().map(|node| (node, None)));
+        unlike
     }
 
     /// Where a living node hangs, shown or hidden.
@@ -152,6 +193,16 @@ impl Reading {
         let node = node.filter(|(place, _)| place.parent == parent);
         let node = node.map(|(place, node)| (place.index.clone(), agents.id(node.agent), node));
         siblings.nth(at, node.as_ref())
+    }
+
+    /// Every living node, shown or hidden, in no order.
+    pub fn nodes(&self) -> impl Iterator<Item = Dot> + '_ {
+        self.places.keys().copied()
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.places.len()
     }
 
     /// How many those are.

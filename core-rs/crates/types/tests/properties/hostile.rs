@@ -70,6 +70,7 @@ impl Victim {
         if document.agent().is_none() {
             document.set_agent(77);
         }
+        document.record_patches(true);
         Victim {
             copy: document.clone(),
             snapshot: document.encode_snapshot(),
@@ -79,11 +80,13 @@ impl Victim {
     }
 
     /// Nothing may have changed, to the last field now and then.
-    fn is_as_it_was(&self, thoroughly: bool) {
+    fn is_as_it_was(&mut self, thoroughly: bool) {
         assert_eq!(self.document.revision(), self.copy.revision());
         assert_eq!(self.document.pending_count(), self.copy.pending_count());
         assert!(self.document.version_bytes() == self.copy.version_bytes());
         assert!(self.document.encode_snapshot() == self.snapshot);
+        // (A look at none changes nothing.)
+        assert_eq!(self.document.take_patches(&mut Vec::new()), 0);
         if thoroughly {
             assert!(format!("{:?}", self.document) == self.insides);
         }
@@ -108,6 +111,7 @@ impl Victim {
             }
             Ok(Applied::Joined) => {
                 tally.joined += 1;
+                self.document.take_patches(&mut Vec::new());
                 if random.once_in(3) {
                     still_works(&self.document, random);
                 }

@@ -21,6 +21,8 @@ mod marks;
 mod moves;
 mod mutation;
 mod nodes;
+mod patched;
+mod patches;
 mod peer;
 mod positions;
 mod random;

@@ -2,9 +2,12 @@
 
 export { JoineryError } from '@joinery/protocol';
 export { type Client, type ClientOptions, createClient } from './client.ts';
+export { applyPatches } from './core/apply-patches.ts';
 export type { Change } from './core/change.ts';
 export type { GraphEdge, GraphValue, TreeNode } from './core/index.ts';
 export type { Attributes, DeltaStep, Embed, Expand, ExpandTable, TextRun } from './core/marks.ts';
+export type { GraphItem, Patch, PatchOrigin, PatchPath } from './core/patches.ts';
+export type { ObservedOrigin, PatchListener } from './documents/access.ts';
 export type { CounterDocument } from './documents/counter.ts';
 export type { DocumentHandle, Draft, Partially } from './documents/document.ts';
 export type { GraphDocument } from './documents/graph.ts';

@@ -1,9 +1,11 @@
 /** The public names of `joinery/core`: the merging core alone, without storage, network or threads. */
 
 export { JoineryError } from '@joinery/protocol';
+export { applyPatches } from './apply-patches.ts';
 export type { Kind } from './bridge.ts';
 export type { Change } from './change.ts';
 export type { CoreSource } from './compile.ts';
+export { diffRoots } from './diff.ts';
 export { type FractionalIndexOptions, fractionalIndex } from './fractional-index.ts';
 export {
   CounterHandle,
@@ -29,6 +31,7 @@ export {
   type TextRun,
 } from './marks.ts';
 export type { GraphEdge, GraphValue, TreeNode } from './nodes.ts';
+export type { GraphItem, Patch, PatchOrigin, PatchPath, PatchSet } from './patches.ts';
 export type {
   Bridge,
   DotName,
@@ -43,6 +46,7 @@ export {
   applyUpdate,
   compareVersions,
   computeUpdate,
+  diffStates,
   mergeUpdates,
   type StateOptions,
   type VersionOrder,

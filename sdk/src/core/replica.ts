@@ -15,12 +15,16 @@ import {
   type TextHandle,
   type TreeHandle,
 } from './handles.ts';
+import type { Patch, PatchOrigin, PatchSet } from './patches.ts';
 import { Replay, type ReplayOptions } from './replay.ts';
 import { UndoStack, type UndoStackOptions } from './undo-stack.ts';
 import type { Plain } from './value.ts';
 
 /** The root map's number in the core. */
 const rootContainer = 0;
+
+/** So many changes are kept apart until they are taken; more are told together. */
+const maxPatchSets = 256;
 
 const highestSeq = 0xffff_ffff;
 const everySeq = { from: 0, to: highestSeq };
@@ -45,6 +49,8 @@ export type ReplicaOptions = BridgeOptions;
 export class Replica {
   readonly #bridge: Bridge;
   #root: MapHandle | undefined;
+  /** What was noted and not yet taken; undefined while nothing is noted. */
+  #patchSets: PatchSet[] | undefined;
 
   /** @throws JoineryError `not-initialised` before `init()` has resolved */
   constructor(options: ReplicaOptions = {}) {
@@ -155,10 +161,46 @@ export class Replica {
    */
   applyUpdate(bytes: Uint8Array): boolean {
     const { core } = this.#bridge;
+    this.#collectPatches('local');
     this.#bridge.input(bytes);
     const answer = this.#bridge.check(core.apply(this.#bridge.arrival()));
     this.#bridge.structure += 1;
+    this.#collectPatches('remote');
     return answer === 0;
+  }
+
+  /**
+   * Notes from now on what changes, for {@link Replica.takePatches}; or no more. It is off at first: then it costs nothing.
+   */
+  recordPatches(on: boolean): void {
+    if (on === (this.#patchSets !== undefined)) return;
+    this.#bridge.core.record_patches(on);
+    this.#patchSets = on ? [] : undefined;
+  }
+
+  /**
+   * What has changed since the recording was begun, or since the last take: a set of patches for what was written here in between,
+   * and one for each update that joined. A change that no reader sees has none.
+   *
+   * @example
+   * replica.recordPatches(true);
+   * replica.text('body').insert(0, 'Hello');
+   * replica.takePatches();
+   * // [{ origin: 'local', patches: [{ container: 'map', kind: 'set', path: ['body'], type: 'text', value: 'Hello' }] }]
+   */
+  takePatches(): PatchSet[] {
+    this.#collectPatches('local');
+    const taken = this.#patchSets?.splice(0) ?? [];
+    // What had no place any more.
+    if (taken.length === maxPatchSets) this.#collectPatches('remote');
+    return taken.concat(this.#patchSets?.splice(0) ?? []);
+  }
+
+  #collectPatches(origin: PatchOrigin): void {
+    const sets = this.#patchSets;
+    if (sets === undefined || sets.length >= maxPatchSets) return;
+    if (this.#bridge.core.take_patches() === 0) return;
+    sets.push({ origin, patches: this.#bridge.outputValue() as unknown as Patch[] });
   }
 
   /** Joins several. Stops at the first that is refused; those before it have joined. An empty list tries again what waits. */
@@ -166,8 +208,10 @@ export class Replica {
     for (const bytes of list) this.applyUpdate(bytes);
     const { core } = this.#bridge;
     if (core.pending_count() > 0) {
+      this.#collectPatches('local');
       core.retry_pending(this.#bridge.arrival());
       this.#bridge.structure += 1;
+      this.#collectPatches('remote');
     }
   }
 

@@ -4,6 +4,8 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
+import { diffRoots } from './diff.ts';
+import type { Patch } from './patches.ts';
 import { Replica, type ReplicaOptions } from './replica.ts';
 import { decodeVersion } from './version.ts';
 
@@ -73,6 +75,19 @@ export function mergeUpdates(
     joinAll(replica, updates);
     return replica.exportUpdate(since);
   });
+}
+
+/**
+ * What lies between two states of a document for a reader, of one epoch or of two: done to what `from` shows, the patches give what `to`
+ * shows. Nothing is known of how it came about, so where a list or a text differs in several places they are told as one.
+ *
+ * @param from a snapshot
+ * @param to another one
+ * @throws JoineryError `invalid-snapshot`, `invalid-update`
+ * @example applyPatches(before.toJSON(), diffStates(before.encodeSnapshot(), after.encodeSnapshot())) // after.toJSON()
+ */
+export function diffStates(from: Uint8Array, to: Uint8Array): Patch[] {
+  return using(from, trusting, (before) => using(to, trusting, (after) => diffRoots(before.root, after.root)));
 }
 
 const trusting: StateOptions = { trustStamps: true };

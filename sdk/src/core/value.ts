@@ -78,7 +78,7 @@ function sortedByBytes(keys: string[]): string[] {
   return simple ? keys.sort() : keys.sort((a, b) => compareBytes(encoder.encode(a), encoder.encode(b)));
 }
 
-function compareBytes(a: Uint8Array, b: Uint8Array): number {
+export function compareBytes(a: Uint8Array, b: Uint8Array): number {
   const shared = Math.min(a.length, b.length);
   for (let index = 0; index < shared; index += 1) {
     const difference = (a[index] ?? 0) - (b[index] ?? 0);

@@ -2,8 +2,17 @@
 // replica comes from, and what becomes of what was written, is the business of whoever implements this.
 
 import { JoineryError } from '@joinery/protocol';
-import type { Replica } from '../core/index.ts';
+import type { Patch, PatchOrigin, Replica } from '../core/index.ts';
 import type { Receipt } from './receipt.ts';
+
+/**
+ * Where a change comes from: it was written here (`local`) or by others (`remote`); another state has taken the document's place, as
+ * after a refusal or a trim (`replaced`); or its state was read (`loaded`): then the patches begin with an empty document.
+ */
+export type ObservedOrigin = PatchOrigin | 'replaced' | 'loaded';
+
+/** Hears of changes; see `DocumentHandle.observe`. */
+export type PatchListener = (patches: readonly Patch[], origin: ObservedOrigin) => void;
 
 export interface DocumentAccess {
   readonly id: string;
@@ -26,6 +35,8 @@ export interface DocumentAccess {
   /** The same; before the document is loaded it is run then, and what it throws the receipt is rejected with. */
   writeKeyed(write: (replica: Replica) => void): Receipt;
   subscribe(listener: () => void): () => void;
+  /** See `DocumentHandle.observe`. */
+  observe(listener: PatchListener): () => void;
 }
 
 /** What needs the document was called before it was loaded. */

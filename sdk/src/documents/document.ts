@@ -1,6 +1,6 @@
 // The handle of a whole document: its value as plain data, and writes to it.
 
-import type { DocumentAccess } from './access.ts';
+import type { DocumentAccess, PatchListener } from './access.ts';
 import { runRecipe } from './draft.ts';
 import { Lease, type Leased } from './lease.ts';
 import { checkKey, copyPlain, invalid, isPlainObject, maxDepth, type Path, setOwn } from './plain.ts';
@@ -48,6 +48,19 @@ export interface DocumentHandle<T extends object = Record<string, unknown>> {
   update(change: Partially<T> | ((draft: Draft<T>) => void)): Receipt;
   /** Calls `listener` after each change of `value`. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
+  /**
+   * Calls `listener` with what each change has changed, path by path, and where it comes from: for mirrors in stores, databases and
+   * editors. Writes of one task may come together. Done to the value of before, the patches give the value of after; the first ones
+   * go with the value that is there now, or, before the document is loaded, with an empty object: whatever it had, a mirror begins
+   * with that again when the origin is `loaded`. Before anybody observes, this costs nothing.
+   *
+   * @example
+   * let mirror = todo.value ?? {};
+   * todo.observe((patches, origin) => {
+   *   mirror = applyPatches(origin === 'loaded' ? {} : mirror, patches);
+   * });
+   */
+  observe(listener: PatchListener): () => void;
   /** Releases this handle; the document is closed with its last handle. Writes that were made go on their way. */
   close(): void;
 }
@@ -90,6 +103,11 @@ export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
   subscribe(listener: () => void): () => void {
     this.#lease.check();
     return this.#access.subscribe(listener);
+  }
+
+  observe(listener: PatchListener): () => void {
+    this.#lease.check();
+    return this.#access.observe(listener);
   }
 
   close(): void {

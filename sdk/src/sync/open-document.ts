@@ -9,7 +9,7 @@
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import { Replica, type ReplicaOptions } from '../core/index.ts';
-import { type DocumentAccess, notLoaded } from '../documents/access.ts';
+import { type DocumentAccess, notLoaded, type PatchListener } from '../documents/access.ts';
 import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import { shareValue } from '../documents/shared-value.ts';
 import type { Environment } from '../environment.ts';
@@ -18,6 +18,7 @@ import type { ClockReading } from './corrected-clock.ts';
 import { followReplacement, followUnknown } from './follow-replacement.ts';
 import { errorFrom, type FromEngine, type ToEngine } from './messages.ts';
 import { OwnWrites } from './own-writes.ts';
+import { PatchNews } from './patch-news.ts';
 import { packState, unpackState } from './resting-state.ts';
 
 export interface OpenDocumentContext {
@@ -59,6 +60,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #madeWrites: OwnWrites | undefined;
   /** Replaced, never changed: whoever is being told goes through the ones of that moment. */
   #listeners: readonly (() => void)[] = nobody;
+  /** Made with the first who wants patches. */
+  #patches: PatchNews | undefined;
   #replica: Replica | undefined;
   /** In place of the replica while nobody uses it. */
   #resting: string | undefined;
@@ -177,6 +180,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#resting = undefined;
     const replica = this.#guard(() => Replica.load(unpackState(resting), this.#context.replicaOptions));
     this.#replica = replica;
+    this.#patches?.begin(replica);
     this.#ahead -= replica.revision;
   }
 
@@ -289,6 +293,13 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     };
   }
 
+  observe(listener: PatchListener): () => void {
+    const { microtask } = this.#context.environment;
+    this.#patches ??= new PatchNews(microtask);
+    const stop = this.#patches.observe(listener, this.replica);
+    return () => stop(this.#replica);
+  }
+
   /** What a new engine has to know of this document. */
   opening(): ToEngine {
     const { channel, id: document } = this;
@@ -324,6 +335,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#closing = true;
     this.#ended = true;
     this.#listeners = nobody;
+    this.#patches?.end(this.#replica);
     this.#madeWrites?.takeAll();
     this.#closeWhenStored();
   }
@@ -464,7 +476,10 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       clock: { ...this.#context.clock(), refused: false },
     });
     if (this.#closed) free(next);
-    else this.#adopt(next);
+    else {
+      this.#adopt(next);
+      this.#guard(() => this.#patches?.replaced(old, next));
+    }
     free(old);
     followed();
   }
@@ -487,6 +502,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     }
     // Also after a trap, when the engine was replaced before it could send the state.
     this.#applyAll([...updates, ...this.#unstored]);
+    this.#guard(() => this.#patches?.replaced(undefined, this.#replica));
     this.#ready();
   }
 
@@ -570,6 +586,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#madeWrites?.takeAll();
     this.#adopt(this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions)));
     this.#applyAll(this.#unstored);
+    this.#guard(() => this.#patches?.replaced(old, this.#replica));
     free(old);
     this.#ready();
   }
@@ -593,6 +610,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       // Above whatever it has shown: the replica can't be asked any more.
       this.#ahead += 2 ** 32;
       this.#replica = undefined;
+      this.#patches?.lose();
       this.#madeWrites?.lose(failure);
       if (this.hasEarly) this.#writes.announce();
       this.#context.post({ type: 'reload', channel: this.channel });
@@ -618,8 +636,20 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     return receipt;
   }
 
+  /** A trap is told by whoever runs into it next: here nobody waits for an answer. */
+  #guardTold(patches: PatchNews): void {
+    const replica = this.#replica;
+    try {
+      if (replica !== undefined) this.#guard(() => patches.collect(replica));
+    } catch (error) {
+      if (!isTrap(error)) throw error;
+    }
+    patches.tell();
+  }
+
   #notify(): void {
     this.#notifiedRevision = this.revision;
+    if (this.#patches !== undefined) this.#guardTold(this.#patches);
     for (const listener of this.#listeners) {
       try {
         listener();

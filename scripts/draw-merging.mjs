@@ -16,23 +16,24 @@ const page = join(root, 'docs', 'merging.md');
 // Inside the workspace, so that `joinery` is found as a user's bundler would find it.
 const folder = join(root, 'node_modules', '.cache', 'joinery', 'draw-merging');
 
-/** A story's program, and the file of its picture below docs/. @typedef {{ picture: string, code: string }} Story */
+/** A story's program, the file of its picture below docs/, and what that shows. */
+/** @typedef {{ picture: string, title: string, code: string }} Story */
 
 /** @returns {{ setUp: string, stories: Story[] }} */
 function readPage() {
   const text = readFileSync(page, 'utf8');
-  const parts = [...text.matchAll(/^!\[[^\]]*\]\((merging\/\w+\.svg)\)$|^```ts\n(.*?)^```$/gms)];
+  const parts = [...text.matchAll(/^!\[([^\]]*)\]\((merging\/\w+\.svg)\)$|^```ts\n(.*?)^```$/gms)];
   const [setUp, ...rest] = parts;
   /** @type {Story[]} */
   const stories = [];
-  for (const [at, [, picture]] of rest.entries()) {
-    const code = rest[at + 1]?.[2];
+  for (const [at, [, title = '', picture]] of rest.entries()) {
+    const code = rest[at + 1]?.[3];
     if (picture === undefined) continue;
     if (code === undefined) throw new Error(`expected a program behind ${picture}, found none`);
-    stories.push({ picture, code });
+    stories.push({ picture, title, code });
   }
-  if (setUp?.[2] === undefined) throw new Error('expected the first lines of all stories before the first picture');
-  return { setUp: setUp[2], stories };
+  if (setUp?.[3] === undefined) throw new Error('expected the first lines of all stories before the first picture');
+  return { setUp: setUp[3], stories };
 }
 
 /**
@@ -78,7 +79,7 @@ mkdirSync(join(root, 'docs', 'merging'), { recursive: true });
 const { setUp, stories } = readPage();
 const stale = [];
 for (const [number, story] of stories.entries()) {
-  const svg = drawStory(await run(setUp, story, number));
+  const svg = drawStory(story.title, await run(setUp, story, number));
   const file = join(root, 'docs', story.picture);
   if (!isCheck) writeFileSync(file, svg);
   else if (readIfThere(file) !== svg) stale.push(story.picture);

@@ -33,8 +33,8 @@ const style = `
       .head { fill: #7d8590; }
     }`;
 
-/** @param {Stages} stages */
-export function drawStory(stages) {
+/** @param {string} title @param {Stages} stages */
+export function drawStory(title, stages) {
   const all = [stages.before, stages.ada, stages.ben, stages.both];
   // With one thing in the document its key says nothing.
   const isNamed = all.some(({ value }) => Object.keys(value).length > 1);
@@ -63,6 +63,7 @@ export function drawStory(stages) {
   return [
     `<svg xmlns="http://www.w3.org/2000/svg" role="img"`,
     `  width="${width}" height="${round(height)}" viewBox="0 0 ${width} ${round(height)}">`,
+    `  <title>${escapeText(title)}</title>`,
     `  <style>${style}\n  </style>`,
     ...parts,
     '</svg>\n',

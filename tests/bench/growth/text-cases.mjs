@@ -135,7 +135,7 @@ export const textCases = [
   },
   {
     name: 'inserts of as many agents at one place, joined as a state',
-    size: 50_000,
+    size: 25_000,
     prepare: (size) => {
       const { base, updates } = atOnePlace(size, 'x', false);
       const ours = joined(base, updates.slice(0, size / 2));
@@ -148,7 +148,7 @@ export const textCases = [
   },
   {
     name: 'inserts of as many agents at one place, saved and loaded',
-    size: 50_000,
+    size: 25_000,
     prepare: (size) => {
       const { base, updates } = atOnePlace(size, 'x', false);
       const replica = joined(base, updates);

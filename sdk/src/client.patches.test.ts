@@ -1,8 +1,9 @@
 // Patches in a client: whoever mirrors a document by them has what the document shows, whatever happens to its replica. On virtual time.
 
 import { describe, expect, test } from 'vitest';
+import { applyPatches } from './core/index.ts';
+import type { ObservedOrigin } from './documents/access.ts';
 import type { DocumentHandle } from './documents/document.ts';
-import { applyPatches, type ObservedOrigin } from './index.ts';
 import { World } from './testing/world.ts';
 
 interface Board {

@@ -196,8 +196,8 @@ export const planted = [
     transforms: [
       {
         file: 'sdk/src/sync/open-document.ts',
-        find: '    this.#applyAll(this.#unstored);\n    free(old);',
-        replace: '    free(old);',
+        find: '    this.#applyAll(this.#unstored);\n    this.#guard(',
+        replace: '    this.#guard(',
       },
     ],
   },

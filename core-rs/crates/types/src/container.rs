@@ -392,9 +392,9 @@ impl Containers {
         };
         match (&parent.body, key) {
             _ if parent.gone => {}
-            (Body::Map(map), Key::Name(name)) => recording.note_slot(container, key, || Some(seen(map.slot(name)))),
+            (Body::Map(map), Key::Name(name)) => recording.note_slot(container, key, &|| Some(seen(map.slot(name)))),
             (Body::List(list), &Key::Element(element)) => {
-                recording.note_slot(container, key, || Some(seen(Some(list.slot_of(element)?))));
+                recording.note_slot(container, key, &|| Some(seen(Some(list.slot_of(element)?))));
             }
             _ => {}
         }

@@ -8,6 +8,9 @@ use crate::outbox::Who;
 use crate::removed_ids::RemovedIds;
 use joinery_history::{Agents, Dot};
 
+/// Nodes and edges with what they were before: not there, or as [`Graph`] has them.
+pub type OldItems = DotMap<Option<(Dot, Dot)>>;
+
 /// A graph's live state.
 #[derive(Debug, Default, Clone)]
 pub struct Graph {
@@ -15,7 +18,7 @@ pub struct Graph {
     items: DotMap<(Dot, Dot)>,
     removed: RemovedIds,
     /// While changes are noted: what came or was deleted, each with what it was before.
-    pub(crate) changes: Option<Box<DotMap<Option<(Dot, Dot)>>>>,
+    pub(crate) changes: Option<Box<OldItems>>,
 }
 
 impl Graph {

@@ -56,7 +56,7 @@ impl Member {
 pub struct Set {
     members: BTreeMap<Box<[u8]>, Member>,
     /// While changes are noted: the values of which something came, each with whether it was in before.
-    pub(crate) changes: Option<Box<BTreeMap<Box<[u8]>, bool>>>,
+    pub(crate) changes: Option<BTreeMap<Box<[u8]>, bool>>,
 }
 
 impl Set {

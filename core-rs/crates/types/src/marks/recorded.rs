@@ -154,6 +154,7 @@ impl Text {
 }
 
 /// Adds a stretch where none is yet.
+#[inline(never)]
 fn cover(stretches: &mut Stretches, (from, to): (u32, u32), mark: &Option<Rc<Mark>>) {
     let mut at = stretches.partition_point(|&(_, end, _)| end <= from);
     let mut from = from;
@@ -170,6 +171,7 @@ fn cover(stretches: &mut Stretches, (from, to): (u32, u32), mark: &Option<Rc<Mar
 }
 
 /// Stretches that don't overlap, in order, each with its attributes as members of a packed object.
+#[inline(never)]
 fn pack_stretches(attributes: &[NewAttribute<'_>]) -> Vec<(u32, u32, Vec<u8>)> {
     let mut changes: Vec<(u32, bool, usize)> = Vec::new();
     for (number, NewAttribute { range, .. }) in attributes.iter().enumerate() {

@@ -3,15 +3,14 @@
 use super::pack::{Patches, Path, Value};
 use crate::container::Kind;
 use crate::document::Document;
-use crate::dots::DotMap;
-use crate::graph::Graph;
+use crate::graph::{Graph, OldItems};
 use joinery_codec::Writer;
 use joinery_history::{Agents, Dot};
 
 /// Nodes and edges that came or were deleted, each with what it was before.
 pub struct GraphChange<'d> {
     pub graph: &'d Graph,
-    pub changed: &'d DotMap<Option<(Dot, Dot)>>,
+    pub changed: &'d OldItems,
     pub agents: &'d Agents,
 }
 

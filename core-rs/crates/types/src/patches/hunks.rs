@@ -69,6 +69,7 @@ impl<U: Copy> Hunks<U> {
     }
 
     /// `n` units became visible, the first of them at `index`.
+    #[inline(never)]
     pub fn insert(&mut self, index: u32, n: u32) {
         if self.is_whole || n == 0 {
             return;
@@ -95,6 +96,7 @@ impl<U: Copy> Hunks<U> {
     }
 
     /// The visible units from `index` on, these ones, are there no more.
+    #[inline(never)]
     pub fn delete(&mut self, index: u32, units: &[U]) {
         let mut left = units;
         while !left.is_empty() && !self.is_whole {
@@ -105,6 +107,7 @@ impl<U: Copy> Hunks<U> {
     }
 
     /// Takes as many of the units as stand in one piece; how many.
+    #[inline(never)]
     fn delete_piece(&mut self, index: u32, units: &[U]) -> usize {
         let mut start = 0;
         let mut gone_before = 0;
@@ -142,6 +145,7 @@ impl<U: Copy> Hunks<U> {
     }
 
     /// Of what a hunk keeps, `take` units from `offset` on are gone.
+    #[inline(never)]
     fn take_kept(&mut self, at: usize, offset: u32, take: u32) {
         let hunk = &mut self.hunks[at];
         if offset + take < hunk.keep {
@@ -170,6 +174,7 @@ impl<U: Copy> Hunks<U> {
         }
     }
 
+    #[inline(never)]
     fn note_gone(&mut self, at: usize, units: &[U]) {
         if let Some(gone) = &mut self.gone {
             gone.splice(at..at, units.iter().copied());
@@ -183,6 +188,7 @@ impl<U: Copy> Hunks<U> {
     }
 
     /// The changes of a sequence that has so many visible units now.
+    #[inline(never)]
     pub fn finish(self, len: u32) -> Finished<U> {
         let mut hunks = self.hunks;
         if self.is_whole {

@@ -2,7 +2,6 @@
 //! the indices of its moment.
 
 use super::hunks::Finished;
-use std::collections::BTreeMap;
 
 /// One step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +23,7 @@ struct Moved<K> {
 
 /// The steps of a list. What is gone and is new as well was moved.
 pub fn steps<K: Ord + Copy>(finished: &Finished<K>, new: &[K]) -> Vec<Step> {
-    let arrived: BTreeMap<K, ()> = new.iter().map(|&element| (element, ())).collect();
+    let arrived = numbered(new.iter().copied());
     let mut steps = Vec::new();
     // First what is gone for good, from the start on.
     let mut moved: Vec<Moved<K>> = Vec::new();
@@ -38,7 +37,7 @@ pub fn steps<K: Ord + Copy>(finished: &Finished<K>, new: &[K]) -> Vec<Step> {
             steps.push(Step::Remove { index, count });
         }
         for &element in gone.by_ref().take(hunk.gone as usize) {
-            if arrived.contains_key(&element) {
+            if number_of(&arrived, element).is_some() {
                 moved.push(Moved { element, from: kept });
                 index += 1;
                 continue;
@@ -56,7 +55,7 @@ pub fn steps<K: Ord + Copy>(finished: &Finished<K>, new: &[K]) -> Vec<Step> {
 
 /// Moves in the order in which the elements stand at the end: each goes right behind what is there already.
 fn moves<K: Ord + Copy>(finished: &Finished<K>, new: &[K], moved: &[Moved<K>], steps: &mut Vec<Step>) {
-    let numbers: BTreeMap<K, usize> = moved.iter().map(|moved| moved.element).zip(0..).collect();
+    let numbers = numbered(moved.iter().map(|moved| moved.element));
     let mut waiting = Counts::ones(moved.len());
     // Before how many of those that stay each was put; ascending.
     let mut done: Vec<u32> = Vec::new();
@@ -64,7 +63,9 @@ fn moves<K: Ord + Copy>(finished: &Finished<K>, new: &[K], moved: &[Moved<K>], s
     for hunk in &finished.hunks {
         kept += hunk.keep;
         for element in new.by_ref().take(hunk.new as usize) {
-            let Some(&number) = numbers.get(element) else { continue };
+            let Some(number) = number_of(&numbers, *element) else {
+                continue;
+            };
             let old = moved[number].from;
             let from = old + waiting.below(number) + done.partition_point(|&place| place <= old) as u32;
             waiting.take(number);
@@ -79,11 +80,11 @@ fn moves<K: Ord + Copy>(finished: &Finished<K>, new: &[K], moved: &[Moved<K>], s
 }
 
 fn inserts<K: Ord + Copy>(finished: &Finished<K>, new: &[K], moved: &[Moved<K>], steps: &mut Vec<Step>) {
-    let known: BTreeMap<K, ()> = moved.iter().map(|moved| (moved.element, ())).collect();
+    let known = numbered(moved.iter().map(|moved| moved.element));
     let mut new = new.iter();
     for (start, end) in finished.new_ranges() {
         for index in start..end {
-            if new.next().is_some_and(|element| known.contains_key(element)) {
+            if new.next().is_some_and(|&element| number_of(&known, element).is_some()) {
                 continue;
             }
             match steps.last_mut() {
@@ -92,6 +93,19 @@ fn inserts<K: Ord + Copy>(finished: &Finished<K>, new: &[K], moved: &[Moved<K>],
             }
         }
     }
+}
+
+/// Elements with their numbers, to be looked up.
+#[inline(never)]
+fn numbered<K: Ord + Copy>(elements: impl Iterator<Item = K>) -> Vec<(K, usize)> {
+    let mut numbered: Vec<(K, usize)> = elements.zip(0..).collect();
+    numbered.sort_unstable();
+    numbered
+}
+
+fn number_of<K: Ord + Copy>(numbered: &[(K, usize)], element: K) -> Option<usize> {
+    let at = numbered.binary_search_by_key(&element, |&(element, _)| element);
+    at.ok().map(|at| numbered[at].1)
 }
 
 /// How many of a row are left below a place: Fenwick, "A New Data Structure for Cumulative Frequency Tables" (1994).

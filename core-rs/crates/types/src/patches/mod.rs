@@ -41,6 +41,7 @@ pub use recording::{Before, Recorded, Recording};
 use crate::container::{Body, Key, Kind, ROOT};
 use crate::document::{Document, Entry};
 use crate::dots::DotMap;
+use crate::graph::OldItems;
 use crate::marks::OldMark;
 use crate::plain::MAX_PLAIN_NODES_DEEP;
 use crate::slot::Slot;
@@ -62,7 +63,7 @@ enum Changed {
     Counter(i128),
     Set(BTreeMap<Box<[u8]>, bool>),
     Tree(DotMap<Option<Place>>),
-    Graph(DotMap<Option<(Dot, Dot)>>),
+    Graph(OldItems),
 }
 
 impl Document {
@@ -147,7 +148,7 @@ impl Document {
             }
             Body::Text(text) => Changed::Text(text.sequence.changes.take()?, std::mem::take(&mut text.old_marks)),
             Body::Counter(_) => Changed::Counter(*counters.get(&number)?),
-            Body::Set(set) => Changed::Set(*set.changes.take()?),
+            Body::Set(set) => Changed::Set(set.changes.take()?),
             Body::Tree(tree) => Changed::Tree(tree.take_changes(agents)),
             Body::Graph(graph) => Changed::Graph(*graph.changes.take()?),
         })
@@ -379,6 +380,7 @@ fn is_alike(before: &Before, now: Option<Entry<'_>>) -> bool {
 }
 
 /// Appends what a reader sees in a slot, as a plain value. (Of an element whose container was ended: null.)
+#[inline(never)]
 fn entry_value(document: &Document, entry: Option<Entry<'_>>, out: &mut Vec<u8>) {
     let written = match entry {
         Some(Entry::Plain(bytes)) => {
@@ -401,6 +403,7 @@ fn entry_type(entry: Option<Entry<'_>>, out: &mut Vec<u8>) {
     }
 }
 
+#[inline(never)]
 fn tell_set(document: &Document, container: Kind, path: &Path, entry: Option<Entry<'_>>, patches: &mut Patches) {
     let (mut value, mut kind) = (Vec::new(), Vec::new());
     entry_value(document, entry, &mut value);
@@ -415,6 +418,7 @@ fn tell_set(document: &Document, container: Kind, path: &Path, entry: Option<Ent
 }
 
 /// One step of a list, whose elements `entry` tells by their last indices.
+#[inline(never)]
 fn tell_step<'d>(
     document: &Document,
     path: &Path,
@@ -455,6 +459,7 @@ fn tell_step<'d>(
     }
 }
 
+#[inline(never)]
 fn tell_count(before: i128, now: i128, path: &Path, patches: &mut Patches) {
     if before == now {
         return;
@@ -478,6 +483,7 @@ fn tell_count(before: i128, now: i128, path: &Path, patches: &mut Patches) {
     patches.push(Kind::Counter, "increment", path, &members);
 }
 
+#[inline(never)]
 fn tell_members(mut added: Vec<&[u8]>, mut deleted: Vec<&[u8]>, path: &Path, patches: &mut Patches) {
     if added.is_empty() && deleted.is_empty() {
         return;

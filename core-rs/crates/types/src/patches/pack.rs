@@ -27,6 +27,7 @@ pub enum Value<'a> {
 }
 
 impl Value<'_> {
+    #[inline(never)]
     pub fn write(&self, out: &mut Vec<u8>) {
         match self {
             Value::Packed(bytes) => out.extend_from_slice(bytes),
@@ -49,6 +50,7 @@ impl Value<'_> {
 
 impl Path {
     /// The path of something in what is at this one.
+    #[inline(never)]
     pub fn below(&self, step: Value<'_>, is_node: bool) -> Path {
         let mut path = self.clone();
         step.write(&mut path.steps);
@@ -67,6 +69,7 @@ pub struct Patches {
 
 impl Patches {
     /// One patch; `members` in ascending order of their names.
+    #[inline(never)]
     pub fn push(&mut self, container: Kind, kind: &str, path: &Path, members: &[(&str, Value<'_>)]) {
         let path = Value::Values(u64::from(path.count), &path.steps);
         let always = [

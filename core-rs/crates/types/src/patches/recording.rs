@@ -13,7 +13,7 @@ use crate::map::Map;
 use crate::set::Set;
 use crate::text::Text;
 use crate::tree::Tree;
-use std::collections::BTreeMap;
+use std::collections::btree_map::{BTreeMap, Entry};
 
 /// How many bytes of overwritten values are kept, to find out that a value was written again. Beyond it each write counts as a change.
 const MAX_KEPT_BYTES: usize = 1 << 20;
@@ -45,7 +45,8 @@ pub struct Recording {
 
 impl Recording {
     /// Notes what is seen in a slot, unless that was noted before.
-    pub fn note_slot(&mut self, container: u32, key: &Key, seen: impl FnOnce() -> Option<Before>) {
+    #[inline(never)]
+    pub fn note_slot(&mut self, container: u32, key: &Key, seen: &dyn Fn() -> Option<Before>) {
         let slot = (container, key.clone());
         if self.slots.contains_key(&slot) {
             return;
@@ -74,6 +75,7 @@ impl Recorded for Map {
 }
 
 impl Recorded for List {
+    #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
         let sequence = &mut self.sequence;
         if sequence.changes.is_none() {
@@ -84,6 +86,7 @@ impl Recorded for List {
 }
 
 impl Recorded for Text {
+    #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
         let sequence = &mut self.sequence;
         if sequence.changes.is_none() {
@@ -94,24 +97,27 @@ impl Recorded for Text {
 }
 
 impl Recorded for Counter {
+    #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
-        if !recording.counters.contains_key(&container) {
-            recording.counters.insert(container, self.value());
+        if let Entry::Vacant(counter) = recording.counters.entry(container) {
+            counter.insert(self.value());
             recording.touched.push(container);
         }
     }
 }
 
 impl Recorded for Set {
+    #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
         if self.changes.is_none() {
-            self.changes = Some(Box::default());
+            self.changes = Some(BTreeMap::new());
             recording.touched.push(container);
         }
     }
 }
 
 impl Recorded for Tree {
+    #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
         if self.changes.is_none() {
             self.changes = Some(Box::default());
@@ -121,6 +127,7 @@ impl Recorded for Tree {
 }
 
 impl Recorded for Graph {
+    #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
         if self.changes.is_none() {
             self.changes = Some(Box::default());

@@ -56,6 +56,7 @@ impl<'d> TreeChange<'d> {
     }
 
     /// Was it shown before? (The top always is.)
+    #[inline(never)]
     pub fn was_shown(&self, node: Dot) -> bool {
         let mut at = node;
         while at.is_some() {
@@ -90,6 +91,7 @@ impl<'d> TreeChange<'d> {
     }
 
     /// What hung on a node before, in its order.
+    #[inline(never)]
     fn old_children(&self, parent: Dot) -> Vec<Dot> {
         let mut children = self.reading.children(parent);
         children.retain(|child| !self.changed.contains_key(child));
@@ -160,6 +162,7 @@ impl<'d> TreeChange<'d> {
         }
     }
 
+    #[inline(never)]
     fn tell_created(
         &self,
         document: &Document,
@@ -187,6 +190,7 @@ impl<'d> TreeChange<'d> {
     }
 
     /// The id, or null for the top.
+    #[inline(never)]
     fn packed_id(&self, document: &Document, node: Dot) -> Vec<u8> {
         let mut packed = Vec::new();
         if node.is_some() {
@@ -281,6 +285,7 @@ struct Telling<'c, 'd> {
 }
 
 impl Telling<'_, '_> {
+    #[inline(never)]
     fn children_of(&mut self, parent: Dot) -> &mut Vec<Dot> {
         let change = self.change;
         self.children.entry(parent).or_insert_with(|| {
@@ -294,6 +299,7 @@ impl Telling<'_, '_> {
     }
 
     /// Puts a node right behind what is before it at the end.
+    #[inline(never)]
     fn place(
         &mut self,
         document: &Document,

@@ -5,6 +5,7 @@ use joinery_history::Dot;
 
 impl<U: Copy> Tree<U> {
     /// The leaf with the visible unit at `index`, and how many units stand before it.
+    #[inline(never)]
     fn leaf_at(&self, index: u32) -> (u32, u32) {
         let (mut at, mut left) = (self.root, index);
         loop {
@@ -22,6 +23,7 @@ impl<U: Copy> Tree<U> {
     }
 
     /// Appends the visible units from `from` on, `len` of them or as many as there are.
+    #[inline(never)]
     pub fn read(&self, from: u32, len: u32, out: &mut Vec<U>) {
         if from >= self.len || len == 0 {
             return;
@@ -40,6 +42,7 @@ impl<U: Copy> Tree<U> {
     }
 
     /// The dot of the visible unit at `index`.
+    #[inline(never)]
     pub fn dot_of_index(&self, index: u32) -> Option<Dot> {
         if index >= self.len {
             return None;

@@ -321,7 +321,9 @@ impl<U: Copy> Sequence<U> {
                 let run = self.tree.run(place);
                 let adjacent = (place.leaf, place.run) == (at.leaf, at.run) && at.offset == run.len;
                 if adjacent && !run.continued && !run.removal.is_some() && !removal.is_some() && self.is_open(parent) {
-                    self.record_inserted(at, units.len() as u32);
+                    if self.changes.is_some() {
+                        self.record_inserted(at, units.len() as u32);
+                    }
                     self.tree.extend(Place { offset: 0, ..place }, units);
                     return;
                 }
@@ -332,7 +334,7 @@ impl<U: Copy> Sequence<U> {
             self.children.add(agents, parent, side, dot);
         }
         let at = self.tree.cut(at);
-        if !removal.is_some() {
+        if self.changes.is_some() && !removal.is_some() {
             self.record_inserted(at, len);
         }
         self.tree.insert(
@@ -433,6 +435,8 @@ impl<U: Copy> Sequence<U> {
         self.tree.settle_runs(place.leaf);
     }
 
+    #[cold]
+    #[inline(never)]
     fn record_inserted(&mut self, at: Place, len: u32) {
         if let Some(changes) = &mut self.changes {
             changes.insert(self.tree.index_of(at), len);

@@ -609,6 +609,7 @@ fn a_stack_goes_along_with_a_replay_and_leaves_what_was_refused() {
         let map = mine.ensure_child(ROOT, "m", Kind::Map, 0).unwrap();
         mine.map_set(map, "k", &integer(2), 0).unwrap();
     });
+    step(&mut mine, &|mine| mine.text_delete(at, 4, 2).unwrap());
     for trimmed in [false, true] {
         let state = theirs.encode_snapshot();
         let bridge = [joinery_types::Bridge {
@@ -636,12 +637,14 @@ fn a_stack_goes_along_with_a_replay_and_leaves_what_was_refused() {
                 replay.add(&mine, &mut into, envelope).unwrap();
             }
         }
-        assert_eq!(text(&into), "eabc two");
+        assert_eq!(text(&into), "eabcwo");
         let carried = into.undo_carry(&replay, &mine, stack).unwrap();
         let bytes = into.undo_encode(carried).unwrap();
         let again = into.undo_decode(&bytes).unwrap();
         assert_eq!(into.undo_encode(again), Ok(bytes));
-        assert_eq!(into.undo_depth(carried, UndoSide::Undo), Ok(3));
+        assert_eq!(into.undo_depth(carried, UndoSide::Undo), Ok(4));
+        assert!(into.undo(carried, 1).unwrap());
+        assert_eq!(text(&into), "eabc two");
         assert!(into.undo(carried, 1).unwrap());
         assert_eq!(into.child(ROOT, "m", Kind::Map), None);
         assert!(into.undo(carried, 1).unwrap());
@@ -649,10 +652,65 @@ fn a_stack_goes_along_with_a_replay_and_leaves_what_was_refused() {
         assert!(into.undo(carried, 1).unwrap());
         assert_eq!(text(&into), "one two");
         assert_eq!(into.undo(carried, 1), Ok(false));
-        for _ in 0..3 {
+        for _ in 0..4 {
             assert!(into.redo(carried, 1).unwrap());
         }
-        assert_eq!(text(&into), "eabc two");
+        assert_eq!(text(&into), "eabcwo");
         assert!(into.child(ROOT, "m", Kind::Map).is_some());
     }
+}
+
+#[test]
+fn a_deleted_key_comes_back_in_a_copy_of_its_map_also_when_it_was_written_again_meanwhile() {
+    let mut document = Document::default();
+    document.set_agent(1);
+    let map = document.ensure_child(ROOT, "m", Kind::Map, 0).unwrap();
+    document.map_set(map, "k", &integer(1), 0).unwrap();
+    let mut twin = Twin::new(&mut document);
+    twin.step(&mut document, |document| {
+        drop(document.map_delete(map, "k", 0).unwrap())
+    });
+    twin.step(&mut document, |document| {
+        drop(document.map_delete(ROOT, "m", 0).unwrap())
+    });
+    assert!(twin.take_back(&mut document, UndoSide::Undo, 0));
+    let copy = document.child(ROOT, "m", Kind::Map).unwrap();
+    twin.step(&mut document, |document| {
+        document.map_set(copy, "k", &integer(2), 0).unwrap()
+    });
+    assert!(twin.take_back(&mut document, UndoSide::Undo, 0));
+    assert!(twin.take_back(&mut document, UndoSide::Undo, 0));
+    assert_eq!(document.map_get(copy, "k"), Ok(Some(Entry::Plain(&integer(1)))));
+}
+
+#[test]
+fn what_a_trim_has_forgotten_comes_back_behind_what_stood_on_its_left() {
+    let (mut mine, mut theirs, at) = shared();
+    let stack = mine.undo_start(&[]).unwrap();
+    mine.text_delete(at, 4, 2).unwrap();
+    send(&mut mine, &mut theirs);
+    let state = theirs.encode_snapshot();
+    let bridges = [joinery_types::Bridge {
+        agent: 77,
+        snapshot: &state,
+    }];
+    let mut into = Document::default();
+    into.apply(&theirs.trim(77).unwrap(), LATE).unwrap();
+    into.set_agent(6);
+    let options = joinery_types::ReplayOptions {
+        bridges: &bridges,
+        epoch: true,
+        ..Default::default()
+    };
+    let replay = joinery_types::Replay::new(&mine, &into, &options).unwrap();
+    let carried = into.undo_carry(&replay, &mine, stack).unwrap();
+    assert_eq!(text(&into), "one o");
+    let again = into.undo_encode(carried).unwrap();
+    assert!(into.undo(carried, 1).unwrap());
+    assert_eq!(text(&into), "one two");
+    assert!(into.redo(carried, 1).unwrap());
+    assert_eq!(text(&into), "one o");
+    let again = into.undo_decode(&again).unwrap();
+    assert!(into.undo(again, 1).unwrap());
+    assert_eq!(text(&into), "one two");
 }

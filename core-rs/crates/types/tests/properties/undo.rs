@@ -110,9 +110,13 @@ fn walk(random: &mut Random, only: Option<Kind>, reloads: bool) {
                     (0..n).for_each(|_| editor.edit(document, random, only));
                 });
             }
-            2 | 3 => drop(twin.take_back(&mut document, UndoSide::Undo, now)),
+            2 | 3 => {
+                let _ = twin.take_back(&mut document, UndoSide::Undo, now);
+            }
             4 if reloads => twin.reload(&mut document, random.next()),
-            _ => drop(twin.take_back(&mut document, UndoSide::Redo, now)),
+            _ => {
+                let _ = twin.take_back(&mut document, UndoSide::Redo, now);
+            }
         }
     }
     while twin.take_back(&mut document, UndoSide::Undo, 1) {}
@@ -212,7 +216,9 @@ fn what_others_wrote_is_never_taken_away() {
                 match random.below(9) {
                     0..=2 => editors[at].edit(&mut documents[at], random, only),
                     3 => editors[0].edit(&mut documents[0], random, only),
-                    4 => drop(documents[0].undo_boundary(stack, &[]).unwrap()),
+                    4 => {
+                        let _ = documents[0].undo_boundary(stack, &[]).unwrap();
+                    }
                     5 => {
                         for document in &mut documents {
                             written.extend(take_all(document));
@@ -668,10 +674,10 @@ fn a_deleted_key_comes_back_in_a_copy_of_its_map_also_when_it_was_written_again_
     document.map_set(map, "k", &integer(1), 0).unwrap();
     let mut twin = Twin::new(&mut document);
     twin.step(&mut document, |document| {
-        drop(document.map_delete(map, "k", 0).unwrap())
+        let _ = document.map_delete(map, "k", 0).unwrap();
     });
     twin.step(&mut document, |document| {
-        drop(document.map_delete(ROOT, "m", 0).unwrap())
+        let _ = document.map_delete(ROOT, "m", 0).unwrap();
     });
     assert!(twin.take_back(&mut document, UndoSide::Undo, 0));
     let copy = document.child(ROOT, "m", Kind::Map).unwrap();

@@ -198,7 +198,9 @@ impl Editor {
             Kind::Map => {
                 let key = *random.pick(&KEYS);
                 match random.below(6) {
-                    0 => drop(document.map_delete(at, key, now).unwrap()),
+                    0 => {
+                        let _ = document.map_delete(at, key, now).unwrap();
+                    }
                     1..=3 if nested => {
                         let kind = *random.pick(&KINDS);
                         let child = document.ensure_child(at, key, kind, now).unwrap();
@@ -307,7 +309,9 @@ impl Editor {
         let jitter = random.next() as u32;
         let count = document.tree_children(at, parent).unwrap().len();
         match random.below(8) {
-            0 | 1 if !nodes.is_empty() => drop(document.tree_delete(at, *random.pick(&nodes)).unwrap()),
+            0 | 1 if !nodes.is_empty() => {
+                let _ = document.tree_delete(at, *random.pick(&nodes)).unwrap();
+            }
             2 if !nodes.is_empty() => {
                 let node = *random.pick(&nodes);
                 self.data(document, random, (at, node), nested, now);
@@ -338,7 +342,9 @@ impl Editor {
         let nodes = document.graph_nodes(at).unwrap();
         let all = ids(document, at, Kind::Graph);
         match random.below(7) {
-            0 | 1 if !all.is_empty() => drop(document.graph_delete(at, *random.pick(&all)).unwrap()),
+            0 | 1 if !all.is_empty() => {
+                let _ = document.graph_delete(at, *random.pick(&all)).unwrap();
+            }
             2 if !all.is_empty() => {
                 let id = *random.pick(&all);
                 self.data(document, random, (at, id), nested, now);

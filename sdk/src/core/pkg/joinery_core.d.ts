@@ -178,10 +178,22 @@ export class Core {
      */
     position_at(container: number, index: number, sticks_right: boolean): number;
     /**
+     * From now on changes are noted, to be told as patches; or no more.
+     */
+    record_patches(is_on: boolean): void;
+    /**
+     * Does again what was undone last.
+     */
+    redo(stack: number, now_ms: number): number;
+    /**
      * Replays the envelope in the input, or takes note that it was refused. The output: words of 4 bytes, LE: how many
      * operations came through, then per rejected range the seqs before its first and of its last, and the reason.
      */
     replay(replaying: Replaying, from: Core, refused: boolean): number;
+    /**
+     * Takes an undo stack of the other replica along; its number here.
+     */
+    replay_carry_undo(replaying: Replaying, from: Core, stack: number): number;
     /**
      * Puts the stamps of what comes next right in another way.
      */
@@ -218,6 +230,10 @@ export class Core {
      * 1 if the value in the input is in.
      */
     set_has(set: number): number;
+    /**
+     * Puts what has changed since the last time into the output, as a packed array of patches; how many there are.
+     */
+    take_patches(): number;
     /**
      * Puts the next envelope of own transactions into the output; absent when there is none.
      */
@@ -289,6 +305,51 @@ export class Core {
      */
     trim(agent: bigint): number;
     /**
+     * Takes the newest step back; 1 if anything was left of it, or of one before.
+     */
+    undo(stack: number, now_ms: number): number;
+    /**
+     * Ends the step under way, with the packed value in the input as its label (empty: what it has); 1 if there is one.
+     */
+    undo_boundary(stack: number): number;
+    /**
+     * Lets go of all steps.
+     */
+    undo_clear(stack: number): number;
+    /**
+     * The number of the stack in the input, from now on this replica's.
+     */
+    undo_decode(): number;
+    /**
+     * How many steps there are on a side.
+     */
+    undo_depth(stack: number, redo: boolean): number;
+    /**
+     * Puts a stack into the output.
+     */
+    undo_encode(stack: number): number;
+    /**
+     * Puts the label of the next step of a side into the output; absent where there is none.
+     */
+    undo_meta(stack: number, redo: boolean): number;
+    /**
+     * Records nothing, in no stack, until told otherwise.
+     */
+    undo_pause(paused: boolean): void;
+    /**
+     * Puts the packed value in the input at the next step of a side; 1 if there is one.
+     */
+    undo_set_meta(stack: number, redo: boolean): number;
+    /**
+     * Begins to record, on a stack of its own; its number. The input: per scope its container, how many keys (varints), and of each
+     * key the length and the UTF-8; empty: everything.
+     */
+    undo_start(): number;
+    /**
+     * Ends a stack.
+     */
+    undo_stop(stack: number): number;
+    /**
      * Room for `length` UTF-16 units; its address (even).
      */
     units(length: number): number;
@@ -355,7 +416,10 @@ export interface InitOutput {
     readonly core_own_seq: (a: number) => number;
     readonly core_pending_count: (a: number) => number;
     readonly core_position_at: (a: number, b: number, c: number, d: number) => number;
+    readonly core_record_patches: (a: number, b: number) => void;
+    readonly core_redo: (a: number, b: number, c: number) => number;
     readonly core_replay: (a: number, b: number, c: number, d: number) => number;
+    readonly core_replay_carry_undo: (a: number, b: number, c: number, d: number) => number;
     readonly core_replay_correct: (a: number, b: number, c: number, d: number) => void;
     readonly core_replay_mapping: (a: number, b: number) => void;
     readonly core_replay_translate: (a: number, b: number, c: bigint, d: number) => number;
@@ -365,6 +429,7 @@ export interface InitOutput {
     readonly core_set_agent: (a: number, b: bigint) => void;
     readonly core_set_delete: (a: number, b: number) => number;
     readonly core_set_has: (a: number, b: number) => number;
+    readonly core_take_patches: (a: number) => number;
     readonly core_take_update: (a: number) => number;
     readonly core_text_apply_delta: (a: number, b: number, c: number, d: number) => number;
     readonly core_text_delete: (a: number, b: number, c: number, d: number) => number;
@@ -382,6 +447,17 @@ export interface InitOutput {
     readonly core_tree_move: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
     readonly core_tree_parent: (a: number, b: number) => number;
     readonly core_trim: (a: number, b: bigint) => number;
+    readonly core_undo: (a: number, b: number, c: number) => number;
+    readonly core_undo_boundary: (a: number, b: number) => number;
+    readonly core_undo_clear: (a: number, b: number) => number;
+    readonly core_undo_decode: (a: number) => number;
+    readonly core_undo_depth: (a: number, b: number, c: number) => number;
+    readonly core_undo_encode: (a: number, b: number) => number;
+    readonly core_undo_meta: (a: number, b: number, c: number) => number;
+    readonly core_undo_pause: (a: number, b: number) => void;
+    readonly core_undo_set_meta: (a: number, b: number, c: number) => number;
+    readonly core_undo_start: (a: number) => number;
+    readonly core_undo_stop: (a: number, b: number) => number;
     readonly core_units: (a: number, b: number) => number;
     readonly core_version: (a: number) => void;
     readonly __wbindgen_externrefs: WebAssembly.Table;

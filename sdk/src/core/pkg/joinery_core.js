@@ -433,6 +433,23 @@ export class Core {
         return ret;
     }
     /**
+     * From now on changes are noted, to be told as patches; or no more.
+     * @param {boolean} is_on
+     */
+    record_patches(is_on) {
+        wasm.core_record_patches(this.__wbg_ptr, is_on);
+    }
+    /**
+     * Does again what was undone last.
+     * @param {number} stack
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    redo(stack, now_ms) {
+        const ret = wasm.core_redo(this.__wbg_ptr, stack, now_ms);
+        return ret;
+    }
+    /**
      * Replays the envelope in the input, or takes note that it was refused. The output: words of 4 bytes, LE: how many
      * operations came through, then per rejected range the seqs before its first and of its last, and the reason.
      * @param {Replaying} replaying
@@ -444,6 +461,19 @@ export class Core {
         _assertClass(replaying, Replaying);
         _assertClass(from, Core);
         const ret = wasm.core_replay(this.__wbg_ptr, replaying.__wbg_ptr, from.__wbg_ptr, refused);
+        return ret;
+    }
+    /**
+     * Takes an undo stack of the other replica along; its number here.
+     * @param {Replaying} replaying
+     * @param {Core} from
+     * @param {number} stack
+     * @returns {number}
+     */
+    replay_carry_undo(replaying, from, stack) {
+        _assertClass(replaying, Replaying);
+        _assertClass(from, Core);
+        const ret = wasm.core_replay_carry_undo(this.__wbg_ptr, replaying.__wbg_ptr, from.__wbg_ptr, stack);
         return ret;
     }
     /**
@@ -524,6 +554,14 @@ export class Core {
     set_has(set) {
         const ret = wasm.core_set_has(this.__wbg_ptr, set);
         return ret;
+    }
+    /**
+     * Puts what has changed since the last time into the output, as a packed array of patches; how many there are.
+     * @returns {number}
+     */
+    take_patches() {
+        const ret = wasm.core_take_patches(this.__wbg_ptr);
+        return ret >>> 0;
     }
     /**
      * Puts the next envelope of own transactions into the output; absent when there is none.
@@ -696,6 +734,106 @@ export class Core {
      */
     trim(agent) {
         const ret = wasm.core_trim(this.__wbg_ptr, agent);
+        return ret;
+    }
+    /**
+     * Takes the newest step back; 1 if anything was left of it, or of one before.
+     * @param {number} stack
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    undo(stack, now_ms) {
+        const ret = wasm.core_undo(this.__wbg_ptr, stack, now_ms);
+        return ret;
+    }
+    /**
+     * Ends the step under way, with the packed value in the input as its label (empty: what it has); 1 if there is one.
+     * @param {number} stack
+     * @returns {number}
+     */
+    undo_boundary(stack) {
+        const ret = wasm.core_undo_boundary(this.__wbg_ptr, stack);
+        return ret;
+    }
+    /**
+     * Lets go of all steps.
+     * @param {number} stack
+     * @returns {number}
+     */
+    undo_clear(stack) {
+        const ret = wasm.core_undo_clear(this.__wbg_ptr, stack);
+        return ret;
+    }
+    /**
+     * The number of the stack in the input, from now on this replica's.
+     * @returns {number}
+     */
+    undo_decode() {
+        const ret = wasm.core_undo_decode(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * How many steps there are on a side.
+     * @param {number} stack
+     * @param {boolean} redo
+     * @returns {number}
+     */
+    undo_depth(stack, redo) {
+        const ret = wasm.core_undo_depth(this.__wbg_ptr, stack, redo);
+        return ret;
+    }
+    /**
+     * Puts a stack into the output.
+     * @param {number} stack
+     * @returns {number}
+     */
+    undo_encode(stack) {
+        const ret = wasm.core_undo_encode(this.__wbg_ptr, stack);
+        return ret;
+    }
+    /**
+     * Puts the label of the next step of a side into the output; absent where there is none.
+     * @param {number} stack
+     * @param {boolean} redo
+     * @returns {number}
+     */
+    undo_meta(stack, redo) {
+        const ret = wasm.core_undo_meta(this.__wbg_ptr, stack, redo);
+        return ret;
+    }
+    /**
+     * Records nothing, in no stack, until told otherwise.
+     * @param {boolean} paused
+     */
+    undo_pause(paused) {
+        wasm.core_undo_pause(this.__wbg_ptr, paused);
+    }
+    /**
+     * Puts the packed value in the input at the next step of a side; 1 if there is one.
+     * @param {number} stack
+     * @param {boolean} redo
+     * @returns {number}
+     */
+    undo_set_meta(stack, redo) {
+        const ret = wasm.core_undo_set_meta(this.__wbg_ptr, stack, redo);
+        return ret;
+    }
+    /**
+     * Begins to record, on a stack of its own; its number. The input: per scope its container, how many keys (varints), and of each
+     * key the length and the UTF-8; empty: everything.
+     * @returns {number}
+     */
+    undo_start() {
+        const ret = wasm.core_undo_start(this.__wbg_ptr);
+        return ret;
+    }
+    /**
+     * Ends a stack.
+     * @param {number} stack
+     * @returns {number}
+     */
+    undo_stop(stack) {
+        const ret = wasm.core_undo_stop(this.__wbg_ptr, stack);
         return ret;
     }
     /**

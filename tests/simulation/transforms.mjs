@@ -425,11 +425,11 @@ export const planted = [
   },
   {
     name: 'node-without-its-data',
-    why: 'a node of a tree is made, and what was given for its data is not written',
+    why: 'a node of a tree or a graph is made, and what was given for its data is not written',
     transforms: [
       {
-        file: 'sdk/src/documents/tree.ts',
-        find: '      fill?.(tree.data(id));',
+        file: 'sdk/src/documents/open-nodes.ts',
+        find: '      fill?.(nodes.data(id));',
         replace: '      void fill;',
       },
     ],

@@ -58,7 +58,7 @@ it('runs the host that refuses', () => {
 
 it('runs the lines of the core alone', () => {
   const code = examples.find((example) => example?.includes('joinery/core')) ?? '';
-  expect(run('core', code)).toBe('Hello\n');
+  expect(run('core', code)).toBe('Hello\nHello\n');
 });
 
 it('runs the chunks and hashes of a file', () => {

@@ -351,6 +351,11 @@ export class EngineSpaces {
     });
   }
 
+  /** Somebody has opened what the server has said before to be deleted. */
+  knownDeleted(document: string): void {
+    this.#deletions.settle(document, 'done', undefined);
+  }
+
   async #storeDeleted(document: string): Promise<void> {
     const entry = this.#enter(spaceOf(document));
     entry.removing.add(document);
@@ -441,6 +446,8 @@ export class EngineSpaces {
   }
 
   #take(entry: OpenSpace, heads: readonly SpaceHead[], token: number): void {
+    // A restored backup has it again.
+    for (const { document, deleted } of heads) if (!deleted) entry.removing.delete(document);
     entry.early?.push((list) => list.take(heads, list.token));
     const changed = entry.list?.take(heads, token) ?? [];
     if (this.#context.leads) for (const one of changed) if (hasMoved(one)) entry.queue.add(one.document);

@@ -54,7 +54,8 @@ class Diff {
   #place(container: 'map' | 'list', from: Seen, to: Seen, path: PatchPath): void {
     if (isHandle(from) && isHandle(to) && from.kind === to.kind) this.open.push({ from, to, path });
     else if (isHandle(to)) this.patches.push({ container, kind: 'set', path, type: to.kind, value: plain(to) });
-    else if (isHandle(from) || nameOf(from) !== nameOf(to)) {
+    else if (isHandle(from) || (container === 'map' && from === undefined) || nameOf(from) !== nameOf(to)) {
+      // (A key that has come is told also where its value is null.)
       this.patches.push({ container, kind: 'set', path, value: to ?? null });
     }
   }
@@ -195,9 +196,10 @@ function nameOf(value: Seen): string {
   }
 }
 
-/** Bytes are told from objects with numbers for keys. */
+/** Bytes are told from strings, and from all else. */
 function nameBytes(_: string, value: unknown): unknown {
-  return value instanceof Uint8Array ? [`bytes ${value.join()}`, null, 0] : value;
+  if (typeof value === 'string') return `text ${value}`;
+  return value instanceof Uint8Array ? `bytes ${value.join()}` : value;
 }
 
 /** How many are equal at the start, and how many of the rest at the end. */

@@ -105,6 +105,19 @@ describe('patches', () => {
     }
   });
 
+  it('tell between states of a key that came with null, and bytes from what looks like them', () => {
+    const [before, after] = [new Replica(), new Replica()];
+    after.root.set('new', null);
+    after.map('map').set('new', null);
+    before.root.set('bytes', ['bytes 1', null, 0]);
+    before.root.set('text', 'bytes 1');
+    before.map('map').set('other', null);
+    for (const key of ['bytes', 'text']) after.root.set(key, Uint8Array.of(1));
+    const diff = diffStates(before.encodeSnapshot(), after.encodeSnapshot());
+    expect(applyPatches(before.toJSON(), diff)).toEqual(after.toJSON());
+    for (const replica of [before, after]) replica.free();
+  });
+
   it('are told apart by who wrote, and not at all to who has not asked', () => {
     const [mine, theirs] = [new Replica(), new Replica()];
     mine.text('body').insert(0, 'Hello');

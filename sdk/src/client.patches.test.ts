@@ -93,4 +93,26 @@ describe('patches of a document', () => {
     expect([first.value, second.value]).toEqual([mine.value, mine.value]);
     expect(second.paths).toEqual(['set cards']);
   });
+
+  test('come to everybody in their order, also where one who listens writes, and to nobody who has been ended', async () => {
+    const { world, mine, theirs } = await twoClients();
+    await world.time.settled(Promise.all([mine.loaded, theirs.loaded]));
+    let late: ReturnType<typeof mirrorOf> | undefined;
+    const stopFirst = mine.observe((_, origin) => {
+      if (origin !== 'remote' || late !== undefined) return;
+      mine.update({ title: 'answer' });
+      late = mirrorOf(mine);
+      ended.stop();
+    });
+    const second = mirrorOf(mine);
+    const ended = mirrorOf(mine);
+    theirs.update({ title: 'question' });
+    await world.time.until(() => mine.value?.title === 'answer');
+    await world.time.advance(10);
+    mine.update({ cards: [] });
+    expect(second.origins).toEqual(['remote', 'local', 'local']);
+    expect([second.value, late?.value]).toEqual([mine.value, mine.value]);
+    expect([late?.paths, ended.paths]).toEqual([['set cards'], []]);
+    stopFirst();
+  });
 });

@@ -7,15 +7,18 @@ import type { ObservedOrigin, PatchListener } from '../documents/access.ts';
 interface News {
   readonly origin: ObservedOrigin;
   readonly patches: Parameters<PatchListener>[0];
+  /** Who was listening when it came. */
+  readonly listeners: readonly PatchListener[];
 }
 
 const nobody: readonly PatchListener[] = [];
 
 export class PatchNews {
   readonly #microtask: (task: () => void) => void;
-  /** Replaced, never changed: whoever is being told goes through the ones of that moment. */
+  /** Replaced, never changed: what has come is for the ones of that moment. */
   #listeners = nobody;
   #untold: News[] = [];
+  #isTelling = false;
 
   constructor(microtask: (task: () => void) => void) {
     this.#microtask = microtask;
@@ -58,7 +61,8 @@ export class PatchNews {
       this.#push('replaced', diffRoots(old.root, next.root));
     } else {
       const empty = new Replica();
-      this.#untold = [{ origin: 'loaded', patches: diffRoots(empty.root, next.root) }];
+      const patches = diffRoots(empty.root, next.root);
+      this.#untold = [{ origin: 'loaded', patches, listeners: this.#listeners }];
       empty.free();
     }
     next.recordPatches(true);
@@ -75,11 +79,16 @@ export class PatchNews {
     for (const { origin, patches } of replica.takePatches()) this.#push(origin, patches);
   }
 
+  /** Everybody hears everything in the order in which it came: what a listener writes comes behind what is being told. */
   tell(): void {
-    for (const { patches, origin } of this.#untold.splice(0)) {
-      for (const listener of this.#listeners) {
+    if (this.#isTelling) return;
+    this.#isTelling = true;
+    for (let news = this.#untold.shift(); news !== undefined; news = this.#untold.shift()) {
+      for (const listener of news.listeners) {
+        // One that another listener has ended hears no more.
+        if (!this.#listeners.includes(listener)) continue;
         try {
-          listener(patches, origin);
+          listener(news.patches, news.origin);
         } catch (error) {
           // The change is done, and the other listeners have a right to hear of it.
           this.#microtask(() => {
@@ -88,9 +97,10 @@ export class PatchNews {
         }
       }
     }
+    this.#isTelling = false;
   }
 
   #push(origin: ObservedOrigin, patches: News['patches']): void {
-    if (patches.length > 0) this.#untold.push({ origin, patches });
+    if (patches.length > 0) this.#untold.push({ origin, patches, listeners: this.#listeners });
   }
 }

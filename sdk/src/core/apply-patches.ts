@@ -153,8 +153,7 @@ class Draft {
     const graph = record(this.#open(path.slice(0, -1)), path);
     if (patch.kind === 'create') {
       const items = array(this.#copyIn(graph, 'from' in patch.value ? 'edges' : 'nodes', path), path);
-      const behind = items.findIndex((item) => compareIds(idOf(item) ?? '', keyOf(path)) > 0);
-      items.splice(behind < 0 ? items.length : behind, 0, patch.value);
+      items.splice(placeOf(keyOf(path), items), 0, patch.value);
       return;
     }
     for (const name of ['edges', 'nodes']) {
@@ -251,6 +250,17 @@ function findNode(tree: readonly Value[], id: string): number[] | undefined {
     if (Array.isArray(node.children)) open.push({ siblings: node.children, next: 0 });
   }
   return undefined;
+}
+
+/** Where something with this id belongs among items, which are in the order of their ids. */
+function placeOf(id: string, items: readonly Value[]): number {
+  let [low, high] = [0, items.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if (compareIds(idOf(items[middle]) ?? '', id) > 0) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 /** Ids are ordered by agent, then by seq: as numbers. */

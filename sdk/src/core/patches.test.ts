@@ -149,6 +149,31 @@ describe('patches', () => {
     mine.recordPatches(false);
     mine.text('body').insert(0, 'x');
     expect(mine.takePatches()).toEqual([]);
+    mine.recordPatches(true);
+    for (const replica of [mine, theirs]) replica.free();
+    const freed = expect.objectContaining({ code: 'freed' });
+    for (const replica of [mine, theirs]) {
+      expect(() => replica.takePatches()).toThrow(freed);
+      expect(() => replica.recordPatches(replica === mine)).toThrow(freed);
+    }
+  });
+
+  it('of thousands of nodes are done in little time, each at its place', () => {
+    const [mine, theirs] = [new Replica({ agent: 0x20n }), new Replica({ agent: 0x9n })];
+    mine.graph('graph').addNode();
+    theirs.applyUpdate(mine.exportUpdate());
+    for (const { graph } of [mine, theirs].map((replica) => ({ graph: replica.graph('graph') }))) {
+      for (let count = 0; count < 10_000; count += 1) graph.addNode();
+    }
+    const before = mine.toJSON();
+    mine.recordPatches(true);
+    mine.applyUpdate(theirs.exportUpdate(mine.version()));
+    const patches = mine.takePatches().flatMap((set) => set.patches);
+    expect(patches).toHaveLength(10_000);
+    const start_ms = performance.now();
+    expect(applyPatches(before, patches)).toEqual(mine.toJSON());
+    // By looking at each node for each it is minutes.
+    expect(performance.now() - start_ms).toBeLessThan(10_000);
     for (const replica of [mine, theirs]) replica.free();
   });
 

@@ -173,8 +173,9 @@ export class Replica {
    * Notes from now on what changes, for {@link Replica.takePatches}; or no more. It is off at first: then it costs nothing.
    */
   recordPatches(on: boolean): void {
+    const { core } = this.#bridge;
     if (on === (this.#patchSets !== undefined)) return;
-    this.#bridge.core.record_patches(on);
+    core.record_patches(on);
     this.#patchSets = on ? [] : undefined;
   }
 
@@ -197,9 +198,10 @@ export class Replica {
   }
 
   #collectPatches(origin: PatchOrigin): void {
+    const { core } = this.#bridge;
     const sets = this.#patchSets;
     if (sets === undefined || sets.length >= maxPatchSets) return;
-    if (this.#bridge.core.take_patches() === 0) return;
+    if (core.take_patches() === 0) return;
     sets.push({ origin, patches: this.#bridge.outputValue() as unknown as Patch[] });
   }
 

@@ -109,6 +109,16 @@ describe('an undo stack', () => {
     expect(() => loaded.undoStack({ state, scope })).toThrow(expect.objectContaining({ code: 'invalid-option' }));
   });
 
+  it('takes no agent where there is nothing to take back', () => {
+    const mine = new Replica();
+    const undo = mine.undoStack();
+    expect([undo.undo(), undo.redo(), mine.agent]).toEqual([false, false, undefined]);
+    mine.root.set('a', 1);
+    expect([undo.undo(), mine.toJSON()]).toEqual([true, {}]);
+    mine.free();
+    expect(() => undo.undo()).toThrow(expect.objectContaining({ code: 'freed' }));
+  });
+
   it('takes marks and nodes back', () => {
     const mine = replica(1n);
     const text = mine.text('body');

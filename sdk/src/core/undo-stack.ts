@@ -171,6 +171,8 @@ export class UndoStack {
   #takeBack(redo: boolean): boolean {
     const bridge = this.#bridge;
     const stack = this.#open;
+    // Where there is nothing to take back nothing is written, and no agent taken.
+    if ((redo ? this.redoDepth : this.undoDepth) === 0) return false;
     const core = bridge.writer;
     const answer = redo ? core.redo(stack, bridge.now()) : core.undo(stack, bridge.now());
     // Containers may have come and gone.

@@ -39,6 +39,26 @@ describe('an undo stack', () => {
     expect(undo.redo()).toBe(false);
   });
 
+  it('goes on after a reload where a node had no data yet, which a state does not hold', () => {
+    const mine = replica(1n);
+    const tree = mine.tree('outline');
+    const node = tree.create(null);
+    const scoped = mine.undoStack({ scope: [tree.data(node).text('body')] });
+    const undo = mine.undoStack();
+    tree.data(node).set('done', true);
+    undo.boundary();
+    expect(undo.undo()).toBe(true);
+    expect(tree.data(node).toJSON()).toEqual({});
+    const loaded = Replica.load(mine.encodeSnapshot(), { agent: 2n, now });
+    const [body, again] = [loaded.undoStack({ state: scoped.encode() }), loaded.undoStack({ state: undo.encode() })];
+    expect(again.encode()).toEqual(undo.encode());
+    expect(again.redo()).toBe(true);
+    const data = loaded.tree('outline').data(node);
+    expect(data.toJSON()).toEqual({ done: true });
+    data.text('body').insert(0, 'x');
+    expect(body.undoDepth).toBe(1);
+  });
+
   it('leaves what others wrote, and a handle finds the container that came back', () => {
     const [mine, theirs] = [replica(1n), replica(2n)];
     const undo = mine.undoStack();

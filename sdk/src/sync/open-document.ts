@@ -296,7 +296,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   observe(listener: PatchListener): () => void {
     const { microtask } = this.#context.environment;
     this.#patches ??= new PatchNews(microtask);
-    const stop = this.#patches.observe(listener, this.replica);
+    const patches = this.#patches;
+    const stop = this.#guard(() => patches.observe(listener, this.replica));
     return () => stop(this.#replica);
   }
 

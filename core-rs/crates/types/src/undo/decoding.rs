@@ -40,7 +40,7 @@ impl Document {
 
 struct Decoding<'b> {
     reader: Reader<'b>,
-    document: &'b Document,
+    document: &'b mut Document,
     /// None: one of whom this document hasn't heard.
     agents: Vec<Option<u32>>,
     containers: Vec<u32>,
@@ -62,7 +62,7 @@ impl<'b> Decoding<'b> {
             (0..n).map(|_| self.reader.u64_le("an agent")).collect()
         };
         let (ids, mine) = (read()?, read()?);
-        let document = self.document;
+        let document = &*self.document;
         self.agents = ids.into_iter().map(|id| document.agents.find(id)).collect();
         let n = self.reader.count("a count of containers")?;
         let mut depths: Vec<u32> = Vec::new();
@@ -82,8 +82,15 @@ impl<'b> Decoding<'b> {
                     let key = self.key()?;
                     let kind = self.kind()?;
                     let generation = self.dot()?;
-                    let found = document.containers.find(parent, &key, kind, generation);
-                    let found = found.filter(|&found| document.containers.live(found).is_ok());
+                    let containers = &self.document.containers;
+                    let found = containers.find(parent, &key, kind, generation);
+                    let found = match (&key, kind, found.filter(|&found| containers.live(found).is_ok())) {
+                        // The data of a node or an edge: nothing needs to have been written there.
+                        (Key::Element(node), Kind::Map, None) if !generation.is_some() => {
+                            self.document.node_data(parent, *node).ok()
+                        }
+                        (_, _, found) => found,
+                    };
                     (found.unwrap_or(gone), depth + 1)
                 }
                 _ => return Err(self.reader.error("a container", "another tag")),

@@ -33,7 +33,7 @@ pub const KINDS: [Kind; 7] = [
     Kind::Tree,
     Kind::Graph,
 ];
-const KEYS: [&str; 3] = ["a", "b", "é"];
+pub const KEYS: [&str; 3] = ["a", "b", "é"];
 
 fn value(random: &mut Random) -> Vec<u8> {
     match random.below(4) {

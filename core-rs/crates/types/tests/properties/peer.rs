@@ -131,7 +131,7 @@ pub fn texts(document: &Document) -> Vec<(bool, Vec<u8>)> {
 }
 
 /// The nodes and edges that are shown.
-fn ids(document: &mut Document, container: u32, kind: CoreKind) -> Vec<CoreDot> {
+pub fn ids(document: &mut Document, container: u32, kind: CoreKind) -> Vec<CoreDot> {
     if kind == CoreKind::Graph {
         let edges = document.graph_edges(container).unwrap();
         let edges = edges.into_iter().map(|(edge, ..)| edge);

@@ -1,5 +1,7 @@
 //! Random edits of a document alone, and what it shows without the ids that an undo gives anew.
 
+use crate::edits::KEYS;
+pub use crate::peer::ids;
 use crate::peer::{expand, integer};
 use crate::random::Random;
 use joinery_history::Dot;
@@ -14,7 +16,6 @@ pub const KINDS: [Kind; 7] = [
     Kind::Tree,
     Kind::Graph,
 ];
-const KEYS: [&str; 3] = ["a", "b", "é"];
 const MARKS: [&str; 3] = ["bold", "comment:1", "link"];
 /// What tells a graph's nodes and edges from each other whatever their ids are. Random edits don't touch it.
 const LABEL: &str = "label";
@@ -51,26 +52,6 @@ fn children(document: &mut Document, container: u32, kind: Kind) -> Vec<(u32, Ki
         }
         _ => Vec::new(),
     }
-}
-
-/// The nodes and edges that are shown.
-pub fn ids(document: &mut Document, container: u32, kind: Kind) -> Vec<Dot> {
-    if kind == Kind::Graph {
-        let edges = document.graph_edges(container).unwrap().into_iter().map(|edge| edge.0);
-        return document
-            .graph_nodes(container)
-            .unwrap()
-            .into_iter()
-            .chain(edges)
-            .collect();
-    }
-    let mut found = Vec::new();
-    let mut open = vec![Dot::NONE];
-    while let Some(node) = open.pop() {
-        found.extend(Some(node).filter(|node| node.is_some()));
-        open.extend(document.tree_children(container, node).unwrap().into_iter().rev());
-    }
-    found
 }
 
 /// What a container shows, without ids. (A test's documents are a few levels deep.)

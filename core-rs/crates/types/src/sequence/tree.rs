@@ -278,21 +278,9 @@ impl<U: Copy> Tree<U> {
                 return (leaf, start);
             }
         }
-        let mut at = self.root;
-        let mut left = index;
-        loop {
-            let node = &self.nodes[at as usize];
-            let mut child = 0;
-            while child + 1 < node.lens.len() && left >= node.lens[child] {
-                left -= node.lens[child];
-                child += 1;
-            }
-            at = node.children[child];
-            if node.of_leaves {
-                self.recent = Some((at, index - left));
-                return (at, index - left);
-            }
-        }
+        let found = self.leaf_at(index);
+        self.recent = Some(found);
+        found
     }
 
     /// How many visible units stand before the run (and offset) at `place`.

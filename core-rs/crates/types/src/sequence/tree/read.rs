@@ -6,7 +6,7 @@ use joinery_history::Dot;
 impl<U: Copy> Tree<U> {
     /// The leaf with the visible unit at `index`, and how many units stand before it.
     #[inline(never)]
-    fn leaf_at(&self, index: u32) -> (u32, u32) {
+    pub(super) fn leaf_at(&self, index: u32) -> (u32, u32) {
         let (mut at, mut left) = (self.root, index);
         loop {
             let node = &self.nodes[at as usize];

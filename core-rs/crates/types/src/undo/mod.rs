@@ -252,8 +252,9 @@ impl Undo {
         takers
     }
 
-    /// Tells all steps, but the one under way, new names.
-    fn rename(&mut self, renames: &Renames) {
+    /// Tells all steps new names. The one that takes a step of `side` back has them already; for an undo that comes later it keeps
+    /// what a redo has brought back of others'.
+    fn rename(&mut self, renames: &Renames, side: UndoSide) {
         if renames.is_empty() {
             return;
         }
@@ -272,8 +273,13 @@ impl Undo {
                 .redo
                 .iter_mut()
                 .for_each(|step| renames.step(step, UndoSide::Redo));
-            if let Some(open) = stack.open.as_mut().filter(|_| active != Some(at as u32)) {
-                renames.step(open, UndoSide::Undo);
+            match &mut stack.open {
+                Some(open) if active != Some(at as u32) => renames.step(open, UndoSide::Undo),
+                Some(open) if side == UndoSide::Redo => {
+                    open.entries.iter_mut().for_each(|entry| renames.keep(entry));
+                    open.weigh();
+                }
+                _ => {}
             }
             stack.bytes = stack
                 .undo

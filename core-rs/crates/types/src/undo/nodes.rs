@@ -3,7 +3,7 @@
 use super::copy::{Copied, Copying};
 use super::revert::Back;
 use super::step::{Edit, Entry, GraphEdge};
-use super::MAX_UNDO_BYTES;
+use super::{UndoSide, MAX_UNDO_BYTES};
 use crate::document::Document;
 use crate::error::Error;
 use joinery_history::Dot;
@@ -92,7 +92,10 @@ impl Document {
         let hung = self.hang_children(tree, node, new, back);
         self.undo.resume(on);
         hung?;
-        self.note_known(tree, new);
+        // A redo may take away again what came back with the node. An undo takes away what its author has made alone.
+        if back.side == UndoSide::Undo {
+            self.note_known(tree, new);
+        }
         Ok(())
     }
 
@@ -204,7 +207,7 @@ impl Document {
             self.keep_above(graph);
             // An edge goes with its ends.
             let ends = ends.into_iter().flat_map(|(from, to)| [from, to]);
-            self.undo.renames.kept.extend(ends);
+            self.undo.renames.kept.extend(ends.chain([new]));
         }
         self.undo_node_data(graph, new, data, back)?;
         Ok(new)

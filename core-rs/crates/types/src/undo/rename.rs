@@ -183,12 +183,13 @@ impl Renames {
     /// Calls everything in an entry by its new name.
     pub fn entry(&self, entry: &mut Entry, side: UndoSide) {
         self.call(entry);
-        if side == UndoSide::Undo && !self.kept.is_empty() {
+        if side == UndoSide::Undo {
             self.keep(entry);
         }
     }
 
-    fn keep(&self, entry: &mut Entry) {
+    /// Leaves out of it what somebody else's content came back in.
+    pub fn keep(&self, entry: &mut Entry) {
         match &mut entry.edit {
             Edit::Inserted { ranges, kept } => {
                 for &unit in &self.kept {

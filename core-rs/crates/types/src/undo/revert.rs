@@ -15,6 +15,8 @@ use std::collections::BTreeSet;
 /// A step that is being taken back.
 pub(super) struct Back {
     pub now_ms: u64,
+    /// The side that it stood on.
+    pub side: UndoSide,
     /// Units, nodes and edges that the step itself has made: if they went in it too, they don't come back.
     pub made: Table,
 }
@@ -59,7 +61,7 @@ impl Document {
             self.undo.active = Some(at);
             let meta = step.meta.clone();
             let renames = self.revert_step(step, side, now_ms);
-            self.undo.rename(&renames);
+            self.undo.rename(&renames, side);
             self.undo.active = None;
             self.undo.on = paused;
             let stack = self.undo.stack_mut(at)?;
@@ -112,7 +114,7 @@ impl Document {
                 _ => {}
             }
         }
-        let mut back = Back { now_ms, made };
+        let mut back = Back { now_ms, side, made };
         // What is left of the step is named too, when something in it is copied again.
         self.undo.reverting = step.entries;
         while let Some(mut entry) = self.undo.reverting.pop() {

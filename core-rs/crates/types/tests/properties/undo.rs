@@ -520,6 +520,60 @@ fn a_deleted_node_comes_back_with_what_others_have_put_below_it() {
     assert_eq!(mine.tree_children(tree, none).unwrap().len(), 1);
 }
 
+/// A step makes something, is undone, somebody else hangs something on what is gone, and the step is redone: what the other one
+/// made is there again, and no undo takes it away.
+fn hung_on_what_came_back(kind: Kind, step: impl Fn(&mut Document, u32), hang: impl Fn(&mut Document, u32)) {
+    let (mut mine, mut theirs, _) = shared();
+    let at = mine.ensure_child(ROOT, "it", kind, 0).unwrap();
+    if kind == Kind::Graph {
+        mine.graph_add_node(at).unwrap();
+    }
+    let stack = mine.undo_start(&[]).unwrap();
+    step(&mut mine, at);
+    send(&mut mine, &mut theirs);
+    assert!(mine.undo(stack, 0).unwrap());
+    let before = seen(&mine);
+    let there = theirs.child(ROOT, "it", kind).unwrap();
+    hang(&mut theirs, there);
+    send(&mut theirs, &mut mine);
+    assert_eq!(seen(&mine), before);
+    assert!(mine.redo(stack, 0).unwrap());
+    send(&mut mine, &mut theirs);
+    let after = seen(&theirs);
+    assert_eq!(seen(&mine), after);
+    let bytes = mine.undo_encode(stack).unwrap();
+    assert_eq!(mine.undo(stack, 0), Ok(false));
+    // The same where the stack was stored.
+    let loaded = mine.undo_decode(&bytes).unwrap();
+    assert_eq!(mine.undo(loaded, 0), Ok(false));
+    assert_eq!(seen(&mine), after);
+}
+
+#[test]
+fn what_others_hung_on_what_a_redo_brought_back_stays() {
+    let none = joinery_history::Dot::NONE;
+    hung_on_what_came_back(
+        Kind::Tree,
+        |mine, tree| {
+            mine.tree_create(tree, none, 0, 0, 0).unwrap();
+        },
+        |theirs, tree| {
+            let above = theirs.tree_children(tree, none).unwrap()[0];
+            theirs.tree_create(tree, above, 0, 0, 0).unwrap();
+        },
+    );
+    hung_on_what_came_back(
+        Kind::Graph,
+        |mine, graph| {
+            mine.graph_add_node(graph).unwrap();
+        },
+        |theirs, graph| {
+            let nodes = theirs.graph_nodes(graph).unwrap();
+            theirs.graph_add_edge(graph, nodes[0], nodes[1]).unwrap();
+        },
+    );
+}
+
 #[test]
 fn steps_have_labels_scopes_and_bounds_and_a_refused_write_leaves_none() {
     let mut document = Document::default();

@@ -314,6 +314,20 @@ impl Containers {
         }
     }
 
+    /// The same, if it isn't gone. The map of a node or an edge needs no write to be there: it is made here, where it is named.
+    pub fn named(&mut self, parent: u32, key: &Key, kind: Kind, generation: Dot) -> Option<u32> {
+        let above = self.live(parent).ok()?.body.kind();
+        let is_data = above.has_nodes() && kind == Kind::Map && !generation.is_some();
+        match key {
+            Key::Element(id) if is_data && self.has_element(parent, *id) => {
+                Some(self.find_or_create(parent, key, kind, generation))
+            }
+            _ => self
+                .find(parent, key, kind, generation)
+                .filter(|&found| self.live(found).is_ok()),
+        }
+    }
+
     /// What tells a container from others at the same slot.
     fn id_at_slot(&self, container: u32) -> (Kind, Dot) {
         let container = self.get(container);

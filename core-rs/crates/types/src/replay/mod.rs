@@ -465,24 +465,26 @@ impl Replay {
             Reason::Refused => Reason::RestsOnRefused,
             other => other,
         });
-        let into = into.and_then(|parent| {
-            let into_key = self.key(scene.into, scene.from, parent, key)?;
-            if scene.into.container(parent).body.kind().has_nodes() {
-                // A node that is there has its map, whether somebody has written to it or not.
-                return Ok(scene
-                    .into
-                    .containers
-                    .find_or_create(parent, &into_key, kind, generation));
-            }
-            let id = (
-                parent,
-                old_key(scene.from, key),
-                kind,
-                name_or_none(scene.from, generation),
-            );
-            self.find(scene.into, &id, &into_key)
-        });
+        let into = into.and_then(|parent| self.below(scene.from, scene.into, parent, (key, kind, generation)));
         Named { from, into }
+    }
+
+    /// The container below `parent` in `into` that `from` calls so.
+    fn below(
+        &self,
+        from: &Document,
+        into: &mut Document,
+        parent: u32,
+        (key, kind, generation): (KeyRef<'_>, Kind, Dot),
+    ) -> Result<u32, Reason> {
+        let new = self.key(into, from, parent, key)?;
+        let above = into.containers.live(parent);
+        if above.is_ok_and(|above| above.body.kind().has_nodes()) {
+            let found = into.containers.named(parent, &new, kind, generation);
+            return found.ok_or(Reason::ParentMissing);
+        }
+        let id = (parent, old_key(from, key), kind, name_or_none(from, generation));
+        self.find(into, &id, &new)
     }
 
     /// A key in `into`.
@@ -542,16 +544,20 @@ impl Replay {
     }
 
     /// The container in `into`, below `parent` there, that is this one of `from`.
-    pub(crate) fn container_in(&self, from: &Document, into: &Document, parent: u32, container: u32) -> Option<u32> {
+    pub(crate) fn container_in(
+        &self,
+        from: &Document,
+        into: &mut Document,
+        parent: u32,
+        container: u32,
+    ) -> Option<u32> {
         let old = from.container(container);
         let key = match &old.key {
             Key::Name(name) => KeyRef::Name(name),
             Key::Element(element) => KeyRef::Element(*element),
         };
-        let new = self.key(into, from, parent, key).ok()?;
-        let generation = name_or_none(from, old.generation);
-        let id = (parent, old_key(from, key), old.body.kind(), generation);
-        self.find(into, &id, &new).ok()
+        self.below(from, into, parent, (key, old.body.kind(), old.generation))
+            .ok()
     }
 
     /// What a generation is called in `into`.

@@ -8,7 +8,7 @@
 use super::copy::{Content, Copied};
 use super::step::{Cut, Edit, Entry, Seat, Step};
 use super::{Stack, UndoScope};
-use crate::container::{Key, Kind, ROOT};
+use crate::container::{Key, ROOT};
 use crate::document::Document;
 use crate::error::Error;
 use crate::replay::Replay;
@@ -86,24 +86,10 @@ impl Carry<'_> {
                 .live(old)
                 .ok()
                 .map(|found| self.containers[&found.parent]);
-            let found = parent.and_then(|parent| self.below(parent, old));
+            let found = parent.and_then(|parent| self.replay.container_in(self.from, self.into, parent, old));
             self.containers.insert(old, found.unwrap_or(lost));
         }
         self.containers[&old]
-    }
-
-    /// The container below `parent` that `old` is in the replica it comes from.
-    fn below(&mut self, parent: u32, old: u32) -> Option<u32> {
-        let found = self.replay.container_in(self.from, self.into, parent, old);
-        let container = self.from.container(old);
-        match (found, &container.key) {
-            // The data of a node or an edge: nothing needs to have been written there.
-            (None, Key::Element(node)) if container.body.kind() == Kind::Map && !container.generation.is_some() => {
-                let node = self.dot(*node)?;
-                self.into.node_data(parent, node).ok()
-            }
-            _ => found,
-        }
     }
 
     fn dot(&self, old: Dot) -> Option<Dot> {

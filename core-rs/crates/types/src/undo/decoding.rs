@@ -82,15 +82,7 @@ impl<'b> Decoding<'b> {
                     let key = self.key()?;
                     let kind = self.kind()?;
                     let generation = self.dot()?;
-                    let containers = &self.document.containers;
-                    let found = containers.find(parent, &key, kind, generation);
-                    let found = match (&key, kind, found.filter(|&found| containers.live(found).is_ok())) {
-                        // The data of a node or an edge: nothing needs to have been written there.
-                        (Key::Element(node), Kind::Map, None) if !generation.is_some() => {
-                            self.document.node_data(parent, *node).ok()
-                        }
-                        (_, _, found) => found,
-                    };
+                    let found = self.document.containers.named(parent, &key, kind, generation);
                     (found.unwrap_or(gone), depth + 1)
                 }
                 _ => return Err(self.reader.error("a container", "another tag")),

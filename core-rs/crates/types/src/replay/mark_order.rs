@@ -24,6 +24,8 @@ pub(super) struct MarkOrder {
     made: BTreeMap<Rank, (Stamp, u64)>,
     /// Those that no replay has made and that were there at the start, ascending, by the names of those who made them.
     others: Vec<Rank>,
+    /// The stamps of those among them that the author's document shows, ascending, each with its agent in `into`.
+    shown: Vec<(Stamp, u64)>,
     /// The stamps of what earlier replays made and the author's document shows nowhere, ascending: it may be below everything.
     covered: Vec<Stamp>,
     /// What earlier replays made of writes that the author's document has lost, with their stamps in `into`.
@@ -69,7 +71,12 @@ impl Replay {
                 continue;
             }
             match self.slots.origin(name(scene.into, dot)) {
-                (origin, false) => order.others.push((stamp, origin)),
+                (origin, false) => {
+                    order.others.push((stamp, origin));
+                    if shown.contains_key(&origin) {
+                        order.shown.push((stamp, scene.into.agents.id(dot.agent)));
+                    }
+                }
                 (origin, true) => match shown.get(&origin) {
                     Some(&theirs) => order.note((theirs, origin), stamp, scene.into.agents.id(dot.agent)),
                     None if holds(scene.from, origin) => order.covered.push(stamp),
@@ -78,6 +85,7 @@ impl Replay {
             }
         }
         order.others.sort_unstable();
+        order.shown.sort_unstable();
         order.covered.sort_unstable();
         self.slots.marks.insert(at.clone(), order);
     }
@@ -102,6 +110,10 @@ impl Slots {
             // Whatever was off by more than its time leaves room below.
             wanted = wanted.max(LOWEST);
         }
+        // It stays below what its own stamp is below, whatever its agent's last write got.
+        let higher = order.shown.partition_point(|&(stamp, _)| stamp <= old.max(wanted));
+        let highest = order.shown.get(higher).filter(|_| !self.lacking);
+        let highest = highest.map(|&(stamp, theirs)| stamp - u64::from(into.agent() > Some(theirs)));
         let last = self.clock.and_then(|_| self.last_got(agent, old));
         if let Some(last) = last.filter(|&last| last >= wanted) {
             wanted = last.checked_add(ROOM)?;
@@ -109,6 +121,7 @@ impl Slots {
         let below = order.made.range(..rank).next_back().map(|(_, &made)| made);
         let above = order.made.range(rank..).next().map(|(_, &made)| made);
         let mut most = above.map_or(Some(Stamp::MAX - 1), |(got, _)| got.checked_sub(1))?;
+        most = most.min(highest.unwrap_or(most));
         let covered = order.covered[..order.covered.partition_point(|&stamp| stamp < most)].last();
         let floor = self.overwritten(scene, order, rank).max(covered.copied().unwrap_or(0));
         let least = below.map_or(0, |(got, _)| got).max(floor).checked_add(1)?;
@@ -131,9 +144,9 @@ impl Slots {
             .iter()
             .filter(|&&(dot, stamp)| stamp == wanted && !self.origin(name(into, dot)).1);
         let turned = ties.filter_map(|&(dot, _)| {
-            let theirs = into.agents.id(dot.agent);
-            let won = agent > theirs;
-            (won != (into.agent() > Some(theirs)) && agent != theirs).then_some(won)
+            let theirs = name(into, dot);
+            let won = rank.1 > theirs;
+            (won != (into.agent() > Some(theirs.0))).then_some(won)
         });
         // Below one of them it is below what it has to be below, and that counts more.
         match turned.min() {

@@ -189,13 +189,14 @@ impl Slots {
         let mut most = Stamp::MAX;
         if self.clock.is_some() {
             wanted = self.put_right(old.0)?;
+            let right = wanted;
             if let Some(got) = self.last_got(agent, old.0) {
                 wanted = wanted.max(got.checked_add(1)?);
             }
             // What this replay has made there itself is in its note.
             let is_noted = below.or(above).is_some();
             for held in held.iter().filter(|held| !held.is_new || !is_noted) {
-                match self.beats(scene, held, shown, old) {
+                match self.beats(scene, held, shown, (old, right)) {
                     Some(true) => wanted = wanted.max(held.stamp.checked_add(1)?),
                     Some(false) => most = most.min(held.stamp.checked_sub(1)?),
                     None => {}
@@ -250,8 +251,14 @@ impl Slots {
         self.lacking || self.has_seen(agent, write) || holds(from, write)
     }
 
-    /// Did the write win over what is there now, for its author? None where that isn't known.
-    fn beats(&self, scene: &Scene<'_>, held: &Held, shown: &[Name], old: (Stamp, Name)) -> Option<bool> {
+    /// Did the write win over what is there now, for its author? None where that isn't known. `right`: its stamp, put right.
+    fn beats(
+        &self,
+        scene: &Scene<'_>,
+        held: &Held,
+        shown: &[Name],
+        (old, right): ((Stamp, Name), Stamp),
+    ) -> Option<bool> {
         if held.is_new {
             return Some(true);
         }
@@ -259,11 +266,13 @@ impl Slots {
         let seen = self.has_seen(old.1 .0, write);
         let has = holds(scene.from, write);
         let is_lower = held.stamp < old.0;
+        // What an earlier replay has put right had another stamp. Below anything else that its author's document shows it stays
+        // where its own stamp is below: also where what its agent wrote before was put above that.
+        let is_above = held.is_remade || held.stamp > old.0.max(right);
+        if is_above && !self.lacking && shown.binary_search(&write).is_ok() {
+            return Some(false);
+        }
         let beats = if held.is_remade {
-            // What an earlier replay has put right had another stamp.
-            if shown.binary_search(&write).is_ok() && !self.lacking {
-                return Some(false);
-            }
             seen || (is_lower && self.lacking) || (has && (is_lower || shown == [old.1]))
         } else {
             // Its author had it with this one.

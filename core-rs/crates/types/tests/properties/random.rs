@@ -1,7 +1,5 @@
 //! The generator behind every random test: one number seeds a whole run.
 
-use std::ops::Range;
-
 /// SplitMix64 (Steele, Lea and Flood, "Fast Splittable Pseudorandom Number Generators", 2014).
 #[derive(Debug, Clone)]
 pub struct Random(pub u64);
@@ -51,6 +49,12 @@ pub fn rounds() -> u64 {
 
 /// Runs a property under `count` seeds (times `JOINERY_ROUNDS`, from `JOINERY_SEED` on); says which seed failed.
 pub fn for_seeds(count: u64, property: impl Fn(&mut Random)) {
+    let first = number("JOINERY_SEED").unwrap_or(0);
+    for_these(first..first + count * rounds(), property);
+}
+
+/// Runs a property under these seeds; says which one failed.
+pub fn for_these(seeds: impl IntoIterator<Item = u64>, property: impl Fn(&mut Random)) {
     struct Say(u64);
     impl Drop for Say {
         fn drop(&mut self) {
@@ -59,8 +63,6 @@ pub fn for_seeds(count: u64, property: impl Fn(&mut Random)) {
             }
         }
     }
-    let first = number("JOINERY_SEED").unwrap_or(0);
-    let seeds: Range<u64> = first..first + count * rounds();
     for seed in seeds {
         let say = Say(seed);
         // Neighbouring seeds give unrelated runs.

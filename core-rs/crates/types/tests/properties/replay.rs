@@ -6,7 +6,7 @@ use crate::exchange::World;
 use crate::mutation::damaged;
 use crate::nodes::{shape, Shape};
 use crate::peer::{integer, shown, take_all, Peer, LATE};
-use crate::random::{for_seeds, rounds, Random};
+use crate::random::{for_seeds, for_these, rounds, Random};
 use crate::refusal::refs;
 use joinery_oracle::Kind as OracleKind;
 use joinery_types::{Applied, Bridge, ClockRule, Document, Kind, Replay, ReplayOptions};
@@ -121,6 +121,17 @@ fn a_replay_into_the_state_it_was_written_on_shows_what_a_join_shows() {
 /// goes on with, and a server that takes a part of what a replay has made and refuses the rest, which is then replayed once more.
 #[test]
 fn what_won_for_its_author_wins_however_often_it_is_put_right() {
+    for_seeds(400, put_right_thrice);
+}
+
+/// What an earlier replay made comes in another order than that of its stamps: what the last one got is no reason to put the next
+/// one above what its author's document shows. And two marks of one agent with one stamp stay in their order.
+#[test]
+fn what_lost_for_its_author_loses_though_its_agents_last_write_was_put_higher() {
+    for_these([12824, 14280, 17956, 20505], put_right_thrice);
+}
+
+fn put_right_thrice(random: &mut Random) {
     let right = ClockRule {
         server_time_ms: 1 << 40,
         correction_ms: 0,
@@ -129,48 +140,46 @@ fn what_won_for_its_author_wins_however_often_it_is_put_right() {
         server_time_ms: 6 + random.below(6) as u64,
         correction_ms: random.below(25) as i64 - 12,
     };
-    for_seeds(400, |random| {
-        let tabs = 1 + random.below(3);
-        let kind = *random.pick(&[OracleKind::Map, OracleKind::Text]);
-        let mut offline = offline(random, Scope::Only(kind), tabs);
-        let expected = shown(&offline.from);
-        for round in 0..3 {
-            // What was put right is right.
-            let rule = |random: &mut Random| if round == 0 { wrong(random) } else { right };
-            let mut into = loaded(&offline.base.encode_snapshot(), random.next());
-            let mut made = Vec::new();
-            let mut mapping = Vec::new();
-            let (first, second) = offline.envelopes.split_at(random.below(offline.envelopes.len() + 1));
-            for part in [first, second] {
-                let options = ReplayOptions {
-                    clock: Some(rule(random)),
-                    mapping: (!mapping.is_empty()).then_some(&mapping),
-                    ..ReplayOptions::default()
-                };
-                let mut replay = Replay::new(&offline.from, &into, &options).unwrap();
-                for envelope in part {
-                    if random.once_in(3) {
-                        replay.correct(rule(random));
-                    }
-                    replay.add(&offline.from, &mut into, envelope).unwrap();
-                }
-                mapping = replay.mapping();
-                made.extend(take_all(&mut into));
-                into = loaded(&into.encode_snapshot(), random.next());
-            }
-            assert_eq!(shown(&into), expected, "{kind:?} by {tabs} tabs in round {round}");
-            let mut base = offline.base.clone();
-            let taken = random.below(made.len() + 1);
-            for envelope in &made[..taken] {
-                assert_eq!(base.apply(envelope, u64::MAX).unwrap(), Applied::Joined);
-            }
-            offline = Offline {
-                base,
-                from: into,
-                envelopes: made.split_off(taken),
+    let tabs = 1 + random.below(3);
+    let kind = *random.pick(&[OracleKind::Map, OracleKind::Text]);
+    let mut offline = offline(random, Scope::Only(kind), tabs);
+    let expected = shown(&offline.from);
+    for round in 0..3 {
+        // What was put right is right.
+        let rule = |random: &mut Random| if round == 0 { wrong(random) } else { right };
+        let mut into = loaded(&offline.base.encode_snapshot(), random.next());
+        let mut made = Vec::new();
+        let mut mapping = Vec::new();
+        let (first, second) = offline.envelopes.split_at(random.below(offline.envelopes.len() + 1));
+        for part in [first, second] {
+            let options = ReplayOptions {
+                clock: Some(rule(random)),
+                mapping: (!mapping.is_empty()).then_some(&mapping),
+                ..ReplayOptions::default()
             };
+            let mut replay = Replay::new(&offline.from, &into, &options).unwrap();
+            for envelope in part {
+                if random.once_in(3) {
+                    replay.correct(rule(random));
+                }
+                replay.add(&offline.from, &mut into, envelope).unwrap();
+            }
+            mapping = replay.mapping();
+            made.extend(take_all(&mut into));
+            into = loaded(&into.encode_snapshot(), random.next());
         }
-    });
+        assert_eq!(shown(&into), expected, "{kind:?} by {tabs} tabs in round {round}");
+        let mut base = offline.base.clone();
+        let taken = random.below(made.len() + 1);
+        for envelope in &made[..taken] {
+            assert_eq!(base.apply(envelope, u64::MAX).unwrap(), Applied::Joined);
+        }
+        offline = Offline {
+            base,
+            from: into,
+            envelopes: made.split_off(taken),
+        };
+    }
 }
 
 /// Sequences are left out: which of two texts typed at one place comes first is decided by agents' ids, and those change.

@@ -50,17 +50,18 @@ impl Document {
         new.undo = undo.filter_map(|step| carry.step(step)).collect();
         new.redo = old.redo.iter().filter_map(|step| carry.step(step)).collect();
         new.bytes = new.steps_mut().map(|step| step.weight).sum();
-        let mine = from
-            .undo
-            .mine
-            .iter()
-            .chain(&from.own)
-            .map(|&agent| from.agents.id(agent));
-        let mine: Vec<u32> = mine.filter_map(|id| self.agents.find(id)).chain(self.own).collect();
+        let turned: Vec<(Dot, u32)> = from.undo.turned.stretches().collect();
+        let turned = carry.ranges(&turned);
         let number = self.undo.add(new)?;
-        for agent in mine {
-            if !self.undo.is_mine(agent) {
-                self.undo.mine.push(agent);
+        for &agent in from.undo.mine.iter().chain(&from.own) {
+            let here = self.agents.find(from.agents.id(agent));
+            here.into_iter().for_each(|agent| self.undo.add_mine(agent));
+        }
+        self.own.into_iter().for_each(|own| self.undo.add_mine(own));
+        for (first, len) in turned {
+            // What a trim has given another agent is somebody else's already.
+            if self.undo.mine.contains(&first.agent) {
+                self.undo.turned.note(first, len);
             }
         }
         Ok(number)
@@ -265,9 +266,10 @@ impl Carry<'_> {
                 Edit::Moved { element, mine, was }
             }
             Edit::Marked { key, value, pieces } => {
-                let pieces = pieces
-                    .iter()
-                    .filter_map(|((start, end), before)| Some(((self.gap(*start)?, self.gap(*end)?), before.clone())));
+                let pieces = pieces.iter().filter_map(|((start, end), before, theirs)| {
+                    let range = (self.gap(*start)?, self.gap(*end)?);
+                    Some((range, before.clone(), *theirs))
+                });
                 let pieces: Vec<_> = pieces.collect();
                 Edit::Marked {
                     key: key.clone(),

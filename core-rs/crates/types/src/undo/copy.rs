@@ -64,6 +64,8 @@ pub struct CopiedMark {
     pub from_start: bool,
     /// It takes in what is typed at its end.
     pub grows: bool,
+    /// It is somebody else's.
+    pub theirs: bool,
 }
 
 /// A node of a tree.
@@ -162,13 +164,7 @@ impl Named {
         let mut named = Named::default();
         for entry in entries {
             let table = named.0.entry(renames.container(entry.container)).or_default();
-            let mut add = |first: Dot, len: u32| {
-                for (at, n, known) in table.pieces(first, len) {
-                    if known.is_none() {
-                        table.add(first.plus(at), n, Dot::NONE);
-                    }
-                }
-            };
+            let mut add = |first: Dot, len: u32| table.note(first, len);
             let mut add_places = |first: Dot, len: u32| {
                 for (first, len) in renames.places.ranges(&[(first, len)]) {
                     add(first, len);
@@ -183,7 +179,7 @@ impl Named {
                     Seat::On(unit) | Seat::Behind(unit) => add_places(unit, 1),
                 }),
                 Edit::Moved { was, .. } => add_places(*was, 1),
-                Edit::Marked { pieces, .. } => pieces.iter().for_each(|((start, end), _)| {
+                Edit::Marked { pieces, .. } => pieces.iter().for_each(|((start, end), ..)| {
                     let units = [start, end].map(|&gap| renames.gap(gap).unit());
                     units.into_iter().flatten().for_each(|unit| add(unit, 1));
                 }),
@@ -285,7 +281,7 @@ impl<'d> Copying<'d> {
                 let mut deleted = Vec::new();
                 for (key, slot) in map.slots() {
                     if document.entry(slot).is_none() {
-                        if document.undo.is_mine(slot.dot.agent) {
+                        if document.undo.is_mine(slot.dot) {
                             deleted.push(slot.dot);
                         }
                         continue;
@@ -418,10 +414,11 @@ impl<'d> Copying<'d> {
             }
         }
         let mut marks = Vec::new();
+        let mut bytes = 0;
         for (key, function) in text.marks.iter().flat_map(|marks| marks.functions()) {
             let shown = |gap: Gap| {
                 let mark = function.at(&text.sequence, gap);
-                mark.and_then(|mark| mark.shown())
+                mark.and_then(|mark| Some((mark.shown()?, self.document.is_foreign(mark.dot))))
             };
             let mut open: Option<CopiedMark> = None;
             let mut at = 0;
@@ -431,27 +428,30 @@ impl<'d> Copying<'d> {
                 let step = if is_one { len } else { 1 };
                 for i in (0..len).step_by(step as usize) {
                     let value = shown(Gap::Before(first.plus(i)));
-                    if open.as_ref().map(|mark| &*mark.value) != value {
+                    if open.as_ref().map(|mark| (&*mark.value, mark.theirs)) != value {
                         marks.extend(open.take());
-                        self.count(64 + value.map_or(0, <[u8]>::len));
-                        open = value.map(|value| CopiedMark {
+                        bytes += 64 + value.map_or(0, |(value, _)| value.len());
+                        open = value.map(|(value, theirs)| CopiedMark {
                             from: at + i,
                             to: at + i,
                             key: key.clone(),
                             value: value.into(),
-                            from_start: at + i == 0 && shown(Gap::Start) == Some(value),
+                            from_start: at + i == 0 && shown(Gap::Start).is_some_and(|(start, _)| start == value),
                             grows: false,
+                            theirs,
                         });
                     }
                     if let Some(mark) = &mut open {
                         mark.to = at + i + step;
-                        mark.grows = shown(Gap::After(first.plus(i + step - 1))) == Some(&mark.value);
+                        let behind = shown(Gap::After(first.plus(i + step - 1)));
+                        mark.grows = behind.is_some_and(|(behind, _)| *behind == *mark.value);
                     }
                 }
                 at += len;
             }
             marks.extend(open);
         }
+        self.count(bytes);
         Content::Text { runs, units, marks }
     }
 

@@ -24,15 +24,14 @@ impl Document {
             agents: Vec::new(),
             containers: Vec::new(),
         };
-        let (mine, mut stack) = decoding.stack().map_err(Error::InvalidUndo)?;
+        let (mine, turned, mut stack) = decoding.stack().map_err(Error::InvalidUndo)?;
         let mine: Vec<u32> = mine.into_iter().filter_map(|id| self.agents.find(id)).collect();
         stack.bytes = stack.steps_mut().map(|step| step.weight).sum();
         stack.bound();
         let number = self.undo.add(stack)?;
-        for agent in mine {
-            if !self.undo.is_mine(agent) {
-                self.undo.mine.push(agent);
-            }
+        mine.into_iter().for_each(|agent| self.undo.add_mine(agent));
+        for (first, len) in turned {
+            self.undo.turned.note(first, len);
         }
         Ok(number)
     }
@@ -48,14 +47,16 @@ struct Decoding<'b> {
 
 type Read<T> = Result<T, DecodeError>;
 
+/// The author's agents, the operations whose agent isn't their author, and the stack.
+type Found = (Vec<u64>, Vec<(Dot, u32)>, Stack);
+
 /// The highest number of a container that isn't here; the others follow downwards.
 const NOWHERE: u32 = u32::MAX - 1;
 
 impl<'b> Decoding<'b> {
-    /// The author's agents, and the stack.
-    fn stack(&mut self) -> Read<(Vec<u64>, Stack)> {
+    fn stack(&mut self) -> Read<Found> {
         if self.reader.u8("an undo stack")? != FORMAT {
-            return Err(self.reader.error("an undo stack of format 1", "another format"));
+            return Err(self.reader.error("an undo stack of format 2", "another format"));
         }
         let mut read = || -> Read<Vec<u64>> {
             let n = self.reader.count("a count of agents")?;
@@ -103,6 +104,7 @@ impl<'b> Decoding<'b> {
             }
             scopes.push(UndoScope { container, keys });
         }
+        let turned = self.ranges()?;
         let undo = self.steps()?;
         let redo = self.steps()?;
         self.reader.finish()?;
@@ -112,7 +114,7 @@ impl<'b> Decoding<'b> {
             redo: redo.into(),
             ..Stack::default()
         };
-        Ok((mine, stack))
+        Ok((mine, turned, stack))
     }
 
     fn steps(&mut self) -> Read<Vec<Step>> {
@@ -181,6 +183,15 @@ impl<'b> Decoding<'b> {
             return Ok(());
         }
         Err(self.reader.error("a range of operations", "another range"))
+    }
+
+    fn ranges(&mut self) -> Read<Vec<(Dot, u32)>> {
+        self.many("a count of ranges", |read| {
+            let first = read.some()?;
+            let len = read.reader.u32("a length")?;
+            read.range(first, len as usize)?;
+            Ok((first, len))
+        })
     }
 
     fn some(&mut self) -> Read<Dot> {
@@ -295,12 +306,7 @@ impl<'b> Decoding<'b> {
     fn edit(&mut self) -> Read<Edit> {
         Ok(match self.reader.u8("an edit")? {
             0 => Edit::Inserted {
-                ranges: self.many("a count of ranges", |read| {
-                    let first = read.some()?;
-                    let len = read.reader.u32("a length")?;
-                    read.range(first, len as usize)?;
-                    Ok((first, len))
-                })?,
+                ranges: self.ranges()?,
                 kept: self.dots()?,
             },
             1 => Edit::CutText(self.many("a count of cuts", |read| {
@@ -355,7 +361,7 @@ impl<'b> Decoding<'b> {
                 key: self.name()?,
                 value: self.plain()?,
                 pieces: self.many("a count of ranges", |read| {
-                    Ok(((read.gap()?, read.gap()?), read.plain()?))
+                    Ok(((read.gap()?, read.gap()?), read.plain()?, read.flag("whose it was")?))
                 })?,
             },
             9 => {
@@ -498,6 +504,7 @@ impl<'b> Decoding<'b> {
                         value,
                         from_start: flags & 1 != 0,
                         grows: flags & 2 != 0,
+                        theirs: flags & 4 != 0,
                     })
                 })?;
                 Content::Text { runs, units, marks }

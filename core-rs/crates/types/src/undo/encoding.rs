@@ -2,7 +2,7 @@
 //! them. Equal stacks have equal bytes.
 //!
 //! ```text
-//! format  agents (ids)  own agents  containers  scopes  steps to undo  steps to redo
+//! format  agents (ids)  own agents  containers  scopes  operations whose agent isn't their author  steps to undo  steps to redo
 //! scope = container  keys
 //! container = 0 (it is gone: only steps name it)  |  1 (the root)  |  2 parent key kind generation
 //! step = meta  entries;  entry = container  kind of edit  its fields
@@ -22,7 +22,7 @@ use joinery_history::Dot;
 use std::collections::HashMap;
 
 /// The first byte of a stack.
-pub(super) const FORMAT: u8 = 1;
+pub(super) const FORMAT: u8 = 2;
 
 impl Document {
     /// A stack's bytes, the step under way included. They are for this document, wherever it is loaded, within this epoch.
@@ -47,6 +47,9 @@ impl Document {
             out.out.varint(scope.keys.len() as u64);
             scope.keys.iter().for_each(|key| out.out.blob(key.as_bytes()));
         }
+        let mut turned: Vec<(Dot, u32)> = self.undo.turned.stretches().collect();
+        turned.sort_unstable_by_key(|(first, _)| (self.agents.id(first.agent), first.seq));
+        out.ranges(&turned);
         let undo: Vec<&Step> = stack.undo.iter().chain(super::open_step(stack)).collect();
         out.steps(&undo);
         out.steps(&stack.redo.iter().collect::<Vec<_>>());
@@ -271,10 +274,11 @@ impl Encoding<'_> {
                 self.out.blob(key.as_bytes());
                 self.out.blob(value);
                 self.out.varint(pieces.len() as u64);
-                for ((start, end), before) in pieces {
+                for ((start, end), before, theirs) in pieces {
                     self.gap(*start);
                     self.gap(*end);
                     self.out.blob(before);
+                    self.out.push(u8::from(*theirs));
                 }
             }
             Edit::Hung {
@@ -356,7 +360,8 @@ impl Encoding<'_> {
                         self.out.varint(u64::from(mark.to));
                         self.out.blob(mark.key.as_bytes());
                         self.out.blob(&mark.value);
-                        self.out.push(u8::from(mark.from_start) | u8::from(mark.grows) << 1);
+                        let flags = u8::from(mark.from_start) | u8::from(mark.grows) << 1 | u8::from(mark.theirs) << 2;
+                        self.out.push(flags);
                     }
                 }
                 Content::Counter(sum) => write_zigzag(&mut self.out, *sum),

@@ -18,9 +18,9 @@ impl Document {
     pub(super) fn each_foreign(&self, mut open: Vec<u32>, tell: &mut dyn FnMut(Dot) -> bool) -> bool {
         let undo = &self.undo;
         let mut goes_on = true;
-        let mut see = |dot: Dot| {
-            if goes_on && !undo.is_mine(dot.agent) {
-                goes_on = tell(dot);
+        let mut see_all = |first: Dot, len: u32| {
+            if goes_on && !undo.are_mine(first, len) {
+                goes_on = tell(first.plus(len - 1));
             }
             goes_on
         };
@@ -28,6 +28,7 @@ impl Document {
             let Ok(container) = self.containers.live(at) else {
                 continue;
             };
+            let mut see = |dot: Dot| see_all(dot, 1);
             match &container.body {
                 Body::Map(map) => {
                     for (_, slot) in map.present().filter(|(_, slot)| self.entry(slot).is_some()) {
@@ -52,7 +53,7 @@ impl Document {
                 }
                 Body::Text(text) => {
                     for (run, _) in text.sequence.runs().filter(|(run, _)| run.visible() > 0) {
-                        if !see(run.tail()) {
+                        if !see_all(run.dot, run.len) {
                             return false;
                         }
                     }
@@ -95,7 +96,7 @@ impl Document {
     pub(super) fn each_foreign_at(&self, container: u32, id: Dot, tell: &mut dyn FnMut(Dot) -> bool) -> bool {
         let mut open: Vec<u32> = self.data_of(container, id).into_iter().collect();
         let undo = &self.undo;
-        let mut see = |dot: Dot| undo.is_mine(dot.agent) || tell(dot);
+        let mut see = |dot: Dot| undo.is_mine(dot) || tell(dot);
         match self.containers.live(container).map(|container| &container.body) {
             Ok(Body::Tree(tree)) if !self.nodes_below(container, tree, id, &mut see, &mut open) => return false,
             Ok(Body::Graph(graph)) => {

@@ -34,7 +34,8 @@ use crate::container::{Containers, Key, ROOT};
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use joinery_codec::check_value;
-use rename::Renames;
+use joinery_history::Dot;
+use rename::{Renames, Table};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use step::{Entry, Step};
@@ -49,6 +50,9 @@ pub const MAX_UNDO_STACKS: usize = 64;
 pub const MAX_UNDO_SCOPES: usize = 64;
 /// How long a step's label may be, in bytes.
 pub const MAX_UNDO_META_BYTES: usize = 4096;
+
+/// Of how many stretches of operations it is known that their agent isn't their author. A mark beyond counts as its agent's.
+const MAX_TURNED: usize = 1 << 16;
 
 /// Which of a stack's two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -184,6 +188,8 @@ pub(crate) struct Undo {
     active: Option<u32>,
     /// The agents that this replica has written as, and those of stacks that were loaded.
     mine: Vec<u32>,
+    /// Operations of this author's agents that bring back somebody else's mark.
+    turned: Table,
     /// What is left of the step that is being taken back.
     reverting: Vec<Entry>,
     /// What it has brought back so far, by its new names.
@@ -197,8 +203,29 @@ impl Undo {
         self.on > 0
     }
 
-    fn is_mine(&self, agent: u32) -> bool {
-        self.mine.contains(&agent)
+    /// This replica has written as this agent.
+    fn add_mine(&mut self, agent: u32) {
+        if !self.mine.contains(&agent) {
+            self.mine.push(agent);
+        }
+    }
+
+    fn is_mine(&self, dot: Dot) -> bool {
+        self.mine.contains(&dot.agent) != self.turned.has(dot)
+    }
+
+    /// Are all of these this author's?
+    fn are_mine(&self, first: Dot, len: u32) -> bool {
+        let own = self.mine.contains(&first.agent);
+        let pieces = self.turned.pieces(first, len);
+        pieces.into_iter().all(|(.., turned)| own != turned.is_some())
+    }
+
+    /// An operation of this author's brings back somebody else's.
+    fn turn(&mut self, dot: Dot) {
+        if self.turned.len() < MAX_TURNED {
+            self.turned.note(dot, 1);
+        }
     }
 
     /// Takes nothing down until what this gives is handed back to [`Undo::resume`].

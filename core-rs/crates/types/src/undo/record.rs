@@ -44,8 +44,8 @@ impl Document {
         if !self.undo.is_on() {
             return Vec::new();
         }
-        if let Some(own) = self.own.filter(|&own| !self.undo.is_mine(own)) {
-            self.undo.mine.push(own);
+        if let Some(own) = self.own {
+            self.undo.add_mine(own);
         }
         self.undo.takers(&self.containers, container)
     }
@@ -284,22 +284,19 @@ impl Document {
             return;
         };
         let function = text.marks.as_ref().and_then(|marks| marks.function(key));
-        let null: Box<[u8]> = Box::from([0]);
-        let pieces: Vec<Marked> = match function {
-            Some(function) => (function.stretches(&text.sequence, range).into_iter())
-                .map(|(range, mark)| {
-                    (
-                        range,
-                        mark.and_then(|mark| mark.shown()).map_or(null.clone(), Box::from),
-                    )
-                })
-                .collect(),
-            None => vec![(range, null)],
-        };
+        let stretches = function.map_or(vec![(range, None)], |function| {
+            function.stretches(&text.sequence, range)
+        });
+        let pieces = stretches.into_iter().map(|(range, mark)| {
+            let shown = mark.and_then(|mark| Some((mark.shown()?, self.is_foreign(mark.dot))));
+            let (before, theirs) = shown.unwrap_or((&[0][..], false));
+            (range, Box::from(before), theirs)
+        });
+        let pieces: Vec<Marked> = pieces.filter(|(_, before, _)| **before != *value).collect();
         let edit = Edit::Marked {
             key: key.into(),
             value: value.into(),
-            pieces: pieces.into_iter().filter(|(_, before)| **before != *value).collect(),
+            pieces,
         };
         self.undo_record(Entry { container, edit });
     }

@@ -22,12 +22,22 @@ impl Table {
         }
         if let Some((&start, (have, before))) = self.0.range_mut(..old).next_back() {
             let goes_on = start.agent == old.agent && start.seq + *have == old.seq;
-            if goes_on && before.is_some() && before.agent == new.agent && before.seq + *have == new.seq {
+            let follows = before.is_some() && before.agent == new.agent && before.seq + *have == new.seq;
+            if goes_on && (follows || !before.is_some() && !new.is_some()) {
                 *have += len;
                 return;
             }
         }
         self.0.insert(old, (len, new));
+    }
+
+    /// Takes note of `len` names from `first` on, as far as they aren't there.
+    pub fn note(&mut self, first: Dot, len: u32) {
+        for (at, n, known) in self.pieces(first, len) {
+            if known.is_none() {
+                self.add(first.plus(at), n, Dot::NONE);
+            }
+        }
     }
 
     /// The new name, and of how many names from this one on that goes on. What has got a new name may have got another one since.
@@ -65,6 +75,16 @@ impl Table {
 
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    /// How many ranges there are.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The ranges of old names.
+    pub fn stretches(&self) -> impl Iterator<Item = (Dot, u32)> + '_ {
+        self.0.iter().map(|(&first, &(len, _))| (first, len))
     }
 
     /// Every old name.
@@ -237,7 +257,7 @@ impl Renames {
                 *was = self.places.get(*was);
             }
             Edit::Marked { pieces, .. } => {
-                for ((start, end), _) in pieces {
+                for ((start, end), ..) in pieces {
                     (*start, *end) = (self.gap(*start), self.gap(*end));
                 }
             }

@@ -180,9 +180,8 @@ impl Document {
                 (true, false) => Gap::Before(first.plus(mark.to)),
                 (false, _) => Gap::After(first.plus(mark.to - 1)),
             };
-            let dot = self.next_dot(1)?;
-            let stamp = self.tick(now_ms)?;
-            self.put_mark(container, (start, end), &mark.key, &mark.value, (dot, stamp));
+            let marked = ((start, end), mark.value.clone(), mark.theirs);
+            self.mark_again(container, &mark.key, marked, now_ms)?;
         }
         self.undo_delete(container, &ghosts)
     }

@@ -36,9 +36,7 @@ impl Document {
     fn take_back(&mut self, at: u32, side: UndoSide, now_ms: u64) -> Result<bool, Error> {
         self.undo.stack_mut(at)?.close(UndoSide::Undo);
         let own = self.next_dot(1)?.agent;
-        if !self.undo.is_mine(own) {
-            self.undo.mine.push(own);
-        }
+        self.undo.add_mine(own);
         let other = match side {
             UndoSide::Undo => UndoSide::Redo,
             UndoSide::Redo => UndoSide::Undo,
@@ -149,7 +147,7 @@ impl Document {
             Edit::Added(value) => {
                 let member = self.containers.set(at)?.member(&value);
                 let adds = member.map_or(&[][..], |member| &member.adds).iter().copied();
-                let own: Vec<Dot> = adds.filter(|add| self.undo.is_mine(add.agent)).collect();
+                let own: Vec<Dot> = adds.filter(|&add| self.undo.is_mine(add)).collect();
                 if !own.is_empty() {
                     self.set_remove(at, &value, own)?;
                 }
@@ -162,7 +160,7 @@ impl Document {
                 Ok(())
             }
             Edit::Moved { element, mine, was } => self.revert_move(at, element, (mine, was), back),
-            Edit::Marked { key, value, pieces } => self.revert_marks(at, &key, &value, pieces, back.now_ms),
+            Edit::Marked { key, value, pieces } => self.revert_marks(at, &key, &value, pieces, back),
             Edit::Hung {
                 node,
                 mine,
@@ -257,7 +255,7 @@ impl Document {
 
     /// Has somebody else written this?
     pub(super) fn is_foreign(&self, dot: Dot) -> bool {
-        dot.is_some() && !self.undo.is_mine(dot.agent)
+        dot.is_some() && !self.undo.is_mine(dot)
     }
 
     /// Somebody else's content comes back in a container: what it hangs in, up to the root, stays from now on.

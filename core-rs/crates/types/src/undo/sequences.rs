@@ -3,6 +3,7 @@
 use super::copy::{Copied, Val};
 use super::revert::Back;
 use super::step::{Cut, CutElement, Marked, Seat};
+use super::UndoSide;
 use crate::document::{Document, MAX_ELEMENTS_PER_OPERATION, MAX_UNITS_PER_DELETION, MAX_UNITS_PER_OPERATION};
 use crate::error::Error;
 use crate::marks::is_off;
@@ -11,6 +12,9 @@ use crate::slot::SlotValue;
 use joinery_codec::well_formed_units;
 use joinery_history::Dot;
 use std::rc::Rc;
+
+/// What a key says, and whether somebody else has said it.
+type Said<'m> = (&'m [u8], bool);
 
 /// Characters that are inserted in one go: the first one's old name, the unit behind which, what, and whether the unit is the last
 /// one's own place.
@@ -56,7 +60,7 @@ impl Document {
                 SlotValue::Child(child) => self.has_foreign(&[child]),
                 _ => false,
             };
-            !kept.contains(element) && !is_foreign && self.undo.is_mine(slot.dot.agent)
+            !kept.contains(element) && !is_foreign && self.undo.is_mine(slot.dot)
         };
         elements.retain(goes);
         if elements.is_empty() {
@@ -138,18 +142,19 @@ impl Document {
             let shown = |unit: Dot, behind: bool| {
                 let gap = if behind { Gap::After(unit) } else { Gap::Before(unit) };
                 let mark = function.at(&text.sequence, gap);
-                mark.and_then(|mark| mark.shown()).unwrap_or(&[0])
+                let shown = mark.and_then(|mark| Some((mark.shown()?, self.is_foreign(mark.dot))));
+                shown.unwrap_or((&[0], false))
             };
             let is_one = |first: Dot| {
                 let whole = (Gap::Before(first), Gap::After(first.plus(len - 1)));
                 function.within(&text.sequence, whole).nth(1).is_none()
             };
             let step = if is_one(old) && is_one(new) { len } else { 1 };
-            let mut open: Option<(u32, u32, &[u8])> = None;
+            let mut open: Option<(u32, u32, Said<'_>)> = None;
             let mut stretches = Vec::new();
             for i in (0..len).step_by(step as usize) {
                 let value = shown(old.plus(i), false);
-                if value == shown(new.plus(i), false) {
+                if value.0 == shown(new.plus(i), false).0 {
                     stretches.extend(open.take());
                     continue;
                 }
@@ -163,19 +168,37 @@ impl Document {
             }
             stretches.extend(open);
             for (from, to, value) in stretches {
-                let grows = shown(old.plus(to - 1), true) == value && to < len;
+                let grows = shown(old.plus(to - 1), true).0 == value.0 && to < len;
                 let end = if grows {
                     Gap::Before(new.plus(to))
                 } else {
                     Gap::After(new.plus(to - 1))
                 };
-                wanted.push((key.clone(), ((Gap::Before(new.plus(from)), end), value.into())));
+                wanted.push((
+                    key.clone(),
+                    ((Gap::Before(new.plus(from)), end), value.0.into(), value.1),
+                ));
             }
         }
-        for (key, (range, value)) in wanted {
-            let dot = self.next_dot(1)?;
-            let stamp = self.tick(now_ms)?;
-            self.put_mark(at, range, &key, &value, (dot, stamp));
+        for (key, mark) in wanted {
+            self.mark_again(at, &key, mark, now_ms)?;
+        }
+        Ok(())
+    }
+
+    /// Writes a mark that was there.
+    pub(super) fn mark_again(
+        &mut self,
+        at: u32,
+        key: &str,
+        (range, value, theirs): Marked,
+        now_ms: u64,
+    ) -> Result<(), Error> {
+        let dot = self.next_dot(1)?;
+        let stamp = self.tick(now_ms)?;
+        self.put_mark(at, range, key, &value, (dot, stamp));
+        if theirs {
+            self.undo.turn(dot);
         }
         Ok(())
     }
@@ -280,12 +303,12 @@ impl Document {
         key: &str,
         value: &[u8],
         pieces: Vec<Marked>,
-        now_ms: u64,
+        back: &Back,
     ) -> Result<(), Error> {
         let text = self.containers.text(at)?;
         let function = text.marks.as_ref().and_then(|marks| marks.function(key));
         let mut wanted: Vec<Marked> = Vec::new();
-        for (range, before) in pieces {
+        for (range, before, theirs) in pieces {
             let is_here = |gap: Gap| gap.unit().is_none_or(|unit| text.sequence.contains(unit));
             if !is_here(range.0) || !is_here(range.1) {
                 continue;
@@ -295,20 +318,20 @@ impl Document {
                 None => vec![(range, None)],
             };
             for (range, mark) in stretches {
+                // A redo takes away again what the undo has brought back, of whomever it was.
+                let is_again = |dot: Dot| back.side == UndoSide::Redo && self.undo.mine.contains(&dot.agent);
                 let is_mine = match mark {
-                    Some(mark) => self.undo.is_mine(mark.dot.agent) && *mark.value == *value,
+                    Some(mark) => *mark.value == *value && (self.undo.is_mine(mark.dot) || is_again(mark.dot)),
                     // A copy leaves out what takes off.
                     None => is_off(value),
                 };
                 if is_mine {
-                    wanted.push((range, before.clone()));
+                    wanted.push((range, before.clone(), theirs));
                 }
             }
         }
-        for (range, before) in wanted {
-            let dot = self.next_dot(1)?;
-            let stamp = self.tick(now_ms)?;
-            self.put_mark(at, range, key, &before, (dot, stamp));
+        for mark in wanted {
+            self.mark_again(at, key, mark, back.now_ms)?;
         }
         Ok(())
     }

@@ -46,8 +46,8 @@ pub struct CutElement {
     pub value: Val,
 }
 
-/// A mark's range, and what the key said there before; null: nothing.
-pub type Marked = ((Gap, Gap), Box<[u8]>);
+/// A mark's range, and what the key said there before (null: nothing), and whether that was somebody else's.
+pub type Marked = ((Gap, Gap), Box<[u8]>, bool);
 
 /// An edge, and from where to where it leads.
 pub type GraphEdge = (Dot, Dot, Dot);
@@ -183,7 +183,7 @@ impl Entry {
                 } => key_bytes(key) + before.bytes() + copies.bytes,
                 Edit::Added(value) | Edit::Taken(value) => value.len(),
                 Edit::Marked { key, value, pieces } => {
-                    key.len() + value.len() + pieces.iter().map(|(_, before)| 48 + before.len()).sum::<usize>()
+                    key.len() + value.len() + pieces.iter().map(|(_, before, _)| 48 + before.len()).sum::<usize>()
                 }
                 Edit::Hung { index, .. } => index.len(),
                 Edit::Created { known, .. } => known.len() * 8,

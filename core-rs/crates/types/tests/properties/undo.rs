@@ -4,6 +4,7 @@
 use crate::mutation::damaged;
 use crate::peer::{integer, take_all, units, LATE};
 use crate::random::{for_seeds, rounds, Random};
+use crate::replay::loaded;
 use crate::undo_edits::{containers, seen, Editor, KINDS};
 use joinery_types::{Document, Entry, Error, Expand, Kind, UndoScope, UndoSide, MAX_UNDO_BYTES, MAX_UNDO_STEPS, ROOT};
 use std::collections::BTreeMap;
@@ -773,4 +774,55 @@ fn what_a_trim_has_forgotten_comes_back_behind_what_stood_on_its_left() {
     let again = into.undo_decode(&again).unwrap();
     assert!(into.undo(again, 1).unwrap());
     assert_eq!(text(&into), "one two");
+}
+
+/// A step that covers, removes or copies what is marked, and its undo.
+type Covering = fn(&mut Document, u32);
+
+#[test]
+fn a_mark_of_others_that_an_undo_brought_back_is_not_taken_for_ones_own() {
+    let mark = |document: &mut Document, at, value: &[u8], now| {
+        document
+            .text_mark(at, (0, 7), "bold", value, Expand::None, now)
+            .unwrap()
+    };
+    let covering: [Covering; 3] = [
+        |mine, at| {
+            mine.text_mark(at, (0, 7), "bold", &[0], Expand::None, 40).unwrap();
+        },
+        |mine, at| mine.text_delete(at, 1, 2).unwrap(),
+        |mine, _| {
+            mine.map_delete(ROOT, "t", 40).unwrap();
+        },
+    ];
+    for cover in covering {
+        let (mut mine, mut theirs, at) = shared();
+        let stack = mine.undo_start(&[]).unwrap();
+        mark(&mut mine, at, &[2], 10);
+        mine.undo_boundary(stack, &[]).unwrap();
+        send(&mut mine, &mut theirs);
+        let there = theirs.child(ROOT, "t", Kind::Text).unwrap();
+        mark(&mut theirs, there, &[0], 20);
+        mark(&mut theirs, there, &[2], 30);
+        send(&mut theirs, &mut mine);
+        let bold = seen(&mine);
+        cover(&mut mine, at);
+        let covered = seen(&mine);
+        for _ in 0..3 {
+            assert!(mine.undo(stack, 50).unwrap());
+            assert_eq!(seen(&mine), bold);
+            // What the undo has brought back goes again with a redo.
+            assert!(mine.redo(stack, 50).unwrap());
+            assert_eq!(seen(&mine), covered);
+        }
+        assert!(mine.undo(stack, 50).unwrap());
+        let bytes = mine.undo_encode(stack).unwrap();
+        let mut other = loaded(&mine.encode_snapshot(), 6);
+        let there = other.undo_decode(&bytes).unwrap();
+        assert_eq!(other.undo_encode(there), Ok(bytes));
+        for (document, stack) in [(&mut mine, stack), (&mut other, there)] {
+            assert_eq!(document.undo(stack, 50), Ok(false), "another's mark was taken off");
+            assert_eq!(seen(document), bold);
+        }
+    }
 }

@@ -543,6 +543,17 @@ impl Replay {
         dot(into, self.image(name(from, old))?)
     }
 
+    /// The agents of the trims between.
+    pub(crate) fn trims(&self) -> &[u64] {
+        self.passage.as_ref().map_or(&[], |passage| &passage.trims)
+    }
+
+    /// What trims have renamed of what others than trims had written, and what it is called in `into`.
+    pub(crate) fn trimmed_names(&self) -> impl Iterator<Item = (Name, u32, Said)> + '_ {
+        let names = self.passage.iter().flat_map(|passage| passage.names.iter());
+        names.filter(|(old, ..)| !self.trims().contains(&old.0))
+    }
+
     /// The container in `into`, below `parent` there, that is this one of `from`.
     pub(crate) fn container_in(
         &self,

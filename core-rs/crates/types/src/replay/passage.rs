@@ -33,6 +33,8 @@ pub struct Bridge<'a> {
 pub(super) struct Passage {
     /// What the first epoch's last state had seen.
     pub base: Ranges,
+    /// The trims' agents.
+    pub trims: Vec<u64>,
     /// Units, slots and adds, of the first epoch and of those between: an earlier replay may have made them in any.
     pub names: Ranges,
     /// Elements of lists whose names are no places in `into`.
@@ -120,6 +122,7 @@ impl Passage {
         name_containers(&first, &numbers, containers);
         Ok(Some(Passage {
             base: seen_by(&first),
+            trims: bridges.iter().map(|bridge| bridge.agent).collect(),
             names,
             away,
             moved,

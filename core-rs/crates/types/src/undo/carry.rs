@@ -2,16 +2,17 @@
 //! wrong clock, or in another epoch. Names go through the replay; an edit whose names are not found again goes from its step, and a
 //! step without edits goes from the stack.
 //!
-//! A trim gives everything to its own agent. So what it has renamed is not known to be the author's any more, and where an undo asks
-//! that (elements, marks, sets, what is in a container or on a node) it stays as it is; characters, keys and moves are taken back.
+//! A trim gives everything to its own agent. What it has named is this author's if all that it names so was: an element with another's
+//! value, a node that another has moved and a set's value that another has added too stay as they are. So do a counter's container,
+//! what an earlier replay had made in an epoch between, and what goes back to a place that the trim has forgotten.
 
 use super::copy::{Content, Copied};
-use super::step::{Cut, Edit, Entry, Seat, Step};
+use super::step::{Cut, Edit, Entry, Seat, Step, THEIRS};
 use super::{Stack, UndoScope};
 use crate::container::{Key, ROOT};
 use crate::document::Document;
 use crate::error::Error;
-use crate::replay::Replay;
+use crate::replay::{Name, Ranges, Replay, NOTHING};
 use crate::sequence::{Gap, Sequence};
 use joinery_history::Dot;
 use std::collections::HashMap;
@@ -52,6 +53,7 @@ impl Document {
         new.bytes = new.steps_mut().map(|step| step.weight).sum();
         let turned: Vec<(Dot, u32)> = from.undo.turned.stretches().collect();
         let turned = carry.ranges(&turned);
+        let trimmed = trimmed_of(replay, from);
         let number = self.undo.add(new)?;
         for &agent in from.undo.mine.iter().chain(&from.own) {
             let here = self.agents.find(from.agents.id(agent));
@@ -59,13 +61,48 @@ impl Document {
         }
         self.own.into_iter().for_each(|own| self.undo.add_mine(own));
         for (first, len) in turned {
-            // What a trim has given another agent is somebody else's already.
-            if self.undo.mine.contains(&first.agent) {
+            // What a trim has given another agent is told by the trim's names.
+            if replay.trims().is_empty() || self.undo.mine.contains(&first.agent) {
                 self.undo.turned.note(first, len);
+            }
+        }
+        for ((agent, seq), len) in trimmed {
+            if let Some(agent) = self.agents.find(agent) {
+                self.undo.turned.note(Dot { agent, seq }, len);
             }
         }
         Ok(number)
     }
+}
+
+/// What trims have named that was the author's, and nobody else's.
+fn trimmed_of(replay: &Replay, from: &Document) -> Vec<(Name, u32)> {
+    let (mut own, mut others) = (Ranges::default(), Ranges::default());
+    for (old, len, said) in replay.trimmed_names() {
+        let whose = from.agents.find(old.0).map(|agent| {
+            let is_own = from.undo.mine.contains(&agent) || from.own == Some(agent);
+            let pieces = from.undo.turned.pieces(Dot { agent, seq: old.1 }, len);
+            let pieces = pieces
+                .into_iter()
+                .map(move |(at, n, turned)| (at, n, is_own != turned.is_some()));
+            pieces.collect()
+        });
+        for (at, n, is_mine) in whose.unwrap_or_else(|| vec![(0, len, false)]) {
+            let names = if is_mine { &mut own } else { &mut others };
+            names.add(said.skip(at).name, n, NOTHING);
+        }
+    }
+    let mut alone = Vec::new();
+    for (first, len, _) in own.iter() {
+        let mut done = 0;
+        for (at, n, _) in others.within(first, len).into_iter().chain([(len, 0, first)]) {
+            if at > done {
+                alone.push(((first.0, first.1 + done), at - done));
+            }
+            done = at + n;
+        }
+    }
+    alone
 }
 
 impl Carry<'_> {
@@ -97,14 +134,34 @@ impl Carry<'_> {
         if !old.is_some() {
             return Some(old);
         }
-        if old.agent == Dot::NONE.agent {
+        if old.agent >= THEIRS.agent {
             return None;
         }
         self.replay.dot_in(self.from, self.into, old)
     }
 
+    /// Whose it was is known also where it has no name any more.
     fn or_none(&self, old: Dot) -> Dot {
-        self.dot(old).unwrap_or(Dot::NONE)
+        let lost = if self.from.is_foreign(old) { THEIRS } else { Dot::NONE };
+        self.dot(old).unwrap_or(lost)
+    }
+
+    /// Does somebody else's write stand where this edit had written? A trim gives both one name.
+    fn is_overwritten(&self, container: u32, edit: &Edit) -> bool {
+        let containers = &self.from.containers;
+        let stands = match edit {
+            Edit::Wrote { key, .. } => self.from.slot_at(container, key).map(|slot| slot.dot),
+            Edit::Moved { element, .. } => {
+                let list = containers.list(container).ok();
+                list.and_then(|list| list.standing(*element)).map(|at| at.unit)
+            }
+            Edit::Hung { node, .. } => {
+                let tree = containers.tree(container).ok();
+                tree.and_then(|tree| tree.node(*node)).map(|node| node.top().dot)
+            }
+            _ => None,
+        };
+        stands.is_some_and(|dot| self.from.is_foreign(dot))
     }
 
     fn dots<const N: usize>(&self, old: [Dot; N]) -> Option<[Dot; N]> {
@@ -204,7 +261,9 @@ impl Carry<'_> {
                         (Seat::On(a), Seat::On(b)) => {
                             a.plus(n) == b && last.first.is_some() && first.is_some() && last.first.plus(n) == first
                         }
-                        (Seat::Behind(a), Seat::Behind(b)) => a == b && !last.first.is_some() && !first.is_some(),
+                        (Seat::Behind(a), Seat::Behind(b)) => {
+                            a == b && first.agent >= THEIRS.agent && last.first == first
+                        }
                         _ => false,
                     }
                 });
@@ -222,6 +281,9 @@ impl Carry<'_> {
     }
 
     fn entry(&mut self, entry: &Entry) -> Option<Entry> {
+        if self.is_overwritten(entry.container, &entry.edit) {
+            return None;
+        }
         let container = self.container(entry.container);
         let edit = match &entry.edit {
             Edit::Inserted { ranges, kept } => {
@@ -267,8 +329,7 @@ impl Carry<'_> {
             }
             Edit::Marked { key, value, pieces } => {
                 let pieces = pieces.iter().filter_map(|((start, end), before, theirs)| {
-                    let range = (self.gap(*start)?, self.gap(*end)?);
-                    Some((range, before.clone(), *theirs))
+                    Some(((self.gap(*start)?, self.gap(*end)?), before.clone(), *theirs))
                 });
                 let pieces: Vec<_> = pieces.collect();
                 Edit::Marked {

@@ -3,7 +3,7 @@
 
 use super::copy::{Content, Copied, CopiedItem, CopiedMark, CopiedNode, Item, Part, Val};
 use super::encoding::FORMAT;
-use super::step::{Cut, CutElement, Edit, Entry, Seat, Step};
+use super::step::{Cut, CutElement, Edit, Entry, Seat, Step, THEIRS};
 use super::{Stack, UndoScope, MAX_UNDO_BYTES, MAX_UNDO_META_BYTES, MAX_UNDO_SCOPES, MAX_UNDO_STEPS};
 use crate::container::{Key, Kind, ROOT};
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
@@ -164,8 +164,8 @@ impl<'b> Decoding<'b> {
 
     fn dot(&mut self) -> Read<Dot> {
         let number = self.reader.varint("an agent")?;
-        let Some(at) = number.checked_sub(1) else {
-            return Ok(Dot::NONE);
+        let Some(at) = number.checked_sub(2) else {
+            return Ok(if number == 0 { Dot::NONE } else { THEIRS });
         };
         let agent = self.agents.get(at as usize).copied();
         let agent = agent.ok_or_else(|| self.reader.error("an agent of the table", "another number"))?;
@@ -196,7 +196,7 @@ impl<'b> Decoding<'b> {
 
     fn some(&mut self) -> Read<Dot> {
         let dot = self.dot()?;
-        if dot.is_some() {
+        if dot.agent < THEIRS.agent {
             return Ok(dot);
         }
         Err(self.reader.error("an operation", "none"))
@@ -280,7 +280,10 @@ impl<'b> Decoding<'b> {
     fn seat(&mut self) -> Read<Seat> {
         match self.flag("where it stood")? {
             false => self.some().map(Seat::On),
-            true => self.dot().map(Seat::Behind),
+            true => match self.dot()? {
+                THEIRS => Err(self.reader.error("a unit", "an operation without a name")),
+                unit => Ok(Seat::Behind(unit)),
+            },
         }
     }
 
@@ -530,7 +533,7 @@ impl<'b> Decoding<'b> {
             Kind::Graph => {
                 let mut number = 0;
                 Content::Graph(self.many("a count of nodes and edges", |read| {
-                    let id = read.some()?;
+                    let id = read.dot()?;
                     let ends = read.option(number)?.zip(read.option(number)?);
                     number += 1;
                     Ok(CopiedItem {

@@ -12,7 +12,7 @@
 //! it, unless a step that comes first brings that container back.
 
 use super::copy::{Content, Copied, Val};
-use super::step::{Edit, Seat, Step};
+use super::step::{Edit, Seat, Step, THEIRS};
 use crate::container::{Key, ROOT};
 use crate::document::Document;
 use crate::error::Error;
@@ -79,11 +79,11 @@ struct Encoding<'d> {
 impl Encoding<'_> {
     fn dot(&mut self, dot: Dot) {
         // What was carried across a trim may have no name.
-        if !dot.is_some() || dot.agent == Dot::NONE.agent {
-            self.out.varint(0);
+        if !dot.is_some() || dot.agent >= THEIRS.agent {
+            self.out.varint(u64::from(dot.agent == THEIRS.agent));
             return;
         }
-        let next = self.agents.len() as u64 + 1;
+        let next = self.agents.len() as u64 + 2;
         let number = *self.agent_numbers.entry(dot.agent).or_insert(next);
         if number == next {
             self.agents.push(self.document.agents.id(dot.agent));

@@ -188,7 +188,8 @@ pub(crate) struct Undo {
     active: Option<u32>,
     /// The agents that this replica has written as, and those of stacks that were loaded.
     mine: Vec<u32>,
-    /// Operations of this author's agents that bring back somebody else's mark.
+    /// Operations whose agent doesn't tell whose they are: this author's under the name that a trim gave them, and those of his own
+    /// that bring back somebody else's mark.
     turned: Table,
     /// What is left of the step that is being taken back.
     reverting: Vec<Entry>,

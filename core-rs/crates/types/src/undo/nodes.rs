@@ -79,6 +79,8 @@ impl Document {
         if back.made.has(node) || !self.containers.tree_mut(tree)?.settle(&self.agents).is_shown(parent) {
             return Ok(());
         }
+        // A trim has forgotten a deleted node, and what was hidden below it.
+        let is_known = self.containers.tree(tree)?.knows(node);
         let stamp = self.tick(back.now_ms)?;
         let new = self.put_node(tree, None, parent, &index, stamp)?;
         self.undo.renames.units.add(node, 1, new);
@@ -88,10 +90,12 @@ impl Document {
             self.keep_above(tree);
         }
         self.undo_node_data(tree, new, data, back)?;
-        let on = self.undo.pause();
-        let hung = self.hang_children(tree, node, new, back);
-        self.undo.resume(on);
-        hung?;
+        if is_known {
+            let on = self.undo.pause();
+            let hung = self.hang_children(tree, node, new, back);
+            self.undo.resume(on);
+            hung?;
+        }
         // A redo may take away again what came back with the node. An undo takes away what its author has made alone.
         if back.side == UndoSide::Undo {
             self.note_known(tree, new);

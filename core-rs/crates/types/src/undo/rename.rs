@@ -1,7 +1,7 @@
 //! New names: what an undo brings back has new dots, and the steps that name the old ones are told.
 
 use super::copy::Copied;
-use super::step::{Cut, Edit, Entry, Seat, Step};
+use super::step::{Cut, Edit, Entry, Seat, Step, THEIRS};
 use super::UndoSide;
 use crate::container::Key;
 use crate::sequence::Gap;
@@ -17,7 +17,7 @@ impl Table {
     #[inline(never)]
     pub fn add(&mut self, old: Dot, len: u32, new: Dot) {
         // An operation without a name is named by nobody.
-        if !old.is_some() || old.agent == Dot::NONE.agent || len == 0 {
+        if !old.is_some() || old.agent >= THEIRS.agent || len == 0 {
             return;
         }
         if let Some((&start, (have, before))) = self.0.range_mut(..old).next_back() {

@@ -255,7 +255,7 @@ impl Document {
 
     /// Has somebody else written this?
     pub(super) fn is_foreign(&self, dot: Dot) -> bool {
-        dot.is_some() && !self.undo.is_mine(dot)
+        dot.agent != Dot::NONE.agent && !self.undo.is_mine(dot)
     }
 
     /// Somebody else's content comes back in a container: what it hangs in, up to the root, stays from now on.

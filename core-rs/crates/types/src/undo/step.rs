@@ -5,10 +5,17 @@
 
 use super::copy::{Copied, Val};
 use crate::container::Key;
+use crate::operation::UNKNOWN_AGENT;
 use crate::sequence::Gap;
 use joinery_history::Dot;
 use std::collections::VecDeque;
 use std::rc::Rc;
+
+/// Somebody else's operation that a trim has left without a name.
+pub const THEIRS: Dot = Dot {
+    agent: UNKNOWN_AGENT,
+    seq: 1,
+};
 
 /// What an edit weighs beside its content, in bytes.
 const EDIT_BYTES: usize = 96;

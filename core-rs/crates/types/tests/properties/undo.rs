@@ -4,9 +4,14 @@
 use crate::mutation::damaged;
 use crate::peer::{integer, take_all, units, LATE};
 use crate::random::{for_seeds, rounds, Random};
+use crate::refusal::refs;
 use crate::replay::loaded;
 use crate::undo_edits::{containers, seen, Editor, KINDS};
-use joinery_types::{Document, Entry, Error, Expand, Kind, UndoScope, UndoSide, MAX_UNDO_BYTES, MAX_UNDO_STEPS, ROOT};
+use joinery_types::{
+    Document, Entry, Error, Expand, Kind, Replay, ReplayOptions, UndoScope, UndoSide, MAX_UNDO_BYTES, MAX_UNDO_STEPS,
+    ROOT,
+};
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// A stack held against its naive twin: per step what the document showed before it was done, or undone.
@@ -825,4 +830,178 @@ fn a_mark_of_others_that_an_undo_brought_back_is_not_taken_for_ones_own() {
             assert_eq!(seen(document), bold);
         }
     }
+}
+
+/// The state that `document` is after trims, with the stack of `mine`, which has nothing that isn't there.
+fn carried(random: &mut Random, mine: &Document, stack: u32, trims: usize) -> (Document, u32) {
+    let mut state = mine.encode_snapshot();
+    let mut bridges = Vec::new();
+    for _ in 0..trims {
+        let agent = random.next();
+        let trimmed = loaded(&state, 1).trim(agent).unwrap();
+        bridges.push((agent, std::mem::replace(&mut state, trimmed)));
+    }
+    let mut into = loaded(&state, random.next());
+    let bridges = refs(&bridges);
+    let options = ReplayOptions {
+        bridges: &bridges,
+        epoch: trims > 0,
+        ..ReplayOptions::default()
+    };
+    let replay = Replay::new(mine, &into, &options).unwrap();
+    let stack = into.undo_carry(&replay, mine, stack).unwrap();
+    let bytes = into.undo_encode(stack).unwrap();
+    let mut again = loaded(&into.encode_snapshot(), random.next());
+    let stack = again.undo_decode(&bytes).unwrap();
+    assert_eq!(again.undo_encode(stack), Ok(bytes));
+    (again, stack)
+}
+
+#[test]
+fn across_trims_what_is_ones_own_is_taken_back_as_without_them() {
+    let none = joinery_history::Dot::NONE;
+    let (mut mine, mut theirs, text) = shared();
+    let [list, set, counter, tree, graph] = [Kind::List, Kind::Set, Kind::Counter, Kind::Tree, Kind::Graph]
+        .map(|kind| mine.ensure_child(ROOT, kind.name(), kind, 0).unwrap());
+    let label = |document: &mut Document, at: u32, id, name: i64| {
+        let data = document.node_data(at, id).unwrap();
+        document.map_set(data, "label", &integer(name), 0).unwrap();
+    };
+    mine.list_insert(list, 0, &[&integer(90)]).unwrap();
+    mine.set_add(set, &integer(90)).unwrap();
+    let above = mine.tree_create(tree, none, 0, 0, 0).unwrap();
+    label(&mut mine, tree, above, 90);
+    let node = mine.graph_add_node(graph).unwrap();
+    label(&mut mine, graph, node, 90);
+    let stack = mine.undo_start(&[]).unwrap();
+    let mut steps = 0;
+    let mut step = |mine: &mut Document| {
+        assert!(mine.undo_boundary(stack, &[]).unwrap());
+        steps += 1;
+    };
+    mine.list_insert(list, 1, &[&integer(1), &integer(2), &integer(3)])
+        .unwrap();
+    step(&mut mine);
+    mine.list_set(list, 1, &integer(4), 0).unwrap();
+    step(&mut mine);
+    mine.list_delete(list, 0, 1).unwrap();
+    step(&mut mine);
+    mine.list_insert_child(list, 0, Kind::Map).unwrap();
+    step(&mut mine);
+    [5, 6, 7]
+        .iter()
+        .for_each(|&value| mine.set_add(set, &integer(value)).unwrap());
+    step(&mut mine);
+    mine.set_delete(set, &integer(90)).unwrap();
+    step(&mut mine);
+    mine.counter_add(counter, 8).unwrap();
+    step(&mut mine);
+    let (one, two) = (
+        mine.tree_create(tree, none, 1, 0, 0).unwrap(),
+        mine.tree_create(tree, none, 2, 0, 0).unwrap(),
+    );
+    [(one, 9), (two, 10)]
+        .into_iter()
+        .for_each(|(node, name)| label(&mut mine, tree, node, name));
+    step(&mut mine);
+    mine.tree_move(tree, two, one, 0, 0, 0).unwrap();
+    step(&mut mine);
+    mine.tree_delete(tree, above).unwrap();
+    step(&mut mine);
+    let other = mine.graph_add_node(graph).unwrap();
+    label(&mut mine, graph, other, 11);
+    step(&mut mine);
+    let edge = mine.graph_add_edge(graph, node, other).unwrap();
+    label(&mut mine, graph, edge, 12);
+    step(&mut mine);
+    mine.text_mark(text, (0, 3), "bold", &[2], Expand::After, 0).unwrap();
+    step(&mut mine);
+    // Somebody else writes into the second element, adds a value too, and hangs something on a node.
+    send(&mut mine, &mut theirs);
+    let at = |document: &Document, kind: Kind| document.child(ROOT, kind.name(), kind).unwrap();
+    let there = at(&theirs, Kind::List);
+    theirs.list_set(there, 2, &integer(13), 0).unwrap();
+    let there = at(&theirs, Kind::Set);
+    theirs.set_add(there, &integer(5)).unwrap();
+    let there = at(&theirs, Kind::Tree);
+    let top = theirs.tree_children(there, none).unwrap();
+    let hung = theirs.tree_create(there, top[0], 0, 0, 0).unwrap();
+    label(&mut theirs, there, hung, 14);
+    send(&mut theirs, &mut mine);
+    for trims in 0..3 {
+        let mut twin = mine.clone();
+        let (mut into, carried) = carried(&mut Random(trims as u64), &mine, stack, trims);
+        assert_eq!(seen(&into), seen(&twin));
+        let mut walk = |side: UndoSide, count: usize| {
+            for _ in 0..count {
+                let before = seen(&twin);
+                assert!(take_back(&mut twin, stack, side, 1));
+                assert!(take_back(&mut into, carried, side, 1), "{side:?} of {before}");
+                assert_eq!(seen(&into), seen(&twin), "{trims} trims, {side:?} of {before}");
+            }
+        };
+        walk(UndoSide::Undo, steps);
+        walk(UndoSide::Redo, steps);
+        walk(UndoSide::Undo, steps);
+    }
+}
+
+#[test]
+fn across_trims_what_others_wrote_is_never_taken_away() {
+    let undone = Cell::new(0);
+    for only in KINDS.into_iter().map(Some).chain([None, None, None]) {
+        for_seeds(40, |random| {
+            let mut documents: Vec<Document> = (0..2).map(|_| Document::default()).collect();
+            let mut editors: Vec<Editor> = (1..3).map(|name| Editor { name, count: 0 }).collect();
+            documents
+                .iter_mut()
+                .for_each(|document| document.set_agent(random.next()));
+            let stack = documents[0].undo_start(&[]).unwrap();
+            let mut written: Vec<Vec<u8>> = Vec::new();
+            for _ in 0..60 {
+                let at = random.below(2);
+                match random.below(8) {
+                    0..=3 => editors[at].edit(&mut documents[at], random, only),
+                    4 => {
+                        let _ = documents[0].undo_boundary(stack, &[]).unwrap();
+                    }
+                    5 => {
+                        let _ = take_back(&mut documents[0], stack, UndoSide::Undo, 3);
+                    }
+                    _ => {
+                        for document in &mut documents {
+                            written.extend(take_all(document));
+                        }
+                        for envelope in &written {
+                            documents[at].apply(envelope, LATE).unwrap();
+                        }
+                    }
+                }
+            }
+            let (mine, others) = documents.split_at_mut(1);
+            send(&mut others[0], &mut mine[0]);
+            for envelope in &written {
+                mine[0].apply(envelope, LATE).unwrap();
+            }
+            take_all(&mut mine[0]);
+            let trims = random.below(3);
+            let (mut into, stack) = carried(random, &mine[0], stack, trims);
+            for side in [UndoSide::Undo, UndoSide::Redo, UndoSide::Undo] {
+                loop {
+                    let (before, shown) = (theirs(&into), seen(&into));
+                    let done = take_back(&mut into, stack, side, 3);
+                    let after = theirs(&into);
+                    for (token, count) in before.iter().filter(|_| side == UndoSide::Undo) {
+                        let has = after.get(token).copied().unwrap_or(0);
+                        assert!(has >= *count, "{side:?} took {token} of\n{shown}\n{}", seen(&into));
+                    }
+                    if !done {
+                        break;
+                    }
+                    undone.set(undone.get() + 1);
+                }
+            }
+        });
+    }
+    assert!(undone.get() > 1000, "only {} steps were taken back", undone.get());
 }

@@ -2,8 +2,9 @@
 //! share no code, and neither looks at the other.
 
 use crate::packed::letter;
-use joinery_oracle::{ContainerId, Kind as LogKind, Log, Seen, Version};
-use joinery_types::{Document, Error, Kind, ROOT};
+use joinery_history::Dot;
+use joinery_oracle::{ContainerId, Dot as LogDot, Hanging, Kind as LogKind, Log, Seen, Version};
+use joinery_types::{fractional_index, Document, Error, Expand, Kind, LAST_CHILD, ROOT, TREE_JITTER_BITS};
 
 /// One edit. Where it stands is said by what its author sees, so that it means something in every state.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -50,11 +51,28 @@ pub enum Edit {
     Add,
     /// Removes it.
     Discard,
+    /// Says something of the whole text at `k` that its author alone says, and of what is typed at its ends.
+    Mark,
+    /// Says it of the text's first letter and of nothing that is typed there.
+    MarkFirst,
+    /// Takes off what is said of the whole text.
+    Unmark,
+    /// Hangs a new last node at the top of the tree at `k`, which is made there if none is seen.
+    Plant,
+    /// Hangs the top's first node below its last one.
+    Sink,
+    /// Hangs the first node below the top's first one at the top's end.
+    Rise,
+    /// Deletes the top's first node.
+    Fell,
 }
 
 /// The only key of the root that is used, and the only one inside.
 const KEY: &str = "k";
 const INNER: &str = "i";
+
+/// The key of every mark.
+pub const MARK: &str = "m";
 
 /// Who writes, when, and the letter that nobody else writes.
 #[derive(Debug, Clone, Copy)]
@@ -69,6 +87,13 @@ pub struct Author {
 
 /// The set's one value: equal values from different authors are what sets are about.
 const MEMBER: [u8; 3] = [5, 1, b'v'];
+
+impl Author {
+    /// What its marks say: no capital, for a mark that was covered may be seen again, on what is typed meanwhile.
+    fn word(self) -> [u8; 3] {
+        letter(self.mark.to_ascii_lowercase())
+    }
+}
 
 impl Edit {
     /// Does it to a document. False, and nothing has changed, where there is nothing to do it to.
@@ -143,6 +168,37 @@ impl Edit {
                     None => Ok(false),
                 };
             }
+            Edit::Mark | Edit::MarkFirst | Edit::Unmark => {
+                let Some(text) = document.child(ROOT, KEY, Kind::Text) else {
+                    return Ok(false);
+                };
+                let len = document.text_len(text)?;
+                return match self {
+                    Edit::Mark => document.text_mark(text, (0, len), MARK, &author.word(), Expand::After, now),
+                    Edit::Unmark => document.text_mark(text, (0, len), MARK, &[0], Expand::After, now),
+                    _ => document.text_mark(text, (0, len.min(1)), MARK, &author.word(), Expand::None, now),
+                };
+            }
+            Edit::Plant => {
+                let tree = document.ensure_child(ROOT, KEY, Kind::Tree, now)?;
+                document.tree_create(tree, Dot::NONE, LAST_CHILD, 0, now)?;
+            }
+            Edit::Sink | Edit::Rise | Edit::Fell => {
+                let Some(tree) = document.child(ROOT, KEY, Kind::Tree) else {
+                    return Ok(false);
+                };
+                let top = document.tree_children(tree, Dot::NONE)?;
+                let (Some(&first), Some(&last)) = (top.first(), top.last()) else {
+                    return Ok(false);
+                };
+                let below = document.tree_children(tree, first)?;
+                return match (self, below.first()) {
+                    (Edit::Fell, _) => document.tree_delete(tree, first),
+                    (Edit::Sink, _) if first != last => document.tree_move(tree, first, last, LAST_CHILD, 0, now),
+                    (Edit::Rise, Some(&node)) => document.tree_move(tree, node, Dot::NONE, LAST_CHILD, 0, now),
+                    _ => Ok(false),
+                };
+            }
         }
         Ok(true)
     }
@@ -215,12 +271,53 @@ impl Edit {
                 let set = seen(log, version);
                 log.set_delete(author.agent, version, &set, &MEMBER);
             }
+            Edit::Mark | Edit::MarkFirst | Edit::Unmark => {
+                let text = seen(log, version);
+                let len = log.view(version).text(&text).len();
+                let word = author.word();
+                let (to, value, grows) = match self {
+                    Edit::Mark => (len, &word[..], true),
+                    Edit::Unmark => (len, &[0][..], true),
+                    _ => (1, &word[..], false),
+                };
+                log.text_mark(who, version, &text, (0, to), MARK, value, grows);
+            }
+            Edit::Plant => {
+                let tree = log.ensure_child(who, version, &root, KEY, LogKind::Tree);
+                let index = last_index(&log.view(version).hanging(&tree), None);
+                log.hang_node(who, version, &tree, None, (None, &index));
+            }
+            Edit::Sink | Edit::Rise | Edit::Fell => {
+                let tree = seen(log, version);
+                let hanging = log.view(version).hanging(&tree);
+                let top = hanging.children(None);
+                let (first, last) = (top[0], top[top.len() - 1]);
+                let (node, parent) = match self {
+                    Edit::Fell => return log.delete_node(author.agent, version, &tree, first),
+                    Edit::Sink => (first, Some(last)),
+                    _ => (hanging.children(Some(first))[0], None),
+                };
+                let index = last_index(&hanging, parent);
+                log.hang_node(who, version, &tree, Some(node), (parent, &index));
+            }
         }
     }
 }
 
+/// The index of a new last child. Which one it gets is anybody's choice, so the oracle is told what the core chooses.
+fn last_index(hanging: &Hanging, parent: Option<LogDot>) -> String {
+    let children = hanging.children(parent);
+    let last = children.last().map(|last| hanging.places[last].1.as_str());
+    fractional_index(last, None, 0, TREE_JITTER_BITS).unwrap_or_default()
+}
+
+/// The text that a document shows at the key.
+pub fn text_of(document: &Document) -> Option<u32> {
+    document.child(ROOT, KEY, Kind::Text)
+}
+
 /// The container that the oracle shows at the key; the root, where an edit has no business, if it shows none.
-fn seen(log: &Log, version: &Version) -> ContainerId {
+pub fn seen(log: &Log, version: &Version) -> ContainerId {
     match log.view(version).get(&ContainerId::ROOT, KEY) {
         Seen::Child(child) => child,
         _ => ContainerId::ROOT,

@@ -1,7 +1,7 @@
 //! Packed values, as `joinery-codec` describes them, written here a second time: what the oracle reads has to be compared
 //! with what the core writes, and the core's own writer would prove nothing. It writes only; nothing is parsed.
 
-use joinery_oracle::Value;
+use joinery_oracle::{Attributes, Value};
 
 /// A one-letter string.
 pub fn letter(mark: u8) -> [u8; 3] {
@@ -70,6 +70,29 @@ pub fn pack(value: &Value) -> Vec<u8> {
                 }
             }
         }
+    }
+    out
+}
+
+/// The delta of a text as the oracle reads it: per stretch with the same marks what it says, and its letters.
+pub fn pack_rich(units: &[(u16, Attributes)]) -> Vec<u8> {
+    let stretches: Vec<_> = units.chunk_by(|one, next| one.1 == next.1).collect();
+    let mut out = vec![7];
+    varint(&mut out, stretches.len() as u128);
+    for stretch in stretches {
+        let (letters, attributes): (Vec<u16>, Vec<&Attributes>) =
+            stretch.iter().map(|(unit, said)| (unit, said)).unzip();
+        let text = pack(&Value::Text(letters));
+        let said = attributes[0]
+            .iter()
+            .map(|(key, value)| (key.clone(), Value::Plain(value.clone())));
+        let said = Value::Map(said.collect());
+        let insert = ("insert".to_string(), Value::Plain(text));
+        let members = match said {
+            Value::Map(said) if said.is_empty() => [insert].into(),
+            said => [("attributes".to_string(), said), insert].into(),
+        };
+        out.extend(pack(&Value::Map(members)));
     }
     out
 }

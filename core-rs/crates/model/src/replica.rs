@@ -1,7 +1,7 @@
 //! One replica within a state of the exploration. It holds no [`Document`] (which is of one thread) but what was done to it,
 //! from which its document is built whenever it is needed, and what a reader saw then.
 
-use crate::edit::{Author, Edit};
+use crate::edit::{text_of, Author, Edit};
 use joinery_history::Version as CoreVersion;
 use joinery_oracle::Version;
 use joinery_types::{Document, Error, ROOT};
@@ -58,10 +58,13 @@ impl PartialEq for Replica {
     }
 }
 
-/// What a document shows.
+/// What a document shows, and what its text says of itself.
 pub fn content(document: &Document) -> Result<Bytes, Error> {
     let mut out = Vec::new();
     document.to_plain(ROOT, &mut out)?;
+    if let Some(text) = text_of(document) {
+        document.text_delta(text, &mut out)?;
+    }
     Ok(out.into())
 }
 

@@ -67,6 +67,14 @@ pub const BOUNDED: &[Scope] = &[
     ),
     scope("counter", 2, 2, &[Edit::Up, Edit::Down, Edit::Delete], true),
     scope("set", 2, 2, &[Edit::Add, Edit::Discard], true),
+    scope(
+        "marks",
+        2,
+        2,
+        &[Edit::Type, Edit::Mark, Edit::MarkFirst, Edit::Unmark],
+        true,
+    ),
+    scope("tree", 2, 2, &[Edit::Plant, Edit::Sink, Edit::Rise, Edit::Fell], true),
     scope("three", 3, 1, &[Edit::Set, Edit::Type, Edit::Up], true),
 ];
 

@@ -2,12 +2,12 @@
 //! So an envelope may come late, after those that rest on it, or again. A replica may also take another's whole state, or the
 //! difference to it. There is no clock: time stands still.
 
-use crate::edit::{Author, Edit};
-use crate::packed::{marks, pack};
+use crate::edit::{seen, Author, Edit};
+use crate::packed::{marks, pack, pack_rich};
 use crate::replica::{content, Bytes, EnvelopeName, Replica, Step};
 use crate::scope::{Plant, Scope};
 use joinery_history::EnvelopeHeader;
-use joinery_oracle::{ContainerId, Log};
+use joinery_oracle::{ContainerId, Kind as LogKind, Log};
 use joinery_types::{Applied, Document, Error};
 use stateright::{Model, Property};
 use std::collections::BTreeMap;
@@ -232,7 +232,12 @@ impl World {
     fn check(&self, at: usize) -> Result<(), Stop> {
         let replica = &self.replicas[at];
         expect(self.log.is_causal(&replica.version), Fault::CauseBeforeEffect)?;
-        let expected = pack(&self.log.view(&replica.version).read(&ContainerId::ROOT));
+        let view = self.log.view(&replica.version);
+        let mut expected = pack(&view.read(&ContainerId::ROOT));
+        let text = seen(&self.log, &replica.version);
+        if text.kind() == LogKind::Text {
+            expected.extend(pack_rich(&view.rich(&text)));
+        }
         expect(*replica.content == *expected, Fault::EffectExactlyOnce)?;
         let heard = self
             .envelopes

@@ -52,6 +52,16 @@ fn a_set_keeps_what_was_added_again() {
 }
 
 #[test]
+fn what_is_said_of_a_text_converges() {
+    explore("marks");
+}
+
+#[test]
+fn a_tree_converges_also_where_two_nodes_are_hung_below_each_other() {
+    explore("tree");
+}
+
+#[test]
 fn three_replicas_converge() {
     explore("three");
 }

@@ -52,6 +52,22 @@ function moveAnywhere(tree, nodes, random) {
   }
 }
 
+/** So many pairs of nodes that two moved into each other at once: one of each pair is at the top. @param {number} size */
+function circlingPairs(size) {
+  const replica = fresh();
+  const tree = replica.tree('tree');
+  const nodes = Array.from({ length: 2 * size }, () => tree.create(null, 0));
+  const other = loaded(replica.encodeSnapshot(), agentOf(1));
+  for (let pair = 0; pair < size; pair += 1) {
+    const [one = '', another = ''] = nodes.slice(2 * pair, 2 * pair + 2);
+    tree.move(one, another, 0);
+    other.tree('tree').move(another, one, 0);
+  }
+  for (const update of taken(other)) replica.applyUpdate(update);
+  check(tree.children().length, size);
+  return { tree, nodes };
+}
+
 /** @param {import('joinery/core').ListHandle} list @param {number} size @param {() => number} random */
 function moveElements(list, size, random) {
   for (let count = 0; count < size; count += 1) {
@@ -284,21 +300,39 @@ export const documentCases = [
     },
   },
   {
+    name: 'half of a chain of nodes moved up and down',
+    size: 5_000,
+    prepare: (size) => {
+      const tree = fresh().tree('tree');
+      /** @type {string[]} */
+      const nodes = [];
+      for (let count = 0; count < size; count += 1) nodes.push(tree.create(nodes.at(-1) ?? null, 0));
+      const [lower = '', upper = '', above = ''] = [nodes[size / 2], nodes[size / 2 - 1], nodes[0]];
+      return () => {
+        for (let count = 0; count < size; count += 1) tree.move(lower, count % 2 === 0 ? above : upper, 0);
+        check(tree.children(upper)[0], lower);
+      };
+    },
+  },
+  {
+    name: 'pairs of nodes that two moved into each other, then given children',
+    size: 2_000,
+    prepare: (size) => {
+      const { tree, nodes } = circlingPairs(size);
+      return () => {
+        for (const node of nodes) tree.create(node, 0);
+        check(tree.children().length, size);
+      };
+    },
+  },
+  {
     name: 'pairs of nodes that two moved into each other, then moved on',
     size: 2_000,
     prepare: (size) => {
-      const replica = fresh();
-      const tree = replica.tree('tree');
-      const nodes = Array.from({ length: 2 * size }, () => tree.create(null, 0));
-      const other = loaded(replica.encodeSnapshot(), agentOf(1));
-      for (let pair = 0; pair < size; pair += 1) {
-        tree.move(nodes[2 * pair] ?? '', nodes[2 * pair + 1] ?? '', 0);
-        other.tree('tree').move(nodes[2 * pair + 1] ?? '', nodes[2 * pair] ?? '', 0);
-      }
-      for (const update of taken(other)) replica.applyUpdate(update);
+      const { tree, nodes } = circlingPairs(size);
       return () => {
-        for (let count = 0; count < size; count += 1) tree.create(nodes[count] ?? null, 0);
-        check(tree.toJSON().length, size);
+        for (const node of nodes) tree.move(node, null, 0);
+        check(tree.children().length, 2 * size);
       };
     },
   },

@@ -5,6 +5,7 @@
 //! comes in whatever order leaves the same edges.
 
 mod edits;
+mod forest;
 mod reading;
 mod siblings;
 

@@ -58,7 +58,7 @@ impl Document {
         let reading = self.containers.tree_mut(tree)?.settle(agents);
         let place = reading.place(node).ok_or(Error::NoSuchNode)?;
         check_shown(reading, parent)?;
-        if reading.upwards(parent).any(|(above, _)| above == node) {
+        if reading.is_below(parent, node) {
             return Err(Error::MoveIntoItself);
         }
         let index = index_of(reading, parent, index, Some(node));
@@ -69,9 +69,8 @@ impl Document {
         // What its author sees is to be so for everybody: the nodes above are written down where they are shown, if that isn't by
         // their highest edges. (Else moving one node out of a circle would move another.)
         let mut above: Vec<(Dot, Dot, Rc<str>)> = Vec::new();
-        let ways = reading.upwards(place.parent).chain(reading.upwards(parent));
-        for (at, place) in ways.take_while(|_| reading.has_mended()) {
-            if reading.is_mended(at) && above.iter().all(|(known, ..)| *known != at) {
+        for (at, place) in reading.mended_above(place.parent).chain(reading.mended_above(parent)) {
+            if above.iter().all(|(known, ..)| *known != at) {
                 above.push((at, place.parent, place.index.clone()));
             }
         }

@@ -4,12 +4,15 @@
 //! circle. Of all circles' other edges the highest that leads to a shown node is taken, until there is no circle; where there is no
 //! such edge, the lowest id in a circle goes to the top. One node of each circle is moved by that, and what hangs on it comes along.
 //!
-//! It is kept and brought up to date: a change costs the way up from what was changed, and what the circles cost.
+//! It is kept and brought up to date: a change costs some dozens of steps, however deep it is, and what the circles cost that it has to
+//! do with: those that the changed nodes are or were in, those with an edge that leads elsewhere now, and those tied to them.
 
+use super::forest::Forest;
 use super::siblings::{Sibling, Siblings};
-use super::{name, Edge, Node};
+use super::{name, Edge, Node, Rank};
 use crate::dots::DotMap;
 use joinery_history::{Agents, Dot};
+use std::cell::RefCell;
 use std::collections::BinaryHeap;
 use std::rc::Rc;
 
@@ -31,16 +34,55 @@ impl Place {
     }
 }
 
+/// Another edge of a node in a circle: what decides, the circle's number, the node, and which of its edges.
+type Candidate = ((Rank, (u64, u32)), u32, Dot, usize);
+
+/// Nodes whose highest edges lead from one to the next, and from the last to the first.
+#[derive(Debug, Clone)]
+struct Circle {
+    /// None: there is no circle with this number any more.
+    nodes: Vec<Dot>,
+    /// The node that is shown by another edge, and where. In the forest it hangs on nothing.
+    mended: Dot,
+    place: Option<Place>,
+    /// The nodes' other edges, as they stand in [`Reading::sought`].
+    leads: Vec<(Dot, Sibling)>,
+    /// The circles that these edges lead to, and those with edges that lead here: they are mended together.
+    ties: Vec<u32>,
+    /// Edges that lead here, while it has to be mended: they are ready when it is.
+    waiting: Vec<Candidate>,
+    is_open: bool,
+}
+
+impl Circle {
+    fn new(mended: Dot) -> Circle {
+        Circle {
+            nodes: Vec::new(),
+            mended,
+            place: None,
+            leads: Vec::new(),
+            ties: Vec::new(),
+            waiting: Vec::new(),
+            is_open: mended.is_some(),
+        }
+    }
+}
+
 /// See the top of this file.
 #[derive(Debug, Default, Clone)]
 pub struct Reading {
     places: DotMap<Place>,
     /// By parent; also below deleted nodes.
     children: DotMap<Siblings>,
-    /// Every node in a circle of highest edges.
-    circling: Vec<Dot>,
-    /// Of each circle the node that is shown by another edge, and where.
-    mended: DotMap<Place>,
+    /// The ways up by highest edges. Of each circle the mended node hangs on nothing.
+    forest: RefCell<Forest>,
+    circles: Vec<Circle>,
+    /// Numbers that no circle has.
+    vacant: Vec<u32>,
+    /// Every node in a circle of highest edges, with the circle's number.
+    circling: DotMap<u32>,
+    /// By parent, the nodes in circles that have another edge there.
+    sought: DotMap<Siblings>,
     /// While changes are noted: where nodes were that hang elsewhere now.
     recorded: Option<Box<DotMap<Option<Place>>>>,
 }
@@ -54,33 +96,227 @@ impl Reading {
     pub fn of(nodes: &DotMap<Node>, agents: &Agents) -> Reading {
         let mut reading = Reading::default();
         let all: Vec<Dot> = nodes.keys().copied().collect();
-        reading.refresh(nodes, agents, &all, &all);
+        reading.update(nodes, agents, &all);
         reading
     }
 
-    /// Brings it up to date with nodes that came, were moved or deleted, by operations that were checked one after the other.
-    pub fn update(&mut self, nodes: &DotMap<Node>, agents: &Agents, changed: &[Dot]) {
-        // A node's creation hangs it on what was there before it, so a new circle has a node in it that was moved.
-        let is_moved = |node: &&Dot| nodes.get(node).is_some_and(|state| state.top().dot != **node);
-        let mut suspects: Vec<Dot> = changed.iter().filter(is_moved).copied().collect();
-        suspects.append(&mut self.circling);
-        self.refresh(nodes, agents, changed, &suspects);
-    }
-
+    /// Brings it up to date with nodes that came, were moved or deleted.
     #[inline(never)]
-    fn refresh(&mut self, nodes: &DotMap<Node>, agents: &Agents, changed: &[Dot], suspects: &[Dot]) {
-        let circles = circles(nodes, suspects);
-        let mended = mend(nodes, agents, &circles);
-        self.circling = circles.concat();
-        let before = std::mem::replace(&mut self.mended, mended);
-        let again: Vec<Dot> = before.keys().chain(self.mended.keys()).copied().collect();
-        for &node in changed.iter().chain(&again) {
-            let place = match (self.mended.get(&node), nodes.get(&node)) {
+    pub fn update(&mut self, nodes: &DotMap<Node>, agents: &Agents, changed: &[Dot]) {
+        // With a node what hangs on it goes from one end to another, and that may be where edges of circles lead.
+        let mut ends: Vec<(Dot, u32)> = Vec::new();
+        for &node in changed.iter().filter(|_| !self.circling.is_empty()) {
+            if self.children.contains_key(&node) || self.sought.contains_key(&node) {
+                ends.push((node, self.end(node)));
+            }
+        }
+        // The numbers of circles that are to be mended, or were.
+        let mut opened: Vec<u32> = Vec::new();
+        let mut again = changed.to_vec();
+        for &node in changed {
+            if let Some(&circle) = self.circling.get(&node) {
+                self.open(circle, &mut opened);
+                again.push(self.take_apart(circle));
+            }
+            self.forest.get_mut().take_off(node);
+        }
+        for &node in &again {
+            self.hang(nodes, agents, node, &mut opened);
+        }
+        for (node, before) in ends {
+            match self.end(node) {
+                end if end == before => {}
+                _ if before == TOP || before == DELETED => self.open_below(node, &mut opened),
+                _ => self.open(before, &mut opened),
+            }
+        }
+        self.mend(nodes, agents, &mut opened, &mut again);
+        if self.circling.is_empty() {
+            self.circles = Vec::new();
+            self.vacant = Vec::new();
+        } else {
+            let is_vacant = |circle: &u32| self.circles[*circle as usize].nodes.is_empty();
+            self.vacant.extend(opened.into_iter().filter(is_vacant));
+        }
+        for &node in &again {
+            let place = match (self.mended(node), nodes.get(&node)) {
                 (Some(mended), _) => Some(mended.clone()),
                 (None, state) => state.map(|state| Place::of(state.top())),
             };
             self.put(agents, node, place);
         }
+        for node in &again {
+            if !self.places.contains_key(node) && !self.children.contains_key(node) {
+                self.forest.get_mut().forget(*node);
+            }
+        }
+    }
+
+    /// Where the way up from a node by highest edges ends.
+    #[inline(never)]
+    fn end(&self, node: Dot) -> u32 {
+        match self.forest.borrow_mut().end(node) {
+            Dot::NONE => TOP,
+            end => self.circling.get(&end).map_or(DELETED, |&circle| circle),
+        }
+    }
+
+    /// Hangs a node by its highest edge, where it hangs on nothing; or it finds that this makes a circle.
+    fn hang(&mut self, nodes: &DotMap<Node>, agents: &Agents, node: Dot, opened: &mut Vec<u32>) {
+        let forest = self.forest.get_mut();
+        let Some(state) = nodes.get(&node).filter(|_| forest.end(node) == node) else {
+            return;
+        };
+        let parent = state.top().parent;
+        if forest.end(parent) != node {
+            forest.hang(node, parent);
+            return;
+        }
+        if self.circling.contains_key(&node) {
+            return;
+        }
+        let number = self.vacant.pop().unwrap_or(self.circles.len() as u32);
+        let mut circle = Circle::new(node);
+        let mut at = node;
+        while let Some(state) = nodes.get(&at).filter(|_| at != node || circle.nodes.is_empty()) {
+            circle.nodes.push(at);
+            self.circling.insert(at, number);
+            for edge in state.edges()[1..].iter().filter(|edge| edge.parent.is_some()) {
+                let sibling = (edge.index.clone(), agents.id(at.agent), at);
+                self.sought.entry(edge.parent).or_default().insert(sibling.clone());
+                circle.leads.push((edge.parent, sibling));
+            }
+            at = state.top().parent;
+        }
+        if number as usize == self.circles.len() {
+            self.circles.push(circle);
+        } else {
+            self.circles[number as usize] = circle;
+        }
+        opened.push(number);
+    }
+
+    /// Forgets a circle that was opened. The node that was mended.
+    fn take_apart(&mut self, number: u32) -> Dot {
+        let circle = std::mem::replace(&mut self.circles[number as usize], Circle::new(Dot::NONE));
+        for node in circle.nodes {
+            self.circling.remove(&node);
+        }
+        for (parent, sibling) in circle.leads {
+            take_out(&mut self.sought, parent, &sibling);
+        }
+        circle.mended
+    }
+
+    /// Has a circle mended anew, and all that are tied to it.
+    #[inline(never)]
+    fn open(&mut self, number: u32, opened: &mut Vec<u32>) {
+        let mut open = vec![number];
+        while let Some(number) = open.pop() {
+            let circle = &mut self.circles[number as usize];
+            if !circle.is_open && !circle.nodes.is_empty() {
+                circle.is_open = true;
+                opened.push(number);
+                open.append(&mut circle.ties);
+            }
+        }
+    }
+
+    /// The same for all circles with an edge to what hung on a node, or to itself; simply for all circles where that is more to look
+    /// through than they are.
+    fn open_below(&mut self, node: Dot, opened: &mut Vec<u32>) {
+        let most = self.circles.len().max(self.circling.len());
+        let mut below = vec![node];
+        let mut at = 0;
+        while let Some(node) = below.get(at).copied() {
+            if below.len() > most {
+                for number in 0..self.circles.len() as u32 {
+                    self.open(number, opened);
+                }
+                return;
+            }
+            let leading = self.sought.get(&node).into_iter().flat_map(Siblings::iter);
+            let leading: Vec<u32> = leading
+                .filter_map(|sibling| self.circling.get(&sibling.2).copied())
+                .collect();
+            for number in leading {
+                self.open(number, opened);
+            }
+            let children = self.children.get(&node).into_iter().flat_map(Siblings::iter);
+            below.extend(children.map(|sibling| sibling.2).take(most));
+            at += 1;
+        }
+    }
+
+    /// Finds of each circle that is open the node that is shown by another edge, and where. Whatever changes by that is added to
+    /// `again`.
+    #[inline(never)]
+    fn mend(&mut self, nodes: &DotMap<Node>, agents: &Agents, opened: &mut Vec<u32>, again: &mut Vec<Dot>) {
+        let mut ready: BinaryHeap<Candidate> = BinaryHeap::new();
+        let mut by_id: Vec<Dot> = Vec::new();
+        let mut at = 0;
+        while let Some(&number) = opened.get(at) {
+            at += 1;
+            let circle = std::mem::take(&mut self.circles[number as usize].nodes);
+            for &node in &circle {
+                let others = nodes.get(&node).map_or(&[][..], |state| &state.edges()[1..]);
+                for (at, edge) in others.iter().enumerate() {
+                    let candidate = ((edge.rank(agents), name(agents, node)), number, node, at + 1);
+                    match self.end(edge.parent) {
+                        TOP => ready.push(candidate),
+                        // What is below a deleted node is not shown, and would not show this either.
+                        DELETED => {}
+                        other => {
+                            self.open(other, opened);
+                            self.circles[number as usize].ties.push(other);
+                            self.circles[other as usize].ties.push(number);
+                            self.circles[other as usize].waiting.push(candidate);
+                        }
+                    }
+                }
+            }
+            by_id.extend(&circle);
+            self.circles[number as usize].nodes = circle;
+        }
+        by_id.sort_unstable_by_key(|&node| name(agents, node));
+        let mut by_id = by_id.into_iter();
+        loop {
+            let (node, at) = match ready.pop() {
+                Some((_, _, node, at)) => (node, at),
+                None => match by_id.next() {
+                    Some(node) => (node, 0),
+                    None => break,
+                },
+            };
+            let circle = self
+                .circling
+                .get(&node)
+                .map(|&number| &mut self.circles[number as usize]);
+            let (Some(state), Some(circle)) = (nodes.get(&node), circle.filter(|circle| circle.is_open)) else {
+                continue;
+            };
+            circle.is_open = false;
+            let mut place = Place::of(&state.edges()[at]);
+            if at == 0 {
+                // No edge leads where it is shown: it goes to the top.
+                place.parent = Dot::NONE;
+            }
+            circle.place = Some(place);
+            let before = std::mem::replace(&mut circle.mended, node);
+            ready.extend(std::mem::take(&mut circle.waiting));
+            if let Some(state) = nodes.get(&before).filter(|_| before != node) {
+                let forest = self.forest.get_mut();
+                forest.take_off(node);
+                forest.hang(before, state.top().parent);
+            }
+            again.extend([before, node]);
+        }
+    }
+
+    /// Where a node is shown by another edge than its highest.
+    fn mended(&self, node: Dot) -> Option<&Place> {
+        let circle = &self.circles[*self.circling.get(&node)? as usize];
+        circle.place.as_ref().filter(|_| circle.mended == node)
     }
 
     #[inline(never)]
@@ -93,12 +329,7 @@ impl Reading {
         }
         let sibling = |place: &Place| (place.index.clone(), agents.id(node.agent), node);
         if let Some(old) = self.places.remove(&node) {
-            if let Some(siblings) = self.children.get_mut(&old.parent) {
-                siblings.remove(&sibling(&old));
-                if siblings.len() == 0 {
-                    self.children.remove(&old.parent);
-                }
-            }
+            take_out(&mut self.children, old.parent, &sibling(&old));
         }
         if let Some(place) = place {
             let siblings = self.children.entry(place.parent).or_default();
@@ -159,20 +390,31 @@ impl Reading {
         })
     }
 
-    /// Is this the top, or a node that is shown?
+    /// Is this the top, or a node that is shown? (What hangs on a circle is: that is how it is mended.)
     pub fn is_shown(&self, node: Dot) -> bool {
-        let last = self.upwards(node).last();
-        last.map_or(node, |(_, place)| place.parent) == Dot::NONE
+        self.end(node) != DELETED
+    }
+
+    /// Does the way up from a node lead to another one? (It does to itself.)
+    pub fn is_below(&self, node: Dot, above: Dot) -> bool {
+        let mut ways = std::iter::once(node).chain(self.mended_above(node).map(|(_, place)| place.parent));
+        ways.any(|way| self.forest.borrow_mut().is_below(way, above))
+    }
+
+    /// The nodes on the way up from a node, itself first, that are shown by another edge than their highest, and where.
+    pub fn mended_above(&self, node: Dot) -> impl Iterator<Item = (Dot, &Place)> {
+        let mut at = node;
+        std::iter::from_fn(move || {
+            let circle = self.circles.get(self.end(at) as usize)?;
+            let place = circle.place.as_ref()?;
+            at = place.parent;
+            Some((circle.mended, place))
+        })
     }
 
     /// Is it shown by another edge than its highest?
     pub fn is_mended(&self, node: Dot) -> bool {
-        self.mended.contains_key(&node)
-    }
-
-    /// Is any node?
-    pub fn has_mended(&self) -> bool {
-        !self.mended.is_empty()
+        self.mended(node).is_some()
     }
 
     /// What hangs on a node, or at the top, in its order.
@@ -221,113 +463,84 @@ impl Reading {
     }
 }
 
-/// The circles of highest edges that the ways up from `suspects` lead into.
+/// Takes out what is below a parent.
 #[inline(never)]
-fn circles(nodes: &DotMap<Node>, suspects: &[Dot]) -> Vec<Vec<Dot>> {
-    let mut circles = Vec::new();
-    // On which way each node was passed first: none is passed twice.
-    let mut passed: DotMap<u32> = DotMap::default();
-    for (way, &start) in suspects.iter().enumerate() {
-        let mut at = start;
-        while let Some(node) = nodes.get(&at) {
-            match passed.get(&at) {
-                Some(&before) if before == way as u32 => {
-                    let mut circle = vec![at];
-                    let mut next = node.top().parent;
-                    while next != at {
-                        circle.push(next);
-                        next = nodes.get(&next).map_or(at, |node| node.top().parent);
-                    }
-                    circles.push(circle);
-                    break;
-                }
-                Some(_) => break,
-                None => passed.insert(at, way as u32),
-            };
-            at = node.top().parent;
+fn take_out(children: &mut DotMap<Siblings>, parent: Dot, sibling: &Sibling) {
+    if let Some(siblings) = children.get_mut(&parent) {
+        siblings.remove(sibling);
+        if siblings.len() == 0 {
+            children.remove(&parent);
         }
     }
-    circles
 }
 
-/// Finds of each circle the node that is shown by another edge, and where.
-#[inline(never)]
-fn mend(nodes: &DotMap<Node>, agents: &Agents, circles: &[Vec<Dot>]) -> DotMap<Place> {
-    let mut mended = DotMap::default();
-    if circles.is_empty() {
-        return mended;
-    }
-    let circle_of: DotMap<u32> = (circles.iter().enumerate())
-        .flat_map(|(number, circle)| circle.iter().map(move |&node| (node, number as u32)))
-        .collect();
-    let mut ends = DotMap::default();
-    let mut ready = BinaryHeap::new();
-    // Edges that lead into a circle, or to what hangs on it: they are ready when it is mended.
-    let mut waiting = vec![Vec::new(); circles.len()];
-    for (number, circle) in circles.iter().enumerate() {
-        for &node in circle {
-            let others = nodes.get(&node).map_or(&[][..], |state| &state.edges()[1..]);
-            for (at, edge) in others.iter().enumerate() {
-                let candidate = (edge.rank(agents), name(agents, node), number, node, at + 1);
-                match end(nodes, &circle_of, &mut ends, edge.parent) {
-                    TOP => ready.push(candidate),
-                    // What is below a deleted node is not shown, and would not show this either.
-                    DELETED => {}
-                    other => waiting[other as usize].push(candidate),
+#[cfg(test)]
+mod tests {
+    use super::super::{Edge, Tree};
+    use super::*;
+
+    /// Whatever came in whatever portions, it is what is read at once. (That this is right, the oracle says.)
+    #[test]
+    fn what_is_brought_up_to_date_is_what_is_read_at_once() {
+        let mut agents = Agents::default();
+        let own = agents.intern(7);
+        let mut seed = 1u64;
+        let mut random = |below: u32| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as u32 % below
+        };
+        let (mut circles, mut most) = (0, 0);
+        for round in 0..1500 {
+            let size = [4, 9, 30, 100][round % 4];
+            let mut tree = Tree::default();
+            let mut reading = Reading::default();
+            let mut changed: Vec<Dot> = Vec::new();
+            for seq in 0..2 * size {
+                let dot = |seq| Dot { agent: own, seq };
+                let node = dot(1 + if seq < size { seq } else { random(size) });
+                // A few go up, so that there are circles of all sizes, and some that hang on others.
+                let parent = match random(4) {
+                    0 if seq >= size => Dot::NONE,
+                    _ => dot(1 + random(size)),
+                };
+                if random(20) == 0 {
+                    tree.remove(&agents, node, dot(1000 + seq));
+                } else {
+                    let edge = Edge {
+                        parent,
+                        index: if random(2) == 0 { "a".into() } else { "b".into() },
+                        stamp: u64::from(random(3 * size)),
+                        dot: dot(1000 + seq),
+                    };
+                    tree.join(&agents, node, edge);
+                }
+                changed.push(node);
+                if random(3) > 0 {
+                    continue;
+                }
+                reading.update(&tree.nodes, &agents, &std::mem::take(&mut changed));
+                let whole = Reading::of(&tree.nodes, &agents);
+                assert_eq!(reading.places, whole.places, "round {round}, change {seq}");
+                most = most.max(reading.circles.len() - reading.vacant.len());
+                circles += usize::from(!reading.circling.is_empty());
+                for number in 1..=size {
+                    let node = dot(number);
+                    let way: Vec<Dot> = reading.upwards(node).map(|(at, _)| at).collect();
+                    let end = reading.upwards(node).last().map_or(node, |(_, place)| place.parent);
+                    assert_eq!(reading.is_shown(node), end == Dot::NONE);
+                    let mended: Vec<Dot> = way.iter().copied().filter(|&at| reading.is_mended(at)).collect();
+                    let above: Vec<Dot> = reading.mended_above(node).map(|(at, _)| at).collect();
+                    assert_eq!(above, mended);
+                    let other = dot(1 + random(size));
+                    if [node, other].iter().all(|&node| tree.node(node).is_some()) {
+                        assert_eq!(reading.is_below(node, other), way.contains(&other));
+                    }
                 }
             }
         }
+        assert!(
+            circles > 10_000 && most > 4,
+            "{circles} readings with circles, {most} at most"
+        );
     }
-    let mut by_id: Vec<Dot> = circle_of.keys().copied().collect();
-    by_id.sort_unstable_by_key(|&node| name(agents, node));
-    let mut by_id = by_id.into_iter();
-    let mut done = vec![false; circles.len()];
-    while mended.len() < circles.len() {
-        let (number, node, at) = match ready.pop() {
-            Some((_, _, number, node, at)) => (number, node, at),
-            None => match by_id.next() {
-                Some(node) => (circle_of[&node] as usize, node, 0),
-                None => break,
-            },
-        };
-        let Some(state) = nodes.get(&node).filter(|_| !done[number]) else {
-            continue;
-        };
-        done[number] = true;
-        let mut place = Place::of(&state.edges()[at]);
-        if at == 0 {
-            // No edge leads where it is shown: it goes to the top.
-            place.parent = Dot::NONE;
-        }
-        mended.insert(node, place);
-        for candidate in std::mem::take(&mut waiting[number]) {
-            ready.push(candidate);
-        }
-    }
-    mended
-}
-
-/// Where the way up from `start` by highest edges ends ([`TOP`]…); `ends` remembers it for all on the way.
-#[inline(never)]
-fn end(nodes: &DotMap<Node>, circle_of: &DotMap<u32>, ends: &mut DotMap<u32>, start: Dot) -> u32 {
-    let mut way = Vec::new();
-    let mut at = start;
-    let end = loop {
-        if !at.is_some() {
-            break TOP;
-        }
-        if let Some(&known) = ends.get(&at) {
-            break known;
-        }
-        if let Some(&circle) = circle_of.get(&at) {
-            break circle;
-        }
-        let Some(node) = nodes.get(&at) else {
-            break DELETED;
-        };
-        way.push(at);
-        at = node.top().parent;
-    };
-    ends.extend(way.into_iter().map(|node| (node, end)));
-    end
 }

@@ -28,7 +28,7 @@ impl Document {
         let reading = state.settle(agents);
         // A node that nobody has made can't be named, shown or not.
         let hidden = hidden && is_known;
-        let is_below = reading.upwards(parent).any(|(above, _)| above == node);
+        let is_below = reading.is_below(parent, node);
         let Some(place) = reading.place(node) else {
             return Ok(());
         };
@@ -37,8 +37,8 @@ impl Document {
         }
         // As with every move: the nodes above are written down where they are shown, if that isn't by their highest edges.
         let mut above: Vec<(Dot, Dot, Rc<str>)> = Vec::new();
-        for (at, place) in reading.upwards(place.parent).chain(reading.upwards(parent)) {
-            if reading.is_mended(at) && above.iter().all(|(known, ..)| *known != at) {
+        for (at, place) in reading.mended_above(place.parent).chain(reading.mended_above(parent)) {
+            if above.iter().all(|(known, ..)| *known != at) {
                 above.push((at, place.parent, place.index.clone()));
             }
         }

@@ -6,7 +6,6 @@ use crate::counter::MAX_AMOUNT;
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::join;
-use crate::marks::Mark;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
 use crate::pending::Awaited;
 use crate::sequence::{Anchor, Removal, Side};
@@ -612,9 +611,8 @@ impl Applying<'_> {
                 value,
                 stamp,
             } => {
-                let value = value.into();
-                let mark = Mark { dot, stamp, value };
-                self.document.join_mark(container, key, (start, end), mark);
+                self.document
+                    .join_mark(container, key, (start, end), (dot, stamp), value);
             }
             Action::Name { .. } => {}
         }

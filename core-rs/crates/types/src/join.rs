@@ -612,7 +612,7 @@ fn join_marks(document: &mut Document, text: u32, marks: &[KeyMarks]) {
         for (i, (gap, mark)) in boundaries.iter().enumerate() {
             let end = boundaries.get(i + 1).map_or(Gap::End, |&(gap, _)| gap);
             if let Some(mark) = mark {
-                text.join_mark(&document.agents, key, (*gap, end), mark);
+                text.join_mark(key, (*gap, end), mark);
             }
         }
     }

@@ -385,13 +385,11 @@ impl<'d> Encoder<'d> {
     }
 
     fn tells(&self, function: &Function) -> bool {
-        function
-            .boundaries()
-            .any(|boundary| self.new_mark(&boundary.mark).is_some())
+        function.boundaries().any(|(_, mark)| self.new_mark(mark).is_some())
     }
 
-    fn new_mark<'m>(&self, mark: &'m Option<Rc<Mark>>) -> Option<&'m Mark> {
-        mark.as_deref().filter(|mark| self.is_new(mark.dot))
+    fn new_mark<'m>(&self, mark: Option<&'m Rc<Mark>>) -> Option<&'m Mark> {
+        mark.map(|mark| &**mark).filter(|mark| self.is_new(mark.dot))
     }
 
     /// Per key the marks, and the boundaries from which on they win; or (the number 0) none does that the receiver lacks.
@@ -405,9 +403,9 @@ impl<'d> Encoder<'d> {
             let mut marks = Vec::new();
             let mut boundaries = Vec::new();
             let (mut count, mut last, mut last_seq) = (0u64, 0, 0);
-            for boundary in function.boundaries() {
+            for (gap, mark) in function.boundaries() {
                 let mut number = 0;
-                if let Some(mark) = self.new_mark(&boundary.mark) {
+                if let Some(mark) = self.new_mark(mark) {
                     let before = numbers.count();
                     number = numbers.of(mark);
                     if number > before {
@@ -420,13 +418,13 @@ impl<'d> Encoder<'d> {
                     continue;
                 }
                 (count, last) = (count + 1, number);
-                let side = match boundary.gap {
+                let side = match gap {
                     Gap::Start | Gap::End => gap::START,
                     Gap::Before(_) => gap::BEFORE,
                     Gap::After(_) => gap::AFTER,
                 };
                 boundaries.varint(number << 2 | side);
-                if let Some(unit) = boundary.gap.unit() {
+                if let Some(unit) = gap.unit() {
                     boundaries.varint(self.number(unit));
                     boundaries.varint(zigzag(i64::from(unit.seq) - last_seq));
                     last_seq = i64::from(unit.seq);

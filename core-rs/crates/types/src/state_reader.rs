@@ -121,6 +121,7 @@ pub struct State {
 
 struct StateReader<'a> {
     reader: Reader<'a>,
+    agents: Agents,
     /// The document's number for each of the state's agents.
     numbers: Vec<u32>,
     version: Version,
@@ -168,6 +169,7 @@ impl State {
         }
         let mut state = StateReader {
             reader,
+            agents,
             numbers,
             version,
             since,
@@ -190,6 +192,7 @@ impl State {
         let containers = state.containers()?;
         state.reader.finish()?;
         let StateReader {
+            agents,
             version,
             since,
             highest,
@@ -481,7 +484,13 @@ impl<'a> StateReader<'a> {
             return Err(self.error("a stamp up to the highest", "a higher one"));
         }
         let value = skip_value(&mut self.reader)?.into();
-        Ok(Rc::new(Mark { dot, stamp, value }))
+        let agent = self.agents.id(dot.agent);
+        Ok(Rc::new(Mark {
+            dot,
+            agent,
+            stamp,
+            value,
+        }))
     }
 
     /// A unit, told from the one before.

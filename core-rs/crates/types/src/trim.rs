@@ -236,14 +236,14 @@ impl Trim<'_> {
                     self.rename(mark.dot, dot);
                     renamed.push(Rc::new(Mark {
                         dot,
+                        agent: self.new.document.agents.id(dot.agent),
                         ..Mark::clone(mark)
                     }));
                 }
                 let end = stretches.get(i + 1).map_or(Gap::End, |&(end, _)| gap(end));
-                let agents = &self.new.document.agents;
                 marks
                     .get_or_insert_default()
-                    .join(agents, units, key, (gap(*at), end), &renamed[number - 1]);
+                    .join(units, key, (gap(*at), end), &renamed[number - 1]);
             }
         }
         Ok(marks)

@@ -181,13 +181,13 @@ impl Text {
     fn stretches<'t>(&'t self, units: &[u16], tell: &mut dyn FnMut(&[u16], &Said<'t>)) {
         let mut changes: Vec<(usize, &str, Option<&Mark>)> = Vec::new();
         for (key, function) in self.marks.iter().flat_map(|marks| marks.functions()) {
-            for boundary in function.boundaries() {
-                let mut index = self.sequence.index_of_gap(boundary.gap) as usize;
+            for (gap, mark) in function.boundaries() {
+                let mut index = self.sequence.index_of_gap(gap) as usize;
                 // Only a hostile peer marks half a pair.
                 if index > 0 && index < units.len() && is_pair(units[index - 1], units[index]) {
                     index -= 1;
                 }
-                changes.push((index, key, boundary.mark.as_deref()));
+                changes.push((index, key, mark.map(|mark| &**mark)));
             }
         }
         tell_stretches(units, &changes, tell);

@@ -8,7 +8,7 @@ use crate::outbox::Who;
 use crate::sequence::{Gap, Place};
 use crate::text::Text;
 use joinery_codec::DecodeError;
-use joinery_history::{Agents, Dot, Stamp};
+use joinery_history::{Dot, Stamp};
 use std::rc::Rc;
 
 /// Does a mark take in what is typed at its end?
@@ -36,12 +36,12 @@ impl Text {
     }
 
     /// Joins a mark.
-    pub fn join_mark(&mut self, agents: &Agents, key: &str, range: (Gap, Gap), mark: &Rc<Mark>) {
+    pub fn join_mark(&mut self, key: &str, range: (Gap, Gap), mark: &Rc<Mark>) {
         if self.sequence.changes.is_some() {
             self.record_mark(key, range);
         }
         let marks = self.marks.get_or_insert_default();
-        marks.join(agents, &self.sequence, key, range, mark);
+        marks.join(&self.sequence, key, range, mark);
     }
 
     /// The place behind which a unit inserted at `index` stands; none for the start.
@@ -164,14 +164,26 @@ impl Document {
             agents: &self.agents,
         };
         self.outbox.mark(who, (dot, stamp), range, key, value);
-        let value = value.into();
-        self.join_mark(text, key, range, Mark { dot, stamp, value });
+        self.join_mark(text, key, range, (dot, stamp), value);
     }
 
     /// Joins a mark, unless its text is gone.
-    pub(crate) fn join_mark(&mut self, text: u32, key: &str, range: (Gap, Gap), mark: Mark) {
+    pub(crate) fn join_mark(
+        &mut self,
+        text: u32,
+        key: &str,
+        range: (Gap, Gap),
+        (dot, stamp): (Dot, Stamp),
+        value: &[u8],
+    ) {
         if let Ok(text) = self.containers.text_mut(text) {
-            text.join_mark(&self.agents, key, range, &Rc::new(mark));
+            let mark = Mark {
+                dot,
+                agent: self.agents.id(dot.agent),
+                stamp,
+                value: value.into(),
+            };
+            text.join_mark(key, range, &Rc::new(mark));
         }
     }
 }

@@ -21,7 +21,7 @@ pub use recorded::OldMark;
 pub use visible::VisibleGap;
 
 use crate::sequence::{Gap, Place, Sequence};
-use joinery_history::{Agents, Dot, Stamp};
+use joinery_history::{Dot, Stamp};
 use std::collections::{BTreeMap, HashMap};
 use std::rc::Rc;
 
@@ -39,6 +39,8 @@ pub const EMBED_KEY: &str = "\u{fffc}";
 pub struct Mark {
     /// The operation's dot.
     pub dot: Dot,
+    /// The id of its agent.
+    pub agent: u64,
     /// Its stamp.
     pub stamp: Stamp,
     /// A packed plain value; null takes off.
@@ -47,8 +49,8 @@ pub struct Mark {
 
 impl Mark {
     /// Does it win over another one?
-    pub fn beats(&self, other: &Mark, agents: &Agents) -> bool {
-        let rank = |mark: &Mark| (mark.stamp, agents.id(mark.dot.agent), mark.dot.seq);
+    pub fn beats(&self, other: &Mark) -> bool {
+        let rank = |mark: &Mark| (mark.stamp, mark.agent, mark.dot.seq);
         rank(self) > rank(other)
     }
 
@@ -99,20 +101,13 @@ impl Marks {
     }
 
     /// Joins a mark.
-    pub fn join<U: Copy>(
-        &mut self,
-        agents: &Agents,
-        sequence: &Sequence<U>,
-        key: &str,
-        range: (Gap, Gap),
-        mark: &Rc<Mark>,
-    ) {
+    pub fn join<U: Copy>(&mut self, sequence: &Sequence<U>, key: &str, range: (Gap, Gap), mark: &Rc<Mark>) {
         if let Some(function) = self.functions.get_mut(key) {
-            function.join(agents, sequence, range, mark);
+            function.join(sequence, range, mark);
             return;
         }
         let mut function = Function::default();
-        function.join(agents, sequence, range, mark);
+        function.join(sequence, range, mark);
         // A range that ends before it begins covers nothing.
         if !function.is_empty() {
             self.functions.insert(Rc::from(key), function);

@@ -51,9 +51,9 @@ impl Text {
                 }
             };
             let mut boundaries = function.boundaries().peekable();
-            while let Some(boundary) = boundaries.next() {
-                let index = self.sequence.index_of_gap(boundary.gap);
-                let next = boundaries.peek().map(|next| self.sequence.index_of_gap(next.gap));
+            while let Some((gap, mark)) = boundaries.next() {
+                let index = self.sequence.index_of_gap(gap);
+                let next = boundaries.peek().map(|next| self.sequence.index_of_gap(next.0));
                 if next == Some(index) {
                     continue;
                 }
@@ -63,7 +63,7 @@ impl Text {
                     function.at(&self.sequence, typed(index)).cloned(),
                 );
                 if unit(index).is_some() {
-                    put(VisibleGap::Before(index), boundary.mark.clone());
+                    put(VisibleGap::Before(index), mark.cloned());
                 }
             }
             stretches

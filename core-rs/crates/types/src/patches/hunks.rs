@@ -62,6 +62,11 @@ impl<U: Copy> Hunks<U> {
         self.gone = None;
     }
 
+    /// Is that so?
+    pub fn is_given_up(&self) -> bool {
+        self.is_whole
+    }
+
     fn bound(&mut self) {
         if self.hunks.len() > MAX_HUNKS {
             self.give_up();

@@ -289,6 +289,15 @@ export const documentCases = [
     },
   },
   {
+    name: 'nodes of a tree beside each other, each before the first',
+    size: 10_000,
+    prepare: (size) => () => {
+      const tree = fresh().tree('tree');
+      for (let count = 0; count < size; count += 1) tree.create(null, 0);
+      check(tree.children().length, size);
+    },
+  },
+  {
     name: 'nodes of a tree, each below the last',
     size: 5_000,
     prepare: (size) => () => {

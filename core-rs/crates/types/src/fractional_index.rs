@@ -68,6 +68,12 @@ pub fn fractional_index(
     }
     let mut index = between(low.as_deref(), high.as_deref())?;
     if jitter_bits > 0 {
+        // Before all others it is a whole integer lower, or each would halve what the last one has left above the same one.
+        if let (None, Some((integer, [_, ..]))) = (&low, high.as_deref().map(split)) {
+            if !is_lowest(integer) {
+                index = between(None, Some(integer))?;
+            }
+        }
         // From the index without jitter up to the next one.
         let mut floor = index.clone();
         let mut ceiling = between(Some(&floor), high.as_deref())?;

@@ -101,6 +101,18 @@ fn appending_costs_a_character_at_a_power_only() {
 }
 
 #[test]
+fn jitter_lets_neither_appending_nor_prepending_cost_more() {
+    let mut random = Random(1);
+    let first = fractional_index(None, None, 0, 16).unwrap();
+    let mut ends = [first.clone(), first];
+    for _ in 0..100_000 {
+        ends[0] = fractional_index(None, Some(&ends[0]), random.next() as u32, 16).unwrap();
+        ends[1] = fractional_index(Some(&ends[1]), None, random.next() as u32, 16).unwrap();
+        assert!(ends.iter().all(|end| end.len() <= 10), "{ends:?}");
+    }
+}
+
+#[test]
 fn a_gap_that_was_halved_too_often_is_refused() {
     let (mut low, high) = ("a0".to_owned(), "a1".to_owned());
     let refused = loop {

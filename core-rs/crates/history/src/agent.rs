@@ -1,36 +1,15 @@
 //! The table that gives each agent (64 random bits, one replica's lifetime) a small number within one document.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use joinery_tables::OrderedMap;
 
 /// An agent's place in its document's table. Never written to bytes: two replicas number agents differently.
 pub type AgentIndex = u32;
-
-/// Agent ids are random already, so their bits serve as the hash. A hostile peer can make a table slow, not wrong; the
-/// multiplication keeps ids that differ in their high bits only from meeting in one bucket.
-#[derive(Debug, Default, Clone)]
-struct IdHasher(u64);
-
-impl Hasher for IdHasher {
-    fn finish(&self) -> u64 {
-        self.0
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-    fn write_u64(&mut self, id: u64) {
-        self.0 = (self.0 ^ id).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        self.0 ^= self.0 >> 29;
-    }
-}
 
 /// All agents a document has heard of.
 #[derive(Debug, Default, Clone)]
 pub struct Agents {
     ids: Vec<u64>,
-    index: HashMap<u64, AgentIndex, BuildHasherDefault<IdHasher>>,
+    index: OrderedMap<u64, AgentIndex>,
 }
 
 impl Agents {

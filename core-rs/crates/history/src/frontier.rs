@@ -2,13 +2,13 @@
 //! envelope that states its frontier states everything it rests on in one or two dots, however many agents there were.
 
 use crate::{AgentIndex, Dot, Version};
-use std::collections::BTreeMap;
+use joinery_tables::OrderedMap;
 
 /// The newest dots of a version, none of which another was written on: one an agent at most.
 #[derive(Debug, Default, Clone)]
 pub struct Frontier {
     /// By agent, for ten thousand may write at once.
-    seqs: BTreeMap<AgentIndex, u32>,
+    seqs: OrderedMap<AgentIndex, u32>,
 }
 
 impl Frontier {

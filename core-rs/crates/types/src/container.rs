@@ -12,7 +12,7 @@ use crate::text::Text;
 use crate::tree::Tree;
 use crate::Error;
 use joinery_history::{Agents, Dot};
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use joinery_tables::{OrderedMap, OrderedSet};
 use std::rc::Rc;
 
 /// The root map's number.
@@ -139,7 +139,7 @@ pub struct Container {
 #[derive(Debug, Clone)]
 pub struct Containers {
     arena: Vec<Container>,
-    by_slot: HashMap<(u32, Key), AtSlot>,
+    by_slot: OrderedMap<(u32, Key), AtSlot>,
     /// What is noted of changes, while somebody wants to hear of them.
     pub(crate) recording: Option<Box<Recording>>,
 }
@@ -150,8 +150,8 @@ pub struct Containers {
 enum AtSlot {
     One(u32),
     Many {
-        all: BTreeMap<(Kind, Dot), u32>,
-        open: BTreeSet<(Kind, Dot)>,
+        all: OrderedMap<(Kind, Dot), u32>,
+        open: OrderedSet<(Kind, Dot)>,
     },
 }
 
@@ -180,7 +180,7 @@ impl Default for Containers {
         };
         Containers {
             arena: vec![root],
-            by_slot: HashMap::new(),
+            by_slot: OrderedMap::new(),
             recording: None,
         }
     }
@@ -360,7 +360,7 @@ impl Containers {
                 let (first, second) = (self.id_at_slot(one), (kind, generation));
                 let is_open = !self.get(one).ended.is_some();
                 AtSlot::Many {
-                    all: BTreeMap::from([(first, one), (second, number)]),
+                    all: OrderedMap::from([(first, one), (second, number)]),
                     open: is_open.then_some(first).into_iter().chain([second]).collect(),
                 }
             }

@@ -2,7 +2,7 @@
 //! itself changes its pair, so of two pairs the one with the higher seq is the newer.
 
 use joinery_history::Dot;
-use std::collections::BTreeMap;
+use joinery_tables::OrderedMap;
 
 /// The bound of each half of a pair: JavaScript's largest exact integer.
 pub const MAX_AMOUNT: u64 = (1 << 53) - 1;
@@ -21,7 +21,7 @@ pub struct Pair {
 /// A counter's live state.
 #[derive(Debug, Default, Clone)]
 pub struct Counter {
-    pairs: BTreeMap<u32, Pair>,
+    pairs: OrderedMap<u32, Pair>,
 }
 
 impl Counter {

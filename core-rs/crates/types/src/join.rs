@@ -18,7 +18,7 @@ use crate::state_reader::{ContainerState, KeyMarks, MovedState, Section, SlotSta
 use crate::text::Text;
 use joinery_codec::{crc32, DecodeError, Reader};
 use joinery_history::{Clock, Dot};
-use std::collections::HashMap;
+use joinery_tables::OrderedMap;
 
 /// Joins an exported update or a snapshot.
 pub(crate) fn apply_state(document: &mut Document, bytes: &[u8], now_ms: u64) -> Result<Outcome, Error> {
@@ -88,7 +88,7 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
     let mut targets: Vec<Target> = Vec::with_capacity(state.containers.len());
     let mut depths: Vec<u32> = Vec::with_capacity(state.containers.len());
     let mut sequences = Vec::with_capacity(state.containers.len());
-    let mut inserted: HashMap<usize, Vec<(Dot, u32)>> = HashMap::new();
+    let mut inserted: OrderedMap<usize, Vec<(Dot, u32)>> = OrderedMap::new();
     for (at, container) in state.containers.iter().enumerate() {
         let (target, depth) = if at == 0 {
             (Target::Live(ROOT), 0)
@@ -188,7 +188,7 @@ fn find(
     state: &State,
     container: &ContainerState,
     parent: Target,
-    inserted: &HashMap<usize, Vec<(Dot, u32)>>,
+    inserted: &OrderedMap<usize, Vec<(Dot, u32)>>,
 ) -> Result<Target, Error> {
     if let Key::Name(name) = &container.key {
         if name.len() > MAX_KEY_BYTES {

@@ -2,13 +2,13 @@
 
 use crate::slot::{Slot, SlotValue};
 use joinery_history::Agents;
-use std::collections::BTreeMap;
+use joinery_tables::OrderedMap;
 use std::rc::Rc;
 
 /// A map's live state. Ordered by key, so that encoding it is deterministic.
 #[derive(Debug, Default, Clone)]
 pub struct Map {
-    entries: BTreeMap<Rc<str>, Slot>,
+    entries: OrderedMap<Rc<str>, Slot>,
 }
 
 impl Map {

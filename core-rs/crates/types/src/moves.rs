@@ -12,7 +12,7 @@
 use crate::list::List;
 use crate::sequence::{Anchor, Place, Removal};
 use joinery_history::{Agents, Dot, Stamp};
-use std::collections::BTreeMap;
+use joinery_tables::OrderedMap;
 
 /// Where an element stands, and since which move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,9 +35,9 @@ impl Standing {
 #[derive(Debug, Default, Clone)]
 pub struct Moves {
     /// Where they stand.
-    by_element: BTreeMap<Dot, Standing>,
+    by_element: OrderedMap<Dot, Standing>,
     /// From the units' side: which element stands there. (Of the same type, for each further one costs the module kilobytes.)
-    by_unit: BTreeMap<Dot, Standing>,
+    by_unit: OrderedMap<Dot, Standing>,
 }
 
 impl Moves {
@@ -68,22 +68,20 @@ impl Moves {
     /// The first unit of a range that a move made.
     #[inline(never)]
     fn first_unit(&self, first: Dot, len: u32) -> Option<Dot> {
-        self.by_unit.range(range(first, len)).next().map(|(&unit, _)| unit)
+        first_within(&self.by_unit, first, len)
     }
 
     /// The first element of a range that was moved.
     #[inline(never)]
     fn first_element(&self, first: Dot, len: u32) -> Option<Dot> {
-        self.by_element
-            .range(range(first, len))
-            .next()
-            .map(|(&element, _)| element)
+        first_within(&self.by_element, first, len)
     }
 }
 
-/// The dots of a range; empty where it has no unit.
-fn range(first: Dot, len: u32) -> std::ops::Range<Dot> {
-    first..first.plus(len)
+/// The lowest key of the `len` dots from `first` on.
+fn first_within(map: &OrderedMap<Dot, Standing>, first: Dot, len: u32) -> Option<Dot> {
+    let (&lowest, _) = map.range_from(&first).next()?;
+    (lowest < first.plus(len)).then_some(lowest)
 }
 
 impl List {

@@ -3,7 +3,7 @@
 
 use joinery_codec::compare_values;
 use joinery_history::{Agents, Dot};
-use std::collections::BTreeMap;
+use joinery_tables::OrderedMap;
 
 /// "Adds of `upto.agent` up to `upto.seq` are removed, by the operation `by`."
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +54,9 @@ impl Member {
 /// A set's live state, by packed value.
 #[derive(Debug, Default, Clone)]
 pub struct Set {
-    members: BTreeMap<Box<[u8]>, Member>,
+    members: OrderedMap<Box<[u8]>, Member>,
     /// While changes are noted: the values of which something came, each with whether it was in before.
-    pub(crate) changes: Option<BTreeMap<Box<[u8]>, bool>>,
+    pub(crate) changes: Option<OrderedMap<Box<[u8]>, bool>>,
 }
 
 impl Set {
@@ -92,7 +92,7 @@ impl Set {
             let was_in = self.has(value);
             self.changes.get_or_insert_default().insert(value.into(), was_in);
         }
-        self.members.entry(value.into()).or_default()
+        self.members.get_or_default(value.into())
     }
 
     /// Joins an add.

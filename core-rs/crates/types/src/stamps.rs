@@ -2,7 +2,7 @@
 //! and an agent must not use a stamp twice, or two of its writes to one slot would tie.
 
 use joinery_history::Stamp;
-use std::collections::BTreeSet;
+use joinery_tables::OrderedSet;
 
 /// The stamps of one agent.
 #[derive(Debug, Default, Clone)]
@@ -10,7 +10,7 @@ pub struct Stamps {
     /// The lowest and the highest that its clock gave: what lies between counts as used.
     ticks: Option<(Stamp, Stamp)>,
     /// Those that replay chose.
-    chosen: BTreeSet<Stamp>,
+    chosen: OrderedSet<Stamp>,
 }
 
 impl Stamps {
@@ -28,32 +28,20 @@ impl Stamps {
 
     /// The lowest free stamp from `wanted` on, below the top.
     pub fn free_from(&self, wanted: Stamp) -> Option<Stamp> {
-        let mut at = wanted.max(1);
-        for &used in self.chosen.range(at..) {
-            at = self.above_ticks(at)?;
-            if used > at {
-                break;
-            }
-            if used == at {
-                at = at.checked_add(1)?;
-            }
+        let mut at = self.above_ticks(wanted.max(1))?;
+        while self.chosen.contains(&at) {
+            at = self.above_ticks(at.checked_add(1)?)?;
         }
-        self.above_ticks(at).filter(|&at| at < Stamp::MAX)
+        Some(at).filter(|&at| at < Stamp::MAX)
     }
 
     /// The highest free stamp up to `wanted`, above 0.
     pub fn free_up_to(&self, wanted: Stamp) -> Option<Stamp> {
-        let mut at = wanted;
-        for &used in self.chosen.range(..=at).rev() {
-            at = self.below_ticks(at)?;
-            if used < at {
-                break;
-            }
-            if used == at {
-                at = at.checked_sub(1)?;
-            }
+        let mut at = self.below_ticks(wanted)?;
+        while self.chosen.contains(&at) {
+            at = self.below_ticks(at.checked_sub(1)?)?;
         }
-        self.below_ticks(at).filter(|&at| at > 0)
+        Some(at).filter(|&at| at > 0)
     }
 
     fn above_ticks(&self, at: Stamp) -> Option<Stamp> {

@@ -14,7 +14,7 @@ use crate::set::Removed;
 use crate::state::{anchor, flag, gap, unzigzag};
 use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader, RleReader};
 use joinery_history::{Agents, Dot, Frontier, Stamp, Version, MAX_SEQ};
-use std::collections::HashSet;
+use joinery_tables::OrderedSet;
 use std::rc::Rc;
 
 /// Which container of the document a container of the state is.
@@ -177,7 +177,7 @@ impl State {
         };
         let n = state.reader.count("a count of dots")?;
         let mut frontier: Vec<Dot> = Vec::new();
-        let mut listed = HashSet::new();
+        let mut listed = OrderedSet::new();
         for _ in 0..n {
             let dot = state.some_dot()?;
             if !listed.insert(dot.agent) {
@@ -268,7 +268,7 @@ impl<'a> StateReader<'a> {
             section: Section::None,
             marks: Vec::new(),
         }];
-        let mut ids = HashSet::new();
+        let mut ids = OrderedSet::new();
         for at in 1..=n {
             let parent = self.reader.varint("a container's number")? as usize;
             let flags = self.reader.u8("a container")?;

@@ -51,7 +51,7 @@ use joinery_codec::{compare_values, write_zigzag, Writer};
 use joinery_history::Dot;
 use lists::Step;
 use pack::{Patches, Path, Value};
-use std::collections::{BTreeMap, HashMap};
+use joinery_tables::OrderedMap;
 use std::rc::Rc;
 use trees::TreeChange;
 
@@ -61,7 +61,7 @@ enum Changed {
     List(Finished<u32>),
     Text(Box<Hunks<u16>>, Vec<OldMark>),
     Counter(i128),
-    Set(BTreeMap<Box<[u8]>, bool>),
+    Set(OrderedMap<Box<[u8]>, bool>),
     Tree(DotMap<Option<Place>>),
     Graph(OldItems),
 }
@@ -104,7 +104,7 @@ impl Document {
             document: self,
             slots,
             changed,
-            paths: HashMap::new(),
+            paths: OrderedMap::new(),
             patches: Patches::default(),
         };
         telling.run();
@@ -112,7 +112,7 @@ impl Document {
     }
 
     /// What was noted, and nothing is from then on. Trees on the ways to what has changed are brought up to date.
-    fn take_changed(&mut self) -> (BTreeMap<(u32, Key), Before>, BTreeMap<u32, Changed>) {
+    fn take_changed(&mut self) -> (OrderedMap<(u32, Key), Before>, OrderedMap<u32, Changed>) {
         let Some(mut recording) = self.containers.recording.take() else {
             return Default::default();
         };
@@ -122,11 +122,11 @@ impl Document {
             counters,
             ..
         } = std::mem::take(&mut *recording);
-        let mut changed = BTreeMap::new();
+        let mut changed = OrderedMap::new();
         let maps = slots.keys().map(|&(container, _)| container);
         for number in touched.into_iter().chain(maps) {
             if let Some(taken) = self.take_container(number, &counters) {
-                changed.entry(number).or_insert(taken);
+                changed.get_or_insert_with(number, || taken);
             }
         }
         for &number in changed.keys() {
@@ -137,7 +137,7 @@ impl Document {
     }
 
     /// What was noted of one container; none where it is gone.
-    fn take_container(&mut self, number: u32, counters: &BTreeMap<u32, i128>) -> Option<Changed> {
+    fn take_container(&mut self, number: u32, counters: &OrderedMap<u32, i128>) -> Option<Changed> {
         let agents = &self.agents;
         Some(match self.containers.body_mut(number)? {
             Body::Map(_) => Changed::Map,
@@ -170,10 +170,10 @@ impl Document {
 
 struct Telling<'d> {
     document: &'d Document,
-    slots: BTreeMap<(u32, Key), Before>,
-    changed: BTreeMap<u32, Changed>,
+    slots: OrderedMap<(u32, Key), Before>,
+    changed: OrderedMap<u32, Changed>,
     /// Of containers that a reader sees as before: where they are.
-    paths: HashMap<u32, Option<Rc<Path>>>,
+    paths: OrderedMap<u32, Option<Rc<Path>>>,
     patches: Patches,
 }
 
@@ -277,7 +277,8 @@ impl<'d> Telling<'d> {
     fn tell(&mut self, number: u32, path: &Path) {
         let document = self.document;
         let patches = &mut self.patches;
-        match (&document.container(number).body, &self.changed[&number]) {
+        let Some(changed) = self.changed.get(&number) else { return };
+        match (&document.container(number).body, changed) {
             (Body::Map(map), _) => {
                 for ((_, key), before) in slots_of(&self.slots, number) {
                     let Key::Name(name) = key else { continue };
@@ -359,9 +360,9 @@ impl<'d> Telling<'d> {
 }
 
 /// The slots of a container that were noted.
-fn slots_of(slots: &BTreeMap<(u32, Key), Before>, container: u32) -> impl Iterator<Item = (&(u32, Key), &Before)> + '_ {
+fn slots_of(slots: &OrderedMap<(u32, Key), Before>, container: u32) -> impl Iterator<Item = (&(u32, Key), &Before)> + '_ {
     let from = (container, Key::Name("".into()));
-    slots.range(from..).take_while(move |(slot, _)| slot.0 == container)
+    slots.range_from(&from).take_while(move |(slot, _)| slot.0 == container)
 }
 
 /// Is it the map of a node or an edge?

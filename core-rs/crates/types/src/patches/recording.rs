@@ -13,7 +13,7 @@ use crate::map::Map;
 use crate::set::Set;
 use crate::text::Text;
 use crate::tree::Tree;
-use std::collections::btree_map::{BTreeMap, Entry};
+use joinery_tables::OrderedMap;
 
 /// How many bytes of overwritten values are kept, to find out that a value was written again. Beyond it each write counts as a change.
 const MAX_KEPT_BYTES: usize = 1 << 20;
@@ -37,9 +37,9 @@ pub struct Recording {
     /// Containers whose own state may have changed, each once.
     pub touched: Vec<u32>,
     /// Slots of maps and lists that were written, or whose container was ended.
-    pub slots: BTreeMap<(u32, Key), Before>,
+    pub slots: OrderedMap<(u32, Key), Before>,
     /// Counters' values.
-    pub counters: BTreeMap<u32, i128>,
+    pub counters: OrderedMap<u32, i128>,
     kept_bytes: usize,
 }
 
@@ -99,8 +99,8 @@ impl Recorded for Text {
 impl Recorded for Counter {
     #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
-        if let Entry::Vacant(counter) = recording.counters.entry(container) {
-            counter.insert(self.value());
+        if !recording.counters.contains_key(&container) {
+            recording.counters.insert(container, self.value());
             recording.touched.push(container);
         }
     }
@@ -110,7 +110,7 @@ impl Recorded for Set {
     #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
         if self.changes.is_none() {
-            self.changes = Some(BTreeMap::new());
+            self.changes = Some(OrderedMap::new());
             recording.touched.push(container);
         }
     }

@@ -90,7 +90,7 @@ impl Replay {
             let synced = named.iter().filter(|add| self.base_of(add.0) >= add.1);
             synced.filter_map(|&add| dot(scene.into, add)).for_each(&mut take);
         }
-        let replayed = self.adds.entry((set, Box::from(value))).or_default();
+        let replayed = self.adds.get_or_default((set, Box::from(value)));
         let own = scene.into.own.map_or(u32::MAX, |own| own);
         for &(_, seq) in replayed.iter().filter(|(add, _)| seen(add)) {
             take(Dot { agent: own, seq });

@@ -4,7 +4,7 @@
 use crate::error::Error;
 use joinery_codec::{DecodeError, Reader, Writer};
 use joinery_history::MAX_SEQ;
-use std::collections::BTreeMap;
+use joinery_tables::OrderedMap;
 
 /// How many ranges of operations a mapping names at most.
 pub const MAX_MAPPED_RANGES: usize = 1 << 20;
@@ -76,7 +76,7 @@ impl Said {
 /// each further one costs the module some kilobytes.
 #[derive(Debug, Clone, Default)]
 pub struct Ranges {
-    ranges: BTreeMap<Name, (u32, Said)>,
+    ranges: OrderedMap<Name, (u32, Said)>,
 }
 
 impl Ranges {
@@ -96,14 +96,11 @@ impl Ranges {
                 done += left.min(len - done);
                 continue;
             }
-            let next = self
-                .ranges
-                .range(at..(first.0, end))
-                .next()
-                .map_or(end, |(key, _)| key.1);
+            let next = self.ranges.range_from(&at).next().map(|(&next, _)| next);
+            let next = next.filter(|&next| next < (first.0, end)).map_or(end, |next| next.1);
             let (n, said) = (next - at.1, said.skip(done));
             done += n;
-            if let Some((&start, (have, before))) = self.ranges.range_mut(..at).next_back() {
+            if let Some((&start, (have, before))) = self.ranges.before_mut(&at) {
                 if start.0 == at.0 && start.1 + *have == at.1 && before.skip(*have) == said {
                     *have += n;
                     continue;
@@ -116,7 +113,7 @@ impl Ranges {
     /// What is said of a name, and of how many names from it on that goes on.
     #[inline(never)]
     pub fn find(&self, name: Name) -> Option<(Said, u32)> {
-        let (start, &(len, said)) = self.ranges.range(..=name).next_back()?;
+        let (start, &(len, said)) = self.ranges.at_or_before(&name)?;
         let into = name.1 - start.1.min(name.1);
         (start.0 == name.0 && into < len).then(|| (said.skip(into), len - into))
     }
@@ -129,7 +126,7 @@ impl Ranges {
     /// The highest name of this agent from `from` to `to` of which something is said.
     #[inline(never)]
     pub fn highest(&self, agent: u64, from: u32, to: u32) -> Option<u32> {
-        let (start, &(len, _)) = self.ranges.range(..=(agent, to)).next_back()?;
+        let (start, &(len, _)) = self.ranges.at_or_before(&(agent, to))?;
         let last = (start.1 + (len - 1)).min(to);
         (start.0 == agent && last >= from).then_some(last)
     }
@@ -140,7 +137,7 @@ impl Ranges {
         if self.find((agent, from)).is_some() {
             return Some(from);
         }
-        let (start, _) = self.ranges.range((agent, from)..).next()?;
+        let (start, _) = self.ranges.range_from(&(agent, from)).next()?;
         (start.0 == agent).then_some(start.1)
     }
 
@@ -154,7 +151,7 @@ impl Ranges {
         }
         let mut at = (first.0, first.1.saturating_add(1));
         // A part at a time: an iterator over a range would be one more thing to compile.
-        while let Some((&start, &(n, said))) = self.ranges.range(at..).next() {
+        while let Some((&start, &(n, said))) = self.ranges.range_from(&at).next() {
             if start.0 != first.0 || start.1 >= end {
                 break;
             }
@@ -188,7 +185,7 @@ impl Ranges {
         if n > MAX_MAPPED_RANGES {
             return Err(reader.error("at most 2^20 ranges", "more"));
         }
-        let mut ranges = BTreeMap::new();
+        let mut ranges = OrderedMap::new();
         let mut end = (0, 0);
         for _ in 0..n {
             let name = (reader.u64_le("an agent")?, reader.u32("a seq")?);
@@ -297,7 +294,7 @@ mod tests {
         // A plain table beside it, over every way to add three ranges.
         for case in 0..8u32.pow(3) * 27 {
             let mut ranges = Ranges::default();
-            let mut table = BTreeMap::new();
+            let mut table = OrderedMap::new();
             let mut rest = case;
             for round in 0..3 {
                 let (start, len) = (1 + rest % 8, 1 + rest / 8 % 3);
@@ -305,14 +302,14 @@ mod tests {
                 let new = (9, 1 + (start + round) % 5 * 10);
                 ranges.add((7, start), len, Said::running(new));
                 for i in 0..len {
-                    table.entry(start + i).or_insert((9, new.1 + i));
+                    table.get_or_insert_with(start + i, || (9, new.1 + i));
                 }
             }
             for seq in 0..14 {
                 assert_eq!(ranges.get((7, seq)), table.get(&seq).copied(), "{ranges:?}");
-                let highest = table.range(3..=seq.max(3)).next_back().map(|(&seq, _)| seq);
+                let highest = table.at_or_before(&seq.max(3)).map(|(&seq, _)| seq).filter(|&seq| seq >= 3);
                 assert_eq!(ranges.highest(7, 3, seq.max(3)), highest);
-                let lowest = table.range(seq..).next().map(|(&seq, _)| seq);
+                let lowest = table.range_from(&seq).next().map(|(&seq, _)| seq);
                 assert_eq!(ranges.lowest(7, seq), lowest);
                 for len in 1..5 {
                     let got: Vec<(u32, Name)> = ranges
@@ -320,7 +317,7 @@ mod tests {
                         .into_iter()
                         .flat_map(|(skip, n, said)| (0..n).map(move |i| (seq + skip + i, (said.0, said.1 + i))))
                         .collect();
-                    let expected: Vec<_> = table.range(seq..seq + len).map(|(&seq, &said)| (seq, said)).collect();
+                    let expected: Vec<_> = table.range_from(&seq).take_while(|(&at, _)| at < seq + len).map(|(&seq, &said)| (seq, said)).collect();
                     assert_eq!(got, expected, "{ranges:?} {seq} {len}");
                 }
             }

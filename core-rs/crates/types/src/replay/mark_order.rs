@@ -11,7 +11,7 @@ use crate::marks::Mark;
 use crate::sequence::Gap;
 use crate::text::Text;
 use joinery_history::{Dot, Stamp};
-use std::collections::{BTreeMap, HashMap, HashSet};
+use joinery_tables::{OrderedMap, OrderedSet};
 use std::rc::Rc;
 
 /// A mark's place in its author's chain.
@@ -21,7 +21,7 @@ type Rank = (Stamp, Name);
 #[derive(Debug, Default)]
 pub(super) struct MarkOrder {
     /// Those that replays have made, this one and earlier ones, with the stamps they got and their agents in `into`.
-    made: BTreeMap<Rank, (Stamp, u64)>,
+    made: OrderedMap<Rank, (Stamp, u64)>,
     /// Those that no replay has made and that were there at the start, ascending, by the names of those who made them.
     others: Vec<Rank>,
     /// The stamps of those among them that the author's document shows, ascending, each with its agent in `into`.
@@ -61,10 +61,10 @@ impl Replay {
         let from = scene.named[scene.at].from;
         let from = from.and_then(|text| scene.from.containers.text(text).ok());
         let shown = from.into_iter().flat_map(|text| marks_within(text, &at.1, EVERYWHERE));
-        let shown: HashMap<Name, Stamp> = shown.map(|mark| (name(scene.from, mark.dot), mark.stamp)).collect();
+        let shown: OrderedMap<Name, Stamp> = shown.map(|mark| (name(scene.from, mark.dot), mark.stamp)).collect();
         let here = scene.into.containers.text(at.0).ok();
         let mut order = MarkOrder::default();
-        let mut known = HashSet::new();
+        let mut known = OrderedSet::new();
         for mark in here.into_iter().flat_map(|text| marks_within(text, &at.1, EVERYWHERE)) {
             let &Mark { dot, stamp, .. } = mark;
             if !known.insert(dot) {
@@ -118,8 +118,8 @@ impl Slots {
         if let Some(last) = last.filter(|&last| last >= wanted) {
             wanted = last.checked_add(ROOM)?;
         }
-        let below = order.made.range(..rank).next_back().map(|(_, &made)| made);
-        let above = order.made.range(rank..).next().map(|(_, &made)| made);
+        let below = order.made.before(&rank).map(|(_, &made)| made);
+        let above = order.made.range_from(&rank).next().map(|(_, &made)| made);
         let mut most = above.map_or(Some(Stamp::MAX - 1), |(got, _)| got.checked_sub(1))?;
         most = most.min(highest.unwrap_or(most));
         let covered = order.covered[..order.covered.partition_point(|&stamp| stamp < most)].last();

@@ -57,7 +57,7 @@ impl Replay {
         }
         scene.into.put_mark(text, new, key, value, (made, got));
         self.stamped(scene, (stamp, old.0), got);
-        let order = self.slots.marks.entry(at).or_default();
+        let order = self.slots.marks.get_or_default(at);
         order.note((stamp, old), got, name(scene.into, made).0);
         self.made(scene, old, Ok(()))
     }

@@ -33,7 +33,7 @@ use joinery_codec::{decode_utf8_to_units, Reader};
 use joinery_history::{Dot, EnvelopeHeader, KIND_PLAIN, MAX_SEQ};
 use passage::Passage;
 use slots::Slots;
-use std::collections::HashMap;
+use joinery_tables::OrderedMap;
 use std::rc::Rc;
 
 /// How a replay is to be done.
@@ -73,7 +73,7 @@ pub struct Outcome {
 const NONE: Name = (0, 0);
 
 /// A container's key by the names that its author used.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum OldKey {
     Name(Rc<str>),
     Element(Name),
@@ -112,7 +112,7 @@ pub struct Replay {
     base: Ranges,
     passage: Option<Passage>,
     /// Containers whose names alone don't tell where they are.
-    containers: HashMap<OldId, Known>,
+    containers: OrderedMap<OldId, Known>,
     epoch: bool,
     /// There were trims before the first bridge: what `from` knows by its names there is found nowhere.
     gap: bool,
@@ -120,11 +120,11 @@ pub struct Replay {
     goes_on: bool,
     slots: Slots,
     /// Per set and value: the adds that were replayed and not removed since, with their new seqs.
-    adds: HashMap<SetValue, Vec<(Name, u32)>>,
+    adds: OrderedMap<SetValue, Vec<(Name, u32)>>,
     /// Where units hung that did not come through on the left of something, and on the right: what the first of a row hung on.
     lost_units: [Ranges; 2],
     /// Sequences of `from`, and containers of `into`, where many units stand beside each other that are still to come.
-    orders: HashMap<(u32, u32), places::Order>,
+    orders: OrderedMap<(u32, u32), places::Order>,
 }
 
 /// What is known of a container by its author's id.
@@ -159,7 +159,7 @@ impl Replay {
     pub fn new(from: &Document, into: &Document, options: &Options<'_>) -> Result<Replay, Error> {
         let mut mapping = options.mapping.map_or(Ok(Mapping::default()), Mapping::decode)?;
         let mut slots = Slots::new(options.clock, &mapping.made);
-        let mut containers = HashMap::new();
+        let mut containers = OrderedMap::new();
         let passage = Passage::new((from, into), options.bridges, &mut containers, &mut slots)?;
         if let Some(passage) = &passage {
             passage.cross(&mut mapping);
@@ -177,9 +177,9 @@ impl Replay {
             gap,
             goes_on: options.mapping.is_some(),
             slots,
-            adds: HashMap::new(),
+            adds: OrderedMap::new(),
             lost_units: Default::default(),
-            orders: HashMap::new(),
+            orders: OrderedMap::new(),
         })
     }
 
@@ -395,7 +395,7 @@ impl Replay {
                 let done = scene.into.set_add(container, value);
                 self.made(scene, first, done)?;
                 if let Some(last) = scene.into.last_dot() {
-                    let adds = self.adds.entry((container, Box::from(*value))).or_default();
+                    let adds = self.adds.get_or_default((container, Box::from(*value)));
                     adds.push((first, last.seq));
                 }
                 Ok(())
@@ -444,7 +444,7 @@ impl Replay {
                 if let Ok(container) = named.into {
                     let key = old_key(scene.from, *key);
                     let id = (container, key, *kind, name_or_none(scene.from, *generation));
-                    self.containers.entry(id).or_insert(Known::Lost);
+                    self.containers.get_or_insert_with(id, || Known::Lost);
                 }
             }
             _ => {}

@@ -64,7 +64,7 @@ impl Replay {
         done.map_err(|_| Reason::ParentMissing)?;
         self.made_units(scene, list, old, 1, name(scene.into, new));
         self.stamped(scene, by, got);
-        note_write(&mut self.slots.notes.entry(at_key).or_default().moved, by, got);
+        note_write(&mut self.slots.notes.get_or_default(at_key).moved, by, got);
         Ok(())
     }
 

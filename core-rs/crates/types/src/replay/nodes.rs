@@ -76,7 +76,7 @@ impl Replay {
         let node = *done.as_ref().map_err(|_| Reason::ParentMissing)?;
         self.made(scene, old, done.map(drop))?;
         self.stamped(scene, by, got);
-        let note = self.slots.notes.entry((tree, Key::Element(node))).or_default();
+        let note = self.slots.notes.get_or_default((tree, Key::Element(node)));
         note_write(&mut note.moved, by, got);
         Ok(())
     }

@@ -13,7 +13,7 @@ use crate::trim::GONE;
 use crate::ROOT;
 use joinery_codec::DecodeError;
 use joinery_history::Stamp;
-use std::collections::HashMap;
+use joinery_tables::OrderedMap;
 use std::rc::Rc;
 
 /// How many trims a replay crosses at most.
@@ -51,7 +51,7 @@ impl Passage {
     pub(super) fn new(
         (from, into): (&Document, &Document),
         bridges: &[Bridge<'_>],
-        containers: &mut HashMap<OldId, Known>,
+        containers: &mut OrderedMap<OldId, Known>,
         slots: &mut Slots,
     ) -> Result<Option<Passage>, Error> {
         if bridges.len() > MAX_BRIDGES {
@@ -116,7 +116,7 @@ impl Passage {
         for (map, key) in removed {
             let map = numbers[map as usize];
             if map != GONE {
-                slots.notes.entry((map, Key::Name(key))).or_default().removed = true;
+                slots.notes.get_or_default((map, Key::Name(key))).removed = true;
             }
         }
         name_containers(&first, &numbers, containers);
@@ -320,7 +320,7 @@ fn removed_keys(state: &Document, unless: Option<&Document>, remade: &Ranges) ->
 }
 
 /// Tells where the containers of the first state are, by the ids that its authors used.
-fn name_containers(old: &Document, numbers: &[u32], containers: &mut HashMap<OldId, Known>) {
+fn name_containers(old: &Document, numbers: &[u32], containers: &mut OrderedMap<OldId, Known>) {
     for (number, &new) in numbers.iter().enumerate().skip(1) {
         let container = old.container(number as u32);
         let parent = numbers[container.parent as usize];

@@ -10,7 +10,7 @@ use crate::document::{Document, Write};
 use crate::operation::{KeyRef, ValueRef};
 use crate::slot::{Slot, SlotValue};
 use joinery_history::{Dot, EnvelopeHeader, Stamp};
-use std::collections::HashMap;
+use joinery_tables::OrderedMap;
 use std::rc::Rc;
 
 /// How the stamps of a clock that was wrong are put right.
@@ -99,9 +99,9 @@ impl Held {
 #[derive(Debug)]
 pub(super) struct Slots {
     pub clock: Option<ClockRule>,
-    pub notes: HashMap<(u32, Key), Note>,
+    pub notes: OrderedMap<(u32, Key), Note>,
     /// By text and key.
-    pub marks: HashMap<(u32, Rc<str>), MarkOrder>,
+    pub marks: OrderedMap<(u32, Rc<str>), MarkOrder>,
     /// The highest write of the agent, where there is a clock to put right, and the stamp it got: one an agent of the author.
     /// What an earlier replay made is an agent's in another order than that of its stamps.
     last: Vec<(u64, Stamp, Stamp)>,
@@ -124,8 +124,8 @@ impl Slots {
         }
         Slots {
             clock,
-            notes: HashMap::new(),
-            marks: HashMap::new(),
+            notes: OrderedMap::new(),
+            marks: OrderedMap::new(),
             last: Vec::new(),
             seen: Vec::new(),
             lacking: false,
@@ -340,7 +340,7 @@ impl Replay {
         let at = (container, new_key.clone());
         let found = slot(scene.into, &at);
         if value == ValueRef::Deleted && found.is_none() {
-            self.slots.notes.entry(at).or_default().cleared = true;
+            self.slots.notes.get_or_default(at).cleared = true;
             return Ok(());
         }
         let shows = found.is_some_and(|slot| scene.into.entry(slot).is_some());
@@ -400,7 +400,7 @@ impl Replay {
             }
         }
         self.stamped(scene, by, stamp);
-        note_write(&mut self.slots.notes.entry(at).or_default().written, by, stamp);
+        note_write(&mut self.slots.notes.get_or_default(at).written, by, stamp);
         Ok(())
     }
 

@@ -3,32 +3,7 @@
 
 use super::run::Side;
 use joinery_history::{Agents, Dot};
-use std::collections::{BTreeSet, HashMap};
-use std::hash::{BuildHasherDefault, Hasher};
-
-/// Parents' dots are small numbers; one multiplication spreads them (FxHash).
-#[derive(Debug, Default, Clone)]
-struct DotHasher(u64);
-
-impl Hasher for DotHasher {
-    fn finish(&self) -> u64 {
-        self.0 ^ self.0 >> 32
-    }
-    fn write(&mut self, bytes: &[u8]) {
-        for &byte in bytes {
-            self.write_u64(u64::from(byte));
-        }
-    }
-    fn write_u64(&mut self, word: u64) {
-        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
-    }
-    fn write_u32(&mut self, word: u32) {
-        self.write_u64(u64::from(word));
-    }
-    fn write_isize(&mut self, word: isize) {
-        self.write_u64(word as u64);
-    }
-}
+use joinery_tables::{OrderedMap, OrderedSet};
 
 /// A sibling's rank: ids of agents are the same everywhere, their numbers in a table are not.
 type Rank = (u64, u32);
@@ -37,13 +12,13 @@ type Rank = (u64, u32);
 enum Siblings {
     One(Dot),
     /// A hundred thousand may insert at one place, so an ordered set, not a list.
-    Many(BTreeSet<Rank>),
+    Many(OrderedSet<Rank>),
 }
 
 /// The explicit children of every unit that has some.
 #[derive(Debug, Default, Clone)]
 pub struct Children {
-    table: HashMap<(Dot, Side), Siblings, BuildHasherDefault<DotHasher>>,
+    table: OrderedMap<(Dot, Side), Siblings>,
 }
 
 /// The order of siblings: by agent id, then by seq.
@@ -59,11 +34,11 @@ impl Children {
 
     /// Adds a child.
     pub fn add(&mut self, agents: &Agents, parent: Dot, side: Side, child: Dot) {
-        let siblings = self.table.entry((parent, side)).or_insert(Siblings::One(child));
+        let siblings = self.table.get_or_insert_with((parent, side), || Siblings::One(child));
         match siblings {
             Siblings::One(only) if *only == child => {}
             Siblings::One(only) => {
-                *siblings = Siblings::Many(BTreeSet::from([rank(agents, *only), rank(agents, child)]));
+                *siblings = Siblings::Many(OrderedSet::from([rank(agents, *only), rank(agents, child)]));
             }
             Siblings::Many(set) => {
                 set.insert(rank(agents, child));
@@ -79,9 +54,7 @@ impl Children {
             Siblings::Many(set) => {
                 let lowest = match floor {
                     None => set.first(),
-                    Some(floor) => set
-                        .range((std::ops::Bound::Excluded(floor), std::ops::Bound::Unbounded))
-                        .next(),
+                    Some(floor) => set.range_from(&floor).find(|&&rank| rank > floor),
                 };
                 lowest.and_then(|rank| dot_of(agents, *rank))
             }
@@ -98,7 +71,7 @@ impl Children {
             Siblings::Many(set) => {
                 let highest = match ceiling {
                     None => set.last(),
-                    Some(ceiling) => set.range(..ceiling).next_back(),
+                    Some(ceiling) => set.before(&ceiling),
                 };
                 highest.and_then(|rank| dot_of(agents, *rank))
             }

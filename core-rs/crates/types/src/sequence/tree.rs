@@ -14,7 +14,7 @@ mod read;
 use super::run::Run;
 use joinery_history::Dot;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
+use joinery_tables::OrderedMap;
 
 const NIL: u32 = u32::MAX;
 const MAX_RUNS: usize = 32;
@@ -64,7 +64,7 @@ pub struct Tree<U> {
     root: u32,
     first: u32,
     /// Per agent: from this seq on, look in that leaf. Gaps (operations elsewhere) point anywhere.
-    lookup: Vec<BTreeMap<u32, u32>>,
+    lookup: Vec<OrderedMap<u32, u32>>,
     len: u32,
     /// The leaf found last and the visible units before it, so that typing finds its leaf without a descent.
     recent: Option<(u32, u32)>,
@@ -220,11 +220,11 @@ impl<U: Copy> Tree<U> {
     /// The place of the agent's lowest unit from `dot` on.
     pub fn locate_at_or_after(&self, dot: Dot) -> Option<Place> {
         let lookup = self.lookup.get(dot.agent as usize)?;
-        let before = lookup.range(..=dot.seq).next_back();
+        let before = lookup.at_or_before(&dot.seq);
         // A leaf may stand for a gap; the next one that doesn't has the unit.
         before
             .into_iter()
-            .chain(lookup.range(dot.seq.saturating_add(1)..))
+            .chain(lookup.range_from(&dot.seq.saturating_add(1)))
             .find_map(|(_, &leaf)| {
                 let runs = self.leaves[leaf as usize].runs.iter().enumerate();
                 let later = runs.filter(|(_, run)| run.dot.agent == dot.agent && run.tail().seq >= dot.seq);
@@ -239,7 +239,7 @@ impl<U: Copy> Tree<U> {
 
     /// Where `dot` stands, if it is in this sequence.
     pub fn locate(&self, dot: Dot) -> Option<Place> {
-        let (_, &leaf) = self.lookup.get(dot.agent as usize)?.range(..=dot.seq).next_back()?;
+        let (_, &leaf) = self.lookup.get(dot.agent as usize)?.at_or_before(&dot.seq)?;
         let runs = &self.leaves[leaf as usize].runs;
         let run = runs
             .iter()
@@ -435,7 +435,7 @@ impl<U: Copy> Tree<U> {
     fn assign(&mut self, run: Run, leaf: u32) {
         let agent = run.dot.agent as usize;
         if agent >= self.lookup.len() {
-            self.lookup.resize_with(agent + 1, BTreeMap::new);
+            self.lookup.resize_with(agent + 1, OrderedMap::new);
         }
         let map = &mut self.lookup[agent];
         let (start, end) = (run.dot.seq, run.dot.seq + run.len);
@@ -447,18 +447,18 @@ impl<U: Copy> Tree<U> {
             map.insert(start, leaf);
             return;
         }
-        let after = map.range(..=end).next_back().map(|(_, &at)| at);
-        let inside: Vec<u32> = map.range(start..end).map(|(&seq, _)| seq).collect();
+        let after = map.at_or_before(&end).map(|(_, &at)| at);
+        let inside: Vec<u32> = (map.range_from(&start).map(|(&seq, _)| seq)).take_while(|&seq| seq < end).collect();
         for seq in inside {
             map.remove(&seq);
         }
-        let before = map.range(..start).next_back().map(|(_, &at)| at);
+        let before = map.before(&start).map(|(_, &at)| at);
         if before != Some(leaf) {
             map.insert(start, leaf);
         }
         if let Some(after) = after {
             if after != leaf {
-                map.entry(end).or_insert(after);
+                map.get_or_insert_with(end, || after);
             }
         }
     }

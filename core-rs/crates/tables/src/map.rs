@@ -1,0 +1,420 @@
+//! A map as a sorted list of sorted chunks. A look-up halves twice; an insert moves at most a chunk, and, where a chunk is full, the
+//! list of chunks. Chunks grow with the list's length, so that both stay short: below a microsecond at millions of entries.
+
+use std::borrow::Borrow;
+use std::fmt;
+
+/// How many entries a chunk has at most, while there are few chunks.
+const CHUNK: usize = 64;
+/// How many times longer than a chunk the list of chunks may get, before chunks grow too: an entry moves at each insert, the list
+/// only once for half a chunk.
+const LIST_OF_CHUNK: usize = 64;
+
+/// See the top of this file. No chunk is empty.
+#[derive(Clone)]
+pub struct OrderedMap<K, V> {
+    chunks: Vec<Vec<(K, V)>>,
+}
+
+/// Where a key is, or where it belongs.
+enum Place {
+    At(usize, usize),
+    Before(usize, usize),
+}
+
+impl<K: Ord, V> OrderedMap<K, V> {
+    /// A map without entries; it takes no memory.
+    pub const fn new() -> Self {
+        OrderedMap { chunks: Vec::new() }
+    }
+
+    /// How many entries there are. It counts chunks.
+    pub fn len(&self) -> usize {
+        self.chunks.iter().map(Vec::len).sum()
+    }
+
+    /// True without entries.
+    pub fn is_empty(&self) -> bool {
+        self.chunks.is_empty()
+    }
+
+    /// Takes all entries out.
+    pub fn clear(&mut self) {
+        self.chunks = Vec::new();
+    }
+
+    #[inline(never)]
+    fn place<Q: Ord + ?Sized>(&self, key: &Q) -> Place
+    where
+        K: Borrow<Q>,
+    {
+        let after = self.chunks.partition_point(|chunk| chunk[0].0.borrow() <= key);
+        let number = after.saturating_sub(1);
+        match self.chunks.get(number) {
+            None => Place::Before(0, 0),
+            Some(chunk) => match chunk.binary_search_by(|(have, _)| have.borrow().cmp(key)) {
+                Ok(at) => Place::At(number, at),
+                Err(at) => Place::Before(number, at),
+            },
+        }
+    }
+
+    /// The value at a key.
+    pub fn get<Q: Ord + ?Sized>(&self, key: &Q) -> Option<&V>
+    where
+        K: Borrow<Q>,
+    {
+        match self.place(key) {
+            Place::At(chunk, at) => Some(&self.chunks[chunk][at].1),
+            Place::Before(..) => None,
+        }
+    }
+
+    /// The value at a key, to change.
+    pub fn get_mut<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<&mut V>
+    where
+        K: Borrow<Q>,
+    {
+        match self.place(key) {
+            Place::At(chunk, at) => Some(&mut self.chunks[chunk][at].1),
+            Place::Before(..) => None,
+        }
+    }
+
+    /// Is there an entry for a key?
+    pub fn contains_key<Q: Ord + ?Sized>(&self, key: &Q) -> bool
+    where
+        K: Borrow<Q>,
+    {
+        matches!(self.place(key), Place::At(..))
+    }
+
+    /// Puts a value at a key; gives the one that was there.
+    pub fn insert(&mut self, key: K, value: V) -> Option<V> {
+        match self.place(&key) {
+            Place::At(chunk, at) => Some(std::mem::replace(&mut self.chunks[chunk][at].1, value)),
+            Place::Before(chunk, at) => {
+                self.put(chunk, at, key, value);
+                None
+            }
+        }
+    }
+
+    /// The value at a key, which `make` makes where there is none.
+    pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
+        let (chunk, at) = match self.place(&key) {
+            Place::At(chunk, at) => (chunk, at),
+            Place::Before(chunk, at) => self.put(chunk, at, key, make()),
+        };
+        &mut self.chunks[chunk][at].1
+    }
+
+    /// Puts an entry where it belongs, and gives its place.
+    #[inline(never)]
+    fn put(&mut self, number: usize, at: usize, key: K, value: V) -> (usize, usize) {
+        let room = CHUNK.max(self.chunks.len() / LIST_OF_CHUNK);
+        let Some(chunk) = self.chunks.get_mut(number) else {
+            self.chunks = vec![vec![(key, value)]];
+            return (0, 0);
+        };
+        if chunk.len() < room {
+            chunk.insert(at, (key, value));
+            return (number, at);
+        }
+        // Keys often come in order: what goes on at the end leaves a full chunk behind.
+        let half = if at == chunk.len() { at } else { chunk.len() / 2 };
+        let upper = chunk.split_off(half);
+        self.chunks.insert(number + 1, upper);
+        let (number, at) = if at < half { (number, at) } else { (number + 1, at - half) };
+        self.chunks[number].insert(at, (key, value));
+        (number, at)
+    }
+
+    /// Takes an entry out.
+    pub fn remove<Q: Ord + ?Sized>(&mut self, key: &Q) -> Option<V>
+    where
+        K: Borrow<Q>,
+    {
+        match self.place(key) {
+            Place::At(chunk, at) => Some(self.take(chunk, at)),
+            Place::Before(..) => None,
+        }
+    }
+
+    #[inline(never)]
+    fn take(&mut self, number: usize, at: usize) -> V {
+        let (_, value) = self.chunks[number].remove(at);
+        if self.chunks[number].is_empty() {
+            self.chunks.remove(number);
+        }
+        // What is nearly empty is put together, or a map that shrinks would be all chunks.
+        for number in [number, number.wrapping_sub(1)] {
+            let Some([chunk, next]) = self.chunks.get_mut(number..).and_then(|chunks| chunks.get_mut(..2)) else {
+                continue;
+            };
+            if chunk.len() + next.len() <= CHUNK / 2 {
+                chunk.append(next);
+                self.chunks.remove(number + 1);
+            }
+        }
+        value
+    }
+
+    /// Keeps the entries for which it is true.
+    pub fn retain(&mut self, mut keeps: impl FnMut(&K, &mut V) -> bool) {
+        for chunk in &mut self.chunks {
+            chunk.retain_mut(|(key, value)| keeps(key, value));
+        }
+        self.chunks.retain(|chunk| !chunk.is_empty());
+    }
+
+    /// The entry with the lowest key.
+    pub fn first_key_value(&self) -> Option<(&K, &V)> {
+        self.iter().next()
+    }
+
+    /// The entry with the highest key.
+    pub fn last_key_value(&self) -> Option<(&K, &V)> {
+        let (key, value) = self.chunks.last()?.last()?;
+        Some((key, value))
+    }
+
+    /// The entry with the highest key that is `key` at most.
+    pub fn at_or_before<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        let (chunk, at) = match self.place(key) {
+            Place::At(chunk, at) => (chunk, at),
+            // It is the first place of a chunk only where nothing is lower.
+            Place::Before(chunk, at) => (chunk, at.checked_sub(1)?),
+        };
+        let (key, value) = &self.chunks[chunk][at];
+        Some((key, value))
+    }
+
+    /// The entry with the highest key that is lower than `key`.
+    pub fn before<Q: Ord + ?Sized>(&self, key: &Q) -> Option<(&K, &V)>
+    where
+        K: Borrow<Q>,
+    {
+        let (Place::At(chunk, at) | Place::Before(chunk, at)) = self.place(key);
+        let (key, value) = match at.checked_sub(1) {
+            Some(at) => &self.chunks[chunk][at],
+            None => self.chunks[chunk.checked_sub(1)?].last()?,
+        };
+        Some((key, value))
+    }
+
+    /// The entry with the highest key that is lower than `key`, to change its value.
+    pub fn before_mut(&mut self, key: &K) -> Option<(&K, &mut V)> {
+        let (Place::At(chunk, at) | Place::Before(chunk, at)) = self.place(key);
+        let (key, value) = match at.checked_sub(1) {
+            Some(at) => &mut self.chunks[chunk][at],
+            None => self.chunks[chunk.checked_sub(1)?].last_mut()?,
+        };
+        Some((key, value))
+    }
+
+    /// The entries whose keys are `key` at least, in order.
+    pub fn range_from<Q: Ord + ?Sized>(&self, key: &Q) -> Iter<'_, K, V>
+    where
+        K: Borrow<Q>,
+    {
+        let (Place::At(chunk, at) | Place::Before(chunk, at)) = self.place(key);
+        let mut later = self.chunks[chunk.min(self.chunks.len())..].iter();
+        let chunk = later.next().map_or(&[][..], |chunk| &chunk[at..]);
+        Iter {
+            chunk: chunk.iter(),
+            later,
+        }
+    }
+
+    /// All entries, in order.
+    pub fn iter(&self) -> Iter<'_, K, V> {
+        Iter {
+            chunk: [].iter(),
+            later: self.chunks.iter(),
+        }
+    }
+
+    /// All entries in order, their values to change.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
+        let entries = self.chunks.iter_mut().flatten();
+        entries.map(|(key, value)| (&*key, value))
+    }
+
+    /// All keys, in order.
+    pub fn keys(&self) -> impl Iterator<Item = &K> {
+        self.iter().map(|(key, _)| key)
+    }
+
+    /// All values, in the order of their keys.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.iter().map(|(_, value)| value)
+    }
+
+    /// All values to change, in the order of their keys.
+    pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
+        self.chunks.iter_mut().flatten().map(|(_, value)| value)
+    }
+}
+
+impl<K: Ord, V: Default> OrderedMap<K, V> {
+    /// The value at a key, the default one where there is none.
+    pub fn get_or_default(&mut self, key: K) -> &mut V {
+        self.get_or_insert_with(key, V::default)
+    }
+}
+
+impl<K, V> Default for OrderedMap<K, V> {
+    fn default() -> Self {
+        OrderedMap { chunks: Vec::new() }
+    }
+}
+
+impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for OrderedMap<K, V> {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_map().entries(self.iter()).finish()
+    }
+}
+
+impl<K: Ord, V> FromIterator<(K, V)> for OrderedMap<K, V> {
+    fn from_iter<T: IntoIterator<Item = (K, V)>>(entries: T) -> Self {
+        let mut map = OrderedMap::new();
+        map.extend(entries);
+        map
+    }
+}
+
+impl<K: Ord, V, const N: usize> From<[(K, V); N]> for OrderedMap<K, V> {
+    fn from(entries: [(K, V); N]) -> Self {
+        entries.into_iter().collect()
+    }
+}
+
+impl<K: Ord, V> Extend<(K, V)> for OrderedMap<K, V> {
+    fn extend<T: IntoIterator<Item = (K, V)>>(&mut self, entries: T) {
+        for (key, value) in entries {
+            self.insert(key, value);
+        }
+    }
+}
+
+/// The entries of a map, in order.
+#[derive(Debug)]
+pub struct Iter<'m, K, V> {
+    chunk: std::slice::Iter<'m, (K, V)>,
+    later: std::slice::Iter<'m, Vec<(K, V)>>,
+}
+
+impl<'m, K, V> Iterator for Iter<'m, K, V> {
+    type Item = (&'m K, &'m V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some((key, value)) = self.chunk.next() {
+                return Some((key, value));
+            }
+            self.chunk = self.later.next()?.iter();
+        }
+    }
+}
+
+impl<'m, K: Ord, V> IntoIterator for &'m OrderedMap<K, V> {
+    type Item = (&'m K, &'m V);
+    type IntoIter = Iter<'m, K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+/// The entries of a map that was taken apart, in order.
+pub type IntoIter<K, V> = std::iter::Flatten<std::vec::IntoIter<Vec<(K, V)>>>;
+
+impl<K, V> IntoIterator for OrderedMap<K, V> {
+    type Item = (K, V);
+    type IntoIter = IntoIter<K, V>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.chunks.into_iter().flatten()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeMap;
+
+    /// Numbers without an order (SplitMix64).
+    fn random(seed: &mut u64) -> u64 {
+        *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (*seed ^ *seed >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed ^ mixed >> 27).wrapping_mul(0x94d0_49bb_1331_11eb) >> 16
+    }
+
+    fn compare(map: &OrderedMap<u32, u64>, model: &BTreeMap<u32, u64>) {
+        assert!(map.iter().eq(model.iter()));
+        assert_eq!(map.len(), model.len());
+        assert_eq!(map.is_empty(), model.is_empty());
+        assert!(map.chunks.iter().all(|chunk| !chunk.is_empty()));
+        assert_eq!(map.last_key_value(), model.last_key_value());
+    }
+
+    #[test]
+    fn it_does_what_a_b_tree_does() {
+        for (seed, keys, steps) in [(1, 40, 2_000), (2, 5_000, 20_000), (3, 1_000_000, 30_000)] {
+            let mut seed: u64 = seed;
+            let (mut map, mut model) = (OrderedMap::new(), BTreeMap::new());
+            for step in 0..steps {
+                let (key, value) = ((random(&mut seed) % keys) as u32, random(&mut seed));
+                // It grows, then it shrinks.
+                match random(&mut seed) % 10 {
+                    0..=5 if step < steps / 2 => assert_eq!(map.insert(key, value), model.insert(key, value)),
+                    0..=5 => {
+                        let near = model.range(key..).next().map_or(key, |(&near, _)| near);
+                        assert_eq!(map.remove(&near), model.remove(&near));
+                    }
+                    6 => *map.get_or_default(key) += 1,
+                    7 => assert_eq!(map.at_or_before(&key), model.range(..=key).next_back()),
+                    8 => assert_eq!(map.before(&key), model.range(..key).next_back()),
+                    _ => assert!(map.range_from(&key).take(100).eq(model.range(key..).take(100))),
+                }
+                if let (true, Some(value)) = (map.contains_key(&key), map.get(&key)) {
+                    model.insert(key, *value);
+                }
+                assert_eq!(map.get(&key), model.get(&key));
+                if step % 500 == 0 {
+                    compare(&map, &model);
+                }
+            }
+            map.retain(|key, value| {
+                *value += 1;
+                key % 3 == 0
+            });
+            model.retain(|key, value| {
+                *value += 1;
+                key % 3 == 0
+            });
+            compare(&map, &model);
+            assert!(map.into_iter().eq(model));
+        }
+    }
+
+    #[test]
+    fn keys_in_order_fill_their_chunks() {
+        let map: OrderedMap<u32, ()> = (0..6_400).map(|key| (key, ())).collect();
+        assert_eq!(map.chunks.len(), 100);
+    }
+
+    #[test]
+    fn a_map_that_shrinks_has_few_chunks() {
+        let mut map: OrderedMap<u32, ()> = (0..64_000).map(|key| (key, ())).collect();
+        for key in (0..64_000).filter(|key| key % 64 != 0) {
+            map.remove(&key);
+        }
+        assert_eq!(map.len(), 1_000);
+        assert!(map.chunks.len() <= 100, "{}", map.chunks.len());
+    }
+}

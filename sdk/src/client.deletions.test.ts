@@ -79,7 +79,9 @@ describe('whoever opens a deleted document', () => {
     const late = follower.counter('notes');
     await world.time.until(() => events[1]?.includes('notes') === true, 5_000);
     expect(() => late.increment()).toThrow(expect.objectContaining({ code: 'document-deleted' }));
-    leader.counter('notes').close();
+    open.close();
+    await world.time.advance(1_000);
+    leader.counter('notes');
     await world.time.until(() => events[0]?.includes('notes') === true, 5_000);
   });
 

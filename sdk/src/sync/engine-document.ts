@@ -67,8 +67,8 @@ export interface DocumentContext {
   storageFailed(error: JoineryError | undefined): void;
   /** Nothing more comes of these openings, nor is told to them. */
   forgotten(channels: readonly number[]): void;
-  /** Somebody has opened this document, of which the server has said before that it is deleted. */
-  deleted(document: string): void;
+  /** Another tab has opened this document, of which the server has said before that it is deleted: it is to hear so. */
+  tellDeleted(document: string): void;
   released(document: EngineDocument): void;
   broken(error: unknown): void;
 }
@@ -281,12 +281,12 @@ export class EngineDocument implements Sleeper {
     for (const id of retries) this.retry(channel, id);
     if (this.#local !== undefined) this.#greet();
     else if (!this.#loading && this.#trouble !== undefined) this.#main.failed(this.#trouble.error);
-    this.held();
+    if (this.#deletion !== undefined) this.knownDeleted();
   }
 
-  /** Another tab has it open, or this one anew: it is to hear what the others have heard. */
+  /** Another tab has it open: it is to hear what the others have heard. */
   held(): void {
-    if (this.#deletion !== undefined) this.#context.deleted(this.id);
+    if (this.#deletion !== undefined) this.#context.tellDeleted(this.id);
   }
 
   append(channel: number, incarnation: number, turn: number, batch: EnvelopeBatch): void {
@@ -445,6 +445,12 @@ export class EngineDocument implements Sleeper {
     if (this.#deletion === undefined) this.#setTrouble({ error, blocked: true });
     this.#main.failed(error);
     this.#rejectAll(error);
+  }
+
+  /** It was opened after the server had said so. */
+  knownDeleted(): void {
+    this.deleted();
+    this.#context.port.post({ type: 'deleted', document: this.id });
   }
 
   get isDeleted(): boolean {

@@ -397,6 +397,9 @@ export class EngineLink {
         this.spaces.receive(message);
         if (message.state === 'done') this.#emit({ type: 'document-deleted', document: message.document });
         break;
+      case 'deleted':
+        this.#emit({ type: 'document-deleted', document: message.document });
+        break;
       case 'stays':
         this.#stays(new UnsyncedWork(message.pending, message.rejected));
         break;

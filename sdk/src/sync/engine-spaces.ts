@@ -111,7 +111,7 @@ export class EngineSpaces {
       port: context.port,
       post: (body) => context.post(body),
       changed: (document, isGone) => {
-        if (isGone) this.#remove(document);
+        if (isGone) this.#giveUp(document);
         const entry = this.#spaces.get(spaceOf(document));
         if (entry !== undefined) this.#tell(entry, [document]);
       },
@@ -286,7 +286,10 @@ export class EngineSpaces {
     for (const { document } of gone) {
       // The document's own session may be in the middle of something, and never come to hear of it.
       if (this.#context.isOpen(document) && !this.#context.isDeleted(document)) this.deleted(document);
-      else this.#remove(document);
+      else {
+        this.#unlist(document);
+        this.#giveUp(document);
+      }
     }
     for (const document of [...this.#fetching.keys()]) this.#checkFetched(document);
     // What could not be fetched over an earlier connection.
@@ -351,16 +354,11 @@ export class EngineSpaces {
     });
   }
 
-  /** Somebody has opened what the server has said before to be deleted. */
-  knownDeleted(document: string): void {
-    this.#deletions.settle(document, 'done', undefined);
-  }
-
   async #storeDeleted(document: string): Promise<void> {
     const entry = this.#enter(spaceOf(document));
     entry.removing.add(document);
     await Promise.race([entry.loaded, pause(this.#context.environment, readRetry_ms)]);
-    this.#unlistSoon(entry);
+    this.#takeOffSoon(entry);
     await entry.list?.store();
   }
 
@@ -377,7 +375,10 @@ export class EngineSpaces {
         break;
       }
       case 'delete':
+        this.#deletions.receive(message);
+        break;
       case 'deletion':
+        if (message.state === 'done') this.#unlist(message.document);
         this.#deletions.receive(message);
     }
   }
@@ -419,7 +420,7 @@ export class EngineSpaces {
         for (const change of entry.early ?? []) change(list);
         entry.early = undefined;
         entry.list = list;
-        this.#unlistSoon(entry);
+        this.#takeOffSoon(entry);
         this.refollow();
         if (entry.asked) this.#store();
         this.#tell(entry, undefined);
@@ -544,23 +545,27 @@ export class EngineSpaces {
     }
   }
 
-  /** It is deleted, for ever. */
-  #remove(document: string): void {
+  /** It is deleted, and not to stand in its list: also where nobody has that open, for somebody may open it offline. */
+  #unlist(document: string): void {
     const entry = this.#context.leads ? this.#enter(spaceOf(document)) : this.#spaces.get(spaceOf(document));
-    // Also where nobody has the list open: it is not to stand there when somebody opens it offline.
-    entry?.removing.add(document);
-    if (entry !== undefined) this.#unlistSoon(entry);
+    if (entry === undefined) return;
+    entry.removing.add(document);
+    this.#takeOffSoon(entry);
+  }
+
+  /** It is deleted, and nothing of it is to stay here. */
+  #giveUp(document: string): void {
     this.#fetched(document);
     this.#gone.add(document);
     this.#removeStored().catch((error: unknown) => this.#failed(error));
   }
 
-  #unlistSoon(entry: OpenSpace): void {
-    this.#unlist(entry).catch((error: unknown) => this.#failed(error));
+  #takeOffSoon(entry: OpenSpace): void {
+    this.#takeOff(entry).catch((error: unknown) => this.#failed(error));
   }
 
   /** Takes what was deleted off the list, once that is read. */
-  async #unlist(entry: OpenSpace): Promise<void> {
+  async #takeOff(entry: OpenSpace): Promise<void> {
     const { list } = entry;
     const documents = [...entry.removing];
     if (list === undefined || documents.length === 0) return;
@@ -569,14 +574,14 @@ export class EngineSpaces {
       list.fetched(document, 0, 0);
       this.#take(entry, [{ document, epoch, head, deleted: true }], list.token);
     }
-    await this.#storeUnlisted(entry, list);
+    await this.#storeTakenOff(entry, list);
     // A tab that begins to lead reads the list anew: from that they are taken off too.
     if (this.#context.leads && entry.list !== list) return;
     for (const document of documents) entry.removing.delete(document);
     if (!this.#stopped) this.refollow();
   }
 
-  async #storeUnlisted(entry: OpenSpace, list: SpaceList): Promise<void> {
+  async #storeTakenOff(entry: OpenSpace, list: SpaceList): Promise<void> {
     while (this.#context.leads && !this.#stopped && entry.list === list) {
       try {
         await list.store();

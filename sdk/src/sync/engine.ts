@@ -286,7 +286,7 @@ export class Engine {
       forgotten: (channels) => {
         for (const channel of channels) this.#channels.delete(channel);
       },
-      deleted: (document) => this.#spaces?.knownDeleted(document),
+      tellDeleted: (document) => this.#tabs.post({ type: 'deleted', document }),
       released: (document) => this.#released(document),
       broken: (error) => this.#break(error),
     };

@@ -209,6 +209,8 @@ export type FromEngine =
       readonly state: 'kept' | 'done' | 'refused';
       readonly error: ErrorData | undefined;
     }
+  /** The server has said before that this document is deleted, and it was opened since. */
+  | { readonly type: 'deleted'; readonly document: string }
   | { readonly type: 'status'; readonly status: EngineStatus }
   | { readonly type: 'damaged'; readonly document: string; readonly error: ErrorData }
   /** What to add to this device's clock to get the server's, in milliseconds. */

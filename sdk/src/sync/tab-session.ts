@@ -40,6 +40,8 @@ export interface TabDocument {
   readonly tabs: TabNews;
   /** Another tab has it open. */
   held(): void;
+  /** The server has said before that it is deleted. */
+  knownDeleted(): void;
   /** This tab leads now: brings the document up to date with storage, and gives it to the session. */
   lead(): Promise<void>;
 }
@@ -108,6 +110,7 @@ export class TabSession implements DocumentTabs {
         released: (documents) => {
           for (const document of documents) this.#host.documents.get(document)?.tabs.released();
         },
+        deleted: (document) => this.#guard(() => this.#host.documents.get(document)?.knownDeleted()),
         spaces: (message) => this.#guard(() => this.#host.spaces?.receive(message)),
         spacesHeld: (opened) => {
           this.#host.spaces?.refollow();

@@ -51,6 +51,8 @@ export interface TabGroupHost {
   wishes(again: boolean): void;
   /** Messages about spaces and deletions. */
   spaces(message: SpaceBody): void;
+  /** To followers: this is known to be deleted. */
+  deleted(document: string): void;
   /** To the leader: what others have open of spaces has changed; `opened` is what one of them has told just now. */
   spacesHeld(opened: readonly string[]): void;
   /** The user has signed out in another tab, which removes everything. */
@@ -201,7 +203,10 @@ export class TabGroup {
     else if (message.type === 'overflow') this.#host.overflow();
     else if (message.type === 'rejections') this.#host.rejections();
     else if (message.type === 'wiped') this.#host.wiped();
-    else if (message.type === 'space') {
+    else if (message.type === 'deleted') {
+      // One that was replaced may not have heard that the server has it again.
+      if (!this.leads && !this.#leadership.isReplaced(message)) this.#host.deleted(message.document);
+    } else if (message.type === 'space') {
       // Who reads what one that was replaced has stored would forget what the next one has told.
       if (!this.#leadership.isReplaced(message)) this.#host.spaces(message);
     } else if (message.type === 'delete' || message.type === 'deletion') {

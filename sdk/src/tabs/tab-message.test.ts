@@ -32,6 +32,7 @@ const bodies: readonly TabBody[] = [
   },
   { type: 'space', space: 's', token: 7, complete: false, heads: undefined },
   { type: 'deletion', document: 's/a', state: 'refused', error },
+  { type: 'deleted', document: 's/a' },
   {
     type: 'news',
     items: [

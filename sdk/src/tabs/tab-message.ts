@@ -123,6 +123,8 @@ export type TabBody =
       readonly state: DeletionState;
       readonly error: TabError | undefined;
     }
+  /** From the leader: this is known to be deleted, for who has opened it since that was told. */
+  | { readonly type: 'deleted'; readonly document: string }
   | { readonly type: 'news'; readonly items: readonly TabItem[] }
   /** The rejected list in storage has changed. */
   | { readonly type: 'rejections' }
@@ -165,6 +167,7 @@ function isBody(data: Fields): boolean {
     case 'spaces':
       return isList(data.spaces, spaceLimit_count, isSpace);
     case 'delete':
+    case 'deleted':
       return isName(data.document);
     case 'space':
       if (!isSpace(data.space) || !isCount(data.token) || typeof data.complete !== 'boolean') return false;

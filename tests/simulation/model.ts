@@ -175,8 +175,9 @@ export class Model {
    */
   #copies(operation: Operation, version: Version): number {
     if (!this.#cloned.has(operation)) return 1;
-    const names = this.namesOf(operation).filter((name) => name.to > name.from && covers(version, name));
-    const devices = names.map(({ agent }) => [...(this.#devicesOf.get(agent) ?? [agent])]);
+    const devices = this.#coveredNames(operation, version).map(({ agent }) => [
+      ...(this.#devicesOf.get(agent) ?? [agent]),
+    ]);
     const found = new Set<string | bigint>();
     for (const holders of devices.sort((a, b) => a.length - b.length)) {
       const another = holders.find((device) => !found.has(device));
@@ -384,10 +385,33 @@ export class Model {
       if (deletion.isAstray || mayHaveMissed(deletion, maker)) return true;
       // Of several that its author saw it is not known which one was meant.
       if (maker !== undefined && this.#copies(maker.operation, this.#expand(before)) > 1) return true;
+      if (maker !== undefined && this.#isAnotherCopy(maker.operation, deletion.operation, version)) return true;
       // What a replay finds deleted it doesn't delete again, and a restored backup may lack whatever had done that.
       if (deletion.restoredBy === undefined) return false;
       return this.operations(document).some((one) => deleted(one).includes(token) && this.#isMissing(one, version));
     };
+  }
+
+  /**
+   * What is covered of the one is what a copy of its author's profile has made anew, or is yet to give up, and knows nothing of the
+   * deletion: what that was about was refused, say.
+   */
+  #isAnotherCopy(target: Operation, deletion: Operation, version: Version): boolean {
+    if (!this.#cloned.has(target)) return false;
+    const isMadeAnew = !covers(version, deletion);
+    const isGivenUp = (name: Name): boolean =>
+      isMadeAnew && !covers(this.#committed, name) && (this.#devicesOf.get(name.agent)?.size ?? 0) > 1;
+    const shown = this.#coveredNames(target, version).filter((name) => !isGivenUp(name));
+    const seen = this.#expand(deletion.before);
+    if (shown.some((name) => covers(seen, name))) return false;
+    const holders = (names: readonly Name[]): (string | bigint)[] =>
+      names.flatMap(({ agent }): (string | bigint)[] => [...(this.#devicesOf.get(agent) ?? [agent])]);
+    const known = new Set(holders(this.#coveredNames(deletion, version)));
+    return !holders(shown).some((holder) => known.has(holder));
+  }
+
+  #coveredNames(operation: Operation, version: Version): Name[] {
+    return this.namesOf(operation).filter((name) => name.to > name.from && covers(version, name));
   }
 
   /** Whether the server has had it, of whichever copy of its author's profile, and that one's is not in what is covered. */

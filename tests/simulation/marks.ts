@@ -10,7 +10,7 @@ import {
   type Covered,
   checkRegister,
   type Follows,
-  mayHaveMissed,
+  type Misses,
   tokensOf,
   type Violation,
   type Write,
@@ -26,6 +26,7 @@ export function checkMarks(
   operations: readonly Operation[],
   runs: Content['runs'],
   follows: Follows,
+  misses: Misses,
 ): Violation | undefined {
   const makers = new Map<string, Covered>();
   const marks: { readonly one: Covered; readonly mark: Mark }[] = [];
@@ -57,7 +58,7 @@ export function checkMarks(
           const isOn = mark.over.includes(token);
           const isCopied = one.copies > 1;
           // Brought back before the word was, it ends at the next one that was there: that may be behind the word, or before it.
-          const hasMissed = one.isAstray === true || mayHaveMissed(one, maker);
+          const hasMissed = one.isAstray === true || misses(one, maker);
           // Its author had the word before it, and left it out.
           const isOff = !isOn && !isCopied && !hasMissed && !erased.has(token);
           if (isOff && follows(operation, maker.operation)) return [];

@@ -13,6 +13,7 @@ import {
   type Covered,
   checkRegister,
   type Follows,
+  type Misses,
   mayHaveMissed,
   Removals,
   tokensOf,
@@ -347,14 +348,15 @@ export class Model {
     }
     const follows: Follows = (other, write) =>
       this.namesOf(write).some((name) => name.to > name.from && covers(this.#expand(other.before), name));
+    const misses = this.#misses(version);
     return (
       this.#checkText(covered, version, content.text) ??
       checkCounter(covered, content.counter) ??
       checkFields(covered, content.fields, follows) ??
-      this.#checkItems(covered, version, content.items, follows) ??
-      checkMarks(covered, this.operations(document), content.runs, follows) ??
-      checkTree(covered, this.#removals(covered, version), content.tree, follows) ??
-      checkGraph(covered, this.#removals(covered, version), content.graph, follows)
+      this.#checkItems(covered, version, content.items, follows, misses) ??
+      checkMarks(covered, this.operations(document), content.runs, follows, misses) ??
+      checkTree(covered, this.#removals(covered, version), content.tree, follows, misses) ??
+      checkGraph(covered, this.#removals(covered, version), content.graph, follows, misses)
     );
   }
 
@@ -376,16 +378,22 @@ export class Model {
     return all;
   }
 
+  #misses(version: Version): Misses {
+    return (one, target) =>
+      mayHaveMissed(one, target) ||
+      (target !== undefined && this.#isAnotherCopy(target.operation, one.operation, version));
+  }
+
   /** Whether a deletion may have been about something else than what is shown of the token. */
   #mayHaveLeft(covered: readonly Covered[], version: Version): (token: string, deletion: Covered) => boolean {
     const makers = makersOf(covered);
+    const misses = this.#misses(version);
     return (token, deletion) => {
       const { before, document } = deletion.operation;
       const maker = makers.get(token);
-      if (deletion.isAstray || mayHaveMissed(deletion, maker)) return true;
+      if (deletion.isAstray || misses(deletion, maker)) return true;
       // Of several that its author saw it is not known which one was meant.
       if (maker !== undefined && this.#copies(maker.operation, this.#expand(before)) > 1) return true;
-      if (maker !== undefined && this.#isAnotherCopy(maker.operation, deletion.operation, version)) return true;
       // What a replay finds deleted it doesn't delete again, and a restored backup may lack whatever had done that.
       if (deletion.restoredBy === undefined) return false;
       return this.operations(document).some((one) => deleted(one).includes(token) && this.#isMissing(one, version));
@@ -394,19 +402,19 @@ export class Model {
 
   /**
    * What is covered of the one is what a copy of its author's profile has made anew, or is yet to give up, and knows nothing of the
-   * deletion: what that was about was refused, say.
+   * other, which was done to its own: that was refused, say.
    */
-  #isAnotherCopy(target: Operation, deletion: Operation, version: Version): boolean {
-    if (!this.#cloned.has(target)) return false;
-    const isMadeAnew = !covers(version, deletion);
+  #isAnotherCopy(target: Operation, other: Operation, version: Version): boolean {
+    if (!this.#cloned.has(target) || target === other) return false;
+    const isMadeAnew = !covers(version, other);
     const isGivenUp = (name: Name): boolean =>
       isMadeAnew && !covers(this.#committed, name) && (this.#devicesOf.get(name.agent)?.size ?? 0) > 1;
     const shown = this.#coveredNames(target, version).filter((name) => !isGivenUp(name));
-    const seen = this.#expand(deletion.before);
+    const seen = this.#expand(other.before);
     if (shown.some((name) => covers(seen, name))) return false;
     const holders = (names: readonly Name[]): (string | bigint)[] =>
       names.flatMap(({ agent }): (string | bigint)[] => [...(this.#devicesOf.get(agent) ?? [agent])]);
-    const known = new Set(holders(this.#coveredNames(deletion, version)));
+    const known = new Set(holders(this.#coveredNames(other, version)));
     return !holders(shown).some((holder) => known.has(holder));
   }
 
@@ -457,6 +465,7 @@ export class Model {
     version: Version,
     items: readonly unknown[],
     follows: Follows,
+    misses: Misses,
   ): Violation | undefined {
     const added: Inserted[] = [];
     const removed = new Removals();
@@ -476,8 +485,9 @@ export class Model {
           removed.add(change.element, isPart || mayHaveLeft(change.element, one));
         } else if (change.type === 'change') {
           const { element, token } = change;
-          const over = (makers.get(element)?.copies ?? 1) > 1 ? change.over : undefined;
-          append(writes, element, { operation, token, over, isPart, isCopied });
+          const maker = makers.get(element);
+          const over = (maker?.copies ?? 1) > 1 ? change.over : undefined;
+          append(writes, element, { operation, token, over, isPart: isPart || misses(one, maker), isCopied });
         }
       }
     }

@@ -21,6 +21,9 @@ export interface Covered {
   readonly copies: number;
 }
 
+/** Whether what it was done to may be something else than what is shown of that. */
+export type Misses = (one: Covered, target: Covered | undefined) => boolean;
+
 /** Whether the author of the one had seen the other. */
 export type Follows = (other: Operation, write: Operation) => boolean;
 

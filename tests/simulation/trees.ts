@@ -11,6 +11,7 @@ import {
   type Covered,
   checkRegister,
   type Follows,
+  type Misses,
   type Removals,
   type Violation,
   type Write,
@@ -53,6 +54,7 @@ export function checkTree(
   removed: Removals,
   tree: Content['tree'],
   follows: Follows,
+  misses: Misses,
 ): Violation | undefined {
   const makers = new Map<string, Covered>();
   const puts = new Map<string, Put[]>();
@@ -65,10 +67,10 @@ export function checkTree(
     }
   }
   const found = [...nodesOf(tree)];
-  const places = placesOf(puts, follows);
+  const places = placesOf(puts, makers, follows, misses);
   const hidden = hiddenIn(places, makers, removed);
   const shown = found.map(({ node }) => node);
-  const wrong = checkItems('the tree', shown, makers, covered, removed, follows, (label) => hidden.has(label));
+  const wrong = checkItems('the tree', shown, makers, covered, removed, follows, misses, (label) => hidden.has(label));
   if (wrong !== undefined) return wrong;
   for (const { node, above } of found) {
     const label = labelOf(node);
@@ -88,6 +90,7 @@ export function checkGraph(
   removed: Removals,
   { nodes, edges }: Content['graph'],
   follows: Follows,
+  misses: Misses,
 ): Violation | undefined {
   const [vertices, lines] = [new Map<string, Covered>(), new Map<string, Covered>()];
   const endsOf = new Map<string, readonly string[]>();
@@ -106,8 +109,8 @@ export function checkGraph(
     return endsOf.get(label)?.every(isSure) === false;
   };
   const wrong =
-    checkItems('the graph', nodes, vertices, covered, removed, follows, () => false) ??
-    checkItems('the graph', edges, lines, covered, removed, follows, isGone);
+    checkItems('the graph', nodes, vertices, covered, removed, follows, misses, () => false) ??
+    checkItems('the graph', edges, lines, covered, removed, follows, misses, isGone);
   if (wrong !== undefined) return wrong;
   for (const edge of edges) {
     const expected = endsOf.get(labelOf(edge) ?? '');
@@ -135,11 +138,12 @@ function checkItems(
   covered: readonly Covered[],
   removed: Removals,
   follows: Follows,
+  misses: Misses,
   mayBeHidden: (label: string) => boolean,
 ): Violation | undefined {
   const ids = new Set<string>();
   const times = new Map<string, number>();
-  const tags = tagsOf(covered);
+  const tags = tagsOf(covered, makers, misses);
   for (const item of shown) {
     if (ids.has(item.id)) return { property: 'effectExactlyOnce', message: `${what} shows the id ${item.id} twice` };
     ids.add(item.id);
@@ -172,11 +176,17 @@ function checkItems(
   return undefined;
 }
 
-function tagsOf(covered: readonly Covered[]): ReadonlyMap<string, readonly Write[]> {
+function tagsOf(
+  covered: readonly Covered[],
+  makers: ReadonlyMap<string, Covered>,
+  misses: Misses,
+): ReadonlyMap<string, readonly Write[]> {
   const tags = new Map<string, Write[]>();
-  for (const { operation, isPart, restoredBy, copies } of covered) {
+  for (const one of covered) {
+    const { operation, restoredBy, copies } = one;
     for (const change of operation.changes) {
       if (change.type !== 'tag') continue;
+      const isPart = one.isPart || misses(one, makers.get(change.item));
       append(tags, change.item, { operation, token: change.token, isPart, restoredBy, isCopied: copies > 1 });
     }
   }
@@ -186,13 +196,16 @@ function tagsOf(covered: readonly Covered[]): ReadonlyMap<string, readonly Write
 /** Where each node may stand: below one of these, undefined being the top. */
 function placesOf(
   puts: ReadonlyMap<string, readonly Put[]>,
+  makers: ReadonlyMap<string, Covered>,
   follows: Follows,
+  misses: Misses,
 ): ReadonlyMap<string, ReadonlySet<string | undefined>> {
   const places = new Map<string, ReadonlySet<string | undefined>>();
   for (const [label, own] of puts) {
     // What is brought back after a restored backup meets what its author had never seen, or not what it had.
-    const isSure = own.every(({ one }) => !one.isPart && one.copies === 1 && one.restoredBy === undefined);
-    if (!isSure || isWithinItself(label, puts)) {
+    const isSure = ({ one }: Put): boolean =>
+      !one.isPart && one.copies === 1 && one.restoredBy === undefined && !misses(one, makers.get(label));
+    if (!own.every(isSure) || isWithinItself(label, puts)) {
       places.set(label, new Set([undefined, ...own.map(({ under }) => under)]));
       continue;
     }

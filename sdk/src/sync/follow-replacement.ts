@@ -10,7 +10,7 @@ import { type RejectedWrite, type Replacement, rejectedId } from '../storage/sto
 import { composeMappings } from './compose-mappings.ts';
 import type { AgentSeq } from './messages.ts';
 import type { Batch, OwnWrites, Write } from './own-writes.ts';
-import { type ClockState, packedChanges, Replays, rejectionOf, replayOne } from './replay-log.ts';
+import { type ClockState, CorrectedReplay, packedChanges, rejectionOf, replayOne } from './replay-log.ts';
 import { RejectedRanges, translateRange, WriteFates } from './write-fates.ts';
 
 export interface FollowInput {
@@ -66,16 +66,16 @@ export function followReplacement(input: FollowInput): () => void {
   const mapping = composeMappings(replacements.map((one) => one.mapping));
   const { bridges, epochChanged: epoch, clock, at_ms } = input;
   const isRestored = epoch && bridges.length === 0;
-  const replays = old && new Replays(next, old, clock, { mapping, bridges, epoch }, isRestored);
+  const corrected = old && new CorrectedReplay(next, old, clock, { mapping, bridges, epoch }, isRestored);
   const outcomes = followed.left.map((batch) => {
     const { agent, from } = batch;
     const reached = carried.get(agent) ?? 0;
     const isKnown = complete && Math.max(from, reached) >= (unanswered.get(agent) ?? 0);
-    if (old === undefined || replays === undefined || !isKnown) return lost(batch, old, at_ms, reached);
-    const rejected = replayBatch(batch, replays, old, reached, at_ms);
-    return outcomeOf(batch, rejected, (write) => renamed(write, batch, replays));
+    if (old === undefined || corrected === undefined || !isKnown) return lost(batch, old, at_ms, reached);
+    const rejected = replayBatch(batch, corrected, old, reached, at_ms);
+    return outcomeOf(batch, rejected, (write) => renamed(write, batch, corrected));
   });
-  replays?.free();
+  corrected?.free();
   return settle(writes, followed.commit(), outcomes);
 }
 
@@ -118,14 +118,20 @@ function lost(batch: Batch, old: Replica | undefined, at_ms: number, reached = 0
 }
 
 /** A replayed write as it is called in the new replica; of one that had nothing left to do there is nothing to name. */
-function renamed({ from, to, receipt }: Write, { agent }: Batch, replays: Replays): Write {
-  const now = translateRange(replays.current, { agent, from, to });
+function renamed({ from, to, receipt }: Write, { agent }: Batch, corrected: CorrectedReplay): Write {
+  const now = translateRange(corrected.replay, { agent, from, to });
   return { from: now?.from ?? 0, to: now?.to ?? 0, receipt };
 }
 
 /** Makes a batch's operations again, but for those that are there up to `carried`; returns what came to nothing. */
-function replayBatch(batch: Batch, replays: Replays, old: Replica, carried: number, at_ms: number): RejectedWrite[] {
-  const replay = replays.at(batch);
+function replayBatch(
+  batch: Batch,
+  corrected: CorrectedReplay,
+  old: Replica,
+  carried: number,
+  at_ms: number,
+): RejectedWrite[] {
+  const replay = corrected.at(batch);
   return batch.envelopes.flatMap((bytes) => {
     const { agent, from, to } = readEnvelope(bytes);
     if (to <= carried) return [];

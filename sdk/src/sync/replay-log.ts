@@ -54,11 +54,11 @@ export function replayLog(input: ReplayLogInput): ReplayedLog {
   const unsynced = input.log.filter(({ agent, to }) => to > (last.get(agent) ?? 0));
   // What the server took once is only lost in a backup; and a restored one has another epoch that no trim leads to.
   const isRestored = unsynced.some(({ acknowledged }) => acknowledged) || (epoch && bridges.length === 0);
-  const replays = new Replays(into, from, clock, { bridges, epoch }, isRestored);
+  const corrected = new CorrectedReplay(into, from, clock, { bridges, epoch }, isRestored);
   try {
     for (const envelope of causalOrder(unsynced)) {
       const error = input.refused(envelope);
-      const outcome = replayOne(replays.at(envelope), envelope, error);
+      const outcome = replayOne(corrected.at(envelope), envelope, error);
       const came = rejectionOf(from, envelope, outcome, error, at_ms);
       if (came !== undefined) rejected.push(came);
       for (let made = into.takeUpdate(); made !== undefined; made = into.takeUpdate()) local.push(made);
@@ -69,9 +69,9 @@ export function replayLog(input: ReplayLogInput): ReplayedLog {
       const empty = { changes: packedChanges(undefined, new Uint8Array(), parts), envelope: new Uint8Array() };
       rejected.push({ id: rejectedId(range), agent, parts, at_ms, ...empty });
     }
-    return { local, rejected, mapping: replays.current.mapping() };
+    return { local, rejected, mapping: corrected.replay.mapping() };
   } finally {
-    replays.free();
+    corrected.free();
   }
 }
 
@@ -96,8 +96,8 @@ function holesOf(log: readonly Range[], damaged: readonly Range[], last: Readonl
 }
 
 /** A replay in which the correction of the clock changes from envelope to envelope. */
-export class Replays {
-  readonly current: Replay;
+export class CorrectedReplay {
+  readonly replay: Replay;
   readonly #clock: ClockState | undefined;
   readonly #isRestored: boolean;
   #correction_ms = 0;
@@ -116,16 +116,16 @@ export class Replays {
     this.#clock = clock;
     this.#isRestored = isRestored;
     // What needs no correction must still come above what it overwrote: that may have been put right, also by an earlier replay.
-    this.current = into.beginReplay(from, { ...options, clock: this.#rule });
+    this.replay = into.beginReplay(from, { ...options, clock: this.#rule });
   }
 
   /** For an envelope that was written when so much was added to the clock. */
   at({ clockOffset_ms }: Pick<StoredEnvelope, 'clockOffset_ms'>): Replay {
     const correction_ms = (this.#isRestored ? undefined : correctionOf(clockOffset_ms, this.#clock)) ?? 0;
-    if (Math.abs(correction_ms - this.#correction_ms) < sameOffset_ms) return this.current;
+    if (Math.abs(correction_ms - this.#correction_ms) < sameOffset_ms) return this.replay;
     this.#correction_ms = correction_ms;
-    if (this.#rule !== undefined) this.current.correct(this.#rule);
-    return this.current;
+    if (this.#rule !== undefined) this.replay.correct(this.#rule);
+    return this.replay;
   }
 
   get #rule(): ReplayOptions['clock'] {
@@ -136,7 +136,7 @@ export class Replays {
   }
 
   free(): void {
-    this.current.free();
+    this.replay.free();
   }
 }
 

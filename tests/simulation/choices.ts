@@ -27,7 +27,7 @@ export type EditKind =
   | TreeKind
   | GraphKind;
 export type MarkKind = 'mark' | 'unmark';
-export type TreeKind = 'plant' | 'hang' | 'fell' | 'tag';
+export type TreeKind = 'plant' | 'hang' | 'shift' | 'fell' | 'tag';
 export type GraphKind = 'vertex' | 'edge' | 'cut' | 'pin';
 
 export type Action =

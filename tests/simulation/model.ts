@@ -44,8 +44,20 @@ export type Change =
       readonly over: readonly string[];
     }
   /** Nodes of a tree are known by a token in their data; one without `under` is at the top. */
-  | { readonly type: 'plant'; readonly node: string; readonly under?: string }
-  | { readonly type: 'hang'; readonly node: string; readonly under?: string }
+  | {
+      readonly type: 'plant';
+      readonly node: string;
+      readonly under?: string;
+      readonly left?: string;
+      readonly right?: string;
+    }
+  | {
+      readonly type: 'hang';
+      readonly node: string;
+      readonly under?: string;
+      readonly left?: string;
+      readonly right?: string;
+    }
   | { readonly type: 'fell'; readonly node: string }
   /** So are nodes and edges of a graph. */
   | { readonly type: 'join'; readonly item: string; readonly ends?: readonly [from: string, to: string] }
@@ -381,7 +393,7 @@ export class Model {
   #misses(version: Version): Misses {
     return (one, target) =>
       mayHaveMissed(one, target) ||
-      (target !== undefined && this.#isAnotherCopy(target.operation, one.operation, version));
+      (target?.copies === 1 && this.#isAnotherCopy(target.operation, one.operation, version));
   }
 
   /** Whether a deletion may have been about something else than what is shown of the token. */

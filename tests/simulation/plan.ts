@@ -147,14 +147,14 @@ const faults: Readonly<
     draw: (random) => [anEdit(random, ['move'])],
   },
   mark: {
-    weight: 40,
+    weight: 60,
     feature: 'marks',
-    draw: (random) => [anEdit(random, ['mark', 'mark', 'unmark'])],
+    draw: (random) => [anEdit(random, ['mark', 'unmark'])],
   },
   tree: {
-    weight: 70,
+    weight: 80,
     feature: 'trees',
-    draw: (random) => [anEdit(random, ['plant', 'plant', 'plant', 'hang', 'hang', 'hang', 'fell', 'tag'])],
+    draw: (random) => [anEdit(random, ['plant', 'plant', 'plant', 'hang', 'hang', 'shift', 'shift', 'fell', 'tag'])],
   },
   graph: {
     weight: 50,

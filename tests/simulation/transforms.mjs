@@ -424,6 +424,39 @@ export const planted = [
     ],
   },
   {
+    name: 'mark-covers-the-rest',
+    why: 'what is marked is marked up to the end of its text',
+    transforms: [
+      {
+        file: 'sdk/src/core/handles.ts',
+        find: 'bridge.check(writer.text_mark(text, start, end, keyLength',
+        replace: 'bridge.check(writer.text_mark(text, start, length, keyLength',
+      },
+    ],
+  },
+  {
+    name: 'unmark-leaves-an-empty-value',
+    why: 'what a mark is taken off is marked with an empty value',
+    transforms: [
+      {
+        file: 'sdk/src/documents/text.ts',
+        find: 'return this.mark(start, end, key, null);',
+        replace: "return this.mark(start, end, key, '');",
+      },
+    ],
+  },
+  {
+    name: 'sibling-goes-first',
+    why: 'a node that is moved becomes the first child, wherever it was to stand',
+    transforms: [
+      {
+        file: 'sdk/src/core/nodes.ts',
+        find: 'writer.tree_move(tree, length, at, jitter, bridge.now())',
+        replace: 'writer.tree_move(tree, length, at === lastChild ? at : 0, jitter, bridge.now())',
+      },
+    ],
+  },
+  {
     name: 'node-without-its-data',
     why: 'a node of a tree or a graph is made, and what was given for its data is not written',
     transforms: [

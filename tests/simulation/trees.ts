@@ -2,8 +2,8 @@
 // was; a node of a tree where it was put last; an edge between its nodes. Nodes have other ids after a replay or a trim, so they
 // are known by a token in their data.
 //
-// The order of siblings is left open, and of a node that moves may have put into itself, the parent: any that it ever had, or
-// none. That all replicas choose the same is for the checker that compares states of one version.
+// A node stands between the siblings between which it was put, as far as its author knew where those stand. Left open is, of a node
+// that moves may have put into itself, the parent: any that it ever had, or none. That all replicas choose the same is for the checker that compares states of one version.
 
 import type { Content, TreeNode } from './log.ts';
 import {
@@ -31,6 +31,8 @@ interface Shown {
 interface Put {
   readonly one: Covered;
   readonly under: string | undefined;
+  readonly left: string | undefined;
+  readonly right: string | undefined;
   readonly isMove: boolean;
 }
 
@@ -62,7 +64,7 @@ export function checkTree(
     for (const change of one.operation.changes) {
       if (change.type !== 'plant' && change.type !== 'hang') continue;
       const isMove = change.type === 'hang';
-      append(puts, change.node, { one, under: change.under, isMove });
+      append(puts, change.node, { one, under: change.under, left: change.left, right: change.right, isMove });
       if (!isMove) makers.set(change.node, one);
     }
   }
@@ -81,6 +83,37 @@ export function checkTree(
     const named = Array.from(allowed, (place) => place ?? 'the top').join(', ');
     const message = `the tree has ${label} below ${parent ?? 'the top'}, expected ${named}`;
     return { property: 'effectExactlyOnce', message };
+  }
+  return checkOrder(tree, found, puts, follows);
+}
+
+/** Each is between the siblings between which it was put last, where nobody has moved those since. */
+function checkOrder(
+  tree: Content['tree'],
+  found: readonly { readonly node: TreeNode }[],
+  puts: ReadonlyMap<string, readonly Put[]>,
+  follows: Follows,
+): Violation | undefined {
+  // Where something was put that was made anew, its new author's neighbours are.
+  const isSure = ({ one }: Put): boolean => one.isOriginal && !one.isPart;
+  const lists = [tree, ...found.map(({ node }) => node.children)];
+  for (const list of lists) {
+    const indices = new Map(list.map((node, index) => [labelOf(node), index]));
+    for (const [label = '', index] of indices) {
+      const own = puts.get(label) ?? [];
+      const last = lastOf(own, follows);
+      const [put] = last;
+      if (put === undefined || last.length > 1 || !own.every(isSure) || isWithinItself(label, puts)) continue;
+      const indexOf = (neighbour: string | undefined): number | undefined => {
+        if (neighbour === undefined || isWithinItself(neighbour, puts)) return undefined;
+        const isKnown = (other: Put): boolean => isSure(other) && follows(put.one.operation, other.one.operation);
+        return puts.get(neighbour)?.every(isKnown) === true ? indices.get(neighbour) : undefined;
+      };
+      const [before, after] = [indexOf(put.left), indexOf(put.right)];
+      if ((before === undefined || before < index) && (after === undefined || after > index)) continue;
+      const message = `the tree has ${label} outside of ${put.left} and ${put.right}`;
+      return { property: 'effectExactlyOnce', message };
+    }
   }
   return undefined;
 }
@@ -209,15 +242,16 @@ function placesOf(
       places.set(label, new Set([undefined, ...own.map(({ under }) => under)]));
       continue;
     }
-    const last = own.filter(
-      (put) =>
-        !own.some(
-          (other) => other !== put && other.isMove && (!put.isMove || follows(other.one.operation, put.one.operation)),
-        ),
-    );
-    places.set(label, new Set(last.map(({ under }) => under)));
+    places.set(label, new Set(lastOf(own, follows).map(({ under }) => under)));
   }
   return places;
+}
+
+/** Those that no other was made on. */
+function lastOf(own: readonly Put[], follows: Follows): Put[] {
+  const isOver = (other: Put, put: Put): boolean =>
+    other !== put && other.isMove && (!put.isMove || follows(other.one.operation, put.one.operation));
+  return own.filter((put) => !own.some((other) => isOver(other, put)));
 }
 
 /** Whether moves, were all of them made, could have put a node below itself. */

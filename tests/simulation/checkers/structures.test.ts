@@ -99,6 +99,26 @@ test('a node of a tree is there once, where it was put last', () => {
   expect(found(model(a, b, moved, back), { tree: [] })).toBe('effectExactlyOnce');
 });
 
+test('a node stands between the siblings between which it was put, unless those were moved since', () => {
+  const a = of({ type: 'plant', node: 'a' });
+  const b = of({ type: 'plant', node: 'b', left: 'a' }, 1);
+  expect(found(model(a, b), { tree: [node('a'), node('b')] })).toBeUndefined();
+  expect(found(model(a, b), { tree: [node('b'), node('a')] })).toBe('effectExactlyOnce');
+  const first = of({ type: 'hang', node: 'b', right: 'a' }, 1, 2);
+  expect(found(model(a, b, first), { tree: [node('b'), node('a')] })).toBeUndefined();
+  expect(found(model(a, b, first), { tree: [node('a'), node('b')] })).toBe('effectExactlyOnce');
+  // Its author had not seen where the neighbour was moved to at the same time.
+  const c = of({ type: 'plant', node: 'c', left: 'b' }, 1, 2);
+  const meanwhile = of({ type: 'hang', node: 'a', left: 'b' }, 1, 2);
+  for (const tree of [
+    [node('b'), node('a'), node('c')],
+    [node('b'), node('c'), node('a')],
+  ]) {
+    expect(found(model(a, b, c, meanwhile), { tree })).toBeUndefined();
+  }
+  expect(found(model(a, b, c, meanwhile), { tree: [node('c'), node('b'), node('a')] })).toBe('effectExactlyOnce');
+});
+
 test('a deleted node stays deleted, and hides what hangs below it', () => {
   const [a, b] = [of({ type: 'plant', node: 'a' }), of({ type: 'plant', node: 'b', under: 'a' }, 1)];
   const gone = of({ type: 'fell', node: 'a' }, 1, 2);

@@ -4,8 +4,8 @@ import type { GraphDocument } from '../../../sdk/src/documents/graph.ts';
 import type { Receipt } from '../../../sdk/src/documents/receipt.ts';
 import type { TextDocument } from '../../../sdk/src/documents/text.ts';
 import type { TreeDocument } from '../../../sdk/src/documents/tree.ts';
-import type { GraphKind, MarkKind, TreeKind } from '../choices.ts';
 import type { Change } from '../model.ts';
+import type { GraphKind, MarkKind, TreeKind } from '../choices.ts';
 import { roll } from '../random.ts';
 import { tokensOf } from '../rules.ts';
 import { labelKey, labelOf, nodesOf, tagKey } from '../trees.ts';
@@ -28,11 +28,14 @@ export function planMark(text: TextDocument, kind: MarkKind, thrown: number, tok
     const tokens = typeof insert === 'string' ? tokensOf(insert) : undefined;
     return (tokens ?? []).map((word) => ({ word, attributes: attributes as Readonly<Record<string, unknown>> }));
   });
-  const key = markKeys[roll(thrown, markKeys.length)] as string;
-  const first = roll(thrown, words.length, 1);
+  const marked = words.flatMap(({ attributes }, first) => Object.keys(attributes).map((key) => ({ key, first })));
+  const place =
+    kind === 'unmark'
+      ? marked[roll(thrown, marked.length)]
+      : { key: markKeys[roll(thrown, markKeys.length)] as string, first: roll(thrown, words.length, 1) };
+  if (place === undefined || words.length === 0) return undefined;
+  const { key, first } = place;
   const over = words.slice(first, first + 1 + roll(thrown, 5, 2));
-  const isThere = over.some(({ attributes }) => attributes[key] !== undefined);
-  if (over.length === 0 || (kind === 'unmark' && !isThere)) return undefined;
   const tokens = over.map(({ word }) => word);
   const start = lengthOf(words.slice(0, first));
   const end = start + lengthOf(over);
@@ -53,6 +56,8 @@ export function planTree(tree: Tree, kind: TreeKind, thrown: number, token: stri
     const label = labelOf(node);
     return label === undefined ? [] : [{ node, label, above }];
   });
+  const labels = new Map(shown.map(({ node, label }) => [node.id, label]));
+  const between = (siblings: readonly string[], index: number) => neighbours(siblings, index, labels);
   const place = shown[roll(thrown, shown.length)];
   const isAtTop = roll(thrown, 3, 1) === 0 || place === undefined;
   const under = isAtTop ? {} : { under: place.label };
@@ -61,7 +66,7 @@ export function planTree(tree: Tree, kind: TreeKind, thrown: number, token: stri
     const siblings = tree.children(parent);
     const index = roll(thrown, siblings.length + 1, 2);
     return {
-      changes: [{ type: 'plant', node: token, ...under }],
+      changes: [{ type: 'plant', node: token, ...under, ...between(siblings, index) }],
       run: () => tree.create(parent, index, { [labelKey]: token }).receipt,
     };
   }
@@ -75,12 +80,39 @@ export function planTree(tree: Tree, kind: TreeKind, thrown: number, token: stri
       run: () => tree.update(node.id, { [tagKey]: token }),
     };
   }
+  if (kind === 'shift') {
+    const { above } = one;
+    const all = tree.children(above?.id ?? null);
+    const others = all.filter((id) => id !== node.id);
+    const isKnown = above === undefined || labels.has(above.id);
+    if (others.length === 0 || !isKnown) return undefined;
+    // Anywhere but where it stands.
+    const index = (all.indexOf(node.id) + 1 + roll(thrown, others.length, 2)) % all.length;
+    const where = above === undefined ? {} : { under: labels.get(above.id) as string };
+    return {
+      changes: [{ type: 'hang', node: label, ...where, ...between(others, index) }],
+      run: () => tree.move(node.id, above?.id ?? null, index),
+    };
+  }
   const within = new Set(Array.from(nodesOf([node]), (below) => below.node.id));
   const siblings = tree.children(parent).filter((id) => id !== node.id);
   // Where it stands already there is nothing to be written.
   if (parent === (one.above?.id ?? null) || (parent !== null && within.has(parent))) return undefined;
   const index = roll(thrown, siblings.length + 1, 2);
-  return { changes: [{ type: 'hang', node: label, ...under }], run: () => tree.move(node.id, parent, index) };
+  return {
+    changes: [{ type: 'hang', node: label, ...under, ...between(siblings, index) }],
+    run: () => tree.move(node.id, parent, index),
+  };
+}
+
+/** The nodes beside the place at `index`; one whose data isn't there is no neighbour. */
+function neighbours(
+  siblings: readonly string[],
+  index: number,
+  labels: ReadonlyMap<string, string>,
+): { readonly left?: string; readonly right?: string } {
+  const [left, right] = [siblings[index - 1], siblings[index]].map((id) => labels.get(id ?? ''));
+  return { ...(left === undefined ? {} : { left }), ...(right === undefined ? {} : { right }) };
 }
 
 /** @param token one that was never used */

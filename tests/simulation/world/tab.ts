@@ -390,6 +390,7 @@ export class Tab {
         return planMark(handles.text, kind, thrown, this.#token('m'));
       case 'plant':
       case 'hang':
+      case 'shift':
       case 'fell':
       case 'tag':
         return planTree(handles.tree, kind, thrown, this.#token('n'));

@@ -1,7 +1,7 @@
 // The harness's own log: what happened in a run, as plain data that no code under test has touched. Checkers read it and
 // nothing else. A hash over all of it, and over every frame and every stored byte, tells whether two runs are the same.
 
-import type { Change } from './model.ts';
+import type { Change } from './changes.ts';
 
 /** Agent → highest seq. */
 export type Version = ReadonlyMap<bigint, number>;

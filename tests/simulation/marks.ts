@@ -4,17 +4,10 @@
 // What a mark does to a word that its author hadn't seen is left open: it may have been put between marked words, or where a mark
 // grows, or beside it. So is what shows on a word that a cloned profile has made twice.
 
+import type { Change } from './changes.ts';
+import type { Moment } from './history.ts';
 import type { Content, Operation } from './log.ts';
-import type { Change } from './model.ts';
-import {
-  type Covered,
-  checkRegister,
-  type Follows,
-  type Misses,
-  tokensOf,
-  type Violation,
-  type Write,
-} from './rules.ts';
+import { type Covered, checkRegister, tokensOf, type Violation, type Write } from './rules.ts';
 
 type Mark = Extract<Change, { readonly type: 'mark' }>;
 
@@ -22,11 +15,9 @@ const erasedBy = (change: Change): readonly string[] => (change.type === 'erase'
 
 /** @param operations all that were ever made to the document */
 export function checkMarks(
-  covered: readonly Covered[],
+  { covered, follows, misses }: Moment,
   operations: readonly Operation[],
   runs: Content['runs'],
-  follows: Follows,
-  misses: Misses,
 ): Violation | undefined {
   const makers = new Map<string, Covered>();
   const marks: { readonly one: Covered; readonly mark: Mark }[] = [];

@@ -5,6 +5,7 @@
 // A node stands between the siblings between which it was put, as far as its author knew where those stand. Left open is, of a node
 // that moves may have put into itself, the parent: any that it ever had, or none. That all replicas choose the same is for the checker that compares states of one version.
 
+import type { Moment } from './history.ts';
 import type { Content, TreeNode } from './log.ts';
 import {
   append,
@@ -51,13 +52,8 @@ export function* nodesOf(tree: readonly TreeNode[]): Generator<{ readonly node: 
   }
 }
 
-export function checkTree(
-  covered: readonly Covered[],
-  removed: Removals,
-  tree: Content['tree'],
-  follows: Follows,
-  misses: Misses,
-): Violation | undefined {
+export function checkTree(moment: Moment, removed: Removals, tree: Content['tree']): Violation | undefined {
+  const { covered, follows, misses } = moment;
   const makers = new Map<string, Covered>();
   const puts = new Map<string, Put[]>();
   for (const one of covered) {
@@ -72,7 +68,7 @@ export function checkTree(
   const places = placesOf(puts, makers, follows, misses);
   const hidden = hiddenIn(places, makers, removed);
   const shown = found.map(({ node }) => node);
-  const wrong = checkItems('the tree', shown, makers, covered, removed, follows, misses, (label) => hidden.has(label));
+  const wrong = checkItems('the tree', shown, makers, moment, removed, (label) => hidden.has(label));
   if (wrong !== undefined) return wrong;
   for (const { node, above } of found) {
     const label = labelOf(node);
@@ -119,15 +115,13 @@ function checkOrder(
 }
 
 export function checkGraph(
-  covered: readonly Covered[],
+  moment: Moment,
   removed: Removals,
   { nodes, edges }: Content['graph'],
-  follows: Follows,
-  misses: Misses,
 ): Violation | undefined {
   const [vertices, lines] = [new Map<string, Covered>(), new Map<string, Covered>()];
   const endsOf = new Map<string, readonly string[]>();
-  for (const one of covered) {
+  for (const one of moment.covered) {
     for (const change of one.operation.changes) {
       if (change.type !== 'join') continue;
       (change.ends === undefined ? vertices : lines).set(change.item, one);
@@ -142,8 +136,8 @@ export function checkGraph(
     return endsOf.get(label)?.every(isSure) === false;
   };
   const wrong =
-    checkItems('the graph', nodes, vertices, covered, removed, follows, misses, () => false) ??
-    checkItems('the graph', edges, lines, covered, removed, follows, misses, isGone);
+    checkItems('the graph', nodes, vertices, moment, removed, () => false) ??
+    checkItems('the graph', edges, lines, moment, removed, isGone);
   if (wrong !== undefined) return wrong;
   for (const edge of edges) {
     const expected = endsOf.get(labelOf(edge) ?? '');
@@ -168,10 +162,8 @@ function checkItems(
   what: string,
   shown: readonly Shown[],
   makers: ReadonlyMap<string, Covered>,
-  covered: readonly Covered[],
+  { covered, follows, misses }: Moment,
   removed: Removals,
-  follows: Follows,
-  misses: Misses,
   mayBeHidden: (label: string) => boolean,
 ): Violation | undefined {
   const ids = new Set<string>();

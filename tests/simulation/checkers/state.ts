@@ -2,7 +2,8 @@
 // that was deleted.
 
 import type { Content, LogRecord, Version } from '../log.ts';
-import type { Model, Property, Violation } from '../model.ts';
+import type { Model } from '../model.ts';
+import type { Property, Violation } from '../rules.ts';
 import type { Checker, MakeChecker } from './checker.ts';
 
 /** Two replicas, wherever and whenever, that have seen the same hold the same, to the byte. */

@@ -1,8 +1,9 @@
 // The rules for marks, trees and graphs on contents made by hand: what is right, and what must not pass.
 
 import { expect, test } from 'vitest';
+import type { Change } from '../changes.ts';
 import type { Content, Operation } from '../log.ts';
-import { type Change, Model } from '../model.ts';
+import { Model } from '../model.ts';
 
 const empty: Content = {
   text: '',

@@ -4,7 +4,7 @@ import type { GraphDocument } from '../../../sdk/src/documents/graph.ts';
 import type { Receipt } from '../../../sdk/src/documents/receipt.ts';
 import type { TextDocument } from '../../../sdk/src/documents/text.ts';
 import type { TreeDocument } from '../../../sdk/src/documents/tree.ts';
-import type { Change } from '../model.ts';
+import type { Change } from '../changes.ts';
 import type { GraphKind, MarkKind, TreeKind } from '../choices.ts';
 import { roll } from '../random.ts';
 import { tokensOf } from '../rules.ts';

@@ -308,6 +308,36 @@ test('each copy of a profile may make anew, once, what was written before it was
   expect(failureOf([...first, ...again(4n, 'd'), shows('<1><1><1>', 10, agent, 3n, 4n)])).toBe('effectExactlyOnce');
 });
 
+test('what one copy of a profile does to what it has made anew is nothing to the other copy’s', () => {
+  const again = (from: number, into: bigint, device: string): LogRecord[] => [
+    {
+      ...{
+        type: 'replayed',
+        agent,
+        from,
+        to: from + 1,
+        into: { agent: into, from: 0, to: 1 },
+        names: [1],
+        rejected: [],
+      },
+    } as LogRecord,
+    { type: 'stored', device, document: 'notes', agent: into, from: 0, to: 1 },
+  ];
+  const made = write(1, 0, 1, [{ type: 'insert', token: '<1>' }]);
+  const mark = write(2, 1, 2, [{ type: 'mark', key: 'bold', token: 'm1', over: ['<1>'] }]);
+  const erase = write(2, 1, 2, [{ type: 'erase', token: '<1>' }]);
+  const cloned: LogRecord = { type: 'cloned', from: 'a', to: 'd' };
+  const content = { text: '<1>', runs: [{ insert: '<1>' }] };
+  const shows = (): LogRecord =>
+    ({ ...state(1, content), version: new Map([3n, 4n].map((one) => [one, 1])) }) as LogRecord;
+  const apart = [...again(0, 3n, 'a'), ...again(1, 4n, 'd')];
+  expect(failureOf([made, mark, stored, cloned, ...apart, shows(), ...rest])).toBeUndefined();
+  expect(failureOf([made, erase, stored, cloned, ...apart, shows(), ...rest])).toBeUndefined();
+  const together = [...again(0, 3n, 'd'), ...again(1, 4n, 'd')];
+  expect(failureOf([made, mark, stored, cloned, ...together, shows()])).toBe('effectExactlyOnce');
+  expect(failureOf([made, erase, stored, cloned, ...together, shows()])).toBe('deletedStaysDeleted');
+});
+
 test('a change of an element that is there twice, of two copies of a profile, is about one of them', () => {
   const made = write(1, 0, 1, [{ type: 'add', element: 'e1' }]);
   const again = (into: bigint, device: string): LogRecord[] => [

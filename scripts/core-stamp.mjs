@@ -38,7 +38,7 @@ export const filesModule = {
 export const builtModules = [coreModule, filesModule];
 
 // What never reaches the core (a workspace of its own, or only tests): a change there needs no new build.
-const outside = new Set(['target', 'oracle', 'model', 'files', 'fuzz', 'tests', 'benches', 'examples']);
+const outside = new Set(['target', 'oracle', 'model', 'files', 'bench', 'fuzz', 'tests', 'benches', 'examples']);
 
 /**
  * @typedef {object} CoreStamp

@@ -13,6 +13,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   // Workspaces of their own, which nothing depends on.
   files: [],
   model: ['codec', 'history', 'types', 'oracle'],
+  bench: ['codec', 'history', 'types'],
   wasm: ['codec', 'history', 'types'],
 };
 

@@ -1,5 +1,5 @@
-// Editing traces for the benchmark: a recorded one from a file, or a synthetic one from a seed. Both come as flat edits.
-// It applies nothing.
+// Editing traces of one writer: a recorded one from a file, or a synthetic one from a seed. Both come as flat edits. It applies
+// nothing; traces of several agents are concurrent-trace.mjs.
 
 import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
@@ -19,25 +19,38 @@ import { gunzipSync } from 'node:zlib';
  */
 
 /**
- * Reads a sequential trace: `{startContent, endContent, txns: [{patches: [[position, deleted, inserted]]}]}`, gzipped or
- * not.
+ * The content of a trace's file, gzipped or not, and the trace's name.
+ * @param {string} path
+ */
+export function readTraceFile(path) {
+  const bytes = readFileSync(path);
+  const gzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
+  const file = JSON.parse((gzipped ? gunzipSync(bytes) : bytes).toString('utf8'));
+  if (!Array.isArray(file.txns)) throw new Error(`expected an editing trace in ${path}`);
+  return { name: path.replace(/^.*[\\/]/, '').replace(/\.json(\.gz)?$/, ''), file };
+}
+
+/**
+ * Reads a sequential trace: `{startContent, endContent, txns: [{patches: [[position, deleted, inserted]]}]}`.
  * @param {string} path
  * @returns {Trace}
  */
 export function readTrace(path) {
-  const bytes = readFileSync(path);
-  const gzipped = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const file = JSON.parse((gzipped ? gunzipSync(bytes) : bytes).toString('utf8'));
-  if (file.kind === 'concurrent' || !Array.isArray(file.txns)) {
-    throw new Error(`expected a sequential editing trace in ${path}, found ${file.kind ?? 'another file'}`);
-  }
+  const { name, file } = readTraceFile(path);
+  if (file.kind === 'concurrent') throw new Error(`expected a sequential editing trace in ${path}`);
   /** @type {Edit[]} */
   const edits = file.startContent === '' ? [] : [{ position: 0, deleted: 0, inserted: file.startContent }];
   for (const { patches } of file.txns) {
     for (const [position, deleted, inserted] of patches) edits.push({ position, deleted, inserted });
   }
-  const name = path.replace(/^.*[\\/]/, '').replace(/\.json(\.gz)?$/, '');
   return { name, edits, endContent: file.endContent };
+}
+
+/** Where a trace comes from. @typedef {{ file: string } | { count: number, seed: number }} TraceSource */
+
+/** @param {TraceSource} source @returns {Trace} */
+export function openTrace(source) {
+  return 'file' in source ? readTrace(source.file) : synthesizeTrace(source.count, source.seed);
 }
 
 /**

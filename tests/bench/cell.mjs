@@ -52,7 +52,18 @@ if (options.prepares) {
 } else {
   /** @type {string[]} */
   const names = workload.prepare === undefined ? [] : JSON.parse(readFileSync(path, 'utf8'));
-  const input = Object.fromEntries(names.map((name) => [name, readList(`${path}.${name}`)]));
+  /** Read when they are asked for: some cells measure memory. @type {import('./workloads/workload.mjs').Input} */
+  const input = {};
+  for (const name of names) {
+    /** @type {Uint8Array[] | undefined} */
+    let list;
+    Object.defineProperty(input, name, {
+      get: () => {
+        list ??= readList(`${path}.${name}`);
+        return list;
+      },
+    });
+  }
   const run = workload.cells[options.cell];
   if (run === undefined) throw new Error(`no such cell: ${options.cell}`);
   console.log(JSON.stringify(run(library, context, input)));

@@ -21,9 +21,10 @@ const runsMax = 15;
  * @template B
  * @param {(prepared: B) => T} run
  * @param {() => B} [before] makes what each run starts from; not measured
+ * @param {(result: T) => void} [dispose] gives back what a run has made, but for the last one; not measured
  * @returns {{ result: T, times: { cpu_ms: number, wall_ms: number, first_ms: number } }}
  */
-export function measure(run, before = () => /** @type {B} */ (undefined)) {
+export function measure(run, before = () => /** @type {B} */ (undefined), dispose = (_result) => {}) {
   // What was prepared isn't to be collected later. The second one finishes what the first leaves to other threads, whose time would
   // count. Not before each run: collecting what a run left behind throws away code that was optimised for it.
   globalThis.gc?.();
@@ -32,11 +33,14 @@ export function measure(run, before = () => /** @type {B} */ (undefined)) {
   let counted = [first];
   if (first.cpu_ms < longRun_ms) {
     for (let spent = first.cpu_ms; spent < warmUp_ms; ) {
-      const { result: _, ...times } = runOnce(run, before);
+      dispose(result);
+      const { result: latest, ...times } = runOnce(run, before);
+      result = latest;
       spent += Math.max(1, times.cpu_ms);
     }
     counted = [];
     for (let spent = 0; counted.length === 0 || (spent < measured_ms && counted.length < runsMax); ) {
+      dispose(result);
       const { result: latest, ...times } = runOnce(run, before);
       result = latest;
       counted.push(times);

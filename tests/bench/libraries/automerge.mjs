@@ -59,6 +59,7 @@ function open(state, { agent, send }) {
     text: () => doc.text,
     map: () => Automerge.toJS(doc).map,
     save: () => Automerge.save(doc),
+    free: () => Automerge.free(doc),
   };
   docs.set(wrapped, () => doc);
   return wrapped;

@@ -46,6 +46,7 @@ function wrap(doc, { send }) {
     text: () => doc.get(),
     map: () => ({}),
     save: () => doc.toBytes(),
+    free: () => doc.free(),
   };
   docs.set(wrapped, doc);
   return wrapped;

@@ -44,6 +44,7 @@ function wrap(replica, { send }) {
     text: () => text.toString(),
     map: () => map.toJSON(),
     save: () => replica.encodeSnapshot(),
+    free: () => replica.free(),
   };
   replicas.set(wrapped, replica);
   return wrapped;

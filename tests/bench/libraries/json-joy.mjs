@@ -57,6 +57,7 @@ function wrap(model, { send }) {
     text: () => text().view(),
     map: () => /** @type {Record<string, unknown>} */ (map().view()),
     save: () => model.toBinary(),
+    free: () => {},
   };
   models.set(wrapped, model);
   return wrapped;

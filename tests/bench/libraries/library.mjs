@@ -14,6 +14,7 @@
  * @property {() => string} text
  * @property {() => Record<string, unknown>} map
  * @property {() => Uint8Array} save the whole state, in the form that is read back the soonest
+ * @property {() => void} free gives memory back that no collector does
  */
 
 /**

@@ -46,6 +46,10 @@ function wrap(doc, { agent, send }) {
     text: () => text.toString(),
     map: () => map.toJSON(),
     save: () => doc.export({ mode: 'snapshot' }),
+    free: () => {
+      // Handles hold on to their document.
+      for (const held of [text, map, doc]) held.free();
+    },
   };
   docs.set(wrapped, doc);
   return wrapped;

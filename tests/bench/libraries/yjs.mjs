@@ -44,6 +44,7 @@ function wrap(doc, { agent, send }) {
     text: () => text.toString(),
     map: () => map.toJSON(),
     save: () => Y.encodeStateAsUpdate(doc),
+    free: () => {},
   };
   docs.set(wrapped, doc);
   return wrapped;

@@ -77,15 +77,24 @@ export const axes = {
 export function measurePoint(library, axis, amount) {
   const { updates, isShared } = axis.write(library, amount);
   const reader = isShared ? { agent: axis.amounts.at(-1) ?? 0 } : {};
-  const { result: joined, times: joining } = measure(() => {
-    const replica = library.create(reader);
-    replica.applyAll(updates);
-    return replica;
-  });
+  const { result: joined, times: joining } = measure(
+    () => {
+      const replica = library.create(reader);
+      replica.applyAll(updates);
+      return replica;
+    },
+    undefined,
+    (replica) => replica.free(),
+  );
   const text = joined.text();
   const state = joined.save();
-  const { result: loaded, times: loading } = measure(() => library.load(state).text());
-  checkText(loaded, text);
+  const load = () => {
+    const replica = library.load(state);
+    replica.text();
+    return replica;
+  };
+  const { result: loaded, times: loading } = measure(load, undefined, (replica) => replica.free());
+  checkText(loaded.text(), text);
   const before = processMemory().heap + linearMemory();
   // Several, for linear memory grows by pages and more.
   const copies = Array.from({ length: 10 }, () => library.load(state));

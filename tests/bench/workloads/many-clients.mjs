@@ -46,7 +46,9 @@ function updatesOf(library, name) {
   /** @type {Uint8Array[]} */
   const updates = [];
   for (let client = 0; client < clients; client++) {
-    scripts[name]?.write(library.create({ agent: client, send: (update) => updates.push(update) }), client);
+    const replica = library.create({ agent: client, send: (update) => updates.push(update) });
+    scripts[name]?.write(replica, client);
+    replica.free();
   }
   if (updates.length !== clients) throw new Error(`expected an update of each client, got ${updates.length}`);
   return updates;
@@ -58,11 +60,12 @@ function workloadOf(name) {
   if (script === undefined) throw new Error(`no such script: ${name}`);
   /** @param {import('../libraries/library.mjs').Library} library @param {(replica: import('../libraries/library.mjs').BenchReplica) => void} join */
   const run = (library, join) => {
-    const { result, times } = measure(() => {
+    const receive = () => {
       const replica = library.create({ agent: clients });
       join(replica);
       return replica;
-    });
+    };
+    const { result, times } = measure(receive, undefined, (replica) => replica.free());
     script.check(result);
     return times;
   };

@@ -52,6 +52,7 @@ export const maps = {
           return written;
         },
         () => writer(library),
+        ({ replica }) => replica.free(),
       );
       checkMap(result.replica.map(), rewritten);
       if (result.updates.length < fields * rewrites) throw new Error('expected an update of each set');
@@ -60,11 +61,12 @@ export const maps = {
 
     'map remote': (library, _, input) => {
       const updates = all(input, 'updates');
-      const { result, times } = measure(() => {
+      const receive = () => {
         const replica = library.create();
         for (const update of updates) replica.apply(update);
         return replica;
-      });
+      };
+      const { result, times } = measure(receive, undefined, (replica) => replica.free());
       checkMap(result.map(), rewritten);
       return times;
     },
@@ -78,6 +80,10 @@ export const maps = {
           return { one, other };
         },
         () => ({ one: hundred(library, 1), other: hundred(library, 2) }),
+        ({ one, other }) => {
+          one.replica.free();
+          other.replica.free();
+        },
       );
       checkMap(result.one.replica.map(), result.other.replica.map());
       if (Object.keys(result.one.replica.map()).length !== 2 * merged) throw new Error('expected all fields');

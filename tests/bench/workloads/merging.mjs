@@ -36,8 +36,12 @@ function play(library, trace) {
     updates.push(made[before] ?? new Uint8Array(0));
   }
   for (const [agent, arriving] of trace.atEnd.entries()) bring(agent, arriving);
-  return { updates, texts: replicas.map((replica) => replica.text()) };
+  const texts = replicas.map((replica) => replica.text());
+  for (const replica of replicas) replica.free();
+  return { updates, texts };
 }
+
+const free = (/** @type {import('../libraries/library.mjs').BenchReplica} */ replica) => replica.free();
 
 /** @type {import('./workload.mjs').Workload} */
 export const merging = {
@@ -58,23 +62,27 @@ export const merging = {
   cells: {
     merge: (library, _, input) => {
       const updates = all(input, 'updates');
-      const { result, times } = measure(() => {
+      const receive = () => {
         const replica = library.create({ agent: reader });
         for (const update of updates) replica.apply(update);
-        return replica.text();
-      });
-      checkText(result, Buffer.from(all(input, 'text')[0] ?? []).toString());
+        replica.text();
+        return replica;
+      };
+      const { result, times } = measure(receive, undefined, free);
+      checkText(result.text(), Buffer.from(all(input, 'text')[0] ?? []).toString());
       return times;
     },
 
     'merge bulk': (library, _, input) => {
       const updates = all(input, 'updates');
-      const { result, times } = measure(() => {
+      const receive = () => {
         const replica = library.create({ agent: reader });
         replica.applyAll(updates);
-        return replica.text();
-      });
-      checkText(result, Buffer.from(all(input, 'text')[0] ?? []).toString());
+        replica.text();
+        return replica;
+      };
+      const { result, times } = measure(receive, undefined, free);
+      checkText(result.text(), Buffer.from(all(input, 'text')[0] ?? []).toString());
       return times;
     },
 

@@ -89,6 +89,7 @@ function cellsOf(name) {
           return written;
         },
         () => writer(library),
+        ({ replica }) => replica.free(),
       );
       checkText(result.replica.text(), script.text);
       return { ...times, bytes_per_update: totalBytes(result.updates) / count };
@@ -96,12 +97,14 @@ function cellsOf(name) {
     [`B1 ${name}, remote`]: (library, { seed }, input) => {
       const { text } = scriptOf(name)(seed);
       const updates = all(input, name);
-      const { result, times } = measure(() => {
+      const receive = () => {
         const replica = library.create();
         for (const update of updates) replica.apply(update);
-        return replica.text();
-      });
-      checkText(result, text);
+        replica.text();
+        return replica;
+      };
+      const { result, times } = measure(receive, undefined, (replica) => replica.free());
+      checkText(result.text(), text);
       return times;
     },
   };

@@ -61,6 +61,10 @@ export const twoTyping = {
           other.apply(one.since(before));
           return { one, other };
         },
+        ({ one, other }) => {
+          one.free();
+          other.free();
+        },
       );
       checkText(result.other.text(), result.one.text());
       if (result.one.text() === '') throw new Error('expected a text');

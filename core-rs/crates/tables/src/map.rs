@@ -125,7 +125,11 @@ impl<K: Ord, V> OrderedMap<K, V> {
         let half = if at == chunk.len() { at } else { chunk.len() / 2 };
         let upper = chunk.split_off(half);
         self.chunks.insert(number + 1, upper);
-        let (number, at) = if at < half { (number, at) } else { (number + 1, at - half) };
+        let (number, at) = if at < half {
+            (number, at)
+        } else {
+            (number + 1, at - half)
+        };
         self.chunks[number].insert(at, (key, value));
         (number, at)
     }

@@ -49,9 +49,9 @@ use crate::tree::Place;
 use graphs::GraphChange;
 use joinery_codec::{compare_values, write_zigzag, Writer};
 use joinery_history::Dot;
+use joinery_tables::OrderedMap;
 use lists::Step;
 use pack::{Patches, Path, Value};
-use joinery_tables::OrderedMap;
 use std::rc::Rc;
 use trees::TreeChange;
 
@@ -277,7 +277,9 @@ impl<'d> Telling<'d> {
     fn tell(&mut self, number: u32, path: &Path) {
         let document = self.document;
         let patches = &mut self.patches;
-        let Some(changed) = self.changed.get(&number) else { return };
+        let Some(changed) = self.changed.get(&number) else {
+            return;
+        };
         match (&document.container(number).body, changed) {
             (Body::Map(map), _) => {
                 for ((_, key), before) in slots_of(&self.slots, number) {
@@ -360,7 +362,10 @@ impl<'d> Telling<'d> {
 }
 
 /// The slots of a container that were noted.
-fn slots_of(slots: &OrderedMap<(u32, Key), Before>, container: u32) -> impl Iterator<Item = (&(u32, Key), &Before)> + '_ {
+fn slots_of(
+    slots: &OrderedMap<(u32, Key), Before>,
+    container: u32,
+) -> impl Iterator<Item = (&(u32, Key), &Before)> + '_ {
     let from = (container, Key::Name("".into()));
     slots.range_from(&from).take_while(move |(slot, _)| slot.0 == container)
 }

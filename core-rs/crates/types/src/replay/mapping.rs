@@ -307,7 +307,10 @@ mod tests {
             }
             for seq in 0..14 {
                 assert_eq!(ranges.get((7, seq)), table.get(&seq).copied(), "{ranges:?}");
-                let highest = table.at_or_before(&seq.max(3)).map(|(&seq, _)| seq).filter(|&seq| seq >= 3);
+                let highest = table
+                    .at_or_before(&seq.max(3))
+                    .map(|(&seq, _)| seq)
+                    .filter(|&seq| seq >= 3);
                 assert_eq!(ranges.highest(7, 3, seq.max(3)), highest);
                 let lowest = table.range_from(&seq).next().map(|(&seq, _)| seq);
                 assert_eq!(ranges.lowest(7, seq), lowest);
@@ -317,7 +320,11 @@ mod tests {
                         .into_iter()
                         .flat_map(|(skip, n, said)| (0..n).map(move |i| (seq + skip + i, (said.0, said.1 + i))))
                         .collect();
-                    let expected: Vec<_> = table.range_from(&seq).take_while(|(&at, _)| at < seq + len).map(|(&seq, &said)| (seq, said)).collect();
+                    let expected: Vec<_> = table
+                        .range_from(&seq)
+                        .take_while(|(&at, _)| at < seq + len)
+                        .map(|(&seq, &said)| (seq, said))
+                        .collect();
                     assert_eq!(got, expected, "{ranges:?} {seq} {len}");
                 }
             }

@@ -31,9 +31,9 @@ use crate::error::Error;
 use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef, UNKNOWN_AGENT};
 use joinery_codec::{decode_utf8_to_units, Reader};
 use joinery_history::{Dot, EnvelopeHeader, KIND_PLAIN, MAX_SEQ};
+use joinery_tables::OrderedMap;
 use passage::Passage;
 use slots::Slots;
-use joinery_tables::OrderedMap;
 use std::rc::Rc;
 
 /// How a replay is to be done.

@@ -345,7 +345,10 @@ impl Replay {
     /// The order of a sequence of `from`, by what of it is in a container of `into`; made where there is none yet.
     pub(super) fn order_of(&mut self, scene: &Scene<'_>, from: u32, container: u32) -> &Order {
         let at = (from, container);
-        let order = self.orders.remove(&at).unwrap_or_else(|| self.order(scene, from, container));
+        let order = self
+            .orders
+            .remove(&at)
+            .unwrap_or_else(|| self.order(scene, from, container));
         self.orders.get_or_insert_with(at, || order)
     }
 

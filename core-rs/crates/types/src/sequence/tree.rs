@@ -13,8 +13,8 @@ mod read;
 
 use super::run::Run;
 use joinery_history::Dot;
-use std::cmp::Ordering;
 use joinery_tables::OrderedMap;
+use std::cmp::Ordering;
 
 const NIL: u32 = u32::MAX;
 const MAX_RUNS: usize = 32;
@@ -448,7 +448,9 @@ impl<U: Copy> Tree<U> {
             return;
         }
         let after = map.at_or_before(&end).map(|(_, &at)| at);
-        let inside: Vec<u32> = (map.range_from(&start).map(|(&seq, _)| seq)).take_while(|&seq| seq < end).collect();
+        let inside: Vec<u32> = (map.range_from(&start).map(|(&seq, _)| seq))
+            .take_while(|&seq| seq < end)
+            .collect();
         for seq in inside {
             map.remove(&seq);
         }

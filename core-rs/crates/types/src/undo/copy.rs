@@ -1,8 +1,8 @@
 //! Copies of containers: a container that is overwritten or deleted has ended for good, so whoever takes that back makes a new one
 //! with the same content. A copy has its parts side by side, not within each other, so nothing here goes down by recursion.
 //!
-//! Beside what is visible it has *ghosts*: removed units and deleted nodes that steps name as places or parents. They are made with
-//! the copy and removed again at once, so that what stood beside them finds its place.
+//! Beside what is visible it has *ghosts*: removed units and deleted nodes that steps name as places or parents, or below which a
+//! named node is hidden. They are made with the copy and removed again at once, so that what stood beside them finds its place.
 
 use super::rename::{Renames, Table};
 use super::step::{Edit, Entry, Seat};
@@ -14,7 +14,7 @@ use crate::slot::{Slot, SlotValue};
 use crate::text::Text;
 use crate::tree::Tree;
 use joinery_history::Dot;
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::rc::Rc;
 
 /// What a slot showed.
@@ -184,6 +184,10 @@ impl Named {
                     units.into_iter().flatten().for_each(|unit| add(unit, 1));
                 }),
                 Edit::CutNode { node, .. } => add(renames.units.get(*node), 1),
+                Edit::Hung { node, parent, .. } => {
+                    let nodes = [node, parent].map(|&node| renames.units.get(node));
+                    nodes.into_iter().for_each(|node| add(node, 1));
+                }
                 Edit::CutItem { id, .. } => add(renames.units.get(*id), 1),
                 _ => {}
             }
@@ -460,8 +464,12 @@ impl<'d> Copying<'d> {
         let reading = tree.read(&self.document.agents);
         let mut nodes: Vec<CopiedNode> = Vec::new();
         let mut open: Vec<(Dot, Option<u32>)> = Vec::new();
-        for ghost in self.named.all(container) {
-            if tree.removed().contains(ghost) && self.count(64) {
+        // A named node may be hidden below one that nobody names.
+        let mut passed: BTreeSet<Dot> = BTreeSet::new();
+        for named in self.named.all(container) {
+            let way = reading.upwards(named).take_while(|&(node, _)| passed.insert(node));
+            let ghost = way.last().map_or(named, |(_, place)| place.parent);
+            if ghost.is_some() && tree.removed().contains(ghost) && passed.insert(ghost) && self.count(64) {
                 nodes.push(CopiedNode {
                     node: ghost,
                     parent: None,

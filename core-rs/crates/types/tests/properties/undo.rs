@@ -3,7 +3,7 @@
 
 use crate::mutation::damaged;
 use crate::peer::{integer, take_all, units, LATE};
-use crate::random::{for_seeds, rounds, Random};
+use crate::random::{for_seeds, for_these, rounds, Random};
 use crate::refusal::refs;
 use crate::replay::loaded;
 use crate::undo_edits::{containers, seen, Editor, KINDS};
@@ -148,6 +148,43 @@ fn undo_and_redo_lead_through_the_same_values() {
 fn undo_and_redo_go_on_in_a_replica_that_was_loaded_anew() {
     for only in KINDS.into_iter().map(Some).chain([None, None, None]) {
         for_seeds(30, |random| walk(random, only, true));
+    }
+}
+
+#[test]
+fn undo_and_redo_lead_through_what_hung_on_a_node_that_nobody_deletes_again() {
+    for reloads in [false, true] {
+        for_these([5061], |random| walk(random, Some(Kind::Tree), reloads));
+    }
+}
+
+#[test]
+fn what_is_hidden_below_a_deleted_node_is_hidden_in_a_copy_too() {
+    let none = joinery_history::Dot::NONE;
+    let mut document = Document::default();
+    document.set_agent(1);
+    let mut twin = Twin::new(&mut document);
+    let mut node = none;
+    twin.step(&mut document, |document| {
+        let tree = document.ensure_child(ROOT, "it", Kind::Tree, 0).unwrap();
+        node = document.tree_create(tree, none, 0, 0, 0).unwrap();
+    });
+    twin.step(&mut document, |document| {
+        let tree = document.child(ROOT, "it", Kind::Tree).unwrap();
+        let above = document.tree_create(tree, none, 0, 0, 0).unwrap();
+        assert!(document.tree_move(tree, node, above, 0, 0, 0).unwrap());
+        assert!(document.tree_delete(tree, above).unwrap());
+    });
+    // Of a redo the step has the move alone: what was made and deleted in it does not come back.
+    assert!(twin.take_back(&mut document, UndoSide::Undo, 0));
+    assert!(twin.take_back(&mut document, UndoSide::Redo, 0));
+    twin.step(&mut document, |document| {
+        assert!(document.map_delete(ROOT, "it", 0).unwrap());
+    });
+    for side in [UndoSide::Undo, UndoSide::Redo, UndoSide::Undo] {
+        for _ in 0..3 {
+            assert!(twin.take_back(&mut document, side, 0));
+        }
     }
 }
 

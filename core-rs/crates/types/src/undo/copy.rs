@@ -132,6 +132,8 @@ pub struct Part {
     /// The number of the container that it is a copy of.
     pub of: u32,
     pub content: Content,
+    /// Somebody else has something in it, or below it.
+    pub is_shared: bool,
 }
 
 /// See the top of this file.
@@ -147,6 +149,16 @@ pub struct Copied {
 impl Copied {
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
+    }
+
+    /// Has somebody else something in a part, or below it?
+    pub fn has_shared(&self, part: u32) -> bool {
+        self.parts.get(part as usize).is_some_and(|part| part.is_shared)
+    }
+
+    /// The same of a node's or an edge's map.
+    pub fn has_shared_data(&self, data: Option<u32>) -> bool {
+        data.is_some_and(|part| self.has_shared(part))
     }
 }
 
@@ -261,12 +273,21 @@ impl<'d> Copying<'d> {
     pub fn finish(mut self) -> Result<Copied, TooLarge> {
         while let Some(&container) = self.open.get(self.done.parts.len()) {
             let content = self.content(container);
-            self.done.parts.push(Part { of: container, content });
+            self.done.parts.push(Part {
+                of: container,
+                content,
+                is_shared: false,
+            });
             if self.done.bytes > self.limit {
                 return Err(TooLarge);
             }
         }
         self.done.is_shared = self.document.has_foreign(&self.open);
+        if self.done.is_shared {
+            for (part, &container) in self.done.parts.iter_mut().zip(&self.open) {
+                part.is_shared = self.document.has_foreign(&[container]);
+            }
+        }
         Ok(self.done)
     }
 

@@ -56,7 +56,7 @@ const NOWHERE: u32 = u32::MAX - 1;
 impl<'b> Decoding<'b> {
     fn stack(&mut self) -> Read<Found> {
         if self.reader.u8("an undo stack")? != FORMAT {
-            return Err(self.reader.error("an undo stack of format 2", "another format"));
+            return Err(self.reader.error("an undo stack of format 3", "another format"));
         }
         let mut read = || -> Read<Vec<u64>> {
             let n = self.reader.count("a count of agents")?;
@@ -425,8 +425,9 @@ impl<'b> Decoding<'b> {
         for _ in 0..parts {
             let of = self.container()?;
             let kind = self.kind()?;
+            let is_shared = self.flag("whether a part is shared")?;
             let content = self.content(kind, parts)?;
-            copies.parts.push(Part { of, content });
+            copies.parts.push(Part { of, content, is_shared });
         }
         copies.is_shared = is_shared;
         copies.bytes = (self.reader.offset() - start) * 2 + parts * 64;

@@ -22,7 +22,7 @@ use joinery_history::Dot;
 use std::collections::HashMap;
 
 /// The first byte of a stack.
-pub(super) const FORMAT: u8 = 2;
+pub(super) const FORMAT: u8 = 3;
 
 impl Document {
     /// A stack's bytes, the step under way included. They are for this document, wherever it is loaded, within this epoch.
@@ -329,6 +329,7 @@ impl Encoding<'_> {
         for part in &copies.parts {
             self.container(part.of);
             self.out.push(part.content.kind() as u8);
+            self.out.push(u8::from(part.is_shared));
             match &part.content {
                 Content::Map { entries, deleted } => {
                     self.out.varint(entries.len() as u64);

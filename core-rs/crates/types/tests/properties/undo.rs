@@ -617,6 +617,120 @@ fn what_others_hung_on_what_a_redo_brought_back_stays() {
     );
 }
 
+/// A step makes something in a container, somebody else writes into it, and the container goes and comes back: what the other one
+/// wrote stays there, also where the stack was stored meanwhile.
+fn written_into_what_a_copy_brought_back(
+    kind: Kind,
+    make: impl Fn(&mut Document, u32),
+    write: impl Fn(&mut Document, u32),
+) {
+    let (mut mine, mut theirs, _) = shared();
+    let at = mine.ensure_child(ROOT, "it", kind, 0).unwrap();
+    let stack = mine.undo_start(&[]).unwrap();
+    make(&mut mine, at);
+    assert!(mine.undo_boundary(stack, &[]).unwrap());
+    send(&mut mine, &mut theirs);
+    let there = theirs.child(ROOT, "it", kind).unwrap();
+    write(&mut theirs, there);
+    send(&mut theirs, &mut mine);
+    let before = seen(&mine);
+    assert!(mine.map_delete(ROOT, "it", 0).unwrap());
+    let after = seen(&mine);
+    let bytes = mine.undo_encode(stack).unwrap();
+    let mut other = loaded(&mine.encode_snapshot(), 6);
+    let there = other.undo_decode(&bytes).unwrap();
+    for (document, stack) in [(&mut mine, stack), (&mut other, there)] {
+        assert!(document.undo(stack, 0).unwrap());
+        assert_eq!(seen(document), before);
+        assert!(document.redo(stack, 0).unwrap());
+        assert_eq!(seen(document), after);
+        assert!(document.undo(stack, 0).unwrap());
+        assert_eq!(document.undo(stack, 0), Ok(false), "{before} became {}", seen(document));
+        assert_eq!(seen(document), before);
+    }
+}
+
+#[test]
+fn what_others_wrote_into_what_a_copy_brought_back_stays() {
+    let none = joinery_history::Dot::NONE;
+    let set = |document: &mut Document, map: u32| document.map_set(map, "theirs", &integer(2), 0).unwrap();
+    written_into_what_a_copy_brought_back(
+        Kind::Map,
+        |mine, map| {
+            let inner = mine.ensure_child(map, "m", Kind::Map, 0).unwrap();
+            mine.ensure_child(inner, "n", Kind::Map, 0).unwrap();
+        },
+        |theirs, map| {
+            let inner = theirs.child(map, "m", Kind::Map).unwrap();
+            let inner = theirs.child(inner, "n", Kind::Map).unwrap();
+            set(theirs, inner);
+        },
+    );
+    written_into_what_a_copy_brought_back(
+        Kind::List,
+        |mine, list| {
+            mine.list_insert_child(list, 0, Kind::Map).unwrap();
+        },
+        |theirs, list| {
+            let Some(Entry::Child(inner, _)) = theirs.list_get(list, 0).unwrap() else {
+                panic!("no map");
+            };
+            set(theirs, inner);
+        },
+    );
+    written_into_what_a_copy_brought_back(
+        Kind::List,
+        |mine, list| mine.list_insert(list, 0, &[&integer(1)]).unwrap(),
+        |theirs, list| theirs.list_set(list, 0, &integer(2), 0).unwrap(),
+    );
+    for is_below in [false, true] {
+        written_into_what_a_copy_brought_back(
+            Kind::Tree,
+            |mine, tree| {
+                let above = mine.tree_create(tree, none, 0, 0, 0).unwrap();
+                mine.tree_create(tree, above, 0, 0, 0).unwrap();
+            },
+            |theirs, tree| {
+                let above = theirs.tree_children(tree, none).unwrap()[0];
+                let node = theirs.tree_children(tree, above).unwrap()[0];
+                if is_below {
+                    theirs.tree_create(tree, node, 0, 0, 0).unwrap();
+                } else {
+                    let data = theirs.node_data(tree, node).unwrap();
+                    set(theirs, data);
+                }
+            },
+        );
+        written_into_what_a_copy_brought_back(
+            Kind::Graph,
+            |mine, graph| {
+                mine.graph_add_node(graph).unwrap();
+            },
+            |theirs, graph| {
+                let node = theirs.graph_nodes(graph).unwrap()[0];
+                if is_below {
+                    theirs.graph_add_edge(graph, node, node).unwrap();
+                } else {
+                    let data = theirs.node_data(graph, node).unwrap();
+                    set(theirs, data);
+                }
+            },
+        );
+    }
+    written_into_what_a_copy_brought_back(
+        Kind::Graph,
+        |mine, graph| {
+            let node = mine.graph_add_node(graph).unwrap();
+            mine.graph_add_edge(graph, node, node).unwrap();
+        },
+        |theirs, graph| {
+            let edge = theirs.graph_edges(graph).unwrap()[0].0;
+            let data = theirs.node_data(graph, edge).unwrap();
+            set(theirs, data);
+        },
+    );
+}
+
 #[test]
 fn steps_have_labels_scopes_and_bounds_and_a_refused_write_leaves_none() {
     let mut document = Document::default();
@@ -983,62 +1097,69 @@ fn across_trims_what_is_ones_own_is_taken_back_as_without_them() {
     }
 }
 
+/// Two write, one of them undoes now and then; then come trims, and the stack is gone through. How many steps were taken back.
+fn across_trims(random: &mut Random, only: Option<Kind>) -> usize {
+    let mut taken = 0;
+    let mut documents: Vec<Document> = (0..2).map(|_| Document::default()).collect();
+    let mut editors: Vec<Editor> = (1..3).map(|name| Editor { name, count: 0 }).collect();
+    documents
+        .iter_mut()
+        .for_each(|document| document.set_agent(random.next()));
+    let stack = documents[0].undo_start(&[]).unwrap();
+    let mut written: Vec<Vec<u8>> = Vec::new();
+    for _ in 0..60 {
+        let at = random.below(2);
+        match random.below(8) {
+            0..=3 => editors[at].edit(&mut documents[at], random, only),
+            4 => {
+                let _ = documents[0].undo_boundary(stack, &[]).unwrap();
+            }
+            5 => {
+                let _ = take_back(&mut documents[0], stack, UndoSide::Undo, 3);
+            }
+            _ => {
+                for document in &mut documents {
+                    written.extend(take_all(document));
+                }
+                for envelope in &written {
+                    documents[at].apply(envelope, LATE).unwrap();
+                }
+            }
+        }
+    }
+    let (mine, others) = documents.split_at_mut(1);
+    send(&mut others[0], &mut mine[0]);
+    for envelope in &written {
+        mine[0].apply(envelope, LATE).unwrap();
+    }
+    take_all(&mut mine[0]);
+    let trims = random.below(3);
+    let (mut into, stack) = carried(random, &mine[0], stack, trims);
+    for side in [UndoSide::Undo, UndoSide::Redo, UndoSide::Undo] {
+        loop {
+            let (before, shown) = (theirs(&into), seen(&into));
+            let done = take_back(&mut into, stack, side, 3);
+            let after = theirs(&into);
+            for (token, count) in before.iter().filter(|_| side == UndoSide::Undo) {
+                let has = after.get(token).copied().unwrap_or(0);
+                assert!(has >= *count, "{side:?} took {token} of\n{shown}\n{}", seen(&into));
+            }
+            if !done {
+                break;
+            }
+            taken += 1;
+        }
+    }
+    taken
+}
+
 #[test]
 fn across_trims_what_others_wrote_is_never_taken_away() {
+    // A copy brought back what somebody else had put into a node.
+    for_these([5034], |random| assert!(across_trims(random, None) > 0));
     let undone = Cell::new(0);
     for only in KINDS.into_iter().map(Some).chain([None, None, None]) {
-        for_seeds(40, |random| {
-            let mut documents: Vec<Document> = (0..2).map(|_| Document::default()).collect();
-            let mut editors: Vec<Editor> = (1..3).map(|name| Editor { name, count: 0 }).collect();
-            documents
-                .iter_mut()
-                .for_each(|document| document.set_agent(random.next()));
-            let stack = documents[0].undo_start(&[]).unwrap();
-            let mut written: Vec<Vec<u8>> = Vec::new();
-            for _ in 0..60 {
-                let at = random.below(2);
-                match random.below(8) {
-                    0..=3 => editors[at].edit(&mut documents[at], random, only),
-                    4 => {
-                        let _ = documents[0].undo_boundary(stack, &[]).unwrap();
-                    }
-                    5 => {
-                        let _ = take_back(&mut documents[0], stack, UndoSide::Undo, 3);
-                    }
-                    _ => {
-                        for document in &mut documents {
-                            written.extend(take_all(document));
-                        }
-                        for envelope in &written {
-                            documents[at].apply(envelope, LATE).unwrap();
-                        }
-                    }
-                }
-            }
-            let (mine, others) = documents.split_at_mut(1);
-            send(&mut others[0], &mut mine[0]);
-            for envelope in &written {
-                mine[0].apply(envelope, LATE).unwrap();
-            }
-            take_all(&mut mine[0]);
-            let trims = random.below(3);
-            let (mut into, stack) = carried(random, &mine[0], stack, trims);
-            for side in [UndoSide::Undo, UndoSide::Redo, UndoSide::Undo] {
-                loop {
-                    let (before, shown) = (theirs(&into), seen(&into));
-                    let done = take_back(&mut into, stack, side, 3);
-                    let after = theirs(&into);
-                    for (token, count) in before.iter().filter(|_| side == UndoSide::Undo) {
-                        let has = after.get(token).copied().unwrap_or(0);
-                        assert!(has >= *count, "{side:?} took {token} of\n{shown}\n{}", seen(&into));
-                    }
-                    if !done {
-                        break;
-                    }
-                    undone.set(undone.get() + 1);
-                }
-            }
-        });
+        for_seeds(40, |random| undone.set(undone.get() + across_trims(random, only)));
     }
     assert!(undone.get() > 1000, "only {} steps were taken back", undone.get());
 }

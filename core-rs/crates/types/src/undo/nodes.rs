@@ -32,7 +32,8 @@ impl Document {
         let Some(place) = reading.place(node) else {
             return Ok(());
         };
-        if reading.is_mended(node) || is_below || !(hidden || reading.is_shown(parent)) {
+        let is_shown = reading.is_shown(parent);
+        if reading.is_mended(node) || is_below || !(hidden || is_shown) {
             return Ok(());
         }
         // As with every move: the nodes above are written down where they are shown, if that isn't by their highest edges.
@@ -43,6 +44,11 @@ impl Document {
             }
         }
         above.push((node, parent, index));
+        // Hidden it takes out of sight what others have put there. (A redo may: it was so when the move was undone.)
+        let hides = back.side == UndoSide::Undo && !is_shown;
+        if hides && (self.is_foreign(node) || !self.each_foreign_at(tree, node, &mut |_| false)) {
+            return Ok(());
+        }
         for (node, parent, index) in above {
             let stamp = self.tick(back.now_ms)?;
             self.put_node(tree, Some(node), parent, &index, stamp)?;

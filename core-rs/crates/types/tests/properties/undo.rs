@@ -563,6 +563,31 @@ fn a_deleted_node_comes_back_with_what_others_have_put_below_it() {
     assert_eq!(mine.tree_children(tree, none).unwrap().len(), 1);
 }
 
+#[test]
+fn a_node_goes_back_to_where_it_was_hidden_unless_others_have_put_something_below_it() {
+    let none = joinery_history::Dot::NONE;
+    for is_shared in [false, true] {
+        let (mut mine, mut theirs, _) = shared();
+        let tree = mine.ensure_child(ROOT, "tree", Kind::Tree, 0).unwrap();
+        let above = mine.tree_create(tree, none, 0, 0, 0).unwrap();
+        let node = mine.tree_create(tree, above, 0, 0, 0).unwrap();
+        assert!(mine.tree_delete(tree, above).unwrap());
+        let stack = mine.undo_start(&[]).unwrap();
+        assert!(mine.tree_move(tree, node, none, 0, 0, 0).unwrap());
+        send(&mut mine, &mut theirs);
+        if is_shared {
+            let at = theirs.child(ROOT, "tree", Kind::Tree).unwrap();
+            let node = theirs.tree_children(at, none).unwrap()[0];
+            theirs.tree_create(at, node, 0, 0, 0).unwrap();
+            send(&mut theirs, &mut mine);
+        }
+        assert_eq!(mine.undo(stack, 0), Ok(!is_shared));
+        assert_eq!(mine.tree_children(tree, none).unwrap().len(), usize::from(is_shared));
+        assert_eq!(mine.redo(stack, 0), Ok(!is_shared));
+        assert_eq!(mine.tree_children(tree, none).unwrap(), [node]);
+    }
+}
+
 /// A step makes something, is undone, somebody else hangs something on what is gone, and the step is redone: what the other one
 /// made is there again, and no undo takes it away.
 fn hung_on_what_came_back(kind: Kind, step: impl Fn(&mut Document, u32), hang: impl Fn(&mut Document, u32)) {
@@ -1157,6 +1182,8 @@ fn across_trims(random: &mut Random, only: Option<Kind>) -> usize {
 fn across_trims_what_others_wrote_is_never_taken_away() {
     // A copy brought back what somebody else had put into a node.
     for_these([5034], |random| assert!(across_trims(random, None) > 0));
+    // A node with another's below it went back to where it had been hidden.
+    for_these([5843], |random| assert!(across_trims(random, Some(Kind::Tree)) > 0));
     let undone = Cell::new(0);
     for only in KINDS.into_iter().map(Some).chain([None, None, None]) {
         for_seeds(40, |random| undone.set(undone.get() + across_trims(random, only)));

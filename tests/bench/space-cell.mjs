@@ -9,6 +9,7 @@
 
 import WebSocket from 'ws';
 import { ServerProcess } from '../harness/server-process.mjs';
+import { linearMemory, watchMemories } from './measure.mjs';
 
 const { documents } = JSON.parse(process.argv[2] ?? '{"documents":10000}');
 /** As flat strings, like any that an app reads somewhere: a joined one is kept with its parts. @type {string[]} */
@@ -19,19 +20,7 @@ const ids = JSON.parse(
 const batch = 100;
 const patience_ms = 240_000;
 
-/** The core's linear memory, which the SDK keeps to itself. @type {WebAssembly.Memory[]} */
-const memories = [];
-const Instance = WebAssembly.Instance;
-WebAssembly.Instance = /** @type {typeof Instance} */ (
-  new Proxy(Instance, {
-    construct(target, args) {
-      const instance = Reflect.construct(target, args);
-      if (instance.exports.memory instanceof WebAssembly.Memory) memories.push(instance.exports.memory);
-      return instance;
-    },
-  })
-);
-
+watchMemories();
 let [sent, received] = [0, 0];
 /** A socket that is not yet closed holds its client. @type {Set<WebSocket>} */
 const sockets = new Set();
@@ -125,7 +114,7 @@ try {
     await until(() => space.complete && space.size === documents, 'the list once more');
     const resume_ms = performance.now() - started;
     const resume_frames = sent;
-    const core_bytes = coreBytes();
+    const core_bytes = linearMemory();
 
     /** @type {import('joinery').DocumentHandle<Record<string, unknown>>[]} */
     const handles = [];
@@ -138,7 +127,7 @@ try {
     const open_ms = performance.now() - opening;
     await quiet();
     const open_bytes = await used();
-    const openCore_bytes = coreBytes();
+    const openCore_bytes = linearMemory();
     await subscribed(handles);
     await client.close();
     return { resume_ms, resume_frames, core_bytes, open_ms, open_bytes, openCore_bytes };
@@ -179,10 +168,6 @@ async function used() {
     least = Math.min(least, heapUsed + arrayBuffers);
   }
   return least;
-}
-
-function coreBytes() {
-  return memories.reduce((sum, memory) => sum + memory.buffer.byteLength, 0);
 }
 
 /** @param {number} bytes */

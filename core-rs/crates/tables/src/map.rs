@@ -13,7 +13,22 @@ const LIST_OF_CHUNK: usize = 64;
 /// See the top of this file. No chunk is empty.
 #[derive(Clone)]
 pub struct OrderedMap<K, V> {
-    chunks: Vec<Vec<(K, V)>>,
+    chunks: Vec<Chunk<K, V>>,
+}
+
+#[derive(Debug, Clone)]
+struct Chunk<K, V> {
+    /// The first entry's key once more: a look-up among the chunks reads nothing but their list.
+    first: K,
+    entries: Vec<(K, V)>,
+}
+
+impl<K: Clone, V> Chunk<K, V> {
+    /// A chunk of these entries; none where there are none.
+    fn of(entries: Vec<(K, V)>) -> Option<Self> {
+        let first = entries.first()?.0.clone();
+        Some(Chunk { first, entries })
+    }
 }
 
 /// Where a key is, or where it belongs.
@@ -22,15 +37,17 @@ enum Place {
     Before(usize, usize),
 }
 
-impl<K: Ord, V> OrderedMap<K, V> {
+impl<K, V> OrderedMap<K, V> {
     /// A map without entries; it takes no memory.
     pub const fn new() -> Self {
         OrderedMap { chunks: Vec::new() }
     }
+}
 
+impl<K: Ord + Clone, V> OrderedMap<K, V> {
     /// How many entries there are. It counts chunks.
     pub fn len(&self) -> usize {
-        self.chunks.iter().map(Vec::len).sum()
+        self.chunks.iter().map(|chunk| chunk.entries.len()).sum()
     }
 
     /// True without entries.
@@ -48,11 +65,11 @@ impl<K: Ord, V> OrderedMap<K, V> {
     where
         K: Borrow<Q>,
     {
-        let after = self.chunks.partition_point(|chunk| chunk[0].0.borrow() <= key);
+        let after = self.chunks.partition_point(|chunk| chunk.first.borrow() <= key);
         let number = after.saturating_sub(1);
         match self.chunks.get(number) {
             None => Place::Before(0, 0),
-            Some(chunk) => match chunk.binary_search_by(|(have, _)| have.borrow().cmp(key)) {
+            Some(chunk) => match chunk.entries.binary_search_by(|(have, _)| have.borrow().cmp(key)) {
                 Ok(at) => Place::At(number, at),
                 Err(at) => Place::Before(number, at),
             },
@@ -65,7 +82,7 @@ impl<K: Ord, V> OrderedMap<K, V> {
         K: Borrow<Q>,
     {
         match self.place(key) {
-            Place::At(chunk, at) => Some(&self.chunks[chunk][at].1),
+            Place::At(chunk, at) => Some(&self.chunks[chunk].entries[at].1),
             Place::Before(..) => None,
         }
     }
@@ -76,7 +93,7 @@ impl<K: Ord, V> OrderedMap<K, V> {
         K: Borrow<Q>,
     {
         match self.place(key) {
-            Place::At(chunk, at) => Some(&mut self.chunks[chunk][at].1),
+            Place::At(chunk, at) => Some(&mut self.chunks[chunk].entries[at].1),
             Place::Before(..) => None,
         }
     }
@@ -92,7 +109,7 @@ impl<K: Ord, V> OrderedMap<K, V> {
     /// Puts a value at a key; gives the one that was there.
     pub fn insert(&mut self, key: K, value: V) -> Option<V> {
         match self.place(&key) {
-            Place::At(chunk, at) => Some(std::mem::replace(&mut self.chunks[chunk][at].1, value)),
+            Place::At(chunk, at) => Some(std::mem::replace(&mut self.chunks[chunk].entries[at].1, value)),
             Place::Before(chunk, at) => {
                 self.put(chunk, at, key, value);
                 None
@@ -106,7 +123,7 @@ impl<K: Ord, V> OrderedMap<K, V> {
             Place::At(chunk, at) => (chunk, at),
             Place::Before(chunk, at) => self.put(chunk, at, key, make()),
         };
-        &mut self.chunks[chunk][at].1
+        &mut self.chunks[chunk].entries[at].1
     }
 
     /// Puts an entry where it belongs, and gives its place.
@@ -114,24 +131,33 @@ impl<K: Ord, V> OrderedMap<K, V> {
     fn put(&mut self, number: usize, at: usize, key: K, value: V) -> (usize, usize) {
         let room = CHUNK.max(self.chunks.len() / LIST_OF_CHUNK);
         let Some(chunk) = self.chunks.get_mut(number) else {
-            self.chunks = vec![vec![(key, value)]];
+            self.chunks.extend(Chunk::of(vec![(key, value)]));
             return (0, 0);
         };
-        if chunk.len() < room {
-            chunk.insert(at, (key, value));
+        let entries = &mut chunk.entries;
+        if entries.len() < room {
+            // It comes before a chunk's first one only where nothing is lower.
+            if at == 0 {
+                chunk.first = key.clone();
+            }
+            entries.insert(at, (key, value));
             return (number, at);
         }
         // Keys often come in order: what goes on at the end leaves a full chunk behind.
-        let half = if at == chunk.len() { at } else { chunk.len() / 2 };
-        let upper = chunk.split_off(half);
-        self.chunks.insert(number + 1, upper);
+        if at == entries.len() {
+            self.chunks
+                .splice(number + 1..number + 1, Chunk::of(vec![(key, value)]));
+            return (number + 1, 0);
+        }
+        let half = entries.len() / 2;
+        let upper = Chunk::of(entries.split_off(half));
+        self.chunks.splice(number + 1..number + 1, upper);
         let (number, at) = if at < half {
             (number, at)
         } else {
             (number + 1, at - half)
         };
-        self.chunks[number].insert(at, (key, value));
-        (number, at)
+        self.put(number, at, key, value)
     }
 
     /// Takes an entry out.
@@ -147,17 +173,22 @@ impl<K: Ord, V> OrderedMap<K, V> {
 
     #[inline(never)]
     fn take(&mut self, number: usize, at: usize) -> V {
-        let (_, value) = self.chunks[number].remove(at);
-        if self.chunks[number].is_empty() {
-            self.chunks.remove(number);
+        let chunk = &mut self.chunks[number];
+        let (_, value) = chunk.entries.remove(at);
+        match chunk.entries.first() {
+            None => {
+                self.chunks.remove(number);
+            }
+            Some((first, _)) if at == 0 => chunk.first = first.clone(),
+            Some(_) => {}
         }
         // What is nearly empty is put together, or a map that shrinks would be all chunks.
         for number in [number, number.wrapping_sub(1)] {
             let Some([chunk, next]) = self.chunks.get_mut(number..).and_then(|chunks| chunks.get_mut(..2)) else {
                 continue;
             };
-            if chunk.len() + next.len() <= CHUNK / 2 {
-                chunk.append(next);
+            if chunk.entries.len() + next.entries.len() <= CHUNK / 2 {
+                chunk.entries.append(&mut next.entries);
                 self.chunks.remove(number + 1);
             }
         }
@@ -166,10 +197,14 @@ impl<K: Ord, V> OrderedMap<K, V> {
 
     /// Keeps the entries for which it is true.
     pub fn retain(&mut self, mut keeps: impl FnMut(&K, &mut V) -> bool) {
-        for chunk in &mut self.chunks {
-            chunk.retain_mut(|(key, value)| keeps(key, value));
-        }
-        self.chunks.retain(|chunk| !chunk.is_empty());
+        self.chunks.retain_mut(|chunk| {
+            chunk.entries.retain_mut(|(key, value)| keeps(key, value));
+            let first = chunk.entries.first();
+            if let Some((first, _)) = first {
+                chunk.first = first.clone();
+            }
+            first.is_some()
+        });
     }
 
     /// The entry with the lowest key.
@@ -179,7 +214,7 @@ impl<K: Ord, V> OrderedMap<K, V> {
 
     /// The entry with the highest key.
     pub fn last_key_value(&self) -> Option<(&K, &V)> {
-        let (key, value) = self.chunks.last()?.last()?;
+        let (key, value) = self.chunks.last()?.entries.last()?;
         Some((key, value))
     }
 
@@ -193,7 +228,7 @@ impl<K: Ord, V> OrderedMap<K, V> {
             // It is the first place of a chunk only where nothing is lower.
             Place::Before(chunk, at) => (chunk, at.checked_sub(1)?),
         };
-        let (key, value) = &self.chunks[chunk][at];
+        let (key, value) = &self.chunks[chunk].entries[at];
         Some((key, value))
     }
 
@@ -204,8 +239,8 @@ impl<K: Ord, V> OrderedMap<K, V> {
     {
         let (Place::At(chunk, at) | Place::Before(chunk, at)) = self.place(key);
         let (key, value) = match at.checked_sub(1) {
-            Some(at) => &self.chunks[chunk][at],
-            None => self.chunks[chunk.checked_sub(1)?].last()?,
+            Some(at) => &self.chunks[chunk].entries[at],
+            None => self.chunks[chunk.checked_sub(1)?].entries.last()?,
         };
         Some((key, value))
     }
@@ -214,8 +249,8 @@ impl<K: Ord, V> OrderedMap<K, V> {
     pub fn before_mut(&mut self, key: &K) -> Option<(&K, &mut V)> {
         let (Place::At(chunk, at) | Place::Before(chunk, at)) = self.place(key);
         let (key, value) = match at.checked_sub(1) {
-            Some(at) => &mut self.chunks[chunk][at],
-            None => self.chunks[chunk.checked_sub(1)?].last_mut()?,
+            Some(at) => &mut self.chunks[chunk].entries[at],
+            None => self.chunks[chunk.checked_sub(1)?].entries.last_mut()?,
         };
         Some((key, value))
     }
@@ -227,7 +262,7 @@ impl<K: Ord, V> OrderedMap<K, V> {
     {
         let (Place::At(chunk, at) | Place::Before(chunk, at)) = self.place(key);
         let mut later = self.chunks[chunk.min(self.chunks.len())..].iter();
-        let chunk = later.next().map_or(&[][..], |chunk| &chunk[at..]);
+        let chunk = later.next().map_or(&[][..], |chunk| &chunk.entries[at..]);
         Iter {
             chunk: chunk.iter(),
             later,
@@ -244,7 +279,7 @@ impl<K: Ord, V> OrderedMap<K, V> {
 
     /// All entries in order, their values to change.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (&K, &mut V)> {
-        let entries = self.chunks.iter_mut().flatten();
+        let entries = self.chunks.iter_mut().flat_map(|chunk| &mut chunk.entries);
         entries.map(|(key, value)| (&*key, value))
     }
 
@@ -260,11 +295,11 @@ impl<K: Ord, V> OrderedMap<K, V> {
 
     /// All values to change, in the order of their keys.
     pub fn values_mut(&mut self) -> impl Iterator<Item = &mut V> {
-        self.chunks.iter_mut().flatten().map(|(_, value)| value)
+        self.iter_mut().map(|(_, value)| value)
     }
 }
 
-impl<K: Ord, V: Default> OrderedMap<K, V> {
+impl<K: Ord + Clone, V: Default> OrderedMap<K, V> {
     /// The value at a key, the default one where there is none.
     pub fn get_or_default(&mut self, key: K) -> &mut V {
         self.get_or_insert_with(key, V::default)
@@ -277,13 +312,13 @@ impl<K, V> Default for OrderedMap<K, V> {
     }
 }
 
-impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for OrderedMap<K, V> {
+impl<K: Ord + Clone + fmt::Debug, V: fmt::Debug> fmt::Debug for OrderedMap<K, V> {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         formatter.debug_map().entries(self.iter()).finish()
     }
 }
 
-impl<K: Ord, V> FromIterator<(K, V)> for OrderedMap<K, V> {
+impl<K: Ord + Clone, V> FromIterator<(K, V)> for OrderedMap<K, V> {
     fn from_iter<T: IntoIterator<Item = (K, V)>>(entries: T) -> Self {
         let mut map = OrderedMap::new();
         map.extend(entries);
@@ -291,13 +326,13 @@ impl<K: Ord, V> FromIterator<(K, V)> for OrderedMap<K, V> {
     }
 }
 
-impl<K: Ord, V, const N: usize> From<[(K, V); N]> for OrderedMap<K, V> {
+impl<K: Ord + Clone, V, const N: usize> From<[(K, V); N]> for OrderedMap<K, V> {
     fn from(entries: [(K, V); N]) -> Self {
         entries.into_iter().collect()
     }
 }
 
-impl<K: Ord, V> Extend<(K, V)> for OrderedMap<K, V> {
+impl<K: Ord + Clone, V> Extend<(K, V)> for OrderedMap<K, V> {
     fn extend<T: IntoIterator<Item = (K, V)>>(&mut self, entries: T) {
         for (key, value) in entries {
             self.insert(key, value);
@@ -309,7 +344,7 @@ impl<K: Ord, V> Extend<(K, V)> for OrderedMap<K, V> {
 #[derive(Debug)]
 pub struct Iter<'m, K, V> {
     chunk: std::slice::Iter<'m, (K, V)>,
-    later: std::slice::Iter<'m, Vec<(K, V)>>,
+    later: std::slice::Iter<'m, Chunk<K, V>>,
 }
 
 impl<'m, K, V> Iterator for Iter<'m, K, V> {
@@ -320,12 +355,12 @@ impl<'m, K, V> Iterator for Iter<'m, K, V> {
             if let Some((key, value)) = self.chunk.next() {
                 return Some((key, value));
             }
-            self.chunk = self.later.next()?.iter();
+            self.chunk = self.later.next()?.entries.iter();
         }
     }
 }
 
-impl<'m, K: Ord, V> IntoIterator for &'m OrderedMap<K, V> {
+impl<'m, K: Ord + Clone, V> IntoIterator for &'m OrderedMap<K, V> {
     type Item = (&'m K, &'m V);
     type IntoIter = Iter<'m, K, V>;
 
@@ -335,14 +370,34 @@ impl<'m, K: Ord, V> IntoIterator for &'m OrderedMap<K, V> {
 }
 
 /// The entries of a map that was taken apart, in order.
-pub type IntoIter<K, V> = std::iter::Flatten<std::vec::IntoIter<Vec<(K, V)>>>;
+#[derive(Debug)]
+pub struct IntoIter<K, V> {
+    entries: std::vec::IntoIter<(K, V)>,
+    later: std::vec::IntoIter<Chunk<K, V>>,
+}
+
+impl<K, V> Iterator for IntoIter<K, V> {
+    type Item = (K, V);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            if let Some(entry) = self.entries.next() {
+                return Some(entry);
+            }
+            self.entries = self.later.next()?.entries.into_iter();
+        }
+    }
+}
 
 impl<K, V> IntoIterator for OrderedMap<K, V> {
     type Item = (K, V);
     type IntoIter = IntoIter<K, V>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.chunks.into_iter().flatten()
+        IntoIter {
+            entries: Vec::new().into_iter(),
+            later: self.chunks.into_iter(),
+        }
     }
 }
 
@@ -362,7 +417,7 @@ mod tests {
         assert!(map.iter().eq(model.iter()));
         assert_eq!(map.len(), model.len());
         assert_eq!(map.is_empty(), model.is_empty());
-        assert!(map.chunks.iter().all(|chunk| !chunk.is_empty()));
+        assert!((map.chunks.iter()).all(|chunk| chunk.entries.first().is_some_and(|(first, _)| *first == chunk.first)));
         assert_eq!(map.last_key_value(), model.last_key_value());
     }
 

@@ -5,11 +5,11 @@ use std::borrow::Borrow;
 
 /// Values in their order, each once.
 #[derive(Debug, Clone)]
-pub struct OrderedSet<K: Ord> {
+pub struct OrderedSet<K: Ord + Clone> {
     map: OrderedMap<K, ()>,
 }
 
-impl<K: Ord> OrderedSet<K> {
+impl<K: Ord + Clone> OrderedSet<K> {
     /// A set without values; it takes no memory.
     pub const fn new() -> Self {
         OrderedSet { map: OrderedMap::new() }
@@ -86,13 +86,13 @@ impl<K: Ord> OrderedSet<K> {
     }
 }
 
-impl<K: Ord> Default for OrderedSet<K> {
+impl<K: Ord + Clone> Default for OrderedSet<K> {
     fn default() -> Self {
         OrderedSet::new()
     }
 }
 
-impl<K: Ord> FromIterator<K> for OrderedSet<K> {
+impl<K: Ord + Clone> FromIterator<K> for OrderedSet<K> {
     fn from_iter<T: IntoIterator<Item = K>>(values: T) -> Self {
         let mut set = OrderedSet::new();
         set.extend(values);
@@ -100,13 +100,13 @@ impl<K: Ord> FromIterator<K> for OrderedSet<K> {
     }
 }
 
-impl<K: Ord, const N: usize> From<[K; N]> for OrderedSet<K> {
+impl<K: Ord + Clone, const N: usize> From<[K; N]> for OrderedSet<K> {
     fn from(values: [K; N]) -> Self {
         values.into_iter().collect()
     }
 }
 
-impl<K: Ord> Extend<K> for OrderedSet<K> {
+impl<K: Ord + Clone> Extend<K> for OrderedSet<K> {
     fn extend<T: IntoIterator<Item = K>>(&mut self, values: T) {
         for value in values {
             self.insert(value);

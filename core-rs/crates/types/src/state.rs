@@ -516,7 +516,7 @@ impl<'d> Encoder<'d> {
                 } else {
                     &units[old as usize..]
                 });
-                runs.push(new, sequence);
+                runs.push(new);
             }
         }
         self.columns(out, &runs.runs);
@@ -612,9 +612,9 @@ struct Runs {
 }
 
 impl Runs {
-    fn push<U: Copy>(&mut self, run: Run, sequence: &Sequence<U>) {
+    fn push(&mut self, run: Run) {
         let mut run = run;
-        let tail_open = sequence.is_open(run.tail());
+        let tail_open = run.is_open();
         if let Some(last) = self.runs.last_mut() {
             let goes_on = self.open && run.is_continuation() && run.parent == last.tail();
             // The stretch may go on for the whole run, or for its first unit only.

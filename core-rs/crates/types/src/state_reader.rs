@@ -9,7 +9,7 @@ use crate::container::{Key, Kind};
 use crate::counter::{Pair, MAX_AMOUNT};
 use crate::document::{Document, MAX_KEY_BYTES};
 use crate::marks::Mark;
-use crate::sequence::{Gap, Removal, Run, Side};
+use crate::sequence::{Anchor, Gap, Removal, Run, Side};
 use crate::set::Removed;
 use crate::state::{anchor, flag, gap, unzigzag};
 use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader, RleReader};
@@ -657,14 +657,7 @@ impl<'a> StateReader<'a> {
                 }
                 self.removal(self.covered(Dot { agent: by, seq })?, step as i8 - 2, len)?
             };
-            runs.push(Run {
-                dot,
-                len,
-                parent: Dot::NONE,
-                side: Side::Right,
-                continued: false,
-                removal,
-            });
+            runs.push(Run::new(dot, len, Anchor::START, removal));
         }
         for i in 0..n {
             let (parent, side) = self.anchor(anchors[i], i, &runs, &mut dots)?;

@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::list::List;
 use crate::marks::{Mark, Marks, Numbers, VisibleGap};
 use crate::replay::{Ranges, Said, NOTHING};
-use crate::sequence::{build, Gap, Removal, Run, Sequence, Side};
+use crate::sequence::{build, Anchor, Gap, Removal, Run, Sequence};
 use crate::slot::{Slot, SlotValue};
 use crate::text::Text;
 use joinery_history::{Dot, Frontier, MAX_SEQ};
@@ -261,14 +261,7 @@ impl Trim<'_> {
             self.name(run.dot, run.len, dot.plus(done));
             done += run.len;
         }
-        let run = Run {
-            dot,
-            len,
-            parent: Dot::NONE,
-            side: Side::Right,
-            continued: false,
-            removal: Removal::NONE,
-        };
+        let run = Run::new(dot, len, Anchor::START, Removal::NONE);
         build(&self.new.document.agents, vec![run], units)
             .map_err(|_| Error::Contradiction("a sequence in an impossible order"))
     }

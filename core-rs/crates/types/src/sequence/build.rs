@@ -1,8 +1,8 @@
 //! A sequence from runs that claim to stand in reading order. The claim is checked by walking the Fugue tree once, so a
 //! forged snapshot can't bring in an order that no merge would give, a cycle, or a unit that hangs on nothing.
 
-use super::children::{rank, Children};
-use super::run::{Run, Side};
+use super::children::rank;
+use super::run::{Hanging, Run, Side};
 use super::tree::Tree;
 use super::Sequence;
 use joinery_history::{Agents, Dot};
@@ -21,8 +21,7 @@ pub fn build<U: Copy>(agents: &Agents, mut runs: Vec<Run>, content: Vec<U>) -> R
         let run = &runs[by_dot[at] as usize];
         (run.dot.agent == dot.agent && dot.seq - run.dot.seq < run.len).then_some(by_dot[at] as usize)
     };
-    let mut children = Children::default();
-    let mut continued = vec![false; runs.len()];
+    let mut hanging = vec![Hanging::default(); runs.len()];
     // (parent run + 1, or 0 for the start; side; rank) per run: sorted, siblings stand together in their order.
     let mut links: Vec<(u32, Side, (u64, u32), u32)> = Vec::with_capacity(runs.len());
     for (i, run) in runs.iter().enumerate() {
@@ -41,21 +40,24 @@ pub fn build<U: Copy>(agents: &Agents, mut runs: Vec<Run>, content: Vec<U>) -> R
         } else {
             return Err(BuildError);
         };
-        if run.is_continuation() {
-            continued[above as usize - 1] = true;
-        } else {
-            children.add(agents, run.parent, run.side, run.dot);
+        if let Some(above) = (above as usize).checked_sub(1) {
+            let hanging: &mut Hanging = &mut hanging[above];
+            match run.side {
+                Side::Left => hanging.left = true,
+                Side::Right if run.is_continuation() => hanging.next = true,
+                Side::Right => hanging.right = true,
+            }
         }
         links.push((above, run.side, rank(agents, run.dot), i as u32));
     }
     links.sort_unstable();
     check_order(&links, runs.len())?;
-    for (run, continued) in runs.iter_mut().zip(continued) {
-        run.continued = continued;
+    for (run, hanging) in runs.iter_mut().zip(hanging) {
+        run.hanging = hanging;
     }
     Ok(Sequence {
         tree: Tree::build(runs, content),
-        children,
+        children: None,
         changes: None,
     })
 }

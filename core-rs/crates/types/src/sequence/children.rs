@@ -1,7 +1,7 @@
-//! The table of children: which units hang on a unit beside its continuation. In a text typed by one person it stays small;
-//! it is asked only where an insert finds that its place may already be taken.
+//! The table of children: which units hang on a unit beside its continuation. It is made when an insert first finds that
+//! its place may already be taken, which never happens in a text that one person writes.
 
-use super::run::Side;
+use super::run::{Run, Side};
 use joinery_history::{Agents, Dot};
 use joinery_tables::{OrderedMap, OrderedSet};
 
@@ -27,9 +27,13 @@ pub fn rank(agents: &Agents, dot: Dot) -> Rank {
 }
 
 impl Children {
-    /// Does anything hang there?
-    pub fn any(&self, parent: Dot, side: Side) -> bool {
-        self.table.contains_key(&(parent, side))
+    /// The children that these runs' first units are.
+    pub fn of(agents: &Agents, runs: impl Iterator<Item = Run>) -> Self {
+        let mut children = Children::default();
+        for run in runs.filter(|run| !run.is_continuation()) {
+            children.add(agents, run.parent, run.side, run.dot);
+        }
+        children
     }
 
     /// Adds a child.

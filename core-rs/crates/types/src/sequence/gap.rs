@@ -144,7 +144,7 @@ mod tests {
                 sequence.remove(&agents, unit.unwrap_or(Dot::NONE), 1, by, &mut |_| {});
             }
         }
-        sequence.check();
+        sequence.check(&agents);
         let gaps = gaps(&sequence);
         for &(gap, index) in &gaps {
             assert_eq!(sequence.index_of_gap(gap), index, "{gap:?}");

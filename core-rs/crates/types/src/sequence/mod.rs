@@ -6,8 +6,9 @@
 //! the left one or, where something already hangs there, on the left of the right one.
 //!
 //! Deviations: the tree is not built. Runs stand in reading order in a B-tree ([`tree`]); a run's inner units have exactly
-//! one child, the next unit. Where a new unit's place is free, it goes right beside its parent with no further look. Only
-//! where siblings exist ([`children`]) is the way to the neighbour sibling's outermost descendant walked.
+//! one child, the next unit, and a run knows whether something hangs on its ends. Where a new unit's place is free, it goes right
+//! beside its parent with no further look. Only where siblings exist ([`children`]) is the way to the neighbour sibling's outermost
+//! descendant walked.
 //!
 //! What it is not: it assigns no dots, checks no version, and encodes nothing.
 
@@ -19,6 +20,8 @@ mod tree;
 
 pub use build::build;
 pub use gap::{Gap, Spot};
+#[cfg(test)]
+use run::Hanging;
 pub use run::{is_continuation, Removal, Run, Side};
 
 use crate::patches::Hunks;
@@ -36,11 +39,20 @@ pub struct Anchor {
     pub side: Side,
 }
 
+impl Anchor {
+    /// Where the first unit of all hangs.
+    pub const START: Anchor = Anchor {
+        parent: Dot::NONE,
+        side: Side::Right,
+    };
+}
+
 /// A sequence. See the top of this file.
 #[derive(Debug, Clone)]
 pub struct Sequence<U> {
     tree: Tree<U>,
-    children: Children,
+    /// None until siblings were looked for.
+    children: Option<Box<Children>>,
     /// While changes are noted: which visible units came and went.
     pub(crate) changes: Option<Box<Hunks<U>>>,
 }
@@ -49,7 +61,7 @@ impl<U: Copy> Default for Sequence<U> {
     fn default() -> Self {
         Sequence {
             tree: Tree::new(),
-            children: Children::default(),
+            children: None,
             changes: None,
         }
     }
@@ -74,12 +86,6 @@ impl<U: Copy> Sequence<U> {
     /// The visible units in order, leaf by leaf.
     pub fn chunks(&self) -> impl Iterator<Item = &[U]> + '_ {
         self.tree.leaves().map(|leaf| leaf.content.as_slice())
-    }
-
-    /// May the run that ends with `tail` be joined with what stands behind it and continues it? Not where something else
-    /// hangs on the right of `tail`: a run's inner units have one child.
-    pub fn is_open(&self, tail: Dot) -> bool {
-        !self.children.any(tail, Side::Right)
     }
 
     /// The visible unit at `index`.
@@ -167,7 +173,7 @@ impl<U: Copy> Sequence<U> {
                         },
                         behind,
                     )
-                } else if !run.continued && self.is_open(left_dot) {
+                } else if !run.hanging.next && run.is_open() {
                     (
                         Anchor {
                             parent: left_dot,
@@ -195,20 +201,7 @@ impl<U: Copy> Sequence<U> {
                     },
                     first,
                 ),
-                None => {
-                    let at = Place {
-                        leaf: 0,
-                        run: 0,
-                        offset: 0,
-                    };
-                    (
-                        Anchor {
-                            parent: Dot::NONE,
-                            side: Side::Right,
-                        },
-                        at,
-                    )
-                }
+                None => (Anchor::START, Place::START),
             },
         };
         self.put(agents, at, dot, anchor, Removal::NONE, units.len() as u32, units);
@@ -227,10 +220,10 @@ impl<U: Copy> Sequence<U> {
     /// Where a unit with this anchor stands.
     fn place_for(&mut self, agents: &Agents, dot: Dot, anchor: Anchor) -> Option<Place> {
         let Anchor { parent, side } = anchor;
-        let mut continuation = None;
-        let beside = if side == Side::Left {
+        let (beside, has_siblings, continuation) = if side == Side::Left {
             let place = self.tree.locate(parent)?;
-            self.tree.cut(place)
+            let has_siblings = place.offset == 0 && self.tree.run(place).hanging.left;
+            (self.tree.cut(place), has_siblings, None)
         } else if parent.is_some() {
             let place = self.tree.locate(parent)?;
             let run = self.tree.run(place);
@@ -238,22 +231,27 @@ impl<U: Copy> Sequence<U> {
                 offset: place.offset + 1,
                 ..place
             };
-            if behind.offset < run.len || run.continued {
-                continuation = Some(parent.plus(1));
-            }
-            if behind.offset < run.len {
+            let is_inner = behind.offset < run.len;
+            if is_inner {
                 self.tree.cut(behind);
             }
-            behind
+            let continuation = (is_inner || run.hanging.next).then(|| parent.plus(1));
+            (behind, !is_inner && run.hanging.right, continuation)
         } else {
-            self.tree.first_run().unwrap_or(Place {
-                leaf: 0,
-                run: 0,
-                offset: 0,
-            })
+            match self.tree.first_run() {
+                Some(first) => (first, true, None),
+                None => return Some(Place::START),
+            }
         };
-        let mut below = self.children.highest_below(agents, parent, side, Some(dot));
-        let mut above = self.children.lowest_above(agents, parent, side, Some(dot));
+        let (mut below, mut above) = if has_siblings {
+            let children = self.children(agents);
+            (
+                children.highest_below(agents, parent, side, Some(dot)),
+                children.lowest_above(agents, parent, side, Some(dot)),
+            )
+        } else {
+            (None, None)
+        };
         if let Some(next) = continuation {
             let next_rank = rank(agents, next);
             if next_rank > rank(agents, dot) {
@@ -270,14 +268,23 @@ impl<U: Copy> Sequence<U> {
         }
     }
 
+    /// The table of children, made where there is none yet.
+    fn children(&mut self, agents: &Agents) -> &Children {
+        let tree = &self.tree;
+        self.children
+            .get_or_insert_with(|| Box::new(Children::of(agents, tree.runs().map(|(run, _)| run))))
+    }
+
     /// The place behind a sibling and all that hangs below it, and before the next sibling and all that hangs below that:
     /// the same place where there are both. It is looked for from both at once, and the shorter way ends it. So whoever
     /// makes one way long to slow others down makes the next ways short.
-    fn between(&self, agents: &Agents, below: Option<Dot>, above: Option<Dot>) -> Option<Place> {
+    fn between(&mut self, agents: &Agents, below: Option<Dot>, above: Option<Dot>) -> Option<Place> {
+        self.children(agents);
+        let children = self.children.as_deref()?;
         let (mut last, mut first) = (below, above);
         loop {
             if let Some(at) = first {
-                first = self.children.lowest_above(agents, at, Side::Left, None);
+                first = children.lowest_above(agents, at, Side::Left, None);
                 if first.is_none() {
                     return self.tree.locate(at);
                 }
@@ -285,7 +292,7 @@ impl<U: Copy> Sequence<U> {
             if let Some(at) = last {
                 let place = self.tree.locate(at)?;
                 let run = self.tree.run(place);
-                last = self.last_child(agents, run);
+                last = last_child(agents, children, run);
                 if last.is_none() {
                     return Some(Place {
                         offset: run.len,
@@ -299,56 +306,62 @@ impl<U: Copy> Sequence<U> {
         }
     }
 
-    /// The highest of what hangs on the right of a run.
-    fn last_child(&self, agents: &Agents, run: Run) -> Option<Dot> {
-        let explicit = self.children.highest_below(agents, run.tail(), Side::Right, None);
-        if !run.continued {
-            return explicit;
-        }
-        let next = run.tail().plus(1);
-        explicit
-            .filter(|&child| rank(agents, child) > rank(agents, next))
-            .or(Some(next))
-    }
-
     /// Puts units at a place. Extends the run before it where they continue it.
     #[allow(clippy::too_many_arguments)]
     fn put(&mut self, agents: &Agents, at: Place, dot: Dot, anchor: Anchor, removal: Removal, len: u32, units: &[U]) {
         let Anchor { parent, side } = anchor;
-        if is_continuation(dot, parent, side) {
-            // `at` may be the front of the next run; the parent's own run is what would be extended.
-            if let Some(place) = self.tree.locate(parent) {
-                let run = self.tree.run(place);
-                let adjacent = (place.leaf, place.run) == (at.leaf, at.run) && at.offset == run.len;
-                if adjacent && !run.continued && !run.removal.is_some() && !removal.is_some() && self.is_open(parent) {
-                    if self.changes.is_some() {
-                        self.record_inserted(at, units.len() as u32);
-                    }
-                    self.tree.extend(Place { offset: 0, ..place }, units);
-                    return;
+        let continues = is_continuation(dot, parent, side);
+        // At the front of a run the place may as well be behind the one before it; that one isn't extended.
+        if continues && at.offset > 0 && !removal.is_some() {
+            let run = self.tree.run(at);
+            if run.tail() == parent
+                && at.offset == run.len
+                && !run.hanging.next
+                && run.is_open()
+                && !run.removal.is_some()
+            {
+                if self.changes.is_some() {
+                    self.record_inserted(at, units.len() as u32);
                 }
-                // The parent ends its run: nothing else could have let a continuation be missing.
-                self.tree.run_mut(place).continued = true;
+                self.tree.extend(at, units);
+                return;
             }
-        } else {
-            self.children.add(agents, parent, side, dot);
         }
         let at = self.tree.cut(at);
+        self.hang(at, anchor, continues);
+        if let (false, Some(children)) = (continues, &mut self.children) {
+            children.add(agents, parent, side, dot);
+        }
         if self.changes.is_some() && !removal.is_some() {
             self.record_inserted(at, len);
         }
-        self.tree.insert(
-            at,
-            Run {
-                dot,
-                len,
-                parent,
-                side,
-                continued: false,
-                removal,
-            },
-            units,
-        );
+        self.tree.insert(at, Run::new(dot, len, anchor, removal), units);
+    }
+
+    /// Notes in the parent's run that something hangs on its end. Mostly that run is right beside the new unit's place.
+    fn hang(&mut self, at: Place, Anchor { parent, side }: Anchor, continues: bool) {
+        if !parent.is_some() {
+            return;
+        }
+        let beside = match side {
+            Side::Left => Some(at.run),
+            Side::Right => at.run.checked_sub(1),
+        };
+        let beside = beside.and_then(|at_run| self.tree.leaf(at.leaf).runs.get(at_run).map(|run| (at_run, run)));
+        let place = match beside {
+            Some((run, found)) if parent == if side == Side::Left { found.dot } else { found.tail() } => {
+                Some(Place { run, ..at })
+            }
+            _ => self.tree.locate(parent),
+        };
+        if let Some(place) = place {
+            let hanging = &mut self.tree.run_mut(place).hanging;
+            match side {
+                Side::Left => hanging.left = true,
+                Side::Right if continues => hanging.next = true,
+                Side::Right => hanging.right = true,
+            }
+        }
     }
 
     /// Removes `len` visible units from `index` on (the caller has checked that they exist), all by the one operation
@@ -469,7 +482,7 @@ impl<U: Copy> Sequence<U> {
             run: place.run + 1,
             ..place
         });
-        let goes_on = second.is_continuation() && second.parent == first.tail() && self.is_open(first.tail());
+        let goes_on = second.is_continuation() && second.parent == first.tail() && first.is_open();
         if !goes_on {
             return;
         }
@@ -505,20 +518,44 @@ impl<U: Copy> Sequence<U> {
     }
 }
 
+/// The highest of what hangs on the right of a run.
+fn last_child(agents: &Agents, children: &Children, run: Run) -> Option<Dot> {
+    let explicit = children.highest_below(agents, run.tail(), Side::Right, None);
+    if !run.hanging.next {
+        return explicit;
+    }
+    let next = run.tail().plus(1);
+    explicit
+        .filter(|&child| rank(agents, child) > rank(agents, next))
+        .or(Some(next))
+}
+
 #[cfg(test)]
 impl<U: Copy> Sequence<U> {
     /// Deep invariants, for tests: those of the tree, and that what hangs on a run hangs on its ends.
-    pub fn check(&self) {
+    pub fn check(&self, agents: &Agents) {
         self.tree.check();
+        let children = Children::of(agents, self.runs().map(|(run, _)| run));
+        let any = |dot, side| children.lowest_above(agents, dot, side, None).is_some();
         for (run, _) in self.tree.runs() {
             let next = run.tail().plus(1);
             let child = self.tree.locate(next).map(|place| (self.tree.run(place), place.offset));
-            let is_continued = child.is_some_and(|(next, offset)| offset == 0 && next.is_continuation());
-            assert_eq!(run.continued, is_continued, "{run:?}");
+            let hanging = Hanging {
+                left: any(run.dot, Side::Left),
+                right: any(run.tail(), Side::Right),
+                next: child.is_some_and(|(next, offset)| offset == 0 && next.is_continuation()),
+            };
+            assert_eq!(run.hanging, hanging, "{run:?}");
             for offset in 0..run.len {
                 let dot = run.dot.plus(offset);
-                assert!(offset == 0 || !self.children.any(dot, Side::Left), "{dot:?} in {run:?}");
-                assert!(offset + 1 == run.len || self.is_open(dot), "{dot:?} in {run:?}");
+                assert!(offset == 0 || !any(dot, Side::Left), "{dot:?} in {run:?}");
+                assert!(offset + 1 == run.len || !any(dot, Side::Right), "{dot:?} in {run:?}");
+            }
+            if let Some(children) = &self.children {
+                for side in [Side::Left, Side::Right] {
+                    let dot = if side == Side::Left { run.dot } else { run.tail() };
+                    assert_eq!(children.lowest_above(agents, dot, side, None).is_some(), any(dot, side));
+                }
             }
         }
     }

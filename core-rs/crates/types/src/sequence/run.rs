@@ -1,6 +1,7 @@
 //! Runs: what a sequence is made of. A run is a stretch of units (characters, list elements) that one agent inserted one
 //! after the other and that still stand next to each other, all of them live or all of them removed.
 
+use super::Anchor;
 use joinery_history::Dot;
 
 /// On which side of its parent a unit hangs in the Fugue tree.
@@ -103,6 +104,18 @@ impl Removal {
     }
 }
 
+/// What hangs on the ends of a run, beside its own units; nothing can hang in between.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Hanging {
+    /// Something hangs on the left of the first unit.
+    pub left: bool,
+    /// Something hangs on the right of the last unit that isn't the dot after it.
+    pub right: bool,
+    /// The dot after the last unit hangs on its right but stands in another run: the stretch was cut. Such a child has no
+    /// entry in the table of children.
+    pub next: bool,
+}
+
 /// A stretch of units. Its first unit hangs on `parent`; each other one hangs on the right of the unit before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {
@@ -114,14 +127,25 @@ pub struct Run {
     pub parent: Dot,
     /// On which side of it.
     pub side: Side,
-    /// True when the dot after the last unit hangs on the last unit's right but stands in another run: the stretch was
-    /// cut. Such a child needs no entry in the table of children.
-    pub continued: bool,
+    /// What hangs on its ends.
+    pub hanging: Hanging,
     /// Who removed it, if anyone.
     pub removal: Removal,
 }
 
 impl Run {
+    /// A run on whose ends nothing hangs so far.
+    pub fn new(dot: Dot, len: u32, Anchor { parent, side }: Anchor, removal: Removal) -> Run {
+        Run {
+            dot,
+            len,
+            parent,
+            side,
+            hanging: Hanging::default(),
+            removal,
+        }
+    }
+
     /// The last unit's dot.
     pub fn tail(&self) -> Dot {
         self.dot.plus(self.len - 1)
@@ -130,6 +154,12 @@ impl Run {
     /// Does the first unit merely go on from its agent's unit before? (Then its place in the tree follows from its dot.)
     pub fn is_continuation(&self) -> bool {
         is_continuation(self.dot, self.parent, self.side)
+    }
+
+    /// May what stands behind it and continues it be joined with it? Not where something else hangs on the right of its last
+    /// unit: a run's inner units have one child.
+    pub fn is_open(&self) -> bool {
+        !self.hanging.right
     }
 
     /// How many units a reader sees.
@@ -148,11 +178,18 @@ impl Run {
             len: self.len - at,
             parent: self.dot.plus(at - 1),
             side: Side::Right,
-            continued: self.continued,
+            hanging: Hanging {
+                left: false,
+                ..self.hanging
+            },
             removal: self.removal.skip(at),
         };
         self.len = at;
-        self.continued = true;
+        self.hanging = Hanging {
+            left: self.hanging.left,
+            right: false,
+            next: true,
+        };
         second
     }
 }

@@ -103,7 +103,7 @@ impl Replica {
     }
 
     fn check(&mut self) {
-        self.sequence.check();
+        self.sequence.check(&self.agents);
         let units: Vec<u16> = self.sequence.chunks().flatten().copied().collect();
         assert_eq!(units, self.model.iter().map(|&(_, unit)| unit).collect::<Vec<_>>());
         assert_eq!(self.sequence.len() as usize, units.len());
@@ -172,7 +172,7 @@ fn two_sequences_that_exchange_edits_stay_sound_and_alike() {
                 for _ in 0..random.below(12) {
                     edit(replica, &mut random, longest, edits);
                     if longest < 1000 {
-                        replica.sequence.check();
+                        replica.sequence.check(&replica.agents);
                     }
                 }
                 replica.check();

@@ -11,7 +11,7 @@
 
 mod read;
 
-use super::run::Run;
+use super::run::{Hanging, Run};
 use joinery_history::Dot;
 use joinery_tables::OrderedMap;
 use std::cmp::Ordering;
@@ -56,6 +56,24 @@ pub struct Place {
     pub offset: u32,
 }
 
+impl Place {
+    /// Where the first run of all goes.
+    pub const START: Place = Place {
+        leaf: 0,
+        run: 0,
+        offset: 0,
+    };
+}
+
+/// Where one agent's units are.
+#[derive(Debug, Default, Clone)]
+struct Lookup {
+    /// From this seq on, look in that leaf. Gaps (operations elsewhere) point anywhere.
+    leaves: OrderedMap<u32, u32>,
+    /// Every unit's seq is lower.
+    end: u32,
+}
+
 /// The tree. See the top of this file.
 #[derive(Debug, Clone)]
 pub struct Tree<U> {
@@ -63,8 +81,7 @@ pub struct Tree<U> {
     nodes: Vec<Node>,
     root: u32,
     first: u32,
-    /// Per agent: from this seq on, look in that leaf. Gaps (operations elsewhere) point anywhere.
-    lookup: Vec<OrderedMap<u32, u32>>,
+    lookup: Vec<Lookup>,
     len: u32,
     /// The leaf found last and the visible units before it, so that typing finds its leaf without a descent.
     recent: Option<(u32, u32)>,
@@ -219,7 +236,7 @@ impl<U: Copy> Tree<U> {
 
     /// The place of the agent's lowest unit from `dot` on.
     pub fn locate_at_or_after(&self, dot: Dot) -> Option<Place> {
-        let lookup = self.lookup.get(dot.agent as usize)?;
+        let lookup = &self.lookup.get(dot.agent as usize)?.leaves;
         let before = lookup.at_or_before(&dot.seq);
         // A leaf may stand for a gap; the next one that doesn't has the unit.
         before
@@ -239,7 +256,7 @@ impl<U: Copy> Tree<U> {
 
     /// Where `dot` stands, if it is in this sequence.
     pub fn locate(&self, dot: Dot) -> Option<Place> {
-        let (_, &leaf) = self.lookup.get(dot.agent as usize)?.at_or_before(&dot.seq)?;
+        let (_, &leaf) = self.lookup.get(dot.agent as usize)?.leaves.at_or_before(&dot.seq)?;
         let runs = &self.leaves[leaf as usize].runs;
         let run = runs
             .iter()
@@ -364,13 +381,9 @@ impl<U: Copy> Tree<U> {
         self.settle(place.leaf);
     }
 
-    /// Appends units to the run at `place`, whose dots they continue. Places change by this.
+    /// Appends units to the run that ends at `place`, whose dots they continue. Places change by this.
     pub fn extend(&mut self, place: Place, units: &[U]) {
-        let end = Place {
-            offset: self.run(place).len,
-            ..place
-        };
-        let at = self.content_offset(end);
+        let at = self.content_offset(place);
         let leaf = &mut self.leaves[place.leaf as usize];
         if at == leaf.content.len() {
             leaf.content.extend_from_slice(units);
@@ -409,7 +422,10 @@ impl<U: Copy> Tree<U> {
         let second = runs.remove(place.run + 1);
         let run = &mut runs[place.run];
         run.len += second.len;
-        run.continued = second.continued;
+        run.hanging = Hanging {
+            left: run.hanging.left,
+            ..second.hanging
+        };
         run.removal.step = step;
     }
 
@@ -435,33 +451,32 @@ impl<U: Copy> Tree<U> {
     fn assign(&mut self, run: Run, leaf: u32) {
         let agent = run.dot.agent as usize;
         if agent >= self.lookup.len() {
-            self.lookup.resize_with(agent + 1, OrderedMap::new);
+            self.lookup.resize_with(agent + 1, Lookup::default);
         }
-        let map = &mut self.lookup[agent];
+        let Lookup { leaves, end: known } = &mut self.lookup[agent];
         let (start, end) = (run.dot.seq, run.dot.seq + run.len);
-        if let Some((&last, &at)) = map.last_key_value() {
-            if last <= start && at == leaf {
-                return;
+        if start >= *known {
+            // Newer than all others: no entry is to be cut short.
+            *known = end;
+            if leaves.last_key_value().is_none_or(|(_, &last)| last != leaf) {
+                leaves.insert(start, leaf);
             }
-        } else {
-            map.insert(start, leaf);
             return;
         }
-        let after = map.at_or_before(&end).map(|(_, &at)| at);
-        let inside: Vec<u32> = (map.range_from(&start).map(|(&seq, _)| seq))
+        *known = end.max(*known);
+        let after = leaves.at_or_before(&end).map(|(_, &at)| at);
+        let inside: Vec<u32> = (leaves.range_from(&start).map(|(&seq, _)| seq))
             .take_while(|&seq| seq < end)
             .collect();
         for seq in inside {
-            map.remove(&seq);
+            leaves.remove(&seq);
         }
-        let before = map.before(&start).map(|(_, &at)| at);
+        let before = leaves.before(&start).map(|(_, &at)| at);
         if before != Some(leaf) {
-            map.insert(start, leaf);
+            leaves.insert(start, leaf);
         }
-        if let Some(after) = after {
-            if after != leaf {
-                map.get_or_insert_with(end, || after);
-            }
+        if let Some(after) = after.filter(|&after| after != leaf && end < *known) {
+            leaves.get_or_insert_with(end, || after);
         }
     }
 

@@ -3,8 +3,10 @@
 //!
 //! They are ordered by key and by nothing else: what walks through one meets the same order on every machine.
 
+mod few;
 mod map;
 mod set;
 
+pub use few::Few;
 pub use map::{IntoIter, Iter, OrderedMap};
 pub use set::OrderedSet;

@@ -14,6 +14,7 @@ use crate::slot::{Slot, SlotValue};
 use crate::tree::Edge;
 use joinery_codec::{decode_utf8_to_units, Reader};
 use joinery_history::{Agents, Clock, Dependency, Dot, EnvelopeHeader, Stamp, KIND_PLAIN};
+use joinery_tables::Few;
 use std::rc::Rc;
 
 /// What became of an update.
@@ -127,7 +128,7 @@ impl Document {
             own,
             have,
             to: header.to,
-            named: vec![Named::root()],
+            named: Few::of(Named::in_document(Target::Live(ROOT))),
             at: 0,
         }
         .run(&operations)?;
@@ -138,7 +139,7 @@ impl Document {
             document: self,
             own,
             have,
-            named: vec![Some(ROOT)],
+            named: Few::of(Some(ROOT)),
         };
         for operation in operations {
             applying.apply(operation);
@@ -198,6 +199,7 @@ impl Document {
 }
 
 /// A container that an envelope names, as far as it is known before anything is applied.
+#[derive(Default)]
 struct Named {
     target: Target,
     depth: u32,
@@ -208,26 +210,25 @@ struct Named {
     /// What this envelope adds to a counter, and takes away.
     up: u64,
     down: u64,
+    /// A unit by which it was found, so that it is in it.
+    found_by: Dot,
 }
 
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Default)]
 enum Target {
     Live(u32),
     /// This envelope creates it.
     New,
     /// It was ended or deleted: whatever the envelope does there has no effect.
+    #[default]
     Gone,
 }
 
 impl Named {
-    fn root() -> Named {
+    fn in_document(target: Target) -> Named {
         Named {
-            target: Target::Live(ROOT),
-            depth: 0,
-            new: Vec::new(),
-            moves: Vec::new(),
-            up: 0,
-            down: 0,
+            target,
+            ..Named::default()
         }
     }
 
@@ -246,7 +247,7 @@ struct Check<'d> {
     own: u32,
     have: u32,
     to: u32,
-    named: Vec<Named>,
+    named: Few<Named, 2>,
     at: usize,
 }
 
@@ -268,6 +269,14 @@ impl Check<'_> {
             } => {
                 let named = self.name(*parent as usize, *key, *kind, *generation)?;
                 self.named.push(named);
+            }
+            &Action::Find { tag, unit } => {
+                self.known(unit)?;
+                let home = self.document.containers.text_with(tag, unit);
+                self.named.push(Named {
+                    found_by: unit,
+                    ..Named::in_document(home.map_or(Target::Gone, Target::Live))
+                });
             }
             Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => {
                 // What the version covers must be here already; the rest hangs on its last unit.
@@ -385,12 +394,8 @@ impl Check<'_> {
             }
         };
         Ok(Named {
-            target,
             depth,
-            new: Vec::new(),
-            moves: Vec::new(),
-            up: 0,
-            down: 0,
+            ..Named::in_document(target)
         })
     }
 
@@ -435,7 +440,8 @@ impl Check<'_> {
         stretch: &dyn Fn(u32, Dot, u32) -> u32,
     ) -> Result<(), Error> {
         let named = &self.named[number];
-        if named.target == Target::Gone || !first.is_some() {
+        let is_found = first == named.found_by && len == 1;
+        if named.target == Target::Gone || !first.is_some() || is_found {
             return Ok(());
         }
         let mut done = 0;
@@ -493,7 +499,7 @@ struct Applying<'d> {
     document: &'d mut Document,
     own: u32,
     have: u32,
-    named: Vec<Option<u32>>,
+    named: Few<Option<u32>, 4>,
 }
 
 impl Applying<'_> {
@@ -515,6 +521,11 @@ impl Applying<'_> {
             self.named.push(found);
             return;
         }
+        if let Action::Find { tag, unit } = action {
+            let found = self.document.containers.text_with(tag, unit);
+            self.named.push(found);
+            return;
+        }
         let Some(container) = self.named[at].filter(|&c| !self.document.container(c).gone) else {
             return;
         };
@@ -525,18 +536,19 @@ impl Applying<'_> {
         self.document.containers.touch(container);
         match action {
             Action::InsertText { anchor, text } => {
-                let mut units = Vec::new();
-                let agents = &self.document.agents;
+                let document = &mut *self.document;
+                let mut units = std::mem::take(&mut document.units);
+                units.clear();
                 if let (Ok(()), Ok(state)) = (
                     decode_utf8_to_units(text, &mut units),
-                    self.document.containers.text_mut(container),
+                    document.containers.text_mut(container),
                 ) {
                     let units = &units[skip as usize..];
                     state.note(units);
-                    state
-                        .sequence
-                        .integrate(agents, dot, later(anchor, dot, skip), Removal::NONE, len - skip, units);
+                    let anchor = later(anchor, dot, skip);
+                    (state.sequence).integrate(&document.agents, dot, anchor, Removal::NONE, len - skip, units);
                 }
+                document.units = units;
             }
             Action::InsertElements { anchor, values } => {
                 self.insert(container, dot, later(anchor, dot, skip), &values[skip as usize..])
@@ -614,7 +626,7 @@ impl Applying<'_> {
                 self.document
                     .join_mark(container, key, (start, end), (dot, stamp), value);
             }
-            Action::Name { .. } => {}
+            Action::Name { .. } | Action::Find { .. } => {}
         }
     }
 

@@ -8,6 +8,7 @@ use crate::map::Map;
 use crate::patches::{Before, Recorded, Recording};
 use crate::set::Set;
 use crate::slot::{Slot, SlotValue};
+use crate::tags;
 use crate::text::Text;
 use crate::tree::Tree;
 use crate::Error;
@@ -19,10 +20,11 @@ use std::rc::Rc;
 pub const ROOT: u32 = 0;
 
 /// What a container is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
     /// [`Map`]
+    #[default]
     Map = 0,
     /// [`List`]
     List = 1,
@@ -133,12 +135,16 @@ pub struct Container {
     children: Vec<u32>,
     /// True once the element it hangs in was deleted: not even its end is worth telling any more.
     unreachable: bool,
+    /// What its tag is taken from.
+    pub(crate) hash: u32,
 }
 
 /// All containers of a document.
 #[derive(Debug, Clone)]
 pub struct Containers {
     arena: Vec<Container>,
+    /// The texts, by their hashes.
+    pub(crate) texts: OrderedSet<(u32, u32)>,
     by_slot: OrderedMap<(u32, Key), AtSlot>,
     /// What is noted of changes, while somebody wants to hear of them.
     pub(crate) recording: Option<Box<Recording>>,
@@ -177,9 +183,11 @@ impl Default for Containers {
             revision: 0,
             children: Vec::new(),
             unreachable: false,
+            hash: 0,
         };
         Containers {
             arena: vec![root],
+            texts: OrderedSet::new(),
             by_slot: OrderedMap::new(),
             recording: None,
         }
@@ -340,7 +348,12 @@ impl Containers {
             return found;
         }
         let number = self.len();
-        let gone = self.get(parent).gone;
+        let above = self.get(parent);
+        let gone = above.gone;
+        let hash = tags::hash_of(above, key, kind, generation);
+        if kind == Kind::Text {
+            self.texts.insert((hash, number));
+        }
         self.arena.push(Container {
             parent,
             key: key.clone(),
@@ -351,6 +364,7 @@ impl Containers {
             revision: 0,
             children: Vec::new(),
             unreachable: false,
+            hash,
         });
         self.arena[parent as usize].children.push(number);
         let slot = (parent, key.clone());

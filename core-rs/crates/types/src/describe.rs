@@ -24,7 +24,7 @@ pub const MAX_DESCRIBED_PARTS: usize = MAX_MAPPED_RANGES;
 
 impl Document {
     /// Appends what an envelope does, as a packed array of objects with `container` (the kind of what is written in), `kind`
-    /// (of the change), `path` (keys and indices; −1 where an element is not to be found) and, but for deletions, `value`.
+    /// (of the change), `path` (keys and indices; −1 where an element, or a text, is not to be found) and, but for deletions, `value`.
     ///
     /// | container | kind | path ends with | value |
     /// |---|---|---|---|
@@ -144,6 +144,7 @@ impl<'d> Describing<'d> {
                 let named = self.name(*parent as usize, *key, *kind, *generation)?;
                 self.named.push(named);
             }
+            Action::Find { tag, unit } => self.named.push(self.text_of(*tag, *unit)),
             Action::InsertText { anchor, text } => {
                 let index = self.inserted(*anchor, operation);
                 let mut text = Units::new(text);
@@ -283,6 +284,44 @@ impl<'d> Describing<'d> {
             steps: above.steps + 1,
             new: Vec::new(),
         })
+    }
+
+    /// The text that has a unit, with all steps of its path.
+    fn text_of(&self, tag: u8, unit: Dot) -> Named {
+        let all = &self.document.containers;
+        let container = all.text_meant(tag, unit);
+        let mut way = Vec::new();
+        let mut at = container.unwrap_or(ROOT);
+        while at != ROOT {
+            let container = all.get(at);
+            way.push(container);
+            at = container.parent;
+        }
+        let mut step = Vec::new();
+        let steps = way.len().max(1) as u64;
+        for container in way.into_iter().rev() {
+            match &container.key {
+                Key::Name(name) => string(&mut step, name),
+                Key::Element(element) => match all.list(container.parent) {
+                    Ok(list) => {
+                        let unit = list.moved_to(*element).map_or(*element, |at| at.unit);
+                        number(&mut step, list.sequence.index_of(unit).map_or(-1, i64::from));
+                    }
+                    Err(_) => self.node(&mut step, *element),
+                },
+            }
+        }
+        if container.is_none() {
+            number(&mut step, -1);
+        }
+        Named {
+            container,
+            kind: Kind::Text,
+            parent: 0,
+            step,
+            steps,
+            new: Vec::new(),
+        }
     }
 
     /// The index at which an insert stands; its units are known from now on.

@@ -63,6 +63,8 @@ pub struct Document {
     pub(crate) outbox: Outbox,
     pub(crate) stamps: Stamps,
     pub(crate) undo: Undo,
+    /// Room for the characters of an insert that comes from elsewhere: kept, so that a keystroke allocates none.
+    pub(crate) units: Vec<u16>,
 }
 
 impl Document {
@@ -148,6 +150,11 @@ impl Document {
 
     /// Books an operation that is going to happen: version, frontier, outbox. `content` is how many bytes it carries.
     pub(crate) fn book(&mut self, container: u32, dot: Dot, len: u32, content: usize) {
+        self.book_in(container, dot, (len, content), false);
+    }
+
+    /// The same. `tells_text`: it is about units of a text, one of which it names, so that the text needs no name.
+    fn book_in(&mut self, container: u32, dot: Dot, (len, content): (u32, usize), tells_text: bool) {
         let last = dot.plus(len - 1);
         let who = Who {
             own: dot.agent,
@@ -157,7 +164,7 @@ impl Document {
         self.version.raise(last.agent, last.seq);
         self.frontier.write(last, &mut self.outbox.deps);
         let containers = &self.containers;
-        self.outbox.select(who, container, &|c| containers.get(c));
+        self.outbox.select(who, container, &|c| containers.get(c), tells_text);
         self.containers.touch(container);
         self.revision += 1;
     }
@@ -342,8 +349,8 @@ impl Document {
                 take -= 1;
             }
             let (now, later) = left.split_at(take);
-            self.book(text, dot, take as u32, take * 3);
             let anchor = self.containers.text_mut(text)?.insert(&self.agents, index, dot, now);
+            self.book_in(text, dot, (take as u32, take * 3), anchor.parent.is_some());
             self.outbox.insert_text(
                 Who {
                     own: dot.agent,
@@ -377,7 +384,6 @@ impl Document {
                     .prepare_delete(index, MAX_UNITS_PER_DELETION);
                 take = cut?.1;
             }
-            self.book(text, dot, 1, 0);
             let mut ranges = Ranges::default();
             let mut cut = self.undo.is_on().then(Vec::new);
             let sequence = &mut self.containers.text_mut(text)?.sequence;
@@ -387,6 +393,7 @@ impl Document {
                     cut.push(unit);
                 }
             });
+            self.book_in(text, dot, (1, 0), ranges.as_slice().len() == 1);
             if let Some(units) = cut {
                 self.undo_cut_text(text, ranges.as_slice(), &units);
             }

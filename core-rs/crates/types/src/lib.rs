@@ -31,6 +31,7 @@ mod slot;
 mod stamps;
 mod state;
 mod state_reader;
+mod tags;
 mod text;
 mod tree;
 mod trim;

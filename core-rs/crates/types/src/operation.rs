@@ -7,6 +7,7 @@ use crate::outbox::op;
 use crate::sequence::{Anchor, Gap, Side};
 use joinery_codec::{check_value, skip_value, DecodeError, Reader, MAX_VALUE_BYTES};
 use joinery_history::{Agents, Dot, EnvelopeHeader, Stamp, MAX_SEQ};
+use joinery_tables::Few;
 
 /// A container's key in bytes.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -38,6 +39,8 @@ pub enum Action<'a> {
         kind: Kind,
         generation: Dot,
     },
+    /// Names the text that has a unit: all that an envelope says of a container where its first operation is about a unit.
+    Find { tag: u8, unit: Dot },
     /// Inserts characters: UTF-8, and how many UTF-16 units that is.
     InsertText { anchor: Anchor, text: &'a [u8] },
     /// Inserts elements.
@@ -89,9 +92,9 @@ pub enum Action<'a> {
 pub struct Operation<'a> {
     /// The first seq.
     pub seq: u32,
-    /// How many; 0 for [`Action::Name`].
+    /// How many; 0 for [`Action::Name`] and [`Action::Find`].
     pub len: u32,
-    /// The container it is done in, by number (0 is the root); of [`Action::Name`] the one that it names.
+    /// The container it is done in, by number (0 is the root); of [`Action::Name`] and [`Action::Find`] the one that it names.
     pub at: usize,
     /// What is done.
     pub action: Action<'a>,
@@ -108,7 +111,7 @@ struct PayloadReader<'a, 'd> {
     agents: &'d Agents,
     own: u32,
     named_agents: Vec<u32>,
-    containers: Vec<Kind>,
+    containers: Few<Kind, 4>,
     selected: usize,
     seq: u32,
     tail: Dot,
@@ -135,7 +138,7 @@ pub fn read_payload<'a>(
         agents,
         own,
         named_agents: Vec::new(),
-        containers: vec![Kind::Map],
+        containers: Few::of(Kind::Map),
         selected: 0,
         seq: header.from + 1,
         tail: Dot::NONE,
@@ -148,10 +151,35 @@ pub fn read_payload<'a>(
             payload.select()?;
             continue;
         }
+        let finds = operations.is_empty() && matches!(first & 0x0f, op::INSERT | op::DELETE);
+        let tag = if finds {
+            payload.containers.push(Kind::Text);
+            payload.selected = 1;
+            payload.reader.u8("a text's tag")?
+        } else {
+            0
+        };
         let (len, action) = payload.action(first)?;
         let next = seq.checked_add(len).filter(|&next| next - 1 <= header.to);
         payload.seq = next.ok_or_else(|| payload.error("as many operations as the header states", "more"))?;
         let at = payload.selected;
+        if finds {
+            let unit = match action {
+                Action::InsertText { anchor, .. } => anchor.parent,
+                Action::DeleteRange { first, .. } => first,
+                _ => Dot::NONE,
+            };
+            if !unit.is_some() {
+                return Err(payload.error("an operation about one unit, or the name of a container", "neither"));
+            }
+            let action = Action::Find { tag, unit };
+            operations.push(Operation {
+                seq,
+                len: 0,
+                at,
+                action,
+            });
+        }
         operations.push(Operation { seq, len, at, action });
     }
     if payload.seq != header.to + 1 {
@@ -170,7 +198,7 @@ impl<'a> PayloadReader<'a, '_> {
 
     fn select(&mut self) -> Result<(), DecodeError> {
         let number = self.reader.u32("a container's number")? as usize;
-        if number >= self.containers.len() {
+        if number >= self.containers.count() {
             return Err(self.error("a container named before", "another number"));
         }
         self.selected = number;
@@ -285,7 +313,7 @@ impl<'a> PayloadReader<'a, '_> {
             self.some_dot()?
         };
         self.containers.push(kind);
-        self.selected = self.containers.len() - 1;
+        self.selected = self.containers.count() - 1;
         self.tail = Dot::NONE;
         Ok(Action::Name {
             parent,

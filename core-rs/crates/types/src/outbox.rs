@@ -16,10 +16,12 @@ pub mod op {
     pub const SELECT: u8 = 0;
     /// Go on in a container not named before. Flags: bits 4–6 the kind, bit 7 a detail byte follows.
     pub const NAME: u8 = 1;
-    /// Insert units. Flags: bits 4–5 the parent ([`START`]…), bit 6 on its left. In a tree: create a node, bits 4–5 as well; in a
+    /// Insert units. As an envelope's first operation, with a parent and behind a tag: in the text with the tag that has the parent.
+    /// Flags: bits 4–5 the parent ([`START`]…), bit 6 on its left. In a tree: create a node, bits 4–5 as well; in a
     /// graph: a node, or an edge ([`ENDS`]).
     pub const INSERT: u8 = 2;
-    /// Delete units by id. Flags: bits 4–5 how ([`RANGE`]…). In a tree or a graph: one node or edge, no flags.
+    /// Delete units by id. As an envelope's first operation, in one range and behind a tag: in the text with the tag that has its first
+    /// unit. Flags: bits 4–5 how ([`RANGE`]…). In a tree or a graph: one node or edge, no flags.
     pub const DELETE: u8 = 3;
     /// Write a map's key. Flags: bits 4–5 the value ([`DELETED`]…), bit 6 children are ended, bit 7 a generation.
     pub const WRITE_KEY: u8 = 4;
@@ -123,6 +125,8 @@ pub struct Outbox {
     /// Containers named in the payload; the root has the number 0 from the start.
     containers: Vec<u32>,
     selected: u32,
+    /// The tag of a text that has no name in the payload: it comes behind the first byte of the first operation.
+    tag: Option<u8>,
     /// The last unit inserted in the selected container.
     tail: Dot,
     open: Open,
@@ -142,6 +146,7 @@ impl Default for Outbox {
             agents: Vec::new(),
             containers: vec![ROOT],
             selected: ROOT,
+            tag: None,
             tail: Dot::NONE,
             open: Open::None,
             units: Vec::new(),
@@ -250,12 +255,19 @@ impl Outbox {
         }
     }
 
-    /// Makes `container` the one that the next operations are about.
-    pub fn select<'c>(&mut self, who: Who<'_>, container: u32, get: &dyn Fn(u32) -> &'c Container) {
+    /// Makes `container` the one that the next operations are about. `tells_text`: it is a text, and the next one names a unit
+    /// of it; if that one is the first of its envelope, nothing needs to be said of the container.
+    pub fn select<'c>(&mut self, who: Who<'_>, container: u32, get: &dyn Fn(u32) -> &'c Container, tells_text: bool) {
         if self.selected == container {
             return;
         }
         self.flush(who);
+        if tells_text && self.ops.is_empty() {
+            self.tag = Some(get(container).tag());
+            self.containers.push(container);
+            self.selected = container;
+            return;
+        }
         // Parents are named before their children: walk up to the first known one, then down.
         let mut unnamed = Vec::new();
         let mut at = container;
@@ -360,16 +372,21 @@ impl Outbox {
     fn place(&mut self, operation: u8, who: Who<'_>, dot: Dot, anchor: Anchor) {
         let Anchor { parent, side } = anchor;
         let left = if side == Side::Left { 0x40 } else { 0 };
-        if !parent.is_some() {
-            self.ops.push(operation | op::START << 4 | left);
+        let how = if !parent.is_some() {
+            op::START
         } else if parent == self.tail && side == Side::Right {
-            self.ops.push(operation | op::CHAIN << 4);
+            op::CHAIN
         } else if parent.agent == who.own {
-            self.ops.push(operation | op::OWN << 4 | left);
-            self.ops.varint(u64::from(dot.seq - parent.seq));
+            op::OWN
         } else {
-            self.ops.push(operation | op::ANY << 4 | left);
-            self.dot(who, parent);
+            op::ANY
+        };
+        self.ops.push(operation | how << 4 | left);
+        self.ops.extend(self.tag.take());
+        match how {
+            op::OWN => self.ops.varint(u64::from(dot.seq - parent.seq)),
+            op::ANY => self.dot(who, parent),
+            _ => {}
         }
     }
 
@@ -612,6 +629,7 @@ impl Outbox {
                 let own_unit = first.agent == who.own;
                 let flags = if own_unit { 0x40 } else { 0 } | if len > 1 { 0x80 } else { 0 };
                 self.ops.push(op::DELETE | how << 4 | flags);
+                self.ops.extend(self.tag.take());
                 let first_by = if step < 0 { by.seq - (len - 1) } else { by.seq };
                 if own_unit {
                     self.ops.varint(u64::from(first_by - first.seq));

@@ -305,6 +305,11 @@ impl Replay {
             scene.named.push(named);
             return;
         }
+        if let Action::Find { tag, unit } = action {
+            let named = self.find_text(scene, *tag, *unit);
+            scene.named.push(named);
+            return;
+        }
         let first = (scene.agent, *seq);
         let skip = self.known(first, *len);
         if skip == *len {
@@ -408,7 +413,7 @@ impl Replay {
                 value,
                 stamp,
             } => self.mark(scene, container, first, (*start, *end), (key, value), *stamp),
-            Action::Name { .. } => Ok(()),
+            Action::Name { .. } | Action::Find { .. } => Ok(()),
         }
     }
 
@@ -467,6 +472,32 @@ impl Replay {
         });
         let into = into.and_then(|parent| self.below(scene.from, scene.into, parent, (key, kind, generation)));
         Named { from, into }
+    }
+
+    /// The text that has a unit.
+    #[inline(never)]
+    fn find_text(&self, scene: &mut Scene<'_>, tag: u8, unit: Dot) -> Named {
+        let all = &scene.from.containers;
+        let from = all.text_meant(tag, unit);
+        let mut way = Vec::new();
+        let mut at = from.unwrap_or(ROOT);
+        while at != ROOT {
+            let container = scene.from.container(at);
+            way.push(container);
+            at = container.parent;
+        }
+        let into = way.iter().rev().try_fold(ROOT, |parent, container| {
+            let key = match &container.key {
+                Key::Name(name) => KeyRef::Name(name),
+                Key::Element(element) => KeyRef::Element(*element),
+            };
+            let id = (key, container.body.kind(), container.generation);
+            self.below(scene.from, scene.into, parent, id)
+        });
+        Named {
+            from,
+            into: from.ok_or(Reason::ParentMissing).and(into),
+        }
     }
 
     /// The container below `parent` in `into` that `from` calls so.
@@ -639,6 +670,7 @@ fn check(operation: &Operation<'_>) -> Result<(), Error> {
         Action::Name {
             key: at, generation, ..
         } => key(at).and(heard_of(*generation)),
+        Action::Find { unit, .. } => heard_of(*unit),
         Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => heard_of(anchor.parent),
         Action::Move { anchor, element, .. } => heard_of(anchor.parent).and(heard_of(*element)),
         Action::DeleteRange { first, .. } => heard_of(*first),

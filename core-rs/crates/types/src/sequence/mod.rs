@@ -15,6 +15,7 @@
 mod build;
 mod children;
 mod gap;
+mod lookup;
 mod run;
 mod tree;
 

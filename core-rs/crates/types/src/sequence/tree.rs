@@ -11,9 +11,9 @@
 
 mod read;
 
+use super::lookup::Lookup;
 use super::run::{Hanging, Run};
 use joinery_history::Dot;
-use joinery_tables::OrderedMap;
 use std::cmp::Ordering;
 
 const NIL: u32 = u32::MAX;
@@ -65,15 +65,6 @@ impl Place {
     };
 }
 
-/// Where one agent's units are.
-#[derive(Debug, Default, Clone)]
-struct Lookup {
-    /// From this seq on, look in that leaf. Gaps (operations elsewhere) point anywhere.
-    leaves: OrderedMap<u32, u32>,
-    /// Every unit's seq is lower.
-    end: u32,
-}
-
 /// The tree. See the top of this file.
 #[derive(Debug, Clone)]
 pub struct Tree<U> {
@@ -81,7 +72,8 @@ pub struct Tree<U> {
     nodes: Vec<Node>,
     root: u32,
     first: u32,
-    lookup: Vec<Lookup>,
+    /// In which leaf a unit is.
+    lookup: Lookup,
     len: u32,
     /// The leaf found last and the visible units before it, so that typing finds its leaf without a descent.
     recent: Option<(u32, u32)>,
@@ -106,7 +98,7 @@ impl<U: Copy> Tree<U> {
             }],
             root: 0,
             first: 0,
-            lookup: Vec::new(),
+            lookup: Lookup::default(),
             len: 0,
             recent: None,
         }
@@ -131,7 +123,7 @@ impl<U: Copy> Tree<U> {
                 taken += visible as usize;
                 tree.leaves[leaf as usize].content.extend_from_slice(units);
                 tree.leaves[leaf as usize].runs.push(run);
-                tree.assign(run, leaf);
+                tree.lookup.assign(run.dot, run.len, leaf);
                 tree.add_len(leaf, i64::from(visible));
                 match rest {
                     Some(second) => run = second,
@@ -236,27 +228,22 @@ impl<U: Copy> Tree<U> {
 
     /// The place of the agent's lowest unit from `dot` on.
     pub fn locate_at_or_after(&self, dot: Dot) -> Option<Place> {
-        let lookup = &self.lookup.get(dot.agent as usize)?.leaves;
-        let before = lookup.at_or_before(&dot.seq);
         // A leaf may stand for a gap; the next one that doesn't has the unit.
-        before
-            .into_iter()
-            .chain(lookup.range_from(&dot.seq.saturating_add(1)))
-            .find_map(|(_, &leaf)| {
-                let runs = self.leaves[leaf as usize].runs.iter().enumerate();
-                let later = runs.filter(|(_, run)| run.dot.agent == dot.agent && run.tail().seq >= dot.seq);
-                let (at, run) = later.min_by_key(|(_, run)| run.dot.seq)?;
-                Some(Place {
-                    leaf,
-                    run: at,
-                    offset: dot.seq.saturating_sub(run.dot.seq),
-                })
+        self.lookup.from(dot).find_map(|leaf| {
+            let runs = self.leaves[leaf as usize].runs.iter().enumerate();
+            let later = runs.filter(|(_, run)| run.dot.agent == dot.agent && run.tail().seq >= dot.seq);
+            let (at, run) = later.min_by_key(|(_, run)| run.dot.seq)?;
+            Some(Place {
+                leaf,
+                run: at,
+                offset: dot.seq.saturating_sub(run.dot.seq),
             })
+        })
     }
 
     /// Where `dot` stands, if it is in this sequence.
     pub fn locate(&self, dot: Dot) -> Option<Place> {
-        let (_, &leaf) = self.lookup.get(dot.agent as usize)?.leaves.at_or_before(&dot.seq)?;
+        let leaf = self.lookup.get(dot)?;
         let runs = &self.leaves[leaf as usize].runs;
         let run = runs
             .iter()
@@ -376,7 +363,7 @@ impl<U: Copy> Tree<U> {
         let leaf = &mut self.leaves[place.leaf as usize];
         leaf.runs.insert(place.run, run);
         leaf.content.splice(at..at, units.iter().copied());
-        self.assign(run, place.leaf);
+        self.lookup.assign(run.dot, run.len, place.leaf);
         self.add_len(place.leaf, i64::from(run.visible()));
         self.settle(place.leaf);
     }
@@ -399,7 +386,7 @@ impl<U: Copy> Tree<U> {
             ..*run
         };
         run.len += added.len;
-        self.assign(added, place.leaf);
+        self.lookup.assign(added.dot, added.len, place.leaf);
         self.add_len(place.leaf, units.len() as i64);
         self.settle(place.leaf);
     }
@@ -445,39 +432,6 @@ impl<U: Copy> Tree<U> {
             .content
             .get(self.content_offset(place))
             .copied()
-    }
-
-    /// Notes that the dots of `run` are in `leaf` now.
-    fn assign(&mut self, run: Run, leaf: u32) {
-        let agent = run.dot.agent as usize;
-        if agent >= self.lookup.len() {
-            self.lookup.resize_with(agent + 1, Lookup::default);
-        }
-        let Lookup { leaves, end: known } = &mut self.lookup[agent];
-        let (start, end) = (run.dot.seq, run.dot.seq + run.len);
-        if start >= *known {
-            // Newer than all others: no entry is to be cut short.
-            *known = end;
-            if leaves.last_key_value().is_none_or(|(_, &last)| last != leaf) {
-                leaves.insert(start, leaf);
-            }
-            return;
-        }
-        *known = end.max(*known);
-        let after = leaves.at_or_before(&end).map(|(_, &at)| at);
-        let inside: Vec<u32> = (leaves.range_from(&start).map(|(&seq, _)| seq))
-            .take_while(|&seq| seq < end)
-            .collect();
-        for seq in inside {
-            leaves.remove(&seq);
-        }
-        let before = leaves.before(&start).map(|(_, &at)| at);
-        if before != Some(leaf) {
-            leaves.insert(start, leaf);
-        }
-        if let Some(after) = after.filter(|&after| after != leaf && end < *known) {
-            leaves.get_or_insert_with(end, || after);
-        }
     }
 
     fn add_len(&mut self, leaf: u32, delta: i64) {
@@ -574,7 +528,7 @@ impl<U: Copy> Tree<U> {
         self.add_len(leaf, -(content.len() as i64));
         self.recent = None;
         for &run in &runs {
-            self.assign(run, new);
+            self.lookup.assign(run.dot, run.len, new);
         }
         let visible = content.len() as i64;
         let second = &mut self.leaves[new as usize];

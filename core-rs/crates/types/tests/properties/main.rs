@@ -30,6 +30,7 @@ mod refusal;
 mod regressions;
 mod replay;
 mod splits;
+mod tags;
 mod three;
 mod trees;
 mod undo;

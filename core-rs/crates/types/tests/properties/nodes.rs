@@ -13,6 +13,9 @@ pub enum Packed {
     Null,
     Is(bool),
     Number(i64),
+    /// As its bits.
+    Float(u64),
+    Bytes(Vec<u8>),
     String(String),
     Array(Vec<Packed>),
     Object(Vec<(String, Packed)>),
@@ -24,6 +27,8 @@ impl Packed {
             0 => Packed::Null,
             tag @ (1 | 2) => Packed::Is(tag == 2),
             3 => Packed::Number(reader.zigzag("a number").unwrap()),
+            4 => Packed::Float(reader.u64_le("a float").unwrap()),
+            6 => Packed::Bytes(reader.blob("bytes").unwrap().to_vec()),
             5 => Packed::String(reader.str("a string").unwrap().to_string()),
             7 => {
                 let n = reader.count("a count").unwrap();

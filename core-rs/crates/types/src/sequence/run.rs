@@ -162,6 +162,11 @@ impl Run {
         !self.hanging.right
     }
 
+    /// Is it one of its units?
+    pub fn has(&self, dot: Dot) -> bool {
+        self.dot.agent == dot.agent && self.dot.seq <= dot.seq && dot.seq - self.dot.seq < self.len
+    }
+
     /// How many units a reader sees.
     pub fn visible(&self) -> u32 {
         if self.removal.is_some() {

@@ -14,7 +14,9 @@ mod read;
 use super::lookup::Lookup;
 use super::run::{Hanging, Run};
 use joinery_history::Dot;
+use std::cell::Cell;
 use std::cmp::Ordering;
+use std::fmt;
 
 const NIL: u32 = u32::MAX;
 const MAX_RUNS: usize = 32;
@@ -77,6 +79,18 @@ pub struct Tree<U> {
     len: u32,
     /// The leaf found last and the visible units before it, so that typing finds its leaf without a descent.
     recent: Option<(u32, u32)>,
+    /// The run located last: what comes from elsewhere goes on where the last one was, and is looked for more than once.
+    located: Located,
+}
+
+/// A leaf and a run in it, which may be another one by now. Not part of what a tree is, so it isn't shown.
+#[derive(Clone, Default)]
+struct Located(Cell<(u32, usize)>);
+
+impl fmt::Debug for Located {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Ok(())
+    }
 }
 
 impl<U: Copy> Tree<U> {
@@ -101,6 +115,7 @@ impl<U: Copy> Tree<U> {
             lookup: Lookup::default(),
             len: 0,
             recent: None,
+            located: Located::default(),
         }
     }
 
@@ -243,11 +258,15 @@ impl<U: Copy> Tree<U> {
 
     /// Where `dot` stands, if it is in this sequence.
     pub fn locate(&self, dot: Dot) -> Option<Place> {
+        let (leaf, run) = self.located.0.get();
+        if let Some(found) = self.leaves[leaf as usize].runs.get(run).filter(|run| run.has(dot)) {
+            let offset = dot.seq - found.dot.seq;
+            return Some(Place { leaf, run, offset });
+        }
         let leaf = self.lookup.get(dot)?;
         let runs = &self.leaves[leaf as usize].runs;
-        let run = runs
-            .iter()
-            .position(|run| run.dot.agent == dot.agent && run.dot.seq <= dot.seq && dot.seq - run.dot.seq < run.len)?;
+        let run = runs.iter().position(|run| run.has(dot))?;
+        self.located.0.set((leaf, run));
         Some(Place {
             leaf,
             run,

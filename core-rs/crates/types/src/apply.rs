@@ -1,12 +1,12 @@
 //! Joining envelopes. First everything an envelope says is checked against the document; only then is anything changed. So a
 //! rejected envelope leaves the document exactly as it was.
 
-use crate::container::{Body, Key, Kind, ROOT};
+use crate::container::{Body, Key, KeyRef, Keyed, Kind, ROOT};
 use crate::counter::MAX_AMOUNT;
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::join;
-use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
+use crate::operation::{read_payload, Action, Operation, ValueRef};
 use crate::pending::Awaited;
 use crate::sequence::{Anchor, Removal, Side};
 use crate::set::Removed;
@@ -15,7 +15,6 @@ use crate::tree::Edge;
 use joinery_codec::{decode_utf8_to_units, Reader};
 use joinery_history::{Agents, Clock, Dependency, Dot, EnvelopeHeader, Stamp, KIND_PLAIN};
 use joinery_tables::Few;
-use std::rc::Rc;
 
 /// What became of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -366,24 +365,18 @@ impl Check<'_> {
         if depth > MAX_DEPTH {
             return Err(Error::LimitExceeded("containers nest at most 128 deep"));
         }
-        let key = match key {
-            KeyRef::Name(name) => {
-                check_key(name)?;
-                Key::Name(Rc::from(name))
-            }
-            KeyRef::Element(element) => {
-                self.ids_in(parent, element, 1)?;
-                Key::Element(element)
-            }
-        };
+        match key {
+            KeyRef::Name(name) => check_key(name)?,
+            KeyRef::Element(element) => self.ids_in(parent, element, 1)?,
+        }
         let target = match above.target {
             Target::Gone => Target::Gone,
             Target::New => Target::New,
             Target::Live(parent) => {
                 let document = self.document;
                 let deleted = match key {
-                    Key::Element(element) => document.containers.is_deleted(parent, element),
-                    Key::Name(_) => false,
+                    KeyRef::Element(element) => document.containers.is_deleted(parent, element),
+                    KeyRef::Name(_) => false,
                 };
                 match document.containers.find(parent, &key, kind, generation) {
                     _ if deleted => Target::Gone,
@@ -631,16 +624,13 @@ impl Applying<'_> {
     }
 
     fn find(&mut self, parent: u32, key: KeyRef<'_>, kind: Kind, generation: Dot) -> Option<u32> {
-        let key = match key {
-            KeyRef::Name(name) => Key::Name(Rc::from(name)),
-            KeyRef::Element(element) => {
-                // A deleted element holds nothing any more.
-                let holds = self.document.containers.has_element(parent, element);
-                Key::Element(Some(element).filter(|_| holds)?)
-            }
+        // A deleted element holds nothing any more.
+        let containers = &mut self.document.containers;
+        let holds = match key {
+            KeyRef::Name(_) => true,
+            KeyRef::Element(element) => containers.has_element(parent, element),
         };
-        (!self.document.container(parent).gone)
-            .then(|| self.document.containers.find_or_create(parent, &key, kind, generation))
+        (holds && !containers.get(parent).gone).then(|| containers.find_or_create(parent, &key, kind, generation))
     }
 
     fn hang(&mut self, tree: u32, node: Dot, (dot, stamp): (Dot, Stamp), parent: Dot, index: &str) {
@@ -684,16 +674,12 @@ impl Applying<'_> {
         value: ValueRef<'_>,
         ends: &[(Kind, Dot)],
     ) {
-        let key = match key {
-            KeyRef::Name(name) => Key::Name(Rc::from(name)),
-            KeyRef::Element(element) => {
-                let list = self.document.containers.list(container);
-                if !list.is_ok_and(|list| list.slot_of(element).is_some()) {
-                    return;
-                }
-                Key::Element(element)
+        if let KeyRef::Element(element) = key {
+            let list = self.document.containers.list(container);
+            if !list.is_ok_and(|list| list.slot_of(element).is_some()) {
+                return;
             }
-        };
+        }
         let value = self.slot_value(container, &key, value);
         let document = &mut *self.document;
         for &(kind, generation) in ends {
@@ -703,7 +689,7 @@ impl Applying<'_> {
         join_slot(document, container, &key, Slot { dot, stamp, value });
     }
 
-    fn slot_value(&mut self, container: u32, key: &Key, value: ValueRef<'_>) -> SlotValue {
+    fn slot_value(&mut self, container: u32, key: &dyn Keyed, value: ValueRef<'_>) -> SlotValue {
         match value {
             ValueRef::Deleted => SlotValue::Deleted,
             ValueRef::Plain(bytes) => SlotValue::Plain(bytes.into()),
@@ -717,20 +703,20 @@ impl Applying<'_> {
 }
 
 /// Joins a write to a map's key or a list's element.
-pub(crate) fn join_slot(document: &mut Document, container: u32, key: &Key, slot: Slot) {
+pub(crate) fn join_slot(document: &mut Document, container: u32, key: &dyn Keyed, slot: Slot) {
     if document.containers.recording.is_some() {
-        document.containers.record_slot(container, key);
+        document.containers.record_slot(container, &key.to_key());
     }
     let agents: &Agents = &document.agents;
-    match key {
-        Key::Name(name) => {
+    match key.key() {
+        KeyRef::Name(name) => {
             if let Ok(map) = document.containers.map_mut(container) {
-                map.join(agents, name, slot);
+                map.join(agents, name, key, slot);
             }
         }
-        Key::Element(element) => {
+        KeyRef::Element(element) => {
             if let Ok(list) = document.containers.list_mut(container) {
-                list.join(agents, *element, slot);
+                list.join(agents, element, slot);
             }
         }
     }

@@ -14,6 +14,8 @@ use crate::tree::Tree;
 use crate::Error;
 use joinery_history::{Agents, Dot};
 use joinery_tables::{OrderedMap, OrderedSet};
+use std::borrow::Borrow;
+use std::cmp::Ordering;
 use std::rc::Rc;
 
 /// The root map's number.
@@ -73,6 +75,92 @@ pub enum Key {
     Name(Rc<str>),
     /// In the list element, or at the node or edge, with this id.
     Element(Dot),
+}
+
+/// The same, for as long as it is borrowed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum KeyRef<'a> {
+    /// At a map's key.
+    Name(&'a str),
+    /// In the list element, or at the node or edge, with this id.
+    Element(Dot),
+}
+
+/// What is a key: one to keep, or one that is only looked up and needs no allocation for that.
+pub trait Keyed {
+    /// To look it up.
+    fn key(&self) -> KeyRef<'_>;
+    /// To keep it.
+    fn to_key(&self) -> Key;
+}
+
+impl Keyed for Key {
+    fn key(&self) -> KeyRef<'_> {
+        match self {
+            Key::Name(name) => KeyRef::Name(name),
+            Key::Element(element) => KeyRef::Element(*element),
+        }
+    }
+
+    fn to_key(&self) -> Key {
+        self.clone()
+    }
+}
+
+impl Keyed for KeyRef<'_> {
+    fn key(&self) -> KeyRef<'_> {
+        *self
+    }
+
+    fn to_key(&self) -> Key {
+        match self {
+            KeyRef::Name(name) => Key::Name(Rc::from(*name)),
+            KeyRef::Element(element) => Key::Element(*element),
+        }
+    }
+}
+
+/// A slot by its container and its key. A table of owned ones is asked for borrowed ones through this trait's order.
+trait SlotId {
+    fn id(&self) -> (u32, KeyRef<'_>);
+}
+
+impl SlotId for (u32, Key) {
+    fn id(&self) -> (u32, KeyRef<'_>) {
+        (self.0, self.1.key())
+    }
+}
+
+impl SlotId for (u32, KeyRef<'_>) {
+    fn id(&self) -> (u32, KeyRef<'_>) {
+        *self
+    }
+}
+
+impl<'a> Borrow<dyn SlotId + 'a> for (u32, Key) {
+    fn borrow(&self) -> &(dyn SlotId + 'a) {
+        self
+    }
+}
+
+impl PartialEq for dyn SlotId + '_ {
+    fn eq(&self, other: &Self) -> bool {
+        self.id() == other.id()
+    }
+}
+
+impl Eq for dyn SlotId + '_ {}
+
+impl PartialOrd for dyn SlotId + '_ {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for dyn SlotId + '_ {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.id().cmp(&other.id())
+    }
 }
 
 /// A container's state by kind.
@@ -304,9 +392,8 @@ impl Containers {
     }
 
     /// Every container that was created at a slot and not ended.
-    pub fn open_at(&self, parent: u32, key: &Key) -> Vec<u32> {
-        // The key is cloned for the look-up: an Rc or two numbers.
-        match self.by_slot.get(&(parent, key.clone())) {
+    pub fn open_at(&self, parent: u32, key: &dyn Keyed) -> Vec<u32> {
+        match self.at_slot(parent, key) {
             None => Vec::new(),
             Some(AtSlot::One(one)) if self.get(*one).ended.is_some() => Vec::new(),
             Some(AtSlot::One(one)) => vec![*one],
@@ -314,9 +401,19 @@ impl Containers {
         }
     }
 
+    fn at_slot(&self, parent: u32, key: &dyn Keyed) -> Option<&AtSlot> {
+        // Most maps hold values alone.
+        let above = self.arena.get(parent as usize)?;
+        if above.children.is_empty() {
+            return None;
+        }
+        let id: &dyn SlotId = &(parent, key.key());
+        self.by_slot.get(id)
+    }
+
     /// The container with this id.
-    pub fn find(&self, parent: u32, key: &Key, kind: Kind, generation: Dot) -> Option<u32> {
-        match self.by_slot.get(&(parent, key.clone()))? {
+    pub fn find(&self, parent: u32, key: &dyn Keyed, kind: Kind, generation: Dot) -> Option<u32> {
+        match self.at_slot(parent, key)? {
             AtSlot::One(one) => (self.id_at_slot(*one) == (kind, generation)).then_some(*one),
             AtSlot::Many { all, .. } => all.get(&(kind, generation)).copied(),
         }
@@ -343,14 +440,15 @@ impl Containers {
     }
 
     /// The container with this id, made now if there is none.
-    pub fn find_or_create(&mut self, parent: u32, key: &Key, kind: Kind, generation: Dot) -> u32 {
+    pub fn find_or_create(&mut self, parent: u32, key: &dyn Keyed, kind: Kind, generation: Dot) -> u32 {
         if let Some(found) = self.find(parent, key, kind, generation) {
             return found;
         }
         let number = self.len();
+        let key = key.to_key();
         let above = self.get(parent);
         let gone = above.gone;
-        let hash = tags::hash_of(above, key, kind, generation);
+        let hash = tags::hash_of(above, &key, kind, generation);
         if kind == Kind::Text {
             self.texts.insert((hash, number));
         }
@@ -367,7 +465,7 @@ impl Containers {
             hash,
         });
         self.arena[parent as usize].children.push(number);
-        let slot = (parent, key.clone());
+        let slot = (parent, key);
         let at_slot = match self.by_slot.remove(&slot) {
             None => AtSlot::One(number),
             Some(AtSlot::One(one)) => {
@@ -414,7 +512,7 @@ impl Containers {
             return;
         };
         let seen = |slot: Option<&Slot>| match slot.map(|slot| &slot.value) {
-            Some(SlotValue::Plain(bytes)) => Before::Plain(bytes.clone()),
+            Some(SlotValue::Plain(bytes)) => Before::Plain((**bytes).into()),
             Some(&SlotValue::Child(child)) if !arena[child as usize].gone => Before::Child(child),
             _ => Before::Nothing,
         };

@@ -4,12 +4,12 @@
 //! It changes nothing and merges nothing: indices are told by what the replica shows now, and by what the envelope itself
 //! inserted before; whether a write wins is another matter.
 
-use crate::container::{Key, Kind, ROOT};
+use crate::container::{Key, KeyRef, Kind, ROOT};
 use crate::counter::MAX_AMOUNT;
 use crate::document::Document;
 use crate::error::Error;
 use crate::node_id;
-use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef};
+use crate::operation::{read_payload, Action, Operation, ValueRef};
 use crate::replay::MAX_MAPPED_RANGES;
 use crate::sequence::{Anchor, Gap, Side};
 use joinery_codec::{write_zigzag, Reader, Writer};

@@ -4,7 +4,7 @@
 //! time comes in as `now_ms` (milliseconds since 1970), the agent as 64 random bits.
 
 use crate::apply::join_slot;
-use crate::container::{Container, Containers, Key, Kind, ROOT};
+use crate::container::{Container, Containers, Key, KeyRef, Keyed, Kind, ROOT};
 use crate::error::Error;
 use crate::operation::check_plain;
 use crate::outbox::{Outbox, Who};
@@ -254,34 +254,40 @@ impl Document {
         if key.len() > MAX_KEY_BYTES {
             return Err(Error::LimitExceeded("a key has at most 1024 bytes of UTF-8"));
         }
-        self.write_slot(map, Key::Name(Rc::from(key)), write, now_ms)
+        self.write_slot(map, &KeyRef::Name(key), write, now_ms)
     }
 
     /// One write to a slot: the new winner, and the end of every child that is seen there but the one it names.
-    pub(crate) fn write_slot(&mut self, parent: u32, key: Key, write: Write<'_>, now_ms: u64) -> Result<u32, Error> {
+    pub(crate) fn write_slot(
+        &mut self,
+        parent: u32,
+        key: &dyn Keyed,
+        write: Write<'_>,
+        now_ms: u64,
+    ) -> Result<u32, Error> {
         let dot = self.next_dot(1)?;
         if matches!(write, Write::Child(..)) {
             self.check_depth(parent)?;
         }
         let stamp = self.tick(now_ms)?;
-        let seen = self.containers.open_at(parent, &key);
-        let note = if self.undo.is_on() {
-            self.undo_before_write(parent, &key)
-        } else {
-            None
-        };
-        let child = self.put_slot(parent, &key, write, (dot, stamp), &seen)?;
-        if let Some(note) = note {
-            self.undo_wrote(parent, &key, dot, note);
+        let seen = self.containers.open_at(parent, key);
+        if self.undo.is_on() {
+            let key = &key.to_key();
+            let note = self.undo_before_write(parent, key);
+            let child = self.put_slot(parent, key, write, (dot, stamp), &seen)?;
+            if let Some(note) = note {
+                self.undo_wrote(parent, key, dot, note);
+            }
+            return Ok(child);
         }
-        Ok(child)
+        self.put_slot(parent, key, write, (dot, stamp), &seen)
     }
 
     /// Writes a slot with this dot and stamp, and ends these containers there (but the one it names).
     pub(crate) fn put_slot(
         &mut self,
         parent: u32,
-        key: &Key,
+        key: &dyn Keyed,
         write: Write<'_>,
         (dot, stamp): (Dot, Stamp),
         seen: &[u32],
@@ -315,7 +321,8 @@ impl Document {
             own: dot.agent,
             agents: &self.agents,
         };
-        self.outbox.write_slot(who, (dot, stamp), key, (&value, named), &ends);
+        self.outbox
+            .write_slot(who, (dot, stamp), key.key(), (&value, named), &ends);
         join_slot(self, parent, key, Slot { dot, stamp, value });
         Ok(child)
     }
@@ -518,7 +525,7 @@ impl Document {
     pub fn list_set(&mut self, list: u32, index: u32, value: &[u8], now_ms: u64) -> Result<(), Error> {
         check_plain(value).map_err(Error::InvalidValue)?;
         let element = self.element_at(list, index)?;
-        self.write_slot(list, Key::Element(element), Write::Plain(value), now_ms)
+        self.write_slot(list, &KeyRef::Element(element), Write::Plain(value), now_ms)
             .map(|_| ())
     }
 
@@ -530,7 +537,7 @@ impl Document {
             .list(list)?
             .slot_of(element)
             .map_or(Dot::NONE, |slot| slot.dot);
-        self.write_slot(list, Key::Element(element), Write::Child(kind, found), now_ms)
+        self.write_slot(list, &KeyRef::Element(element), Write::Child(kind, found), now_ms)
     }
 
     /// Deletes `len` elements from `index` on, for good.

@@ -1,14 +1,15 @@
 //! The map: per key the write with the highest (stamp, agent) wins; a deletion is such a write and stays on record.
 
+use crate::container::{Key, Keyed};
 use crate::slot::{Slot, SlotValue};
 use joinery_history::Agents;
-use joinery_tables::OrderedMap;
+use joinery_tables::HashedList;
 use std::rc::Rc;
 
-/// A map's live state. Ordered by key, so that encoding it is deterministic.
+/// A map's live state. It is told in the order of its keys, so that encoding it is deterministic.
 #[derive(Debug, Default, Clone)]
 pub struct Map {
-    entries: OrderedMap<Rc<str>, Slot>,
+    entries: HashedList<Rc<str>, Slot>,
 }
 
 impl Map {
@@ -22,19 +23,18 @@ impl Map {
         self.entries.iter()
     }
 
-    /// The merge rule: joins a write. Returns whether it won.
-    pub fn join(&mut self, agents: &Agents, key: &Rc<str>, write: Slot) -> bool {
-        match self.entries.get_mut(key) {
-            Some(have) if !write.beats(have, agents) => false,
-            Some(have) => {
-                *have = write;
-                true
-            }
+    /// The merge rule: joins a write to the key `name`, which is `key`. Returns whether it won.
+    pub fn join(&mut self, agents: &Agents, name: &str, key: &dyn Keyed, write: Slot) -> bool {
+        match self.entries.get_mut(name) {
+            Some(have) if !write.beats(have, agents) => return false,
+            Some(have) => *have = write,
             None => {
-                self.entries.insert(key.clone(), write);
-                true
+                if let Key::Name(name) = key.to_key() {
+                    self.entries.push(name, write);
+                }
             }
         }
+        true
     }
 
     /// Keys whose winning write isn't a deletion.

@@ -1,22 +1,13 @@
 //! Reads an envelope's payload: the mirror of `outbox.rs`. Total, and it touches no document: what the operations refer to
 //! is checked afterwards, still before anything is changed, by `apply.rs`.
 
-use crate::container::Kind;
+use crate::container::{KeyRef, Kind};
 use crate::fractional_index::{fractional_index, FractionalIndexError};
 use crate::outbox::op;
 use crate::sequence::{Anchor, Gap, Side};
 use joinery_codec::{check_value, skip_value, DecodeError, Reader, MAX_VALUE_BYTES};
 use joinery_history::{Agents, Dot, EnvelopeHeader, Stamp, MAX_SEQ};
 use joinery_tables::Few;
-
-/// A container's key in bytes.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum KeyRef<'a> {
-    /// A map's key.
-    Name(&'a str),
-    /// A list element.
-    Element(Dot),
-}
 
 /// A written value.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -3,7 +3,7 @@
 //! A keystroke appends a few bytes and allocates nothing. What goes on where the last operation stopped (typing, deleting
 //! key by key) is held back one step and grows that operation instead. The reader of these bytes is `operation.rs`.
 
-use crate::container::{Container, Key, Kind, ROOT};
+use crate::container::{Container, Key, KeyRef, Kind, ROOT};
 use crate::sequence::{Anchor, Gap, Side};
 use crate::slot::SlotValue;
 use joinery_codec::{encode_units_as_wtf8, write_varint, write_zigzag, Writer};
@@ -457,7 +457,7 @@ impl Outbox {
         &mut self,
         who: Who<'_>,
         (dot, stamp): (Dot, Stamp),
-        key: &Key,
+        key: KeyRef<'_>,
         value: (&SlotValue, Option<(Kind, Dot)>),
         ends: &[(Kind, Dot)],
     ) {
@@ -465,8 +465,8 @@ impl Outbox {
         self.begin(dot, 1);
         self.stamps.push(stamp);
         let number = match key {
-            Key::Name(_) => op::WRITE_KEY,
-            Key::Element(_) => op::WRITE_ELEMENT,
+            KeyRef::Name(_) => op::WRITE_KEY,
+            KeyRef::Element(_) => op::WRITE_ELEMENT,
         };
         let what = match value.0 {
             SlotValue::Deleted => op::DELETED,
@@ -478,8 +478,8 @@ impl Outbox {
         self.ops
             .push(number | what << 4 | flag(!ends.is_empty(), 0x40) | flag(generation, 0x80));
         match key {
-            Key::Name(name) => self.ops.blob(name.as_bytes()),
-            Key::Element(element) => self.dot(who, *element),
+            KeyRef::Name(name) => self.ops.blob(name.as_bytes()),
+            KeyRef::Element(element) => self.dot(who, element),
         }
         if let SlotValue::Plain(bytes) = value.0 {
             self.ops.extend_from_slice(bytes);

@@ -11,6 +11,7 @@ use crate::document::{Document, MAX_KEY_BYTES};
 use crate::marks::Mark;
 use crate::sequence::{Anchor, Gap, Removal, Run, Side};
 use crate::set::Removed;
+use crate::slot::Packed;
 use crate::state::{anchor, flag, gap, unzigzag};
 use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader, RleReader};
 use joinery_history::{Agents, Dot, Frontier, Stamp, Version, MAX_SEQ};
@@ -40,7 +41,7 @@ pub struct SlotState {
 #[derive(Debug)]
 pub enum SlotStateValue {
     Deleted,
-    Plain(Box<[u8]>),
+    Plain(Packed),
     Child(Kind, Dot),
 }
 

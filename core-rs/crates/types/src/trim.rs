@@ -13,7 +13,7 @@ use crate::list::List;
 use crate::marks::{Mark, Marks, Numbers, VisibleGap};
 use crate::replay::{Ranges, Said, NOTHING};
 use crate::sequence::{build, Anchor, Gap, Removal, Run, Sequence};
-use crate::slot::{Slot, SlotValue};
+use crate::slot::{Packed, Slot, SlotValue};
 use crate::text::Text;
 use joinery_history::{Dot, Frontier, MAX_SEQ};
 use std::rc::Rc;
@@ -115,15 +115,17 @@ impl Trim<'_> {
         let mut below = Vec::new();
         match &old.container(from).body {
             Body::Map(map) => {
-                for (key, slot) in map.present() {
+                for (name, slot) in map.present() {
                     // A key whose child was ended reads as absent, and is.
                     if old.entry(slot).is_none() {
                         continue;
                     }
                     let dot = self.take(1)?;
-                    let slot = self.slot(slot, to, &Key::Name(key.clone()), dot, &mut below);
+                    let key = Key::Name(name.clone());
+                    let slot = self.slot(slot, to, &key, dot, &mut below);
                     let document = &mut self.new.document;
-                    document.containers.map_mut(to)?.join(&document.agents, key, slot);
+                    let map = document.containers.map_mut(to)?;
+                    map.join(&document.agents, name, &key, slot);
                 }
             }
             Body::Text(text) => {
@@ -203,7 +205,7 @@ impl Trim<'_> {
             }
             SlotValue::Plain(bytes) => SlotValue::Plain(bytes.clone()),
             // An element whose container was ended reads as null.
-            _ => SlotValue::Plain(Box::from([0])),
+            _ => SlotValue::Plain(Packed::NULL),
         };
         Slot {
             dot,

@@ -5,7 +5,7 @@ use crate::container::Key;
 use crate::document::{MAX_ELEMENTS_PER_OPERATION, MAX_UNITS_PER_OPERATION};
 use crate::operation::ValueRef;
 use crate::sequence::Anchor;
-use crate::slot::SlotValue;
+use crate::slot::{Packed, SlotValue};
 use joinery_history::Dot;
 
 impl Replay {
@@ -55,7 +55,7 @@ impl Replay {
                     let containers = &mut scene.into.containers;
                     SlotValue::Child(containers.find_or_create(list, &Key::Element(new), *child, Dot::NONE))
                 }
-                ValueRef::Deleted => SlotValue::Plain(Box::from([0])),
+                ValueRef::Deleted => SlotValue::Plain(Packed::NULL),
             })
             .collect();
         let place = scene.into.element_place(list, left);

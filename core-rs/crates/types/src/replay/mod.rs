@@ -25,10 +25,10 @@ pub use mapping::{Mapping, Name, Ranges, Reason, Said, MAX_MAPPED_RANGES, NOTHIN
 pub use passage::{Bridge, MAX_BRIDGES};
 pub use slots::ClockRule;
 
-use crate::container::{Key, Kind, ROOT};
+use crate::container::{Key, KeyRef, Kind, ROOT};
 use crate::document::{Document, MAX_KEY_BYTES};
 use crate::error::Error;
-use crate::operation::{read_payload, Action, KeyRef, Operation, ValueRef, UNKNOWN_AGENT};
+use crate::operation::{read_payload, Action, Operation, ValueRef, UNKNOWN_AGENT};
 use joinery_codec::{decode_utf8_to_units, Reader};
 use joinery_history::{Dot, EnvelopeHeader, KIND_PLAIN, MAX_SEQ};
 use joinery_tables::OrderedMap;

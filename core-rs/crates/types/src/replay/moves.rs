@@ -7,8 +7,7 @@
 
 use super::slots::{beside, note_write, Held};
 use super::{dot, name, Name, Reason, Replay, Scene};
-use crate::container::Key;
-use crate::operation::KeyRef;
+use crate::container::{Key, KeyRef};
 use crate::sequence::Anchor;
 use joinery_history::{Dot, Stamp};
 

@@ -5,9 +5,9 @@
 
 use super::mark_order::MarkOrder;
 use super::{name, name_or_none, old_key, Known, Name, Ranges, Reason, Replay, Said, Scene, NONE, NOTHING};
-use crate::container::{Key, Kind};
+use crate::container::{Key, KeyRef, Kind};
 use crate::document::{Document, Write};
-use crate::operation::{KeyRef, ValueRef};
+use crate::operation::ValueRef;
 use crate::slot::{Slot, SlotValue};
 use joinery_history::{Dot, EnvelopeHeader, Stamp};
 use joinery_tables::OrderedMap;

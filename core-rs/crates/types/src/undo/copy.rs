@@ -248,7 +248,7 @@ impl<'d> Copying<'d> {
     /// What a slot shows, to be copied with all below it.
     pub fn value(&mut self, slot: &Slot) -> Val {
         match &slot.value {
-            SlotValue::Plain(bytes) => Val::Plain(bytes.clone()),
+            SlotValue::Plain(bytes) => Val::Plain((**bytes).into()),
             SlotValue::Child(child) if self.document.containers.live(*child).is_ok() => Val::Child(self.child(*child)),
             _ => Val::Nothing,
         }

@@ -6,7 +6,7 @@ use crate::container::{Key, Kind};
 use crate::document::{Document, Write};
 use crate::error::Error;
 use crate::sequence::Gap;
-use crate::slot::SlotValue;
+use crate::slot::{Packed, SlotValue};
 use joinery_codec::well_formed_units;
 use joinery_history::Dot;
 
@@ -59,8 +59,8 @@ impl Document {
                 open.push((part, child));
                 (SlotValue::Child(child), Some(kind))
             }
-            (Val::Plain(bytes), _) => (SlotValue::Plain(bytes.clone()), None),
-            _ => (SlotValue::Plain(Box::from([0])), None),
+            (Val::Plain(bytes), _) => (SlotValue::Plain((**bytes).into()), None),
+            _ => (SlotValue::Plain(Packed::NULL), None),
         };
         let sequence = &self.containers.list(list)?.sequence;
         let place = left.and_then(|left| sequence.place_of(left));
@@ -90,7 +90,7 @@ impl Document {
                             None => continue,
                         },
                     };
-                    let child = self.write_slot(container, key, write, now_ms)?;
+                    let child = self.write_slot(container, &key, write, now_ms)?;
                     let new = self.last_dot().unwrap_or(Dot::NONE);
                     self.undo.renames.writes.add(*dot, 1, new);
                     if let Val::Child(part) = value {

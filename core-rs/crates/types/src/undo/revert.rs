@@ -231,10 +231,9 @@ impl Document {
                 self.undo.renames.kept.insert(element);
             }
         }
-        let at = key.clone();
-        let child = self.write_slot(container, key, write, back.now_ms)?;
+        let child = self.write_slot(container, &key, write, back.now_ms)?;
         let new = self.last_dot().unwrap_or(Dot::NONE);
-        self.stands_for(container, &at, was, new);
+        self.stands_for(container, &key, was, new);
         if let Some((part, _)) = part {
             if copies.is_shared {
                 self.undo.renames.kept.insert(new);

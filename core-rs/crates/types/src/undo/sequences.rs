@@ -8,7 +8,7 @@ use crate::document::{Document, MAX_ELEMENTS_PER_OPERATION, MAX_UNITS_PER_DELETI
 use crate::error::Error;
 use crate::marks::is_off;
 use crate::sequence::{Gap, Sequence};
-use crate::slot::SlotValue;
+use crate::slot::{Packed, SlotValue};
 use joinery_codec::well_formed_units;
 use joinery_history::Dot;
 use std::rc::Rc;
@@ -343,9 +343,9 @@ fn is_plain(value: &Val) -> bool {
 
 fn slot_value(value: &Val) -> SlotValue {
     match value {
-        Val::Plain(bytes) => SlotValue::Plain(bytes.clone()),
+        Val::Plain(bytes) => SlotValue::Plain((**bytes).into()),
         // An element whose container had ended reads as null.
-        _ => SlotValue::Plain(Box::from([0])),
+        _ => SlotValue::Plain(Packed::NULL),
     }
 }
 

@@ -1,6 +1,6 @@
 //! The table that gives each agent (64 random bits, one replica's lifetime) a small number within one document.
 
-use joinery_tables::OrderedMap;
+use joinery_tables::HashedList;
 
 /// An agent's place in its document's table. Never written to bytes: two replicas number agents differently.
 pub type AgentIndex = u32;
@@ -8,30 +8,23 @@ pub type AgentIndex = u32;
 /// All agents a document has heard of.
 #[derive(Debug, Default, Clone)]
 pub struct Agents {
-    ids: Vec<u64>,
-    index: OrderedMap<u64, AgentIndex>,
+    ids: HashedList<u64, ()>,
 }
 
 impl Agents {
     /// The number of `id`, given now if it has none yet.
     pub fn intern(&mut self, id: u64) -> AgentIndex {
-        if let Some(&index) = self.index.get(&id) {
-            return index;
-        }
-        let index = self.ids.len() as AgentIndex;
-        self.ids.push(id);
-        self.index.insert(id, index);
-        index
+        self.find(id).unwrap_or_else(|| self.ids.push(id, ()))
     }
 
     /// The number of `id`, if it has one.
     pub fn find(&self, id: u64) -> Option<AgentIndex> {
-        self.index.get(&id).copied()
+        self.ids.find(&id)
     }
 
     /// The id behind a number that this table gave.
     pub fn id(&self, index: AgentIndex) -> u64 {
-        self.ids[index as usize]
+        *self.ids.at(index).0
     }
 
     /// How many agents there are.

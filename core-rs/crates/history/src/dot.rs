@@ -11,12 +11,6 @@ pub struct Dot {
     pub seq: u32,
 }
 
-impl Default for Dot {
-    fn default() -> Self {
-        Dot::NONE
-    }
-}
-
 impl Dot {
     /// No operation: the parent of a text's first character, the generation of a key that nobody had written.
     pub const NONE: Dot = Dot {

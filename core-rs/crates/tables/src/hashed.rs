@@ -7,6 +7,7 @@
 use crate::OrderedMap;
 use std::borrow::Borrow;
 use std::cell::OnceCell;
+use std::fmt;
 use std::rc::Rc;
 
 /// Up to so many entries need no hash.
@@ -57,7 +58,7 @@ impl Hashed for Rc<str> {
 }
 
 /// See the top of this file. An entry's number is its place in the list, for good.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct HashedList<K: Ord, V> {
     entries: Vec<(K, V)>,
     /// A power of two, at most half full: the hash, and the entry's number + 1.
@@ -189,6 +190,14 @@ impl<K: Hashed + Ord + Clone, V> HashedList<K, V> {
         }
         order.extend(new);
         order
+    }
+}
+
+impl<K: Ord + fmt::Debug, V: fmt::Debug> fmt::Debug for HashedList<K, V> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map()
+            .entries(self.entries.iter().map(|(key, value)| (key, value)))
+            .finish()
     }
 }
 

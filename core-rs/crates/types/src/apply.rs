@@ -6,7 +6,7 @@ use crate::counter::MAX_AMOUNT;
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::join;
-use crate::operation::{read_payload, Action, Operation, ValueRef};
+use crate::operation::{read_payload_into, Action, Operation, PayloadNotes, ValueRef};
 use crate::pending::Awaited;
 use crate::sequence::{Anchor, Removal, Side};
 use crate::set::Removed;
@@ -14,7 +14,7 @@ use crate::slot::{Slot, SlotValue};
 use crate::tree::Edge;
 use joinery_codec::{decode_utf8_to_units, Reader};
 use joinery_history::{Agents, Clock, Dependency, Dot, EnvelopeHeader, Stamp, KIND_PLAIN};
-use joinery_tables::Few;
+use std::fmt;
 
 /// What became of an update.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,6 +35,30 @@ pub(crate) enum Outcome {
     Waiting(Awaited),
 }
 
+/// How many operations and containers are kept room for from one envelope to the next.
+const KEPT: usize = 64;
+
+/// What joining an envelope takes, of no meaning between two of them.
+#[derive(Default)]
+pub(crate) struct Scratch {
+    operations: Vec<Operation<'static>>,
+    notes: PayloadNotes,
+    named: Vec<Named>,
+}
+
+impl fmt::Debug for Scratch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Scratch")
+    }
+}
+
+/// A copy of a document joins nothing yet.
+impl Clone for Scratch {
+    fn clone(&self) -> Self {
+        Scratch::default()
+    }
+}
+
 impl Document {
     /// Joins an envelope, an exported update or a snapshot. On an error nothing has changed.
     pub fn apply(&mut self, bytes: &[u8], now_ms: u64) -> Result<Applied, Error> {
@@ -53,7 +77,7 @@ impl Document {
 
     /// Tries again what waits: for what has come since, or for what the time allows now.
     pub fn retry_pending(&mut self, now_ms: u64) {
-        loop {
+        while self.pending.len() > 0 {
             let mut waiting = self.pending.take();
             let before = waiting.len();
             waiting.retain_mut(|waiting| {
@@ -98,13 +122,42 @@ impl Document {
     }
 
     fn apply_envelope(&mut self, bytes: &[u8], now_ms: u64) -> Result<Outcome, Error> {
+        let Scratch {
+            operations,
+            mut notes,
+            mut named,
+        } = std::mem::take(&mut self.scratch);
+        let mut operations: Vec<Operation<'_>> = operations;
+        let outcome = self.apply_operations(bytes, now_ms, &mut operations, &mut notes, &mut named);
+        operations.clear();
+        named.clear();
+        if operations.capacity().max(named.capacity()).max(notes.room()) <= KEPT {
+            // Nothing is in it: collecting keeps the room and forgets what was borrowed.
+            let operations = operations.into_iter().map_while(|_| None).collect();
+            self.scratch = Scratch {
+                operations,
+                notes,
+                named,
+            };
+        }
+        outcome
+    }
+
+    fn apply_operations<'b>(
+        &mut self,
+        bytes: &'b [u8],
+        now_ms: u64,
+        operations: &mut Vec<Operation<'b>>,
+        notes: &mut PayloadNotes,
+        named: &mut Vec<Named>,
+    ) -> Result<Outcome, Error> {
         let mut reader = Reader::new(bytes);
         let header = EnvelopeHeader::decode(&mut reader).map_err(Error::InvalidUpdate)?;
         if header.kind != KIND_PLAIN {
             return Err(Error::InvalidUpdate(reader.error("a plain envelope", "a sealed one")));
         }
         let own = self.agents.find(header.agent).unwrap_or(self.agents.len() as u32);
-        let operations = read_payload(reader, &header, &self.agents, own).map_err(Error::InvalidUpdate)?;
+        read_payload_into(reader, &header, (&self.agents, own), notes, operations).map_err(Error::InvalidUpdate)?;
         let have = self.version.get(own);
         if header.to <= have {
             return Ok(Outcome::Duplicate);
@@ -122,25 +175,29 @@ impl Document {
         if let Some(stamp) = header.stamp.filter(|&stamp| Clock::is_ahead(stamp, now_ms)) {
             return Ok(Outcome::Waiting(Awaited::Time(stamp)));
         }
+        named.push(Named::new(Target::Live(ROOT), 0));
         Check {
             document: self,
             own,
             have,
             to: header.to,
-            named: Few::of(Named::in_document(Target::Live(ROOT))),
+            named,
             at: 0,
         }
-        .run(&operations)?;
+        .run(operations)?;
 
         self.close_envelope();
-        let own = self.agents.intern(header.agent);
+        if own as usize == self.agents.len() {
+            self.agents.intern(header.agent);
+        }
         let mut applying = Applying {
             document: self,
             own,
             have,
-            named: Few::of(Some(ROOT)),
+            named,
+            told: 1,
         };
-        for operation in operations {
+        for operation in operations.drain(..) {
             applying.apply(operation);
         }
         self.version.raise(own, header.to);
@@ -198,7 +255,6 @@ impl Document {
 }
 
 /// A container that an envelope names, as far as it is known before anything is applied.
-#[derive(Default)]
 struct Named {
     target: Target,
     depth: u32,
@@ -213,21 +269,25 @@ struct Named {
     found_by: Dot,
 }
 
-#[derive(Clone, Copy, PartialEq, Default)]
+#[derive(Clone, Copy, PartialEq)]
 enum Target {
     Live(u32),
     /// This envelope creates it.
     New,
     /// It was ended or deleted: whatever the envelope does there has no effect.
-    #[default]
     Gone,
 }
 
 impl Named {
-    fn in_document(target: Target) -> Named {
+    fn new(target: Target, depth: u32) -> Named {
         Named {
             target,
-            ..Named::default()
+            depth,
+            new: Vec::new(),
+            moves: Vec::new(),
+            up: 0,
+            down: 0,
+            found_by: Dot::NONE,
         }
     }
 
@@ -246,7 +306,7 @@ struct Check<'d> {
     own: u32,
     have: u32,
     to: u32,
-    named: Few<Named, 2>,
+    named: &'d mut Vec<Named>,
     at: usize,
 }
 
@@ -274,7 +334,7 @@ impl Check<'_> {
                 let home = self.document.containers.text_with(tag, unit);
                 self.named.push(Named {
                     found_by: unit,
-                    ..Named::in_document(home.map_or(Target::Gone, Target::Live))
+                    ..Named::new(home.map_or(Target::Gone, Target::Live), 0)
                 });
             }
             Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => {
@@ -386,10 +446,7 @@ impl Check<'_> {
                 }
             }
         };
-        Ok(Named {
-            depth,
-            ..Named::in_document(target)
-        })
+        Ok(Named::new(target, depth))
     }
 
     /// A dot that the writer can have seen.
@@ -492,7 +549,9 @@ struct Applying<'d> {
     document: &'d mut Document,
     own: u32,
     have: u32,
-    named: Few<Option<u32>, 4>,
+    named: &'d mut [Named],
+    /// How many of them were told of so far.
+    told: usize,
 }
 
 impl Applying<'_> {
@@ -510,18 +569,25 @@ impl Applying<'_> {
             generation,
         } = action
         {
-            let found = self.named[parent as usize].and_then(|parent| self.find(parent, key, kind, generation));
-            self.named.push(found);
+            if let (Target::New, Target::Live(parent)) =
+                (self.named[self.told].target, self.named[parent as usize].target)
+            {
+                let found = self.find(parent, key, kind, generation);
+                self.named[self.told].target = found.map_or(Target::Gone, Target::Live);
+            }
+            self.told += 1;
             return;
         }
-        if let Action::Find { tag, unit } = action {
-            let found = self.document.containers.text_with(tag, unit);
-            self.named.push(found);
+        if let Action::Find { .. } = action {
+            self.told += 1;
             return;
         }
-        let Some(container) = self.named[at].filter(|&c| !self.document.container(c).gone) else {
+        let Target::Live(container) = self.named[at].target else {
             return;
         };
+        if self.document.container(container).gone {
+            return;
+        }
         let dot = Dot {
             agent: self.own,
             seq: seq + skip,

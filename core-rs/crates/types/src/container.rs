@@ -22,11 +22,10 @@ use std::rc::Rc;
 pub const ROOT: u32 = 0;
 
 /// What a container is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[repr(u8)]
 pub enum Kind {
     /// [`Map`]
-    #[default]
     Map = 0,
     /// [`List`]
     List = 1,

@@ -3,7 +3,7 @@
 //! Joining what comes from elsewhere is in `apply.rs` (envelopes) and `join.rs` (states). No clock, no entropy, no I/O:
 //! time comes in as `now_ms` (milliseconds since 1970), the agent as 64 random bits.
 
-use crate::apply::join_slot;
+use crate::apply::{join_slot, Scratch};
 use crate::container::{Container, Containers, Key, KeyRef, Keyed, Kind, ROOT};
 use crate::error::Error;
 use crate::operation::check_plain;
@@ -58,6 +58,7 @@ pub struct Document {
     pub(crate) clock: Clock,
     pub(crate) containers: Containers,
     pub(crate) pending: Pending,
+    pub(crate) scratch: Scratch,
     pub(crate) revision: u64,
     pub(crate) own: Option<u32>,
     pub(crate) outbox: Outbox,

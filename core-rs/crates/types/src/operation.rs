@@ -7,7 +7,6 @@ use crate::outbox::op;
 use crate::sequence::{Anchor, Gap, Side};
 use joinery_codec::{check_value, skip_value, DecodeError, Reader, MAX_VALUE_BYTES};
 use joinery_history::{Agents, Dot, EnvelopeHeader, Stamp, MAX_SEQ};
-use joinery_tables::Few;
 
 /// A written value.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -94,6 +93,20 @@ pub struct Operation<'a> {
 /// An agent that the document has never heard of: no dot of it can be here.
 pub const UNKNOWN_AGENT: u32 = u32::MAX - 1;
 
+/// What is noted while a payload is read, kept from one to the next so that a short one needs no allocation.
+#[derive(Default)]
+pub struct PayloadNotes {
+    agents: Vec<u32>,
+    containers: Vec<Kind>,
+}
+
+impl PayloadNotes {
+    /// For how many agents, and containers, there is room.
+    pub fn room(&self) -> usize {
+        self.agents.capacity().max(self.containers.capacity())
+    }
+}
+
 struct PayloadReader<'a, 'd> {
     reader: Reader<'a>,
     stamps: Reader<'a>,
@@ -101,8 +114,7 @@ struct PayloadReader<'a, 'd> {
     header: &'d EnvelopeHeader,
     agents: &'d Agents,
     own: u32,
-    named_agents: Vec<u32>,
-    containers: Few<Kind, 4>,
+    notes: &'d mut PayloadNotes,
     selected: usize,
     seq: u32,
     tail: Dot,
@@ -115,12 +127,34 @@ pub fn read_payload<'a>(
     agents: &Agents,
     own: u32,
 ) -> Result<Vec<Operation<'a>>, DecodeError> {
+    let mut operations = Vec::new();
+    read_payload_into(
+        reader,
+        header,
+        (agents, own),
+        &mut PayloadNotes::default(),
+        &mut operations,
+    )?;
+    Ok(operations)
+}
+
+/// The same, into a list that is empty at first.
+pub fn read_payload_into<'a>(
+    reader: Reader<'a>,
+    header: &EnvelopeHeader,
+    (agents, own): (&Agents, u32),
+    notes: &mut PayloadNotes,
+    operations: &mut Vec<Operation<'a>>,
+) -> Result<(), DecodeError> {
     let mut reader = reader;
     let stamps = if header.stamp.is_some() {
         reader.blob("the stamps")?
     } else {
         &[]
     };
+    notes.agents.clear();
+    notes.containers.clear();
+    notes.containers.push(Kind::Map);
     let mut payload = PayloadReader {
         reader,
         stamps: Reader::new(stamps),
@@ -128,13 +162,11 @@ pub fn read_payload<'a>(
         header,
         agents,
         own,
-        named_agents: Vec::new(),
-        containers: Few::of(Kind::Map),
+        notes,
         selected: 0,
         seq: header.from + 1,
         tail: Dot::NONE,
     };
-    let mut operations = Vec::new();
     while !payload.reader.is_empty() {
         let seq = payload.seq;
         let first = payload.reader.u8("an operation")?;
@@ -144,7 +176,7 @@ pub fn read_payload<'a>(
         }
         let finds = operations.is_empty() && matches!(first & 0x0f, op::INSERT | op::DELETE);
         let tag = if finds {
-            payload.containers.push(Kind::Text);
+            payload.notes.containers.push(Kind::Text);
             payload.selected = 1;
             payload.reader.u8("a text's tag")?
         } else {
@@ -179,7 +211,7 @@ pub fn read_payload<'a>(
     if payload.last_stamp != header.stamp || !payload.stamps.is_empty() {
         return Err(payload.error("the stamps that the header states", "others"));
     }
-    Ok(operations)
+    Ok(())
 }
 
 impl<'a> PayloadReader<'a, '_> {
@@ -189,7 +221,7 @@ impl<'a> PayloadReader<'a, '_> {
 
     fn select(&mut self) -> Result<(), DecodeError> {
         let number = self.reader.u32("a container's number")? as usize;
-        if number >= self.containers.count() {
+        if number >= self.notes.containers.len() {
             return Err(self.error("a container named before", "another number"));
         }
         self.selected = number;
@@ -198,7 +230,7 @@ impl<'a> PayloadReader<'a, '_> {
     }
 
     fn action(&mut self, first: u8) -> Result<(u32, Action<'a>), DecodeError> {
-        let kind = self.containers[self.selected];
+        let kind = self.notes.containers[self.selected];
         match (first & 0x0f, kind) {
             (op::NAME, _) => Ok((0, self.name(first)?)),
             (op::INSERT, Kind::Text | Kind::List) => self.insert(first, kind),
@@ -238,12 +270,13 @@ impl<'a> PayloadReader<'a, '_> {
             1 => self.own,
             n => {
                 let at = n as usize - 2;
-                if at == self.named_agents.len() {
+                if at == self.notes.agents.len() {
                     let id = self.reader.u64_le("an agent")?;
-                    self.named_agents.push(self.agents.find(id).unwrap_or(UNKNOWN_AGENT));
+                    self.notes.agents.push(self.agents.find(id).unwrap_or(UNKNOWN_AGENT));
                 }
                 *self
-                    .named_agents
+                    .notes
+                    .agents
                     .get(at)
                     .ok_or_else(|| self.error("an agent named before", "another number"))?
             }
@@ -285,7 +318,7 @@ impl<'a> PayloadReader<'a, '_> {
         } else {
             self.reader.u32("a container's number")?
         };
-        let parent_kind = self.containers.get(parent as usize).copied();
+        let parent_kind = self.notes.containers.get(parent as usize).copied();
         let (key, expected_parent) = if detail & op::IN_ELEMENT == 0 {
             (KeyRef::Name(self.reader.str("a key")?), Kind::Map)
         } else {
@@ -303,8 +336,8 @@ impl<'a> PayloadReader<'a, '_> {
         } else {
             self.some_dot()?
         };
-        self.containers.push(kind);
-        self.selected = self.containers.count() - 1;
+        self.notes.containers.push(kind);
+        self.selected = self.notes.containers.len() - 1;
         self.tail = Dot::NONE;
         Ok(Action::Name {
             parent,

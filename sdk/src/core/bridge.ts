@@ -5,7 +5,7 @@
 
 import { JoineryError } from '@joinery/protocol';
 import { coreMemory } from './load.ts';
-import { Core } from './pkg/joinery_core.js';
+import { Core, room } from './pkg/joinery_core.js';
 import { type Plain, packValue, unpackValue } from './value.ts';
 
 /** The answers below zero that the core gives (see crates/wasm). */
@@ -39,8 +39,14 @@ const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 const encoder = new TextEncoder();
 const maxKeyBytes = 1024;
 
+/** Updates up to so many bytes pass through a room at an address that never changes (see crates/wasm). */
+const roomBytes = 1024;
+/** Up to so many bytes JavaScript engines keep an array's content beside it, and a loop is faster than a call. */
+const shortBytes = 64;
+
 // Views of the linear memory, which all replicas share.
 let bytes = new Uint8Array(0);
+let roomAddress = 0;
 let units = new Uint16Array(0);
 
 // An app may have ten thousand documents open: a bridge has few fields, and no closures and views of its own.
@@ -54,6 +60,7 @@ export class Bridge {
   constructor(options: BridgeOptions) {
     // Throws where there is no core yet.
     coreMemory();
+    roomAddress ||= room();
     this.#core = new Core();
     this.#options = options;
     if (options.agent !== undefined) this.#setAgent(options.agent);
@@ -134,15 +141,34 @@ export class Bridge {
   /** Puts UTF-16 units into the core. */
   inputUnits(text: string): void {
     const address = (this.core.units(text.length) >>> 0) / 2;
-    const { buffer } = coreMemory();
-    if (units.buffer !== buffer) units = new Uint16Array(buffer);
+    if (units.length === 0) units = new Uint16Array(coreMemory().buffer);
     const target = units;
     for (let index = 0; index < text.length; index += 1) target[address + index] = text.charCodeAt(index);
   }
 
+  /** The next envelope of what was written here. */
+  takeUpdate(): Uint8Array | undefined {
+    const length = this.core.take_update();
+    if (length < 0) return undefined;
+    return copyOf(length > roomBytes ? this.core.output_pointer() >>> 0 : roomAddress, length);
+  }
+
+  /** Joins an update; the core's answer. */
+  apply(update: Uint8Array): number {
+    const { length } = update;
+    if (length > roomBytes) {
+      this.input(update);
+      return this.check(this.core.apply(this.arrival()));
+    }
+    const memory = byteView();
+    if (length > shortBytes) memory.set(update, roomAddress);
+    else for (let index = 0; index < length; index += 1) memory[roomAddress + index] = update[index] as number;
+    return this.check(this.core.apply_short(length, this.arrival()));
+  }
+
   /** A copy of the core's output. */
   output(): Uint8Array {
-    return this.#outputView().slice();
+    return copyOf(this.core.output_pointer() >>> 0, this.core.output_length());
   }
 
   /** The value in the core's output. */
@@ -193,11 +219,18 @@ export class Bridge {
   }
 }
 
-/** Linear memory moves when it grows, so a view is looked at before each use. */
+/** Linear memory moves when it grows, and views of where it was are empty then: so one is looked at before each use. */
 function byteView(): Uint8Array {
-  const { buffer } = coreMemory();
-  if (bytes.buffer !== buffer) bytes = new Uint8Array(buffer);
+  if (bytes.length === 0) bytes = new Uint8Array(coreMemory().buffer);
   return bytes;
+}
+
+function copyOf(address: number, length: number): Uint8Array {
+  const memory = byteView();
+  if (length > shortBytes) return memory.slice(address, address + length);
+  const copy = new Uint8Array(length);
+  for (let index = 0; index < length; index += 1) copy[index] = memory[address + index] as number;
+  return copy;
 }
 
 /** Indices and lengths are whole and not negative before they cross: the core takes 32 bits. */

@@ -138,7 +138,7 @@ export class Replica {
    * undefined; what it has given, it never gives again.
    */
   takeUpdate(): Uint8Array | undefined {
-    return this.#bridge.core.take_update() < 0 ? undefined : this.#bridge.output();
+    return this.#bridge.takeUpdate();
   }
 
   /**
@@ -160,10 +160,8 @@ export class Replica {
    * @throws JoineryError `invalid-update`, `invalid-snapshot`, `pending-full`, `limit-exceeded`; then nothing has changed
    */
   applyUpdate(bytes: Uint8Array): boolean {
-    const { core } = this.#bridge;
     this.#collectPatches('local');
-    this.#bridge.input(bytes);
-    const answer = this.#bridge.check(core.apply(this.#bridge.arrival()));
+    const answer = this.#bridge.apply(bytes);
     this.#bridge.structure += 1;
     this.#collectPatches('remote');
     return answer === 0;

@@ -101,11 +101,18 @@ impl Document {
 
     /// This replica's own transactions since the last take: one envelope; call until there is none.
     pub fn take_update(&mut self) -> Option<Vec<u8>> {
+        let mut update = Vec::new();
+        self.take_update_into(&mut update).then_some(update)
+    }
+
+    /// The same in place of what is in `out`, whose room is used again; false where there is none.
+    pub fn take_update_into(&mut self, out: &mut Vec<u8>) -> bool {
+        let Some(own) = self.own else { return false };
         let who = Who {
-            own: self.own?,
+            own,
             agents: &self.agents,
         };
-        self.outbox.take(who)
+        self.outbox.take(who, out)
     }
 
     /// Ends the envelope under way before something from elsewhere joins. An envelope that went on after that could rest on

@@ -171,19 +171,25 @@ impl Outbox {
     /// Closes the envelope under way, if there is one.
     pub fn close_open(&mut self, who: Who<'_>) {
         if self.to > self.from {
-            self.close(who);
+            let mut closed = Vec::with_capacity(self.ops.len() + self.units.len() + 24);
+            self.encode(who, &mut closed);
+            self.closed.push_back(closed);
         }
     }
 
-    /// The oldest envelope not yet taken.
-    pub fn take(&mut self, who: Who<'_>) -> Option<Vec<u8>> {
-        if self.closed.is_empty() {
-            self.close_open(who);
+    /// Puts the oldest envelope not yet taken in place of what is in `out`; false where there is none.
+    pub fn take(&mut self, who: Who<'_>, out: &mut Vec<u8>) -> bool {
+        out.clear();
+        if let Some(oldest) = self.closed.pop_front() {
+            *out = oldest;
+        } else if self.to > self.from {
+            self.encode(who, out);
         }
-        self.closed.pop_front()
+        !out.is_empty()
     }
 
-    fn close(&mut self, who: Who<'_>) {
+    /// Appends the envelope under way to `out`, and begins another.
+    fn encode(&mut self, who: Who<'_>, out: &mut Vec<u8>) {
         self.flush(who);
         self.deps
             .sort_unstable_by_key(|dot| (who.agents.id(dot.agent), std::cmp::Reverse(dot.seq)));
@@ -204,8 +210,7 @@ impl Outbox {
             deps,
             stamp: self.stamps.last().copied(),
         };
-        let mut out = Vec::with_capacity(self.ops.len() + 24);
-        header.encode(&mut out);
+        header.encode(out);
         if let (Some(&first), Some(&last)) = (self.stamps.first(), self.stamps.last()) {
             let mut column = Vec::new();
             column.varint(last - first);
@@ -222,7 +227,6 @@ impl Outbox {
         self.selected = ROOT;
         self.tail = Dot::NONE;
         self.from = self.to;
-        self.closed.push_back(out);
     }
 
     /// Starts an operation with the dots `dot` … `dot + len − 1`.

@@ -10,6 +10,7 @@
 
 use joinery_codec::{skip_value, Reader, Writer};
 use joinery_types::{fractional_index, Applied, Document, Entry, Error, Expand, Kind, Stick};
+use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
 
@@ -33,6 +34,20 @@ const FAILED: i32 = -2;
 const PLAIN: i32 = -3;
 /// Buffers that grew beyond this are given back after the call that needed them.
 const KEPT_BYTES: usize = 1 << 20;
+
+/// How long an update is at most that passes through the room.
+const ROOM_BYTES: usize = 1024;
+
+thread_local! {
+    /// Bytes at an address that never changes: what is read or written there needs no call that tells where it is.
+    static ROOM: RefCell<[u8; ROOM_BYTES]> = const { RefCell::new([0; ROOM_BYTES]) };
+}
+
+/// Where the room for short updates is. It has 1,024 bytes, for all replicas.
+#[wasm_bindgen]
+pub fn room() -> u32 {
+    ROOM.with(|room| room.as_ptr() as usize as u32)
+}
 
 /// A replica behind numbers and bytes.
 #[wasm_bindgen]
@@ -411,15 +426,19 @@ impl Core {
         self.nothing(done)
     }
 
-    /// Puts the next envelope of own transactions into the output; absent when there is none.
+    /// Puts the next envelope of own transactions into the output, and into the room where it is short enough. Its length; absent
+    /// when there is none.
     pub fn take_update(&mut self) -> i32 {
-        match self.document.take_update() {
-            Some(update) => {
-                self.output = update;
-                0
-            }
-            None => ABSENT,
+        give_back(&mut self.output);
+        if !self.document.take_update_into(&mut self.output) {
+            return ABSENT;
         }
+        ROOM.with_borrow_mut(|room| {
+            if let Some(room) = room.get_mut(..self.output.len()) {
+                room.copy_from_slice(&self.output);
+            }
+        });
+        self.output.len() as i32
     }
 
     /// Joins the update in the input: 0 it joined, 1 it was known, 2 it waits.
@@ -427,11 +446,16 @@ impl Core {
         let done = self.document.apply(&self.input, now_ms as u64);
         self.input.clear();
         give_back(&mut self.input);
-        self.answer(done, |applied| match applied {
-            Applied::Joined => 0,
-            Applied::Duplicate => 1,
-            Applied::Waiting => 2,
-        })
+        self.applied(done)
+    }
+
+    /// The same of the update in the first `length` bytes of the room.
+    pub fn apply_short(&mut self, length: u32, now_ms: f64) -> i32 {
+        let done = ROOM.with_borrow(|room| match room.get(..length as usize) {
+            Some(update) => self.document.apply(update, now_ms as u64),
+            None => Err(Error::LimitExceeded("a short update is within the room")),
+        });
+        self.applied(done)
     }
 
     /// From now on changes are noted, to be told as patches; or no more.
@@ -526,6 +550,14 @@ impl Core {
 
     fn key_and_kind(&self, kind: u8) -> Result<(String, Kind), Error> {
         Ok((self.whole_key()?, kind_of(kind)?))
+    }
+
+    fn applied(&mut self, done: Result<Applied, Error>) -> i32 {
+        self.answer(done, |applied| match applied {
+            Applied::Joined => 0,
+            Applied::Duplicate => 1,
+            Applied::Waiting => 2,
+        })
     }
 
     fn fail(&mut self, error: Error) -> i32 {

@@ -12,6 +12,10 @@ export class Core {
      */
     apply(now_ms: number): number;
     /**
+     * The same of the update in the first `length` bytes of the room.
+     */
+    apply_short(length: number, now_ms: number): number;
+    /**
      * Begins a replay into this replica. The input: the mapping's length (8 bytes, LE; 0 for none) and bytes, then per bridge
      * the trim's agent, the snapshot's length (8 bytes each) and bytes. Absent when it was refused.
      */
@@ -235,7 +239,8 @@ export class Core {
      */
     take_patches(): number;
     /**
-     * Puts the next envelope of own transactions into the output; absent when there is none.
+     * Puts the next envelope of own transactions into the output, and into the room where it is short enough. Its length; absent
+     * when there is none.
      */
     take_update(): number;
     /**
@@ -368,6 +373,11 @@ export class Replaying {
     [Symbol.dispose](): void;
 }
 
+/**
+ * Where the room for short updates is. It has 1,024 bytes, for all replicas.
+ */
+export function room(): number;
+
 export type InitInput = RequestInfo | URL | Response | BufferSource | WebAssembly.Module;
 
 export interface InitOutput {
@@ -375,6 +385,7 @@ export interface InitOutput {
     readonly __wbg_core_free: (a: number, b: number) => void;
     readonly __wbg_replaying_free: (a: number, b: number) => void;
     readonly core_apply: (a: number, b: number) => number;
+    readonly core_apply_short: (a: number, b: number, c: number) => number;
     readonly core_begin_replay: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
     readonly core_child: (a: number, b: number, c: number) => number;
     readonly core_container_revision: (a: number, b: number) => number;
@@ -460,6 +471,7 @@ export interface InitOutput {
     readonly core_undo_stop: (a: number, b: number) => number;
     readonly core_units: (a: number, b: number) => number;
     readonly core_version: (a: number) => void;
+    readonly room: () => number;
     readonly __wbindgen_externrefs: WebAssembly.Table;
     readonly __wbindgen_free: (a: number, b: number, c: number) => void;
     readonly __wbindgen_start: () => void;

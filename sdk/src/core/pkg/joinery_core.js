@@ -24,6 +24,16 @@ export class Core {
         return ret;
     }
     /**
+     * The same of the update in the first `length` bytes of the room.
+     * @param {number} length
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    apply_short(length, now_ms) {
+        const ret = wasm.core_apply_short(this.__wbg_ptr, length, now_ms);
+        return ret;
+    }
+    /**
      * Begins a replay into this replica. The input: the mapping's length (8 bytes, LE; 0 for none) and bytes, then per bridge
      * the trim's agent, the snapshot's length (8 bytes each) and bytes. Absent when it was refused.
      * @param {Core} from
@@ -564,7 +574,8 @@ export class Core {
         return ret >>> 0;
     }
     /**
-     * Puts the next envelope of own transactions into the output; absent when there is none.
+     * Puts the next envelope of own transactions into the output, and into the room where it is short enough. Its length; absent
+     * when there is none.
      * @returns {number}
      */
     take_update() {
@@ -876,6 +887,15 @@ export class Replaying {
     }
 }
 if (Symbol.dispose) Replaying.prototype[Symbol.dispose] = Replaying.prototype.free;
+
+/**
+ * Where the room for short updates is. It has 1,024 bytes, for all replicas.
+ * @returns {number}
+ */
+export function room() {
+    const ret = wasm.room();
+    return ret >>> 0;
+}
 function __wbg_get_imports() {
     const import0 = {
         __proto__: null,

@@ -71,7 +71,9 @@ pub struct Document {
 impl Document {
     /// Gives the replica its agent: 64 random bits that nobody has used. Only before its first write.
     pub fn set_agent(&mut self, id: u64) {
-        self.own = Some(self.agents.intern(id));
+        let own = self.agents.intern(id);
+        self.own = Some(own);
+        self.undo.add_mine(own);
     }
 
     /// The replica's agent, once it has one.
@@ -688,7 +690,7 @@ impl Document {
     pub fn set_add(&mut self, set: u32, value: &[u8]) -> Result<(), Error> {
         check_plain(value).map_err(Error::InvalidValue)?;
         let dot = self.next_dot(1)?;
-        let had = self.undo.is_on() && self.set_has(set, value)?;
+        let had = self.undo_adds(set, value);
         self.containers.set_mut(set)?.add(value, dot);
         self.book(set, dot, 1, value.len());
         self.outbox.add(
@@ -700,7 +702,7 @@ impl Document {
             value,
         );
         if self.undo.is_on() {
-            self.undo_set(set, value, had);
+            self.undo_set(set, value, &had);
         }
         Ok(())
     }
@@ -719,7 +721,7 @@ impl Document {
     /// Removes these adds of a value, and each one's agent's earlier ones.
     pub(crate) fn set_remove(&mut self, set: u32, value: &[u8], mut adds: Vec<Dot>) -> Result<Dot, Error> {
         let dot = self.next_dot(1)?;
-        let had = self.undo.is_on() && self.set_has(set, value)?;
+        let had = self.undo_adds(set, value);
         let state = self.containers.set_mut(set)?;
         adds.sort_unstable_by_key(|add| self.agents.id(add.agent));
         for &upto in &adds {
@@ -736,7 +738,7 @@ impl Document {
             &adds,
         );
         if self.undo.is_on() {
-            self.undo_set(set, value, had);
+            self.undo_set(set, value, &had);
         }
         Ok(dot)
     }

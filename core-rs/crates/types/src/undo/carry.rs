@@ -7,12 +7,13 @@
 //! what an earlier replay had made in an epoch between, and what goes back to a place that the trim has forgotten.
 
 use super::copy::{Content, Copied};
+use super::rename::Table;
 use super::step::{Cut, Edit, Entry, Seat, Step, THEIRS};
 use super::{Stack, UndoScope};
 use crate::container::{Key, ROOT};
 use crate::document::Document;
 use crate::error::Error;
-use crate::replay::{Name, Ranges, Replay, NOTHING};
+use crate::replay::Replay;
 use crate::sequence::{Gap, Sequence};
 use joinery_history::Dot;
 use std::collections::HashMap;
@@ -51,58 +52,57 @@ impl Document {
         new.undo = undo.filter_map(|step| carry.step(step)).collect();
         new.redo = old.redo.iter().filter_map(|step| carry.step(step)).collect();
         new.bytes = new.steps_mut().map(|step| step.weight).sum();
-        let turned: Vec<(Dot, u32)> = from.undo.turned.stretches().collect();
-        let turned = carry.ranges(&turned);
-        let trimmed = trimmed_of(replay, from);
+        // What a trim has given another agent is told by the trim's names.
+        let is_here = replay.trims().is_empty();
+        let [named, brought] = [&from.undo.named, &from.undo.brought].map(|whose| carry.known(whose));
+        let [mut told, again, own] = match is_here {
+            true => [Table::default(), Table::default(), named],
+            false => trimmed_of(replay, from, self),
+        };
         let number = self.undo.add(new)?;
-        for &agent in from.undo.mine.iter().chain(&from.own) {
+        for &agent in &from.undo.mine {
             let here = self.agents.find(from.agents.id(agent));
             here.into_iter().for_each(|agent| self.undo.add_mine(agent));
         }
-        self.own.into_iter().for_each(|own| self.undo.add_mine(own));
-        for (first, len) in turned {
-            // What a trim has given another agent is told by the trim's names.
-            if replay.trims().is_empty() || self.undo.mine.contains(&first.agent) {
-                self.undo.turned.note(first, len);
-            }
-        }
-        for ((agent, seq), len) in trimmed {
-            if let Some(agent) = self.agents.find(agent) {
-                self.undo.turned.note(Dot { agent, seq }, len);
+        let undo = &mut self.undo;
+        let mine = &undo.mine;
+        let brought = brought.stretches();
+        undo.brought
+            .note_all(brought.filter(|(first, _)| is_here || mine.contains(&first.agent)));
+        for (names, whose) in [(again, &mut undo.brought), (own, &mut undo.named)] {
+            for (first, len) in names.stretches() {
+                whose.note_all(told.missing(first, len));
+                told.note(first, len);
             }
         }
         Ok(number)
     }
 }
 
-/// What trims have named that was the author's, and nobody else's.
-fn trimmed_of(replay: &Replay, from: &Document) -> Vec<(Name, u32)> {
-    let (mut own, mut others) = (Ranges::default(), Ranges::default());
+/// What trims have named: of others, of what the author had brought back of theirs, and of himself. Some is in more than one.
+fn trimmed_of(replay: &Replay, from: &Document, into: &Document) -> [Table; 3] {
+    let mut names: [Table; 3] = Default::default();
     for (old, len, said) in replay.trimmed_names() {
-        let whose = from.agents.find(old.0).map(|agent| {
-            let is_own = from.undo.mine.contains(&agent) || from.own == Some(agent);
-            let pieces = from.undo.turned.pieces(Dot { agent, seq: old.1 }, len);
-            let pieces = pieces
-                .into_iter()
-                .map(move |(at, n, turned)| (at, n, is_own != turned.is_some()));
-            pieces.collect()
-        });
-        for (at, n, is_mine) in whose.unwrap_or_else(|| vec![(0, len, false)]) {
-            let names = if is_mine { &mut own } else { &mut others };
-            names.add(said.skip(at).name, n, NOTHING);
-        }
-    }
-    let mut alone = Vec::new();
-    for (first, len, _) in own.iter() {
-        let mut done = 0;
-        for (at, n, _) in others.within(first, len).into_iter().chain([(len, 0, first)]) {
-            if at > done {
-                alone.push(((first.0, first.1 + done), at - done));
+        let Some(agent) = into.agents.find(said.name.0) else {
+            continue;
+        };
+        let old = Dot {
+            agent: from.agents.find(old.0).unwrap_or(THEIRS.agent),
+            seq: old.1,
+        };
+        let is_own = from.undo.mine.contains(&old.agent);
+        for (at, n, brought) in from.undo.brought.pieces(old, len) {
+            for (further, n, named) in from.undo.named.pieces(old.plus(at), n) {
+                let which = match brought {
+                    Some(_) => 1,
+                    None => 2 * usize::from(is_own || named.is_some()),
+                };
+                let seq = said.skip(at + further).name.1;
+                names[which].note(Dot { agent, seq }, n);
             }
-            done = at + n;
         }
     }
-    alone
+    names
 }
 
 impl Carry<'_> {
@@ -149,19 +149,19 @@ impl Carry<'_> {
     /// Does somebody else's write stand where this edit had written? A trim gives both one name.
     fn is_overwritten(&self, container: u32, edit: &Edit) -> bool {
         let containers = &self.from.containers;
-        let stands = match edit {
-            Edit::Wrote { key, .. } => self.from.slot_at(container, key).map(|slot| slot.dot),
-            Edit::Moved { element, .. } => {
+        let (stands, mine) = match edit {
+            Edit::Wrote { key, mine, .. } => (self.from.slot_at(container, key).map(|slot| slot.dot), mine),
+            Edit::Moved { element, mine, .. } => {
                 let list = containers.list(container).ok();
-                list.and_then(|list| list.standing(*element)).map(|at| at.unit)
+                (list.and_then(|list| list.standing(*element)).map(|at| at.unit), mine)
             }
-            Edit::Hung { node, .. } => {
+            Edit::Hung { node, mine, .. } => {
                 let tree = containers.tree(container).ok();
-                tree.and_then(|tree| tree.node(*node)).map(|node| node.top().dot)
+                (tree.and_then(|tree| tree.node(*node)).map(|node| node.top().dot), mine)
             }
-            _ => None,
+            _ => return false,
         };
-        stands.is_some_and(|dot| self.from.is_foreign(dot))
+        stands.is_some_and(|dot| dot != *mine && self.from.is_foreign(dot))
     }
 
     fn dots<const N: usize>(&self, old: [Dot; N]) -> Option<[Dot; N]> {
@@ -243,6 +243,10 @@ impl Carry<'_> {
         new
     }
 
+    fn known(&self, known: &Table) -> Table {
+        Table::of(self.ranges(&known.stretches().collect::<Vec<_>>()))
+    }
+
     fn cuts(&self, container: u32, cuts: &[Cut]) -> Vec<Cut> {
         let text = self.from.containers.text(container).ok();
         let sequence = text.map(|text| &text.sequence);
@@ -286,11 +290,7 @@ impl Carry<'_> {
         }
         let container = self.container(entry.container);
         let edit = match &entry.edit {
-            Edit::Inserted { ranges, kept } => {
-                let ranges = Some(self.ranges(ranges)).filter(|ranges| !ranges.is_empty())?;
-                let kept = kept.iter().filter_map(|&unit| self.dot(unit)).collect();
-                Edit::Inserted { ranges, kept }
-            }
+            Edit::Inserted(ranges) => Edit::Inserted(Some(self.ranges(ranges)).filter(|ranges| !ranges.is_empty())?),
             Edit::CutText(cuts) => {
                 let cuts = self.cuts(entry.container, cuts);
                 Edit::CutText(Some(cuts).filter(|cuts| !cuts.is_empty())?)
@@ -314,14 +314,12 @@ impl Carry<'_> {
                 was,
                 before,
                 copies,
-                kept,
             } => Edit::Wrote {
                 key: self.key(key)?,
                 mine: self.dot(*mine)?,
                 was: self.or_none(*was),
                 before: before.clone(),
                 copies: self.copies(copies),
-                kept: *kept,
             },
             Edit::Moved { element, mine, was } => {
                 let [element, mine, was] = self.dots([*element, *mine, *was])?;
@@ -353,13 +351,12 @@ impl Carry<'_> {
                     was: self.or_none(*was),
                     parent,
                     index: index.clone(),
-                    hidden: *hidden,
+                    hidden: hidden.as_ref().map(|known| self.known(known)),
                 }
             }
-            Edit::Created { id, known, kept } => Edit::Created {
+            Edit::Created { id, known } => Edit::Created {
                 id: self.dot(*id)?,
-                known: known.iter().filter_map(|&dot| self.dot(dot)).collect(),
-                kept: *kept,
+                known: self.known(known),
             },
             Edit::CutNode {
                 node,
@@ -385,7 +382,7 @@ impl Carry<'_> {
                     .collect(),
                 data: self.copies(data),
             },
-            plain @ (Edit::Counted(_) | Edit::Added(_) | Edit::Taken(_)) => plain.clone(),
+            plain @ (Edit::Counted(_) | Edit::Added(_) | Edit::Taken(..)) => plain.clone(),
         };
         Some(Entry { container, edit })
     }
@@ -434,7 +431,7 @@ impl Carry<'_> {
                     }
                 }
                 Content::Graph(items) => items.iter_mut().for_each(|item| item.id = self.or_none(item.id)),
-                Content::Counter(_) | Content::Set(_) => {}
+                Content::Counter(..) | Content::Set(_) => {}
             }
         }
         copies

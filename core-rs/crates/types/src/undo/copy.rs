@@ -106,8 +106,10 @@ pub enum Content {
         units: Vec<u16>,
         marks: Vec<CopiedMark>,
     },
-    Counter(i64),
-    Set(Vec<Box<[u8]>>),
+    /// The sum, and whether somebody else has a share in it.
+    Counter(i64, bool),
+    /// Values, and whether somebody else has added them.
+    Set(Vec<(Box<[u8]>, bool)>),
     Tree(Vec<CopiedNode>),
     Graph(Vec<CopiedItem>),
 }
@@ -118,7 +120,7 @@ impl Content {
             Content::Map { .. } => Kind::Map,
             Content::List(_) => Kind::List,
             Content::Text { .. } => Kind::Text,
-            Content::Counter(_) => Kind::Counter,
+            Content::Counter(..) => Kind::Counter,
             Content::Set(_) => Kind::Set,
             Content::Tree(_) => Kind::Tree,
             Content::Graph(_) => Kind::Graph,
@@ -132,8 +134,6 @@ pub struct Part {
     /// The number of the container that it is a copy of.
     pub of: u32,
     pub content: Content,
-    /// Somebody else has something in it, or below it.
-    pub is_shared: bool,
 }
 
 /// See the top of this file.
@@ -142,23 +142,11 @@ pub struct Copied {
     pub parts: Vec<Part>,
     /// About how many bytes it takes.
     pub bytes: usize,
-    /// Somebody else has something in it.
-    pub is_shared: bool,
 }
 
 impl Copied {
     pub fn is_empty(&self) -> bool {
         self.parts.is_empty()
-    }
-
-    /// Has somebody else something in a part, or below it?
-    pub fn has_shared(&self, part: u32) -> bool {
-        self.parts.get(part as usize).is_some_and(|part| part.is_shared)
-    }
-
-    /// The same of a node's or an edge's map.
-    pub fn has_shared_data(&self, data: Option<u32>) -> bool {
-        data.is_some_and(|part| self.has_shared(part))
     }
 }
 
@@ -273,19 +261,9 @@ impl<'d> Copying<'d> {
     pub fn finish(mut self) -> Result<Copied, TooLarge> {
         while let Some(&container) = self.open.get(self.done.parts.len()) {
             let content = self.content(container);
-            self.done.parts.push(Part {
-                of: container,
-                content,
-                is_shared: false,
-            });
+            self.done.parts.push(Part { of: container, content });
             if self.done.bytes > self.limit {
                 return Err(TooLarge);
-            }
-        }
-        self.done.is_shared = self.document.has_foreign(&self.open);
-        if self.done.is_shared {
-            for (part, &container) in self.done.parts.iter_mut().zip(&self.open) {
-                part.is_shared = self.document.has_foreign(&[container]);
             }
         }
         Ok(self.done)
@@ -323,7 +301,10 @@ impl<'d> Copying<'d> {
             Body::Text(text) => self.text(container, text),
             Body::Counter(counter) => {
                 let most = i128::from(i64::MAX);
-                Content::Counter(counter.value().clamp(-most, most) as i64)
+                let sum = counter.value().clamp(-most, most) as i64;
+                let mut shares = counter.pairs().filter(|(_, pair)| pair.seq > 0);
+                let theirs = shares.any(|(agent, pair)| document.is_foreign(Dot { agent, seq: pair.seq }));
+                Content::Counter(sum, theirs)
             }
             Body::Set(set) => {
                 let mut values = Vec::new();
@@ -331,7 +312,8 @@ impl<'d> Copying<'d> {
                     if !self.count(24 + value.len()) {
                         break;
                     }
-                    values.push(value.into());
+                    let mut adds = set.member(value).into_iter().flat_map(|member| &member.adds);
+                    values.push((value.into(), adds.any(|&add| document.is_foreign(add))));
                 }
                 Content::Set(values)
             }

@@ -3,6 +3,7 @@
 
 use super::copy::{Content, Copied, CopiedItem, CopiedMark, CopiedNode, Item, Part, Val};
 use super::encoding::FORMAT;
+use super::rename::Table;
 use super::step::{Cut, CutElement, Edit, Entry, Seat, Step, THEIRS};
 use super::{Stack, UndoScope, MAX_UNDO_BYTES, MAX_UNDO_META_BYTES, MAX_UNDO_SCOPES, MAX_UNDO_STEPS};
 use crate::container::{Key, Kind, ROOT};
@@ -24,15 +25,14 @@ impl Document {
             agents: Vec::new(),
             containers: Vec::new(),
         };
-        let (mine, turned, mut stack) = decoding.stack().map_err(Error::InvalidUndo)?;
+        let (mine, [named, brought], mut stack) = decoding.stack().map_err(Error::InvalidUndo)?;
         let mine: Vec<u32> = mine.into_iter().filter_map(|id| self.agents.find(id)).collect();
         stack.bytes = stack.steps_mut().map(|step| step.weight).sum();
         stack.bound();
         let number = self.undo.add(stack)?;
         mine.into_iter().for_each(|agent| self.undo.add_mine(agent));
-        for (first, len) in turned {
-            self.undo.turned.note(first, len);
-        }
+        self.undo.named.note_all(named);
+        self.undo.brought.note_all(brought);
         Ok(number)
     }
 }
@@ -47,8 +47,8 @@ struct Decoding<'b> {
 
 type Read<T> = Result<T, DecodeError>;
 
-/// The author's agents, the operations whose agent isn't their author, and the stack.
-type Found = (Vec<u64>, Vec<(Dot, u32)>, Stack);
+/// The author's agents, his operations that a trim named, those that bring back others', and the stack.
+type Found = (Vec<u64>, [Vec<(Dot, u32)>; 2], Stack);
 
 /// The highest number of a container that isn't here; the others follow downwards.
 const NOWHERE: u32 = u32::MAX - 1;
@@ -56,7 +56,7 @@ const NOWHERE: u32 = u32::MAX - 1;
 impl<'b> Decoding<'b> {
     fn stack(&mut self) -> Read<Found> {
         if self.reader.u8("an undo stack")? != FORMAT {
-            return Err(self.reader.error("an undo stack of format 3", "another format"));
+            return Err(self.reader.error("an undo stack of format 4", "another format"));
         }
         let mut read = || -> Read<Vec<u64>> {
             let n = self.reader.count("a count of agents")?;
@@ -104,7 +104,7 @@ impl<'b> Decoding<'b> {
             }
             scopes.push(UndoScope { container, keys });
         }
-        let turned = self.ranges()?;
+        let whose = [self.ranges()?, self.ranges()?];
         let undo = self.steps()?;
         let redo = self.steps()?;
         self.reader.finish()?;
@@ -114,7 +114,7 @@ impl<'b> Decoding<'b> {
             redo: redo.into(),
             ..Stack::default()
         };
-        Ok((mine, turned, stack))
+        Ok((mine, whose, stack))
     }
 
     fn steps(&mut self) -> Read<Vec<Step>> {
@@ -308,10 +308,7 @@ impl<'b> Decoding<'b> {
 
     fn edit(&mut self) -> Read<Edit> {
         Ok(match self.reader.u8("an edit")? {
-            0 => Edit::Inserted {
-                ranges: self.ranges()?,
-                kept: self.dots()?,
-            },
+            0 => Edit::Inserted(self.ranges()?),
             1 => Edit::CutText(self.many("a count of cuts", |read| {
                 // None: its name was lost with an epoch.
                 let first = read.dot()?;
@@ -350,12 +347,11 @@ impl<'b> Decoding<'b> {
                     was,
                     before,
                     copies,
-                    kept: self.flag("whether it stays")?,
                 }
             }
             4 => Edit::Counted(self.reader.zigzag("an amount")?),
             5 => Edit::Added(self.plain()?),
-            6 => Edit::Taken(self.plain()?),
+            6 => Edit::Taken(self.plain()?, self.flag("whose it was")?),
             7 => {
                 let [element, mine, was] = self.named()?;
                 Edit::Moved { element, mine, was }
@@ -375,13 +371,15 @@ impl<'b> Decoding<'b> {
                     was,
                     parent,
                     index: self.index()?,
-                    hidden: self.flag("whether it was hidden")?,
+                    hidden: match self.flag("whether it was hidden")? {
+                        true => Some(self.ranges().map(Table::of)?),
+                        false => None,
+                    },
                 }
             }
             10 => Edit::Created {
                 id: self.some()?,
-                known: self.dots()?,
-                kept: self.flag("whether it stays")?,
+                known: self.ranges().map(Table::of)?,
             },
             11 => {
                 let [node, edge, parent] = self.named()?;
@@ -420,16 +418,13 @@ impl<'b> Decoding<'b> {
     fn copies(&mut self) -> Read<Copied> {
         let parts = self.reader.count("a count of parts")?;
         let start = self.reader.offset();
-        let is_shared = self.flag("whether it is shared")?;
         let mut copies = Copied::default();
         for _ in 0..parts {
             let of = self.container()?;
             let kind = self.kind()?;
-            let is_shared = self.flag("whether a part is shared")?;
             let content = self.content(kind, parts)?;
-            copies.parts.push(Part { of, content, is_shared });
+            copies.parts.push(Part { of, content });
         }
-        copies.is_shared = is_shared;
         copies.bytes = (self.reader.offset() - start) * 2 + parts * 64;
         Ok(copies)
     }
@@ -513,8 +508,10 @@ impl<'b> Decoding<'b> {
                 })?;
                 Content::Text { runs, units, marks }
             }
-            Kind::Counter => Content::Counter(self.reader.zigzag("a sum")?),
-            Kind::Set => Content::Set(self.many("a count of values", Self::plain)?),
+            Kind::Counter => Content::Counter(self.reader.zigzag("a sum")?, self.flag("whose it was")?),
+            Kind::Set => Content::Set(self.many("a count of values", |read| {
+                Ok((read.plain()?, read.flag("whose it was")?))
+            })?),
             Kind::Tree => {
                 let mut number = 0;
                 Content::Tree(self.many("a count of nodes", |read| {

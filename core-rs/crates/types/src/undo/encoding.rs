@@ -2,7 +2,8 @@
 //! them. Equal stacks have equal bytes.
 //!
 //! ```text
-//! format  agents (ids)  own agents  containers  scopes  operations whose agent isn't their author  steps to undo  steps to redo
+//! format  agents (ids)  own agents  containers  scopes  own operations that a trim named  operations that bring back others'
+//! steps to undo  steps to redo
 //! scope = container  keys
 //! container = 0 (it is gone: only steps name it)  |  1 (the root)  |  2 parent key kind generation
 //! step = meta  entries;  entry = container  kind of edit  its fields
@@ -12,6 +13,7 @@
 //! it, unless a step that comes first brings that container back.
 
 use super::copy::{Content, Copied, Val};
+use super::rename::Table;
 use super::step::{Edit, Seat, Step, THEIRS};
 use crate::container::{Key, ROOT};
 use crate::document::Document;
@@ -22,7 +24,7 @@ use joinery_history::Dot;
 use std::collections::HashMap;
 
 /// The first byte of a stack.
-pub(super) const FORMAT: u8 = 3;
+pub(super) const FORMAT: u8 = 4;
 
 impl Document {
     /// A stack's bytes, the step under way included. They are for this document, wherever it is loaded, within this epoch.
@@ -36,20 +38,17 @@ impl Document {
             container_numbers: HashMap::new(),
             out: Vec::new(),
         };
-        let mine = self.undo.mine.iter().chain(&self.own);
-        let mine = mine.filter(|&&agent| self.version.get(agent) > 0);
+        let mine = self.undo.mine.iter().filter(|&&agent| self.version.get(agent) > 0);
         let mut mine: Vec<u64> = mine.map(|&agent| self.agents.id(agent)).collect();
         mine.sort_unstable();
-        mine.dedup();
         out.out.varint(stack.scopes.len() as u64);
         for scope in &stack.scopes {
             out.container(scope.container);
             out.out.varint(scope.keys.len() as u64);
             scope.keys.iter().for_each(|key| out.out.blob(key.as_bytes()));
         }
-        let mut turned: Vec<(Dot, u32)> = self.undo.turned.stretches().collect();
-        turned.sort_unstable_by_key(|(first, _)| (self.agents.id(first.agent), first.seq));
-        out.ranges(&turned);
+        out.names(&self.undo.named);
+        out.names(&self.undo.brought);
         let undo: Vec<&Step> = stack.undo.iter().chain(super::open_step(stack)).collect();
         out.steps(&undo);
         out.steps(&stack.redo.iter().collect::<Vec<_>>());
@@ -156,6 +155,13 @@ impl Encoding<'_> {
         }
     }
 
+    /// Agents' numbers differ from replica to replica.
+    fn names(&mut self, names: &Table) {
+        let mut ranges: Vec<(Dot, u32)> = names.stretches().collect();
+        ranges.sort_unstable_by_key(|(first, _)| (self.document.agents.id(first.agent), first.seq));
+        self.ranges(&ranges);
+    }
+
     fn seat(&mut self, seat: Seat) {
         let (kind, unit) = match seat {
             Seat::On(unit) => (0, unit),
@@ -213,10 +219,9 @@ impl Encoding<'_> {
 
     fn edit(&mut self, edit: &Edit) {
         match edit {
-            Edit::Inserted { ranges, kept } => {
+            Edit::Inserted(ranges) => {
                 self.out.push(0);
                 self.ranges(ranges);
-                self.dots(kept);
             }
             Edit::CutText(cuts) => {
                 self.out.push(1);
@@ -244,14 +249,12 @@ impl Encoding<'_> {
                 was,
                 before,
                 copies,
-                kept,
             } => {
                 self.out.push(3);
                 self.copies(copies);
                 self.key(key);
                 self.dots(&[*mine, *was]);
                 self.value(before);
-                self.out.push(u8::from(*kept));
             }
             Edit::Counted(amount) => {
                 self.out.push(4);
@@ -261,9 +264,10 @@ impl Encoding<'_> {
                 self.out.push(5);
                 self.out.blob(value);
             }
-            Edit::Taken(value) => {
+            Edit::Taken(value, theirs) => {
                 self.out.push(6);
                 self.out.blob(value);
+                self.out.push(u8::from(*theirs));
             }
             Edit::Moved { element, mine, was } => {
                 self.out.push(7);
@@ -292,13 +296,13 @@ impl Encoding<'_> {
                 self.out.push(9);
                 self.dots(&[*node, *mine, *was, *parent]);
                 self.out.blob(index.as_bytes());
-                self.out.push(u8::from(*hidden));
+                self.out.push(u8::from(hidden.is_some()));
+                hidden.iter().for_each(|known| self.names(known));
             }
-            Edit::Created { id, known, kept } => {
+            Edit::Created { id, known } => {
                 self.out.push(10);
                 self.dot(*id);
-                self.dots(known);
-                self.out.push(u8::from(*kept));
+                self.names(known);
             }
             Edit::CutNode {
                 node,
@@ -325,11 +329,9 @@ impl Encoding<'_> {
 
     fn copies(&mut self, copies: &Copied) {
         self.out.varint(copies.parts.len() as u64);
-        self.out.push(u8::from(copies.is_shared));
         for part in &copies.parts {
             self.container(part.of);
             self.out.push(part.content.kind() as u8);
-            self.out.push(u8::from(part.is_shared));
             match &part.content {
                 Content::Map { entries, deleted } => {
                     self.out.varint(entries.len() as u64);
@@ -365,10 +367,16 @@ impl Encoding<'_> {
                         self.out.push(flags);
                     }
                 }
-                Content::Counter(sum) => write_zigzag(&mut self.out, *sum),
+                Content::Counter(sum, theirs) => {
+                    write_zigzag(&mut self.out, *sum);
+                    self.out.push(u8::from(*theirs));
+                }
                 Content::Set(values) => {
                     self.out.varint(values.len() as u64);
-                    values.iter().for_each(|value| self.out.blob(value));
+                    for (value, theirs) in values {
+                        self.out.blob(value);
+                        self.out.push(u8::from(*theirs));
+                    }
                 }
                 Content::Tree(nodes) => {
                     self.out.varint(nodes.len() as u64);

@@ -1,4 +1,5 @@
-//! What others have put into containers and below nodes: whatever of it is seen, no undo takes away.
+//! What others have put into containers and below nodes: whatever of it is seen, no undo takes away; and of what no undo has brought
+//! back or into sight, no redo.
 
 use crate::container::{Body, Key, Kind};
 use crate::document::Document;
@@ -6,24 +7,20 @@ use crate::slot::SlotValue;
 use crate::tree::Tree;
 use joinery_history::Dot;
 
+/// Hears of so many operations from one on; false: that is enough.
+type Tell<'t> = dyn FnMut(Dot, u32) -> bool + 't;
+
 impl Document {
     /// Has somebody else something in one of these containers that a reader sees?
     pub(super) fn has_foreign(&self, containers: &[u32]) -> bool {
-        !self.each_foreign(containers.to_vec(), &mut |_| false)
+        !self.each_foreign(containers.to_vec(), &mut |_, _| false)
     }
 
-    /// Tells every operation of another agent that a reader sees something of in these containers or below, until `tell` says that
-    /// it is enough (false).
+    /// Tells every operation of which a reader sees something in these containers or below, and that isn't to be taken away now, until
+    /// `tell` says that it is enough (false).
     #[inline(never)]
-    pub(super) fn each_foreign(&self, mut open: Vec<u32>, tell: &mut dyn FnMut(Dot) -> bool) -> bool {
-        let undo = &self.undo;
-        let mut goes_on = true;
-        let mut see_all = |first: Dot, len: u32| {
-            if goes_on && !undo.are_mine(first, len) {
-                goes_on = tell(first.plus(len - 1));
-            }
-            goes_on
-        };
+    pub(super) fn each_foreign(&self, mut open: Vec<u32>, tell: &mut Tell) -> bool {
+        let mut see_all = |first: Dot, len: u32| self.undo.may_take(first, len) || tell(first, len);
         while let Some(at) = open.pop() {
             let Ok(container) = self.containers.live(at) else {
                 continue;
@@ -59,8 +56,12 @@ impl Document {
                     }
                 }
                 Body::Counter(counter) => {
-                    for (agent, pair) in counter.pairs().filter(|(_, pair)| pair.seq > 0) {
-                        if !see(Dot { agent, seq: pair.seq }) {
+                    // Of a sum that came back its container's write tells whose it was.
+                    let (parent, key) = (container.parent, &container.key);
+                    let write = self.slot_at(parent, key).map(|slot| slot.dot);
+                    let pairs = counter.pairs().filter(|(_, pair)| pair.seq > 0);
+                    for dot in pairs.map(|(agent, pair)| Dot { agent, seq: pair.seq }).chain(write) {
+                        if !see(dot) {
                             return false;
                         }
                     }
@@ -93,10 +94,9 @@ impl Document {
 
     /// The same of what hangs below a tree's node, at the node or behind its edges in a graph, and of its own map.
     #[inline(never)]
-    pub(super) fn each_foreign_at(&self, container: u32, id: Dot, tell: &mut dyn FnMut(Dot) -> bool) -> bool {
+    pub(super) fn each_foreign_at(&self, container: u32, id: Dot, tell: &mut Tell) -> bool {
         let mut open: Vec<u32> = self.data_of(container, id).into_iter().collect();
-        let undo = &self.undo;
-        let mut see = |dot: Dot| undo.is_mine(dot) || tell(dot);
+        let mut see = |dot: Dot| self.undo.may_take(dot, 1) || tell(dot, 1);
         match self.containers.live(container).map(|container| &container.body) {
             Ok(Body::Tree(tree)) if !self.nodes_below(container, tree, id, &mut see, &mut open) => return false,
             Ok(Body::Graph(graph)) => {

@@ -51,8 +51,9 @@ pub const MAX_UNDO_SCOPES: usize = 64;
 /// How long a step's label may be, in bytes.
 pub const MAX_UNDO_META_BYTES: usize = 4096;
 
-/// Of how many stretches of operations it is known that their agent isn't their author. A mark beyond counts as its agent's.
-const MAX_TURNED: usize = 1 << 16;
+/// Of how many stretches of operations it is known that they bring back somebody else's. Beyond it an agent's last one is drawn out:
+/// what it then has too much is taken for others', and stays.
+const MAX_BROUGHT: usize = 1 << 16;
 
 /// Which of a stack's two sides.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -188,9 +189,12 @@ pub(crate) struct Undo {
     active: Option<u32>,
     /// The agents that this replica has written as, and those of stacks that were loaded.
     mine: Vec<u32>,
-    /// Operations whose agent doesn't tell whose they are: this author's under the name that a trim gave them, and those of his own
-    /// that bring back somebody else's mark.
-    turned: Table,
+    /// Operations of this author's under the name that a trim gave them.
+    named: Table,
+    /// Operations that bring back what is somebody else's: of this author's agents, or of a trim that has named such.
+    brought: Table,
+    /// What is being taken back is an undo.
+    is_redo: bool,
     /// What is left of the step that is being taken back.
     reverting: Vec<Entry>,
     /// What it has brought back so far, by its new names.
@@ -205,27 +209,54 @@ impl Undo {
     }
 
     /// This replica has written as this agent.
-    fn add_mine(&mut self, agent: u32) {
+    pub fn add_mine(&mut self, agent: u32) {
         if !self.mine.contains(&agent) {
             self.mine.push(agent);
         }
     }
 
+    /// Is it of an agent of this author's, and which of an agent's operations are not as that says?
+    fn whose(&self, dot: Dot) -> (bool, &Table) {
+        match self.mine.contains(&dot.agent) {
+            true => (true, &self.brought),
+            false => (false, &self.named),
+        }
+    }
+
     fn is_mine(&self, dot: Dot) -> bool {
-        self.mine.contains(&dot.agent) != self.turned.has(dot)
+        let (own, otherwise) = self.whose(dot);
+        own != otherwise.has(dot)
     }
 
-    /// Are all of these this author's?
-    fn are_mine(&self, first: Dot, len: u32) -> bool {
-        let own = self.mine.contains(&first.agent);
-        let pieces = self.turned.pieces(first, len);
-        pieces.into_iter().all(|(.., turned)| own != turned.is_some())
+    /// May all of these be taken away? An undo takes its author's; a redo also what an undo has brought back, of whomever it was.
+    fn may_take(&self, first: Dot, len: u32) -> bool {
+        let (own, otherwise) = self.whose(first);
+        let mut pieces = otherwise.pieces(first, len).into_iter();
+        pieces.all(|(at, n, found)| {
+            own != found.is_some() || self.is_redo && (own || self.brought.has_all(first.plus(at), n))
+        })
     }
 
-    /// An operation of this author's brings back somebody else's.
-    fn turn(&mut self, dot: Dot) {
-        if self.turned.len() < MAX_TURNED {
-            self.turned.note(dot, 1);
+    /// Operations of this author's bring back somebody else's.
+    fn turn(&mut self, new: Dot, len: u32) {
+        let last = self
+            .brought
+            .last_before(new)
+            .filter(|_| self.brought.len() >= MAX_BROUGHT);
+        let first = last.filter(|last| last.agent == new.agent).unwrap_or(new);
+        self.brought.note(first, new.seq - first.seq + len);
+    }
+
+    /// Operations of this author's bring back what was these: whosever that was, it is still.
+    fn turn_as(&mut self, old: Dot, len: u32, new: Dot) {
+        if old.agent == Dot::NONE.agent {
+            return;
+        }
+        let (own, otherwise) = self.whose(old);
+        for (at, n, found) in otherwise.pieces(old, len) {
+            if own == found.is_some() {
+                self.turn(new.plus(at), n);
+            }
         }
     }
 
@@ -280,9 +311,8 @@ impl Undo {
         takers
     }
 
-    /// Tells all steps new names. The one that takes a step of `side` back has them already; for an undo that comes later it keeps
-    /// what a redo has brought back of others'.
-    fn rename(&mut self, renames: &Renames, side: UndoSide) {
+    /// Tells all steps new names. The one that takes a step back has them already.
+    fn rename(&mut self, renames: &Renames) {
         if renames.is_empty() {
             return;
         }
@@ -293,29 +323,11 @@ impl Undo {
                 scope.container = renames.container(scope.container);
             }
             stack.last = None;
-            stack
-                .undo
-                .iter_mut()
-                .for_each(|step| renames.step(step, UndoSide::Undo));
-            stack
-                .redo
-                .iter_mut()
-                .for_each(|step| renames.step(step, UndoSide::Redo));
-            match &mut stack.open {
-                Some(open) if active != Some(at as u32) => renames.step(open, UndoSide::Undo),
-                Some(open) if side == UndoSide::Redo => {
-                    open.entries.iter_mut().for_each(|entry| renames.keep(entry));
-                    open.weigh();
-                }
-                _ => {}
-            }
-            stack.bytes = stack
-                .undo
-                .iter()
-                .chain(&stack.redo)
-                .chain(&stack.open)
-                .map(|step| step.weight)
-                .sum();
+            let open = stack.open.as_mut().filter(|_| active != Some(at as u32));
+            let steps = stack.undo.iter_mut().chain(&mut stack.redo).chain(open);
+            steps.for_each(|step| renames.step(step));
+            let steps = stack.undo.iter().chain(&stack.redo).chain(&stack.open);
+            stack.bytes = steps.map(|step| step.weight).sum();
         }
     }
 }
@@ -476,4 +488,25 @@ fn check_meta(meta: &[u8]) -> Result<(), Error> {
         return Ok(());
     }
     check_value(meta).map_err(Error::InvalidValue)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_too_much_to_be_told_apart_counts_as_others() {
+        let mut undo = Undo::default();
+        undo.add_mine(0);
+        let dot = |seq| Dot { agent: 0, seq };
+        for i in 0..MAX_BROUGHT as u32 {
+            undo.turn(dot(1 + 2 * i), 1);
+        }
+        let last = 2 * MAX_BROUGHT as u32;
+        assert!(undo.is_mine(dot(last)) && undo.is_mine(dot(last + 9)));
+        undo.turn(dot(last + 9), 2);
+        assert_eq!(undo.brought.len(), MAX_BROUGHT);
+        assert!((last..last + 11).all(|seq| !undo.is_mine(dot(seq))));
+        assert!(undo.is_mine(dot(last + 11)) && undo.is_mine(dot(2)));
+    }
 }

@@ -1,9 +1,10 @@
 //! Taking back edits of trees and graphs.
 
 use super::copy::{Copied, Copying};
+use super::rename::Table;
 use super::revert::Back;
-use super::step::{Edit, Entry, GraphEdge};
-use super::{UndoSide, MAX_UNDO_BYTES};
+use super::step::{Edit, GraphEdge};
+use super::MAX_UNDO_BYTES;
 use crate::document::Document;
 use crate::error::Error;
 use joinery_history::Dot;
@@ -16,7 +17,7 @@ impl Document {
         tree: u32,
         (node, mine): (Dot, Dot),
         was: Dot,
-        (parent, index, hidden): (Dot, Rc<str>, bool),
+        (parent, index, hidden): (Dot, Rc<str>, Option<Table>),
         back: &mut Back,
     ) -> Result<(), Error> {
         let agents = &self.agents;
@@ -27,50 +28,56 @@ impl Document {
         let is_known = state.knows(parent);
         let reading = state.settle(agents);
         // A node that nobody has made can't be named, shown or not.
-        let hidden = hidden && is_known;
+        let hidden = hidden.filter(|_| is_known);
         let is_below = reading.is_below(parent, node);
         let Some(place) = reading.place(node) else {
             return Ok(());
         };
-        let is_shown = reading.is_shown(parent);
-        if reading.is_mended(node) || is_below || !(hidden || is_shown) {
+        let (was_shown, is_shown) = (reading.is_shown(node), reading.is_shown(parent));
+        if reading.is_mended(node) || is_below || !(hidden.is_some() || is_shown) {
             return Ok(());
         }
-        // As with every move: the nodes above are written down where they are shown, if that isn't by their highest edges.
-        let mut above: Vec<(Dot, Dot, Rc<str>)> = Vec::new();
-        for (at, place) in reading.mended_above(place.parent).chain(reading.mended_above(parent)) {
-            if above.iter().all(|(known, ..)| *known != at) {
-                above.push((at, place.parent, place.index.clone()));
-            }
-        }
-        above.push((node, parent, index));
-        // Hidden it takes out of sight what others have put there. (A redo may: it was so when the move was undone.)
-        let hides = back.side == UndoSide::Undo && !is_shown;
-        if hides && (self.is_foreign(node) || !self.each_foreign_at(tree, node, &mut |_| false)) {
+        let above = place.parent;
+        if hidden.is_some_and(|known| was_shown && !is_shown && !self.may_hide(tree, node, &known)) {
             return Ok(());
         }
-        for (node, parent, index) in above {
-            let stamp = self.tick(back.now_ms)?;
-            self.put_node(tree, Some(node), parent, &index, stamp)?;
+        self.write_down_above(tree, above, back.now_ms)?;
+        self.write_down_above(tree, parent, back.now_ms)?;
+        let stamp = self.tick(back.now_ms)?;
+        self.put_node(tree, Some(node), parent, &index, stamp)?;
+        self.stands_for_write(was, self.last_dot().unwrap_or(Dot::NONE));
+        if is_shown && !was_shown {
+            self.note_known(tree, node);
         }
-        self.undo
-            .renames
-            .writes
-            .add(was, 1, self.last_dot().unwrap_or(Dot::NONE));
         Ok(())
     }
 
     /// A node or an edge that was made goes, if others have put nothing there.
-    pub(super) fn revert_created(&mut self, container: u32, id: Dot, known: &[Dot]) -> Result<(), Error> {
-        let is_known = |dot: Dot| {
-            known
-                .iter()
-                .any(|known| known.agent == dot.agent && known.seq >= dot.seq)
-        };
-        if self.each_foreign_at(container, id, &mut |dot| is_known(dot)) {
-            self.delete_node(container, id)?;
+    pub(super) fn revert_created(&mut self, at: u32, id: Dot, known: &Table) -> Result<(), Error> {
+        if self.may_hide(at, id, known) {
+            self.delete_node(at, id)?;
         }
         Ok(())
+    }
+
+    /// As with every move: the nodes above are written down where they are shown, if that isn't by their highest edges.
+    fn write_down_above(&mut self, tree: u32, node: Dot, now_ms: u64) -> Result<(), Error> {
+        let reading = self.containers.tree_mut(tree)?.settle(&self.agents);
+        let above: Vec<_> = reading
+            .mended_above(node)
+            .map(|(at, place)| (at, place.clone()))
+            .collect();
+        for (at, place) in above {
+            let stamp = self.tick(now_ms)?;
+            self.put_node(tree, Some(at), place.parent, &place.index, stamp)?;
+        }
+        Ok(())
+    }
+
+    /// May a node go out of sight, or an edge, with what is in and on it, beside what is known?
+    fn may_hide(&self, container: u32, id: Dot, known: &Table) -> bool {
+        let mut is_known = |first, len| known.has_all(first, len);
+        (self.undo.may_take(id, 1) || is_known(id, 1)) && self.each_foreign_at(container, id, &mut is_known)
     }
 
     /// A tree's node comes back, and what hangs below the deleted one is hung below it: also what others have put there since.
@@ -89,12 +96,7 @@ impl Document {
         let is_known = self.containers.tree(tree)?.knows(node);
         let stamp = self.tick(back.now_ms)?;
         let new = self.put_node(tree, None, parent, &index, stamp)?;
-        self.undo.renames.units.add(node, 1, new);
-        self.undo.renames.writes.add(edge, 1, new);
-        if self.is_foreign(node) {
-            self.keep_nodes_above(tree, parent);
-            self.keep_above(tree);
-        }
+        self.stands_for_both((node, edge), new);
         self.undo_node_data(tree, new, data, back)?;
         if is_known {
             let on = self.undo.pause();
@@ -102,10 +104,7 @@ impl Document {
             self.undo.resume(on);
             hung?;
         }
-        // A redo may take away again what came back with the node. An undo takes away what its author has made alone.
-        if back.side == UndoSide::Undo {
-            self.note_known(tree, new);
-        }
+        self.note_known(tree, new);
         Ok(())
     }
 
@@ -124,38 +123,43 @@ impl Document {
                 .map_or(Dot::NONE, |node| node.top().dot);
             let stamp = self.tick(back.now_ms)?;
             self.put_node(tree, Some(child), to, &index, stamp)?;
-            self.undo
-                .renames
-                .writes
-                .add(edge, 1, self.last_dot().unwrap_or(Dot::NONE));
+            self.stands_for_write(edge, self.last_dot().unwrap_or(Dot::NONE));
         }
         Ok(())
     }
 
-    /// What came back with a node isn't what others put there later.
+    /// A redo may take away again what has come into sight with a node, and not what others put there later. An undo takes away
+    /// what its author has made alone.
     fn note_known(&mut self, container: u32, id: Dot) {
-        let mut seen: Vec<Dot> = Vec::new();
-        self.each_foreign_at(container, id, &mut |dot| {
-            match seen.iter_mut().find(|known| known.agent == dot.agent) {
-                Some(known) => known.seq = known.seq.max(dot.seq),
-                None => seen.push(dot),
+        if self.undo.is_redo {
+            return;
+        }
+        let mut seen = Table::default();
+        let mut see = |first: Dot, len| {
+            if !self.undo.mine.contains(&first.agent) {
+                seen.note(first, len);
             }
             true
-        });
+        };
+        see(id, 1);
+        self.each_foreign_at(container, id, &mut see);
         let active = self.undo.active.and_then(|active| self.undo.stack_mut(active).ok());
         let Some(step) = active.and_then(|stack| stack.open.as_mut()) else {
             return;
         };
         for entry in step.entries.iter_mut().rev() {
-            if let Entry {
-                edit: Edit::Created { id: made, known, .. },
-                ..
-            } = entry
-            {
-                if *made == id {
-                    *known = seen;
-                    return;
-                }
+            let (node, known) = match &mut entry.edit {
+                Edit::Created { id, known } => (id, known),
+                Edit::Hung {
+                    node,
+                    hidden: Some(known),
+                    ..
+                } => (node, known),
+                _ => continue,
+            };
+            if *node == id {
+                *known = seen;
+                return;
             }
         }
     }
@@ -212,13 +216,7 @@ impl Document {
         back: &mut Back,
     ) -> Result<Dot, Error> {
         let new = self.put_in_graph(graph, ends)?;
-        self.undo.renames.units.add(id, 1, new);
-        if self.is_foreign(id) || data.is_shared {
-            self.keep_above(graph);
-            // An edge goes with its ends.
-            let ends = ends.into_iter().flat_map(|(from, to)| [from, to]);
-            self.undo.renames.kept.extend(ends.chain([new]));
-        }
+        self.stands_for_units(id, 1, new);
         self.undo_node_data(graph, new, data, back)?;
         Ok(new)
     }
@@ -226,11 +224,6 @@ impl Document {
     fn undo_node_data(&mut self, container: u32, new: Dot, data: &Copied, back: &mut Back) -> Result<(), Error> {
         if data.is_empty() {
             return Ok(());
-        }
-        if data.is_shared {
-            self.undo.renames.kept.insert(new);
-            self.keep_nodes_above(container, new);
-            self.keep_above(container);
         }
         let map = self.node_data(container, new)?;
         self.undo_fill(data, 0, map, back.now_ms);

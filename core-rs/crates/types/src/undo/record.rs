@@ -1,6 +1,7 @@
 //! What is taken down at a local edit. Each hook is called only where something records, so that an edit without any costs a branch.
 
 use super::copy::{Copied, Copying, Named, TooLarge, Val};
+use super::rename::Table;
 use super::step::{Cut, CutElement, Edit, Entry, Marked, Seat};
 use super::MAX_UNDO_BYTES;
 use crate::container::{Body, Key};
@@ -29,7 +30,7 @@ pub(crate) struct PlaceNote {
     was: Dot,
     parent: Dot,
     index: Rc<str>,
-    hidden: bool,
+    hidden: Option<Table>,
 }
 
 impl Document {
@@ -43,9 +44,6 @@ impl Document {
     fn undo_takers(&mut self, container: u32) -> Vec<u32> {
         if !self.undo.is_on() {
             return Vec::new();
-        }
-        if let Some(own) = self.own {
-            self.undo.add_mine(own);
         }
         self.undo.takers(&self.containers, container)
     }
@@ -96,7 +94,7 @@ impl Document {
                     let last = stack.open.as_mut().and_then(|step| step.entries.last_mut());
                     if let Some(Entry {
                         container: of,
-                        edit: Edit::Inserted { ranges, .. },
+                        edit: Edit::Inserted(ranges),
                     }) = last
                     {
                         if let Some(range) = ranges.last_mut().filter(|_| *of == container) {
@@ -110,10 +108,7 @@ impl Document {
             }
         }
         if len > 0 {
-            let edit = Edit::Inserted {
-                ranges: vec![(first, len)],
-                kept: Vec::new(),
-            };
+            let edit = Edit::Inserted(vec![(first, len)]);
             self.undo_record(Entry { container, edit });
         }
     }
@@ -244,7 +239,6 @@ impl Document {
                     was: note.was,
                     before,
                     copies,
-                    kept: false,
                 };
                 self.undo_record_for(&note.others, &Entry { container, edit });
             }
@@ -266,12 +260,19 @@ impl Document {
         self.undo_record(Entry { container, edit });
     }
 
-    /// A value came into a set, or went from it.
+    /// The adds of a value that a set has, for [`Document::undo_set`]; nothing is looked up where nothing is taken down.
+    pub(crate) fn undo_adds(&self, container: u32, value: &[u8]) -> Vec<Dot> {
+        let set = self.containers.set(container).ok().filter(|_| self.undo.is_on());
+        let member = set.and_then(|set| set.member(value));
+        member.map_or(Vec::new(), |member| member.adds.clone())
+    }
+
+    /// A value came into a set, or went from it, where these adds of it had stood.
     #[inline(never)]
-    pub(crate) fn undo_set(&mut self, container: u32, value: &[u8], had: bool) {
+    pub(crate) fn undo_set(&mut self, container: u32, value: &[u8], had: &[Dot]) {
         let edit = match (had, self.set_has(container, value)) {
-            (false, Ok(true)) => Edit::Added(value.into()),
-            (true, Ok(false)) => Edit::Taken(value.into()),
+            ([], Ok(true)) => Edit::Added(value.into()),
+            ([_, ..], Ok(false)) => Edit::Taken(value.into(), had.iter().any(|&add| self.is_foreign(add))),
             _ => return,
         };
         self.undo_record(Entry { container, edit });
@@ -312,7 +313,7 @@ impl Document {
             was: if reading.is_mended(node) { Dot::NONE } else { was },
             parent: place.parent,
             index: place.index.clone(),
-            hidden: !reading.is_shown(node),
+            hidden: (!reading.is_shown(node)).then(Table::default),
         })
     }
 
@@ -413,7 +414,6 @@ impl Document {
 fn created(id: Dot) -> Edit {
     Edit::Created {
         id,
-        known: Vec::new(),
-        kept: false,
+        known: Table::default(),
     }
 }

@@ -2,11 +2,10 @@
 
 use super::copy::Copied;
 use super::step::{Cut, Edit, Entry, Seat, Step, THEIRS};
-use super::UndoSide;
 use crate::container::Key;
 use crate::sequence::Gap;
 use joinery_history::Dot;
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 
 /// Ranges of old names, each with the new ones. No name comes back to itself: new names are fresh.
 #[derive(Debug, Default, Clone)]
@@ -19,6 +18,11 @@ impl Table {
         // An operation without a name is named by nobody.
         if !old.is_some() || old.agent >= THEIRS.agent || len == 0 {
             return;
+        }
+        let mut len = len;
+        if let Some(&(more, Dot::NONE)) = self.0.get(&old.plus(len)).filter(|_| !new.is_some()) {
+            self.0.remove(&old.plus(len));
+            len += more;
         }
         if let Some((&start, (have, before))) = self.0.range_mut(..old).next_back() {
             let goes_on = start.agent == old.agent && start.seq + *have == old.seq;
@@ -33,11 +37,28 @@ impl Table {
 
     /// Takes note of `len` names from `first` on, as far as they aren't there.
     pub fn note(&mut self, first: Dot, len: u32) {
-        for (at, n, known) in self.pieces(first, len) {
-            if known.is_none() {
-                self.add(first.plus(at), n, Dot::NONE);
-            }
+        for (first, len) in self.missing(first, len) {
+            self.add(first, len, Dot::NONE);
         }
+    }
+
+    /// What of these isn't there.
+    pub fn missing(&self, first: Dot, len: u32) -> Vec<(Dot, u32)> {
+        let pieces = self.pieces(first, len).into_iter();
+        let missing = pieces.filter(|(.., known)| known.is_none());
+        missing.map(|(at, n, _)| (first.plus(at), n)).collect()
+    }
+
+    /// These names, without new ones.
+    pub fn of(ranges: impl IntoIterator<Item = (Dot, u32)>) -> Table {
+        let mut table = Table::default();
+        table.note_all(ranges);
+        table
+    }
+
+    /// Takes note of all of these.
+    pub fn note_all(&mut self, ranges: impl IntoIterator<Item = (Dot, u32)>) {
+        ranges.into_iter().for_each(|(first, len)| self.note(first, len));
     }
 
     /// The new name, and of how many names from this one on that goes on. What has got a new name may have got another one since.
@@ -73,6 +94,11 @@ impl Table {
         self.find(name).is_some()
     }
 
+    /// Is there one for each of `len` names from `first` on?
+    pub fn has_all(&self, first: Dot, len: u32) -> bool {
+        self.missing(first, len).is_empty()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -80,6 +106,12 @@ impl Table {
     /// How many ranges there are.
     pub fn len(&self) -> usize {
         self.0.len()
+    }
+
+    /// The last name up to this one that is there.
+    pub fn last_before(&self, name: Dot) -> Option<Dot> {
+        let (first, (len, _)) = self.0.range(..=name).next_back()?;
+        Some(first.plus(len - 1))
     }
 
     /// The ranges of old names.
@@ -143,18 +175,12 @@ pub struct Renames {
     pub absent: HashMap<(u32, Key), Dot>,
     /// Containers by number.
     pub containers: BTreeMap<u32, u32>,
-    /// Writes, elements and nodes in which somebody else's content came back: who made them must not take them away by an undo that
-    /// comes later. (A redo may: it takes away what came back.)
-    pub kept: BTreeSet<Dot>,
 }
 
 impl Renames {
     pub fn is_empty(&self) -> bool {
         let tables = [&self.units, &self.writes, &self.places];
-        tables.iter().all(|table| table.is_empty())
-            && self.absent.is_empty()
-            && self.containers.is_empty()
-            && self.kept.is_empty()
+        tables.iter().all(|table| table.is_empty()) && self.absent.is_empty() && self.containers.is_empty()
     }
 
     pub fn container(&self, number: u32) -> u32 {
@@ -195,45 +221,16 @@ impl Renames {
         }
     }
 
-    pub fn step(&self, step: &mut Step, side: UndoSide) {
-        step.entries.iter_mut().for_each(|entry| self.entry(entry, side));
+    pub fn step(&self, step: &mut Step) {
+        step.entries.iter_mut().for_each(|entry| self.entry(entry));
         step.weigh();
     }
 
     /// Calls everything in an entry by its new name.
-    pub fn entry(&self, entry: &mut Entry, side: UndoSide) {
-        self.call(entry);
-        if side == UndoSide::Undo {
-            self.keep(entry);
-        }
-    }
-
-    /// Leaves out of it what somebody else's content came back in.
-    pub fn keep(&self, entry: &mut Entry) {
-        match &mut entry.edit {
-            Edit::Inserted { ranges, kept } => {
-                for &unit in &self.kept {
-                    let within = |&(first, len): &(Dot, u32)| {
-                        first.agent == unit.agent && first.seq <= unit.seq && unit.seq - first.seq < len
-                    };
-                    if ranges.iter().any(within) && !kept.contains(&unit) {
-                        kept.push(unit);
-                    }
-                }
-            }
-            Edit::Wrote { mine, kept, .. } => *kept |= self.kept.contains(mine),
-            Edit::Created { id, kept, .. } => *kept |= self.kept.contains(id),
-            _ => {}
-        }
-    }
-
-    fn call(&self, entry: &mut Entry) {
+    pub fn entry(&self, entry: &mut Entry) {
         entry.container = self.container(entry.container);
         match &mut entry.edit {
-            Edit::Inserted { ranges, kept } => {
-                *ranges = self.units.ranges(ranges);
-                kept.iter_mut().for_each(|unit| *unit = self.units.get(*unit));
-            }
+            Edit::Inserted(ranges) => *ranges = self.units.ranges(ranges),
             Edit::CutText(cuts) => *cuts = cuts.drain(..).flat_map(|cut| self.cut(cut)).collect(),
             Edit::CutElements(cuts, copies) => {
                 cuts.iter_mut().for_each(|cut| cut.seat = self.seat(cut.seat));
@@ -293,7 +290,7 @@ impl Renames {
                 }
                 self.copies(data);
             }
-            Edit::Counted(_) | Edit::Added(_) | Edit::Taken(_) => {}
+            Edit::Counted(_) | Edit::Added(_) | Edit::Taken(..) => {}
         }
     }
 
@@ -341,6 +338,9 @@ mod tests {
         assert_eq!(table.get(dot(9)), dot(9));
         table.add(dot(21), 1, dot(40));
         assert_eq!(table.ranges(&[(dot(3), 3)]), [(dot(20), 1), (dot(40), 1), (dot(22), 1)]);
+        // What there is of a table without new names doesn't depend on the order in which it was noted.
+        let noted = Table::of([(dot(9), 2), (dot(5), 2), (dot(6), 3)]);
+        assert_eq!(noted.stretches().collect::<Vec<_>>(), [(dot(5), 6)]);
         let back = [(dot(20), 3), (dot(1), 2)];
         let mut again = Table::default();
         again.add(dot(20), 3, dot(3));

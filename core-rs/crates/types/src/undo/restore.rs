@@ -92,10 +92,9 @@ impl Document {
                     };
                     let child = self.write_slot(container, &key, write, now_ms)?;
                     let new = self.last_dot().unwrap_or(Dot::NONE);
-                    self.undo.renames.writes.add(*dot, 1, new);
+                    self.stands_for_write(*dot, new);
                     if let Val::Child(part) = value {
                         open.push((*part, child));
-                        self.keep_if(copies.has_shared(*part), new);
                     }
                 }
             }
@@ -103,18 +102,23 @@ impl Document {
             Content::Text { runs, units, marks } => {
                 self.undo_fill_text((runs, units, marks), container, now_ms)?;
             }
-            Content::Counter(sum) => {
+            Content::Counter(sum, theirs) => {
+                let (parent, key) = self.place_of(container);
+                let write = self.slot_at(parent, key).map(|slot| slot.dot);
+                if let Some(write) = write.filter(|_| *theirs) {
+                    self.undo.turn(write, 1);
+                }
                 if *sum != 0 {
                     self.counter_add(container, *sum)?;
                 }
             }
             Content::Set(values) => {
-                for value in values {
-                    self.set_add(container, value)?;
+                for (value, theirs) in values {
+                    self.add_again(container, value, *theirs)?;
                 }
             }
-            Content::Tree(nodes) => self.undo_fill_tree((copies, nodes), container, open, now_ms)?,
-            Content::Graph(items) => self.undo_fill_graph((copies, items), container, open)?,
+            Content::Tree(nodes) => self.undo_fill_tree(nodes, container, open, now_ms)?,
+            Content::Graph(items) => self.undo_fill_graph(items, container, open)?,
         }
         Ok(())
     }
@@ -133,13 +137,7 @@ impl Document {
             let new = self.undo_element(container, last, (copies, value), open)?;
             self.undo.renames.places.add(item.unit, 1, new);
             if item.value.is_some() {
-                self.undo.renames.units.add(item.element, 1, new);
-                self.undo.renames.writes.add(item.write, 1, new);
-                let is_shared = match value {
-                    Val::Child(part) => copies.has_shared(*part),
-                    _ => false,
-                };
-                self.keep_if(is_shared || self.is_foreign(item.write), new);
+                self.stands_for_both((item.element, item.write), new);
             } else {
                 ghosts.push((new, 1));
             }
@@ -167,7 +165,7 @@ impl Document {
             let new = first.plus(at);
             self.undo.renames.places.add(old, len, new);
             if is_live {
-                self.undo.renames.units.add(old, len, new);
+                self.stands_for_units(old, len, new);
             } else {
                 ghosts.push((new, len));
             }
@@ -192,28 +190,18 @@ impl Document {
 
     fn undo_fill_tree(
         &mut self,
-        (copies, nodes): (&Copied, &[CopiedNode]),
+        nodes: &[CopiedNode],
         container: u32,
         open: &mut Open,
         now_ms: u64,
     ) -> Result<(), Error> {
-        // Nodes stand before what hangs below them.
-        let mut kept: Vec<bool> = nodes.iter().map(|node| copies.has_shared_data(node.data)).collect();
-        for (at, copied) in nodes.iter().enumerate().rev() {
-            let is_shared = kept[at] || self.is_foreign(copied.node) || self.is_foreign(copied.edge);
-            if let Some(above) = copied.parent.and_then(|parent| kept.get_mut(parent as usize)) {
-                *above |= is_shared;
-            }
-        }
         let mut made: Vec<Dot> = Vec::with_capacity(nodes.len());
-        for (copied, is_shared) in nodes.iter().zip(kept) {
+        for copied in nodes {
             let above = copied.parent.and_then(|parent| made.get(parent as usize).copied());
             let stamp = self.tick(now_ms)?;
             let new = self.put_node(container, None, above.unwrap_or(Dot::NONE), &copied.index, stamp)?;
             made.push(new);
-            self.keep_if(is_shared, new);
-            self.undo.renames.units.add(copied.node, 1, new);
-            self.undo.renames.writes.add(copied.edge, 1, new);
+            self.stands_for_both((copied.node, copied.edge), new);
             self.undo_data(container, new, copied.data, open)?;
         }
         for (copied, &new) in nodes.iter().zip(&made) {
@@ -224,12 +212,7 @@ impl Document {
         Ok(())
     }
 
-    fn undo_fill_graph(
-        &mut self,
-        (copies, items): (&Copied, &[CopiedItem]),
-        container: u32,
-        open: &mut Open,
-    ) -> Result<(), Error> {
+    fn undo_fill_graph(&mut self, items: &[CopiedItem], container: u32, open: &mut Open) -> Result<(), Error> {
         let mut made: Vec<Dot> = Vec::with_capacity(items.len());
         for item in items {
             let ends = match item.ends {
@@ -241,15 +224,8 @@ impl Document {
             };
             let new = self.put_in_graph(container, ends)?;
             made.push(new);
-            self.undo.renames.units.add(item.id, 1, new);
+            self.stands_for_units(item.id, 1, new);
             self.undo_data(container, new, item.data, open)?;
-            let is_shared = copies.has_shared_data(item.data);
-            self.keep_if(is_shared, new);
-            if let Some((from, to)) = ends {
-                // An edge goes with its ends.
-                let is_shared = is_shared || self.is_foreign(item.id);
-                [from, to].into_iter().for_each(|end| self.keep_if(is_shared, end));
-            }
         }
         for (item, &new) in items.iter().zip(&made) {
             if item.is_ghost {
@@ -257,13 +233,6 @@ impl Document {
             }
         }
         Ok(())
-    }
-
-    /// Somebody else's content comes back in what a copy made here: it stays.
-    fn keep_if(&mut self, is_shared: bool, new: Dot) {
-        if is_shared {
-            self.undo.renames.kept.insert(new);
-        }
     }
 
     /// A fresh node's map, to be filled.

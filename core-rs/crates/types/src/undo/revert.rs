@@ -5,7 +5,7 @@ use super::copy::{Copied, Val};
 use super::rename::{Renames, Table};
 use super::step::{Edit, Entry, Step};
 use super::UndoSide;
-use crate::container::{Key, ROOT};
+use crate::container::Key;
 use crate::document::{Document, Write};
 use crate::error::Error;
 use crate::slot::{Slot, SlotValue};
@@ -15,8 +15,6 @@ use std::collections::BTreeSet;
 /// A step that is being taken back.
 pub(super) struct Back {
     pub now_ms: u64,
-    /// The side that it stood on.
-    pub side: UndoSide,
     /// Units, nodes and edges that the step itself has made: if they went in it too, they don't come back.
     pub made: Table,
 }
@@ -35,8 +33,7 @@ impl Document {
 
     fn take_back(&mut self, at: u32, side: UndoSide, now_ms: u64) -> Result<bool, Error> {
         self.undo.stack_mut(at)?.close(UndoSide::Undo);
-        let own = self.next_dot(1)?.agent;
-        self.undo.add_mine(own);
+        self.next_dot(1)?;
         let other = match side {
             UndoSide::Undo => UndoSide::Redo,
             UndoSide::Redo => UndoSide::Undo,
@@ -58,8 +55,9 @@ impl Document {
             self.undo.on = 1;
             self.undo.active = Some(at);
             let meta = step.meta.clone();
-            let renames = self.revert_step(step, side, now_ms);
-            self.undo.rename(&renames, side);
+            self.undo.is_redo = side == UndoSide::Redo;
+            let renames = self.revert_step(step, now_ms);
+            self.undo.rename(&renames);
             self.undo.active = None;
             self.undo.on = paused;
             let stack = self.undo.stack_mut(at)?;
@@ -78,7 +76,7 @@ impl Document {
     /// Are there dots and stamps for all that a step may write?
     fn check_room(&self, step: &Step) -> Result<(), Error> {
         let units = |entry: &Entry| match &entry.edit {
-            Edit::Inserted { ranges, .. } => ranges.iter().map(|&(_, len)| u64::from(len)).sum(),
+            Edit::Inserted(ranges) => ranges.iter().map(|&(_, len)| u64::from(len)).sum(),
             _ => 0u64,
         };
         // Whatever is written weighs more than one in a step.
@@ -95,7 +93,7 @@ impl Document {
         Ok(())
     }
 
-    fn revert_step(&mut self, step: Step, side: UndoSide, now_ms: u64) -> Renames {
+    fn revert_step(&mut self, step: Step, now_ms: u64) -> Renames {
         // What hung on a node for a while finds its way back by it.
         let parents = step.entries.iter().filter_map(|entry| match &entry.edit {
             Edit::Hung { parent, .. } | Edit::CutNode { parent, .. } => Some(*parent),
@@ -105,18 +103,16 @@ impl Document {
         let mut made = Table::default();
         for entry in &step.entries {
             match &entry.edit {
-                Edit::Inserted { ranges, .. } => {
-                    ranges.iter().for_each(|&(first, len)| made.add(first, len, Dot::NONE))
-                }
+                Edit::Inserted(ranges) => ranges.iter().for_each(|&(first, len)| made.add(first, len, Dot::NONE)),
                 Edit::Created { id, .. } if !parents.contains(id) => made.add(*id, 1, Dot::NONE),
                 _ => {}
             }
         }
-        let mut back = Back { now_ms, side, made };
+        let mut back = Back { now_ms, made };
         // What is left of the step is named too, when something in it is copied again.
         self.undo.reverting = step.entries;
         while let Some(mut entry) = self.undo.reverting.pop() {
-            self.undo.renames.entry(&mut entry, side);
+            self.undo.renames.entry(&mut entry);
             // A limit of the document: that part stays as it is.
             let _ = self.revert(entry, &mut back);
         }
@@ -127,7 +123,7 @@ impl Document {
         let at = entry.container;
         self.containers.live(at)?;
         match entry.edit {
-            Edit::Inserted { ranges, kept } => self.revert_inserted(at, &ranges, &kept),
+            Edit::Inserted(ranges) => self.revert_inserted(at, &ranges),
             Edit::CutText(cuts) => self.revert_cut_text(at, cuts, back),
             Edit::CutElements(cuts, copies) => self.revert_cut_elements(at, cuts, &copies, back),
             Edit::Wrote {
@@ -136,9 +132,8 @@ impl Document {
                 was,
                 before,
                 copies,
-                kept,
             } => {
-                if kept || !self.shows(at, &key, mine) {
+                if !self.shows(at, &key, mine) {
                     return Ok(());
                 }
                 self.revert_write(at, key, was, (&before, &copies), back)
@@ -147,20 +142,20 @@ impl Document {
             Edit::Added(value) => {
                 let member = self.containers.set(at)?.member(&value);
                 let adds = member.map_or(&[][..], |member| &member.adds).iter().copied();
-                let own: Vec<Dot> = adds.filter(|&add| self.undo.is_mine(add)).collect();
+                let own: Vec<Dot> = adds.filter(|&add| self.undo.may_take(add, 1)).collect();
                 if !own.is_empty() {
                     self.set_remove(at, &value, own)?;
                 }
                 Ok(())
             }
-            Edit::Taken(value) => {
+            Edit::Taken(value, theirs) => {
                 if !self.set_has(at, &value)? {
-                    self.set_add(at, &value)?;
+                    self.add_again(at, &value, theirs)?;
                 }
                 Ok(())
             }
             Edit::Moved { element, mine, was } => self.revert_move(at, element, (mine, was), back),
-            Edit::Marked { key, value, pieces } => self.revert_marks(at, &key, &value, pieces, back),
+            Edit::Marked { key, value, pieces } => self.revert_marks(at, &key, &value, pieces, back.now_ms),
             Edit::Hung {
                 node,
                 mine,
@@ -169,12 +164,7 @@ impl Document {
                 index,
                 hidden,
             } => self.revert_hung(at, (node, mine), was, (parent, index, hidden), back),
-            Edit::Created { id, known, kept } => {
-                if kept {
-                    return Ok(());
-                }
-                self.revert_created(at, id, &known)
-            }
+            Edit::Created { id, known } => self.revert_created(at, id, &known),
             Edit::CutNode {
                 node,
                 edge,
@@ -225,19 +215,14 @@ impl Document {
             }
             _ => Write::Deleted,
         };
-        if copies.is_shared || self.is_foreign(was) {
-            self.keep_above(container);
-            if let Key::Element(element) = key {
-                self.undo.renames.kept.insert(element);
-            }
-        }
+        let is_seen = !matches!(write, Write::Deleted);
         let child = self.write_slot(container, &key, write, back.now_ms)?;
         let new = self.last_dot().unwrap_or(Dot::NONE);
         self.stands_for(container, &key, was, new);
+        if is_seen {
+            self.undo.turn_as(was, 1, new);
+        }
         if let Some((part, _)) = part {
-            if copies.is_shared {
-                self.undo.renames.kept.insert(new);
-            }
             self.undo_fill(copies, part, child, back.now_ms);
         }
         Ok(())
@@ -257,31 +242,32 @@ impl Document {
         dot.agent != Dot::NONE.agent && !self.undo.is_mine(dot)
     }
 
-    /// Somebody else's content comes back in a container: what it hangs in, up to the root, stays from now on.
-    pub(super) fn keep_above(&mut self, container: u32) {
-        let mut at = container;
-        while at != ROOT {
-            let (parent, key) = self.place_of(at);
-            let write = self.slot_at(parent, key).map(|slot| slot.dot);
-            let element = match key {
-                Key::Element(element) => Some(*element),
-                Key::Name(_) => None,
-            };
-            self.undo.renames.kept.extend(write);
-            if let Some(element) = element {
-                self.undo.renames.kept.insert(element);
-                self.keep_nodes_above(parent, element);
-            }
-            at = parent;
-        }
+    /// Fresh characters, elements, nodes or edges are what these were.
+    pub(super) fn stands_for_units(&mut self, old: Dot, len: u32, new: Dot) {
+        self.undo.renames.units.add(old, len, new);
+        self.undo.turn_as(old, len, new);
     }
 
-    /// The same for the nodes above one, where it is one of a tree.
-    pub(super) fn keep_nodes_above(&mut self, tree: u32, node: Dot) {
-        if let Ok(tree) = self.containers.tree_mut(tree) {
-            let above = tree.settle(&self.agents).upwards(node);
-            self.undo.renames.kept.extend(above.map(|(node, _)| node));
+    /// A fresh write, or edge of a tree's node, is what this was.
+    pub(super) fn stands_for_write(&mut self, old: Dot, new: Dot) {
+        self.undo.renames.writes.add(old, 1, new);
+        self.undo.turn_as(old, 1, new);
+    }
+
+    /// A fresh element or node of a tree is what another one was, with its write or its edge.
+    pub(super) fn stands_for_both(&mut self, (unit, write): (Dot, Dot), new: Dot) {
+        self.stands_for_units(unit, 1, new);
+        self.stands_for_write(write, new);
+    }
+
+    /// A value comes into a set again.
+    pub(super) fn add_again(&mut self, set: u32, value: &[u8], theirs: bool) -> Result<(), Error> {
+        let new = self.next_dot(1)?;
+        self.set_add(set, value)?;
+        if theirs {
+            self.undo.turn(new, 1);
         }
+        Ok(())
     }
 
     /// The slot at a map's key or in an element.

@@ -3,7 +3,6 @@
 use super::copy::{Copied, Val};
 use super::revert::Back;
 use super::step::{Cut, CutElement, Marked, Seat};
-use super::UndoSide;
 use crate::document::{Document, MAX_ELEMENTS_PER_OPERATION, MAX_UNITS_PER_DELETION, MAX_UNITS_PER_OPERATION};
 use crate::error::Error;
 use crate::marks::is_off;
@@ -27,7 +26,7 @@ struct Piece {
 
 impl Document {
     /// Units that came go, if they are visible.
-    pub(super) fn revert_inserted(&mut self, at: u32, ranges: &[(Dot, u32)], kept: &[Dot]) -> Result<(), Error> {
+    pub(super) fn revert_inserted(&mut self, at: u32, ranges: &[(Dot, u32)]) -> Result<(), Error> {
         if let Ok(text) = self.containers.text(at) {
             let (visible, units) = visible_units(&text.sequence, ranges);
             if !units.is_empty() {
@@ -60,7 +59,7 @@ impl Document {
                 SlotValue::Child(child) => self.has_foreign(&[child]),
                 _ => false,
             };
-            !kept.contains(element) && !is_foreign && self.undo.is_mine(slot.dot)
+            !is_foreign && self.undo.may_take(slot.dot, 1)
         };
         elements.retain(goes);
         if elements.is_empty() {
@@ -112,10 +111,7 @@ impl Document {
             well_formed_units(&mut piece.units);
             self.text_insert_behind(at, piece.left, &piece.units)?;
             self.undo_inserted(at, new, len);
-            if self.is_foreign(piece.old) {
-                self.keep_above(at);
-            }
-            self.undo.renames.units.add(piece.old, len, new);
+            self.stands_for_units(piece.old, len, new);
             if let Some(last) = piece.left.filter(|_| piece.is_own) {
                 let first = Dot {
                     agent: last.agent,
@@ -198,7 +194,7 @@ impl Document {
         let stamp = self.tick(now_ms)?;
         self.put_mark(at, range, key, &value, (dot, stamp));
         if theirs {
-            self.undo.turn(dot);
+            self.undo.turn(dot, 1);
         }
         Ok(())
     }
@@ -247,9 +243,6 @@ impl Document {
             let new = self.next_dot(row.len())?;
             if let [Val::Child(_)] = row.iter().map(|cut| &cut.value).collect::<Vec<_>>()[..] {
                 self.undo_element(at, place, (copies, &row[0].value), &mut open)?;
-                if copies.is_shared {
-                    self.undo.renames.kept.insert(new);
-                }
             } else {
                 let values: Vec<SlotValue> = row.iter().map(|cut| slot_value(&cut.value)).collect();
                 let place = place.and_then(|left| self.containers.list(at).ok()?.sequence.place_of(left));
@@ -257,14 +250,7 @@ impl Document {
             }
             for (cut, i) in row.iter().zip(0..) {
                 let new = new.plus(i);
-                self.undo.renames.units.add(cut.element, 1, new);
-                self.undo.renames.writes.add(cut.write, 1, new);
-                if self.is_foreign(cut.write) {
-                    self.undo.renames.kept.insert(new);
-                }
-                if copies.is_shared || self.is_foreign(cut.write) || self.is_foreign(cut.element) {
-                    self.keep_above(at);
-                }
+                self.stands_for_both((cut.element, cut.write), new);
                 if let Seat::On(unit) = cut.seat {
                     self.undo.renames.places.add(unit, 1, new);
                 }
@@ -303,7 +289,7 @@ impl Document {
         key: &str,
         value: &[u8],
         pieces: Vec<Marked>,
-        back: &Back,
+        now_ms: u64,
     ) -> Result<(), Error> {
         let text = self.containers.text(at)?;
         let function = text.marks.as_ref().and_then(|marks| marks.function(key));
@@ -318,10 +304,8 @@ impl Document {
                 None => vec![(range, None)],
             };
             for (range, mark) in stretches {
-                // A redo takes away again what the undo has brought back, of whomever it was.
-                let is_again = |dot: Dot| back.side == UndoSide::Redo && self.undo.mine.contains(&dot.agent);
                 let is_mine = match mark {
-                    Some(mark) => *mark.value == *value && (self.undo.is_mine(mark.dot) || is_again(mark.dot)),
+                    Some(mark) => *mark.value == *value && self.undo.may_take(mark.dot, 1),
                     // A copy leaves out what takes off.
                     None => is_off(value),
                 };
@@ -331,7 +315,7 @@ impl Document {
             }
         }
         for mark in wanted {
-            self.mark_again(at, key, mark, back.now_ms)?;
+            self.mark_again(at, key, mark, now_ms)?;
         }
         Ok(())
     }

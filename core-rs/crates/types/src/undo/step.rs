@@ -4,6 +4,7 @@
 //! something back under a new name, all steps are renamed (`rename.rs`), so there is no table that grows.
 
 use super::copy::{Copied, Val};
+use super::rename::Table;
 use crate::container::Key;
 use crate::operation::UNKNOWN_AGENT;
 use crate::sequence::Gap;
@@ -63,12 +64,7 @@ pub type GraphEdge = (Dot, Dot, Dot);
 #[derive(Debug, Clone)]
 pub enum Edit {
     /// Units of a text or a list came: those that are visible go.
-    Inserted {
-        /// Their ids.
-        ranges: Vec<(Dot, u32)>,
-        /// Those elements among them that stay, for somebody else's content came back in them.
-        kept: Vec<Dot>,
-    },
+    Inserted(Vec<(Dot, u32)>),
     /// Characters went: they come back.
     CutText(Vec<Cut>),
     /// Elements went: they come back.
@@ -85,15 +81,13 @@ pub enum Edit {
         before: Val,
         /// The containers in it.
         copies: Copied,
-        /// Somebody else's content came back in it: it stays.
-        kept: bool,
     },
     /// A counter changed by so much.
     Counted(i64),
     /// A value came into a set.
     Added(Box<[u8]>),
-    /// A value was taken from a set.
-    Taken(Box<[u8]>),
+    /// A value was taken from a set, and whether somebody else had added it.
+    Taken(Box<[u8]>, bool),
     /// An element was moved: it goes back, if it still stands at this move's unit.
     Moved {
         /// Which.
@@ -124,17 +118,15 @@ pub enum Edit {
         parent: Dot,
         /// And among the siblings.
         index: Rc<str>,
-        /// It was hidden there.
-        hidden: bool,
+        /// It was hidden there; what others' came into sight with it, which a redo hides again.
+        hidden: Option<Table>,
     },
     /// A tree's node, or a graph's node or edge, was made: it goes, if nobody else has put anything in or on it.
     Created {
         /// Its id.
         id: Dot,
-        /// Other agents' last operations among what came back with it.
-        known: Vec<Dot>,
-        /// Somebody else's content came back in it: it stays.
-        kept: bool,
+        /// What others' came back with it under its own name: a redo takes it away again.
+        known: Table,
     },
     /// A tree's node was deleted: it comes back, with what hangs below it.
     CutNode {
@@ -180,7 +172,7 @@ impl Entry {
         };
         EDIT_BYTES
             + match &self.edit {
-                Edit::Inserted { ranges, kept } => ranges.len() * 12 + kept.len() * 8,
+                Edit::Inserted(ranges) => ranges.len() * 12,
                 Edit::CutText(cuts) => cuts.iter().map(|cut| 64 + cut.units.len() * 2).sum(),
                 Edit::CutElements(cuts, copies) => {
                     copies.bytes + cuts.iter().map(|cut| 64 + cut.value.bytes()).sum::<usize>()
@@ -188,12 +180,12 @@ impl Entry {
                 Edit::Wrote {
                     key, before, copies, ..
                 } => key_bytes(key) + before.bytes() + copies.bytes,
-                Edit::Added(value) | Edit::Taken(value) => value.len(),
+                Edit::Added(value) | Edit::Taken(value, _) => value.len(),
                 Edit::Marked { key, value, pieces } => {
                     key.len() + value.len() + pieces.iter().map(|(_, before, _)| 48 + before.len()).sum::<usize>()
                 }
-                Edit::Hung { index, .. } => index.len(),
-                Edit::Created { known, .. } => known.len() * 8,
+                Edit::Hung { index, hidden, .. } => index.len() + hidden.as_ref().map_or(0, Table::len) * 12,
+                Edit::Created { known, .. } => known.len() * 12,
                 Edit::CutNode { index, data, .. } => index.len() + data.bytes,
                 Edit::CutItem { edges, data, .. } => edges.len() * 24 + data.bytes,
                 Edit::Counted(_) | Edit::Moved { .. } => 0,
@@ -206,7 +198,7 @@ impl Entry {
             return None;
         }
         match (&mut self.edit, &mut next.edit) {
-            (Edit::Inserted { ranges, .. }, Edit::Inserted { ranges: more, kept }) if kept.is_empty() => {
+            (Edit::Inserted(ranges), Edit::Inserted(more)) => {
                 let mut grown = 0;
                 for &(first, len) in more.iter() {
                     match ranges.last_mut() {

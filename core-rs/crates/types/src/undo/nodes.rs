@@ -53,8 +53,12 @@ impl Document {
     }
 
     /// A node or an edge that was made goes, if others have put nothing there.
-    pub(super) fn revert_created(&mut self, at: u32, id: Dot, known: &Table) -> Result<(), Error> {
+    pub(super) fn revert_created(&mut self, at: u32, id: Dot, known: &Table, now_ms: u64) -> Result<(), Error> {
         if self.may_hide(at, id, known) {
+            if self.containers.tree(at).is_ok() {
+                // Or with a node of a circle all of that went.
+                self.write_down_above(at, id, now_ms)?;
+            }
             self.delete_node(at, id)?;
         }
         Ok(())

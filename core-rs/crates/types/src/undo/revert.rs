@@ -164,7 +164,7 @@ impl Document {
                 index,
                 hidden,
             } => self.revert_hung(at, (node, mine), was, (parent, index, hidden), back),
-            Edit::Created { id, known } => self.revert_created(at, id, &known),
+            Edit::Created { id, known } => self.revert_created(at, id, &known, back.now_ms),
             Edit::CutNode {
                 node,
                 edge,

@@ -159,11 +159,10 @@ pub struct TooLarge;
 pub struct Named(HashMap<u32, Table>);
 
 impl Named {
-    /// What entries name, some of which haven't been told the new names yet.
-    pub fn of<'e>(entries: impl Iterator<Item = &'e Entry>, renames: &Renames) -> Named {
-        let mut named = Named::default();
+    /// What entries name that haven't been told these new names yet.
+    pub fn add(&mut self, entries: &[Entry], renames: &Renames) {
         for entry in entries {
-            let table = named.0.entry(renames.container(entry.container)).or_default();
+            let table = self.0.entry(renames.container(entry.container)).or_default();
             let mut add = |first: Dot, len: u32| table.note(first, len);
             let mut add_places = |first: Dot, len: u32| {
                 for (first, len) in renames.places.ranges(&[(first, len)]) {
@@ -192,7 +191,6 @@ impl Named {
                 _ => {}
             }
         }
-        named
     }
 
     /// Those among `len` units from `first` on.

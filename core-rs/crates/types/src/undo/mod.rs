@@ -108,11 +108,6 @@ impl Stack {
         self.undo.iter_mut().chain(&mut self.redo)
     }
 
-    fn entries(&self) -> impl Iterator<Item = &Entry> {
-        let steps = self.undo.iter().chain(&self.redo).chain(&self.open);
-        steps.flat_map(|step| &step.entries)
-    }
-
     fn side(&mut self, side: UndoSide) -> &mut VecDeque<Step> {
         match side {
             UndoSide::Undo => &mut self.undo,

@@ -1,7 +1,7 @@
 //! What is taken down at a local edit. Each hook is called only where something records, so that an edit without any costs a branch.
 
 use super::copy::{Copied, Copying, Named, TooLarge, Val};
-use super::rename::Table;
+use super::rename::{Renames, Table};
 use super::step::{Cut, CutElement, Edit, Entry, Marked, Seat};
 use super::MAX_UNDO_BYTES;
 use crate::container::{Body, Key};
@@ -70,9 +70,20 @@ impl Document {
 
     /// What steps name, for a copy of a container.
     pub(super) fn undo_named(&self) -> Named {
-        let stacks = self.undo.stacks.iter().flatten();
-        let entries = stacks.flat_map(super::Stack::entries).chain(&self.undo.reverting);
-        Named::of(entries, &self.undo.renames)
+        let undo = &self.undo;
+        let mut named = Named::default();
+        named.add(&undo.reverting, &undo.renames);
+        for (stack, at) in undo.stacks.iter().zip(0..) {
+            let Some(stack) = stack else { continue };
+            for step in stack.undo.iter().chain(&stack.redo) {
+                named.add(&step.entries, &undo.renames);
+            }
+            // What is taken down while a step is taken back has the new names already.
+            let told = Renames::default();
+            let renames = if undo.active == Some(at) { &told } else { &undo.renames };
+            stack.open.iter().for_each(|step| named.add(&step.entries, renames));
+        }
+        named
     }
 
     /// The same for what these slots show, which is plain in most.

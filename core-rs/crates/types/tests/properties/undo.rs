@@ -159,6 +159,12 @@ fn undo_and_redo_lead_through_what_hung_on_a_node_that_nobody_deletes_again() {
 }
 
 #[test]
+fn undo_and_redo_lead_through_marks_that_end_where_something_went() {
+    // A mark that was taken down while a step was taken back ends on a place that the step itself has brought back.
+    for_these([100_525], |random| walk(random, None, false));
+}
+
+#[test]
 fn what_is_hidden_below_a_deleted_node_is_hidden_in_a_copy_too() {
     let none = joinery_history::Dot::NONE;
     let mut document = Document::default();

@@ -205,6 +205,11 @@ impl Named {
             .collect()
     }
 
+    /// Is it named?
+    pub fn has(&self, container: u32, name: Dot) -> bool {
+        self.0.get(&container).is_some_and(|table| table.has(name))
+    }
+
     fn all(&self, container: u32) -> Vec<Dot> {
         let table = self.0.get(&container).into_iter();
         table.flat_map(|table| table.names()).collect()

@@ -198,15 +198,26 @@ impl Document {
         for (edge, from, to) in edges {
             let [from, to] = [from, to].map(|end| if end == id { new } else { end });
             let state = self.containers.graph(graph)?;
-            if !state.lives(edge) || !state.has_node(from) || !state.has_node(to) {
+            if !state.lives(edge) {
+                continue;
+            }
+            let named = self.undo_named();
+            let ends = [from, to];
+            let is_shown = ends.iter().all(|&end| state.has_node(end));
+            // One whose other end was deleted before stays hidden, until a step brings that back.
+            let is_there = |&end| state.has_node(end) || state.knows(end) && named.has(graph, end);
+            if !ends.iter().all(is_there) {
                 continue;
             }
             // It is hidden, not gone: what others have written to it since comes along.
-            let named = self.undo_named();
             let mut copying = Copying::new(self, &named, MAX_UNDO_BYTES);
             copying.data(graph, edge);
             let data = copying.finish().unwrap_or_default();
-            self.revert_item(graph, edge, Some((from, to)), &data, back)?;
+            let on = self.undo.pause();
+            self.undo.resume(if is_shown { on } else { 0 });
+            let made = self.revert_item(graph, edge, Some((from, to)), &data, back);
+            self.undo.resume(on);
+            made?;
         }
         Ok(())
     }

@@ -165,6 +165,11 @@ fn undo_and_redo_lead_through_marks_that_end_where_something_went() {
 }
 
 #[test]
+fn undo_and_redo_lead_through_edges_both_ends_of_which_went_apart() {
+    for_these([301_677], |random| walk(random, None, true));
+}
+
+#[test]
 fn what_is_hidden_below_a_deleted_node_is_hidden_in_a_copy_too() {
     let none = joinery_history::Dot::NONE;
     let mut document = Document::default();

@@ -93,7 +93,9 @@ impl Document {
         data: &Copied,
         back: &mut Back,
     ) -> Result<(), Error> {
-        if back.made.has(node) || !self.containers.tree_mut(tree)?.settle(&self.agents).is_shown(parent) {
+        let reading = self.containers.tree_mut(tree)?.settle(&self.agents);
+        // One that the step itself has made is needed as long as something hangs on it.
+        if !reading.is_shown(parent) || back.made.has(node) && reading.count(node) == 0 {
             return Ok(());
         }
         // A trim has forgotten a deleted node, and what was hidden below it.

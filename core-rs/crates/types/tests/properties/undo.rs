@@ -154,7 +154,7 @@ fn undo_and_redo_go_on_in_a_replica_that_was_loaded_anew() {
 #[test]
 fn undo_and_redo_lead_through_what_hung_on_a_node_that_nobody_deletes_again() {
     for reloads in [false, true] {
-        for_these([5061], |random| walk(random, Some(Kind::Tree), reloads));
+        for_these([5061, 402_949], |random| walk(random, Some(Kind::Tree), reloads));
     }
 }
 

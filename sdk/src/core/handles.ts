@@ -112,8 +112,7 @@ export class MapHandle extends ContainerHandle {
     const { bridge } = this;
     const { writer } = bridge;
     const keyLength = bridge.inputKey(key, value);
-    bridge.check(writer.map_set(map, keyLength, bridge.now()));
-    bridge.structure += 1;
+    bridge.structure += bridge.check(writer.map_set(map, keyLength, bridge.now()));
   }
 
   /** The value at a key, a handle where a container is there, or undefined. */

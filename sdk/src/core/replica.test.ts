@@ -146,6 +146,75 @@ describe('Replica', () => {
     for (const replica of [a, b, c]) replica.free();
   });
 
+  it('finds a key again whatever it is made of', () => {
+    const replica = new Replica({ agent: 1n });
+    const keys = ['', 'plain', 'né', 'ключ', '鍵', '🔑', 'half \ud83d', 'k'.repeat(1024), 'é'.repeat(512)];
+    for (const [index, key] of keys.entries()) replica.root.set(key, `${index} ${'long '.repeat(index)}`);
+    for (const [index, key] of keys.entries()) expect(replica.root.get(key)).toBe(`${index} ${'long '.repeat(index)}`);
+    expect(replica.root.size).toBe(keys.length);
+    expect(replica.root.get('half \ufffd')).toBe(replica.root.get('half \ud83d'));
+    expect(code(() => replica.root.set('é'.repeat(513), 1))).toBe('limit-exceeded');
+    replica.root.set(5 as never, 'five');
+    expect(replica.root.get('5')).toBe('five');
+    for (const key of keys) expect(replica.root.delete(key)).toBe(true);
+    expect(replica.root.keys()).toEqual(['5']);
+    replica.free();
+  });
+
+  it('joins many updates in one call, up to one that is refused', () => {
+    const author = new Replica({ agent: 1n });
+    const take = () => author.takeUpdate() ?? new Uint8Array(0);
+    const updates = Array.from({ length: 300 }, (_, index) => {
+      author.map('map').set(`field ${index}`, 'x'.repeat(index * 20));
+      return take();
+    });
+    const reader = new Replica();
+    // Larger than a call takes, and backwards but for the first hundred.
+    reader.applyUpdates([...updates.slice(0, 100), ...updates.slice(100).reverse()]);
+    expect(reader.pendingCount).toBe(0);
+    expect(reader.encodeSnapshot()).toEqual(author.encodeSnapshot());
+    const other = new Replica();
+    const bad = new Uint8Array([1, 2, 3]);
+    expect(code(() => other.applyUpdates([...updates.slice(0, 9), bad, ...updates.slice(9)]))).toBe('invalid-snapshot');
+    expect(other.map('map').size).toBe(9);
+    other.applyUpdates([]);
+    for (const replica of [author, reader, other]) replica.free();
+  });
+
+  it('finds what is at a name, however it came and went', () => {
+    const [a, b] = [new Replica({ agent: 1n, now: () => 1 }), new Replica({ agent: 2n, now: () => 2 })];
+    const exchange = () => {
+      for (let update = a.takeUpdate(); update !== undefined; update = a.takeUpdate()) b.applyUpdate(update);
+      const updates = [];
+      for (let update = b.takeUpdate(); update !== undefined; update = b.takeUpdate()) updates.push(update);
+      a.applyUpdates(updates);
+    };
+    const names = (replica: Replica) => [replica.map('m'), replica.map('m').text('t'), replica.map('m').list('l')];
+    const [inA, inB] = [names(a), names(b)];
+    const seen = (handles: typeof inA) => handles.map((handle) => handle.toJSON?.() ?? handle.toString());
+    const steps: (() => void)[] = [
+      () => a.map('m').text('t').insert(0, 'from a'),
+      () => b.map('m').set('t', 'a value'),
+      () => a.map('m').text('t').insert(0, 'again'),
+      () => a.root.set('m', 7),
+      () => b.map('m').list('l').push(1),
+      () => {
+        a.root.set('m', 8);
+        b.map('m').list('l').push(2);
+      },
+      () => b.root.delete('m'),
+      () => a.root.create('m', 'map').set('x', 1),
+    ];
+    for (const [index, step] of steps.entries()) {
+      step();
+      exchange();
+      expect(a.toJSON(), `${index}`).toEqual(b.toJSON());
+      expect(seen(inA), `${index}`).toEqual(seen(names(a)));
+      expect(seen(inB), `${index}`).toEqual(seen(names(b)));
+    }
+    for (const replica of [a, b]) replica.free();
+  });
+
   it('refuses bad input with a code and changes nothing', () => {
     const replica = new Replica();
     replica.text('t').insert(0, 'abc');

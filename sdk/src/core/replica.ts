@@ -26,6 +26,12 @@ const rootContainer = 0;
 /** So many changes are kept apart until they are taken; more are told together. */
 const maxPatchSets = 256;
 
+/** After so many bytes, updates that come together make another call: linear memory holds them all. */
+const maxTogetherBytes = 256 * 1024;
+
+/** What the core adds to its answer where containers may be seen otherwise than before (see crates/wasm). */
+const reshapes = 4;
+
 const highestSeq = 0xffff_ffff;
 const everySeq = { from: 0, to: highestSeq };
 
@@ -162,9 +168,9 @@ export class Replica {
   applyUpdate(bytes: Uint8Array): boolean {
     this.#collectPatches('local');
     const answer = this.#bridge.apply(bytes);
-    this.#bridge.structure += 1;
+    if (answer >= reshapes) this.#bridge.structure += 1;
     this.#collectPatches('remote');
-    return answer === 0;
+    return answer % reshapes === 0;
   }
 
   /**
@@ -205,13 +211,28 @@ export class Replica {
 
   /** Joins several. Stops at the first that is refused; those before it have joined. An empty list tries again what waits. */
   applyUpdates(list: readonly Uint8Array[]): void {
-    for (const bytes of list) this.applyUpdate(bytes);
+    // What is recorded is told update by update.
+    if (this.#patchSets === undefined) this.#applyTogether(list);
+    else for (const bytes of list) this.applyUpdate(bytes);
     const { core } = this.#bridge;
     if (core.pending_count() > 0) {
       this.#collectPatches('local');
       core.retry_pending(this.#bridge.arrival());
       this.#bridge.structure += 1;
       this.#collectPatches('remote');
+    }
+  }
+
+  #applyTogether(list: readonly Uint8Array[]): void {
+    const bridge = this.#bridge;
+    for (let from = 0; from < list.length; ) {
+      let to = from;
+      let bytes = 0;
+      for (; to < list.length && bytes < maxTogetherBytes; to += 1) bytes += list[to]?.length ?? 0;
+      bridge.inputList(list.slice(from, to));
+      bridge.structure += 1;
+      bridge.check(bridge.core.apply_all(bridge.arrival()));
+      from = to;
     }
   }
 

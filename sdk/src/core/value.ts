@@ -10,6 +10,8 @@ export type Plain = null | boolean | number | string | Uint8Array | Plain[] | { 
 
 const maxDepth = 32;
 const maxBytes = 768 * 1024;
+/** Up to so many bytes are copied one by one. */
+const shortBytes = 48;
 const tags = { null: 0, false: 1, true: 2, integer: 3, number: 4, string: 5, bytes: 6, array: 7, object: 8 } as const;
 
 const encoder = new TextEncoder();
@@ -26,10 +28,47 @@ let length = 0;
  * @throws JoineryError `invalid-value` for what is no {@link Plain} value, naming the path to it; `limit-exceeded`.
  */
 export function packValue(value: unknown): Uint8Array {
+  // It may be another buffer afterwards.
+  packLength(value);
+  return buffer.subarray(0, length);
+}
+
+/**
+ * Packs a value, to be copied by {@link copyPacked}. Returns how many bytes it has.
+ *
+ * @throws JoineryError as {@link packValue}
+ */
+export function packLength(value: unknown): number {
   length = 0;
   write(value, '', 0);
   if (length > maxBytes) throw tooLong();
-  return buffer.subarray(0, length);
+  return length;
+}
+
+/** Copies what was packed last. */
+export function copyPacked(target: Uint8Array, at: number): void {
+  // A view of what is short costs more than the copy.
+  if (length > shortBytes) target.set(buffer.subarray(0, length), at);
+  else for (let index = 0; index < length; index += 1) target[at + index] = buffer[index] as number;
+}
+
+/** How many bytes a varint has. */
+export function varintLength(value: number): number {
+  let size = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) size += 1;
+  return size;
+}
+
+/** Writes a varint; returns where it ends. */
+export function writeVarint(target: Uint8Array, at: number, value: number): number {
+  let rest = value;
+  let end = at;
+  for (; rest >= 0x80; end += 1) {
+    target[end] = (rest % 0x80) | 0x80;
+    rest = Math.floor(rest / 0x80);
+  }
+  target[end] = rest;
+  return end + 1;
 }
 
 function write(value: unknown, path: string, depth: number): void {
@@ -132,14 +171,7 @@ function byte(value: number): void {
 
 function varint(value: number): void {
   reserve(10);
-  let rest = value;
-  while (rest >= 0x80) {
-    buffer[length] = (rest % 0x80) | 0x80;
-    length += 1;
-    rest = Math.floor(rest / 0x80);
-  }
-  buffer[length] = rest;
-  length += 1;
+  length = writeVarint(buffer, length, value);
 }
 
 function reserve(bytes: number): void {

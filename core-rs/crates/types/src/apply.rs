@@ -774,17 +774,17 @@ pub(crate) fn join_slot(document: &mut Document, container: u32, key: &dyn Keyed
         document.containers.record_slot(container, &key.to_key());
     }
     let agents: &Agents = &document.agents;
-    match key.key() {
-        KeyRef::Name(name) => {
-            if let Ok(map) = document.containers.map_mut(container) {
-                map.join(agents, name, key, slot);
-            }
-        }
-        KeyRef::Element(element) => {
-            if let Ok(list) = document.containers.list_mut(container) {
-                list.join(agents, element, slot);
-            }
-        }
+    let containers = &mut document.containers;
+    let reshapes = match key.key() {
+        KeyRef::Name(name) => containers
+            .map_mut(container)
+            .is_ok_and(|map| map.join(agents, name, key, slot)),
+        KeyRef::Element(element) => containers
+            .list_mut(container)
+            .is_ok_and(|list| list.join(agents, element, slot)),
+    };
+    if reshapes {
+        containers.reshaped();
     }
 }
 

@@ -233,6 +233,7 @@ pub struct Containers {
     /// The texts, by their hashes.
     pub(crate) texts: OrderedSet<(u32, u32)>,
     by_slot: OrderedMap<(u32, Key), AtSlot>,
+    structure: u32,
     /// What is noted of changes, while somebody wants to hear of them.
     pub(crate) recording: Option<Box<Recording>>,
 }
@@ -276,6 +277,7 @@ impl Default for Containers {
             arena: vec![root],
             texts: OrderedSet::new(),
             by_slot: OrderedMap::new(),
+            structure: 0,
             recording: None,
         }
     }
@@ -390,6 +392,16 @@ impl Containers {
         *revision = revision.wrapping_add(1);
     }
 
+    /// Changes whenever a container has come or gone, or another one may be seen somewhere.
+    pub fn structure(&self) -> u32 {
+        self.structure
+    }
+
+    /// Notes that a slot that shows a container, or did, was written.
+    pub(crate) fn reshaped(&mut self) {
+        self.structure = self.structure.wrapping_add(1);
+    }
+
     /// Every container that was created at a slot and not ended.
     pub fn open_at(&self, parent: u32, key: &dyn Keyed) -> Vec<u32> {
         match self.at_slot(parent, key) {
@@ -444,6 +456,7 @@ impl Containers {
             return found;
         }
         let number = self.len();
+        self.reshaped();
         let key = key.to_key();
         let above = self.get(parent);
         let gone = above.gone;
@@ -574,6 +587,7 @@ impl Containers {
 
     /// Lets go of the content of a container and of all below it.
     fn let_go(&mut self, container: u32) {
+        self.reshaped();
         let mut open = vec![container];
         while let Some(at) = open.pop() {
             let container = &mut self.arena[at as usize];

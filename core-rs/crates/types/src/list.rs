@@ -78,16 +78,11 @@ impl List {
         self.sequence.unit(at)
     }
 
-    /// The merge rule of values: joins a write to an element. Returns whether it won; a deleted element takes none.
+    /// Joins a write to an element's value; a deleted one takes none. Returns whether containers may be seen otherwise than before.
     pub fn join(&mut self, agents: &Agents, element: Dot, write: Slot) -> bool {
-        let Some(unit) = self.number_of(element) else {
-            return false;
-        };
-        let have = &mut self.slots[unit as usize];
-        let wins = write.beats(have, agents);
-        if wins {
-            *have = write;
+        match self.number_of(element) {
+            Some(unit) => self.slots[unit as usize].join(agents, write),
+            None => false,
         }
-        wins
     }
 }

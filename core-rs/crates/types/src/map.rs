@@ -23,18 +23,16 @@ impl Map {
         self.entries.iter()
     }
 
-    /// The merge rule: joins a write to the key `name`, which is `key`. Returns whether it won.
+    /// Joins a write to the key `name`, which is `key`. Returns whether containers may be seen otherwise than before.
     pub fn join(&mut self, agents: &Agents, name: &str, key: &dyn Keyed, write: Slot) -> bool {
-        match self.entries.get_mut(name) {
-            Some(have) if !write.beats(have, agents) => return false,
-            Some(have) => *have = write,
-            None => {
-                if let Key::Name(name) = key.to_key() {
-                    self.entries.push(name, write);
-                }
-            }
+        if let Some(have) = self.entries.get_mut(name) {
+            return have.join(agents, write);
         }
-        true
+        let shows = write.has_child();
+        if let Key::Name(name) = key.to_key() {
+            self.entries.push(name, write);
+        }
+        shows
     }
 
     /// Keys whose winning write isn't a deletion.

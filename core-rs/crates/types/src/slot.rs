@@ -84,6 +84,21 @@ pub struct Slot {
 }
 
 impl Slot {
+    /// The merge rule: joins a write. Returns whether containers may be seen otherwise than before.
+    pub fn join(&mut self, agents: &Agents, write: Slot) -> bool {
+        if !write.beats(self, agents) {
+            return false;
+        }
+        let had = self.has_child();
+        *self = write;
+        had || self.has_child()
+    }
+
+    /// Does it name a container?
+    pub fn has_child(&self) -> bool {
+        matches!(self.value, SlotValue::Child(_))
+    }
+
     /// Does this write win over `other`?
     pub fn beats(&self, other: &Slot, agents: &Agents) -> bool {
         let rank = |slot: &Slot| (agents.id(slot.dot.agent), slot.dot.seq);

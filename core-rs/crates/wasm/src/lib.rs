@@ -10,6 +10,7 @@
 
 use joinery_codec::{skip_value, Reader, Writer};
 use joinery_types::{fractional_index, Applied, Document, Entry, Error, Expand, Kind, Stick};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -248,13 +249,15 @@ impl Core {
 
     // ---- maps: the input is the key, then the value ----------------------------------------------------------------
 
-    /// Writes the value behind the first `key_length` bytes of the input.
+    /// Writes the value behind the first `key_length` bytes of the input; 1 if containers may be seen otherwise than before.
     pub fn map_set(&mut self, map: u32, key_length: u32, now_ms: f64) -> i32 {
-        let done = self.key(key_length).and_then(|key| {
+        let structure = self.document.containers().structure();
+        let done = key_in(&self.input, key_length).and_then(|key| {
             self.document
                 .map_set(map, &key, &self.input[key_length as usize..], now_ms as u64)
         });
-        self.nothing(done)
+        let is_other = self.document.containers().structure() != structure;
+        self.boolean(done.map(|()| is_other))
     }
 
     /// Deletes a key; 1 if there was something.
@@ -441,21 +444,37 @@ impl Core {
         self.output.len() as i32
     }
 
-    /// Joins the update in the input: 0 it joined, 1 it was known, 2 it waits.
+    /// Joins the update in the input: 0 it joined, 1 it was known, 2 it waits; 4 more if containers may be seen otherwise than before.
     pub fn apply(&mut self, now_ms: f64) -> i32 {
+        let structure = self.document.containers().structure();
         let done = self.document.apply(&self.input, now_ms as u64);
         self.input.clear();
         give_back(&mut self.input);
-        self.applied(done)
+        self.applied(structure, done)
     }
 
     /// The same of the update in the first `length` bytes of the room.
     pub fn apply_short(&mut self, length: u32, now_ms: f64) -> i32 {
+        let structure = self.document.containers().structure();
         let done = ROOM.with_borrow(|room| match room.get(..length as usize) {
             Some(update) => self.document.apply(update, now_ms as u64),
             None => Err(Error::LimitExceeded("a short update is within the room")),
         });
-        self.applied(done)
+        self.applied(structure, done)
+    }
+
+    /// Joins the updates in the input, one after the other: of each its length (a varint) and its bytes. Stops at the first that is
+    /// refused.
+    pub fn apply_all(&mut self, now_ms: f64) -> i32 {
+        let mut updates = Reader::new(&self.input);
+        let mut done = Ok(());
+        while done.is_ok() && !updates.is_empty() {
+            let update = updates.blob("an update").map_err(Error::InvalidUpdate);
+            done = update.and_then(|update| self.document.apply(update, now_ms as u64).map(|_| ()));
+        }
+        self.input.clear();
+        give_back(&mut self.input);
+        self.nothing(done)
     }
 
     /// From now on changes are noted, to be told as patches; or no more.
@@ -537,11 +556,7 @@ impl Core {
 /// Private conversions.
 impl Core {
     fn key(&self, length: u32) -> Result<String, Error> {
-        let bytes = self
-            .input
-            .get(..length as usize)
-            .ok_or(Error::LimitExceeded("a key is within the input"))?;
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+        key_in(&self.input, length).map(Cow::into_owned)
     }
 
     fn whole_key(&self) -> Result<String, Error> {
@@ -552,11 +567,15 @@ impl Core {
         Ok((self.whole_key()?, kind_of(kind)?))
     }
 
-    fn applied(&mut self, done: Result<Applied, Error>) -> i32 {
-        self.answer(done, |applied| match applied {
-            Applied::Joined => 0,
-            Applied::Duplicate => 1,
-            Applied::Waiting => 2,
+    fn applied(&mut self, structure: u32, done: Result<Applied, Error>) -> i32 {
+        let is_other = self.document.containers().structure() != structure;
+        self.answer(done, |applied| {
+            i32::from(is_other) << 2
+                | match applied {
+                    Applied::Joined => 0,
+                    Applied::Duplicate => 1,
+                    Applied::Waiting => 2,
+                }
         })
     }
 
@@ -583,6 +602,13 @@ impl Core {
     fn boolean(&mut self, done: Result<bool, Error>) -> i32 {
         self.answer(done, i32::from)
     }
+}
+
+/// The key that is the first `length` bytes of the input.
+fn key_in(input: &[u8], length: u32) -> Result<Cow<'_, str>, Error> {
+    let bytes = input.get(..length as usize);
+    let bytes = bytes.ok_or(Error::LimitExceeded("a key is within the input"))?;
+    Ok(String::from_utf8_lossy(bytes))
 }
 
 fn kind_of(number: u8) -> Result<Kind, Error> {

@@ -139,6 +139,17 @@ impl<K: Hashed + Ord + Clone, V> HashedList<K, V> {
         self.find(key).map(|number| &mut self.entries[number as usize].1)
     }
 
+    /// Puts in a new entry. The key isn't there yet, and no number was given to anybody: it goes to its place in the order of keys while
+    /// there are few.
+    pub fn insert(&mut self, key: K, value: V) {
+        if !self.is_ascending || self.entries.len() >= FEW {
+            self.push(key, value);
+            return;
+        }
+        let at = self.entries.partition_point(|(have, _)| *have < key);
+        self.entries.insert(at, (key, value));
+    }
+
     /// Puts a new entry behind the others and gives its number. The key isn't there yet.
     pub fn push(&mut self, key: K, value: V) -> u32 {
         let number = self.entries.len() as u32;
@@ -177,18 +188,18 @@ impl<K: Hashed + Ord + Clone, V> HashedList<K, V> {
     /// Sorts what has come since and puts it in between.
     #[inline(never)]
     fn sorted(&self) -> Vec<u32> {
-        let key = |number: &u32| &self.entries[*number as usize].0;
+        let key = |number: u32| &self.entries[number as usize].0;
         let mut new: Vec<u32> = (self.earlier.len() as u32..self.entries.len() as u32).collect();
-        new.sort_unstable_by(|one, other| key(one).cmp(key(other)));
-        let mut new = new.into_iter().peekable();
+        new.sort_unstable_by(|&one, &other| key(one).cmp(key(other)));
         let mut order = Vec::with_capacity(self.entries.len());
-        for &number in &self.earlier {
-            while let Some(new) = new.next_if(|new| key(new) < key(&number)) {
-                order.push(new);
-            }
+        let mut earlier = self.earlier.as_slice();
+        for number in new {
+            let (before, after) = earlier.split_at(earlier.partition_point(|&have| key(have) < key(number)));
+            order.extend_from_slice(before);
             order.push(number);
+            earlier = after;
         }
-        order.extend(new);
+        order.extend_from_slice(earlier);
         order
     }
 }
@@ -233,6 +244,7 @@ mod tests {
         for (buckets, keys) in [(1, 3_000), (7, 3_000), (u32::MAX, 3_000), (u32::MAX, 12)] {
             let mut seed = u64::from(buckets);
             let (mut list, mut model) = (HashedList::default(), BTreeMap::new());
+            let mut unnumbered = HashedList::default();
             for step in 0..4_000_u64 {
                 let key = random(&mut seed) % keys;
                 let key = Bucketed((key as u32).wrapping_mul(0x9e37_79b9) % buckets, key as u32);
@@ -242,11 +254,14 @@ mod tests {
                     None => {
                         let number = list.push(key.clone(), step);
                         assert_eq!(list.at(number), (&key, &step));
+                        unnumbered.insert(key.clone(), key.1);
                     }
                 }
                 model.insert(key, step);
-                if step % 400 == 0 {
+                if step % 400 == 0 || step < 20 {
                     assert!(list.iter().eq(model.iter()), "at {step}");
+                    assert!(unnumbered.iter().map(|(key, _)| key).eq(model.keys()), "at {step}");
+                    assert!(model.keys().all(|key| unnumbered.get(key) == Some(&key.1)), "at {step}");
                 }
             }
             assert!(list.iter().eq(model.iter()));

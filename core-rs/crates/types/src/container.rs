@@ -2,6 +2,7 @@
 //! The root is a map with the number 0.
 
 use crate::counter::Counter;
+use crate::created::{AtSlot, Created};
 use crate::graph::Graph;
 use crate::list::List;
 use crate::map::Map;
@@ -13,9 +14,7 @@ use crate::text::Text;
 use crate::tree::Tree;
 use crate::Error;
 use joinery_history::{Agents, Dot};
-use joinery_tables::{OrderedMap, OrderedSet};
-use std::borrow::Borrow;
-use std::cmp::Ordering;
+use joinery_tables::OrderedSet;
 use std::rc::Rc;
 
 /// The root map's number.
@@ -119,49 +118,6 @@ impl Keyed for KeyRef<'_> {
     }
 }
 
-/// A slot by its container and its key. A table of owned ones is asked for borrowed ones through this trait's order.
-trait SlotId {
-    fn id(&self) -> (u32, KeyRef<'_>);
-}
-
-impl SlotId for (u32, Key) {
-    fn id(&self) -> (u32, KeyRef<'_>) {
-        (self.0, self.1.key())
-    }
-}
-
-impl SlotId for (u32, KeyRef<'_>) {
-    fn id(&self) -> (u32, KeyRef<'_>) {
-        *self
-    }
-}
-
-impl<'a> Borrow<dyn SlotId + 'a> for (u32, Key) {
-    fn borrow(&self) -> &(dyn SlotId + 'a) {
-        self
-    }
-}
-
-impl PartialEq for dyn SlotId + '_ {
-    fn eq(&self, other: &Self) -> bool {
-        self.id() == other.id()
-    }
-}
-
-impl Eq for dyn SlotId + '_ {}
-
-impl PartialOrd for dyn SlotId + '_ {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl Ord for dyn SlotId + '_ {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.id().cmp(&other.id())
-    }
-}
-
 /// A container's state by kind.
 #[derive(Debug, Clone)]
 #[allow(missing_docs)]
@@ -226,37 +182,23 @@ pub struct Container {
     pub(crate) hash: u32,
 }
 
+impl Container {
+    /// What tells it from others at the same slot.
+    pub fn id(&self) -> (Kind, Dot) {
+        (self.body.kind(), self.generation)
+    }
+}
+
 /// All containers of a document.
 #[derive(Debug, Clone)]
 pub struct Containers {
     arena: Vec<Container>,
     /// The texts, by their hashes.
     pub(crate) texts: OrderedSet<(u32, u32)>,
-    by_slot: OrderedMap<(u32, Key), AtSlot>,
+    created: Created,
     structure: u32,
     /// What is noted of changes, while somebody wants to hear of them.
     pub(crate) recording: Option<Box<Recording>>,
-}
-
-/// The containers that were created at one slot. Nearly always one; an app may have put a hundred thousand there, one after the
-/// other, and each write asks for those that weren't ended.
-#[derive(Debug, Clone)]
-enum AtSlot {
-    One(u32),
-    Many {
-        all: OrderedMap<(Kind, Dot), u32>,
-        open: OrderedSet<(Kind, Dot)>,
-    },
-}
-
-impl AtSlot {
-    fn iter(&self) -> impl Iterator<Item = u32> + '_ {
-        let (one, many) = match self {
-            AtSlot::One(one) => (Some(*one), None),
-            AtSlot::Many { all, .. } => (None, Some(all.values().copied())),
-        };
-        one.into_iter().chain(many.into_iter().flatten())
-    }
 }
 
 impl Default for Containers {
@@ -276,7 +218,7 @@ impl Default for Containers {
         Containers {
             arena: vec![root],
             texts: OrderedSet::new(),
-            by_slot: OrderedMap::new(),
+            created: Created::default(),
             structure: 0,
             recording: None,
         }
@@ -418,14 +360,13 @@ impl Containers {
         if above.children.is_empty() {
             return None;
         }
-        let id: &dyn SlotId = &(parent, key.key());
-        self.by_slot.get(id)
+        self.created.get(parent, key.key())
     }
 
     /// The container with this id.
     pub fn find(&self, parent: u32, key: &dyn Keyed, kind: Kind, generation: Dot) -> Option<u32> {
         match self.at_slot(parent, key)? {
-            AtSlot::One(one) => (self.id_at_slot(*one) == (kind, generation)).then_some(*one),
+            AtSlot::One(one) => (self.get(*one).id() == (kind, generation)).then_some(*one),
             AtSlot::Many { all, .. } => all.get(&(kind, generation)).copied(),
         }
     }
@@ -442,12 +383,6 @@ impl Containers {
                 .find(parent, key, kind, generation)
                 .filter(|&found| self.live(found).is_ok()),
         }
-    }
-
-    /// What tells a container from others at the same slot.
-    fn id_at_slot(&self, container: u32) -> (Kind, Dot) {
-        let container = self.get(container);
-        (container.body.kind(), container.generation)
     }
 
     /// The container with this id, made now if there is none.
@@ -477,24 +412,11 @@ impl Containers {
             hash,
         });
         self.arena[parent as usize].children.push(number);
-        let slot = (parent, key);
-        let at_slot = match self.by_slot.remove(&slot) {
-            None => AtSlot::One(number),
-            Some(AtSlot::One(one)) => {
-                let (first, second) = (self.id_at_slot(one), (kind, generation));
-                let is_open = !self.get(one).ended.is_some();
-                AtSlot::Many {
-                    all: OrderedMap::from([(first, one), (second, number)]),
-                    open: is_open.then_some(first).into_iter().chain([second]).collect(),
-                }
-            }
-            Some(AtSlot::Many { mut all, mut open }) => {
-                all.insert((kind, generation), number);
-                open.insert((kind, generation));
-                AtSlot::Many { all, open }
-            }
-        };
-        self.by_slot.insert(slot, at_slot);
+        let Containers { arena, created, .. } = self;
+        match created.get_mut(parent, key.key()) {
+            None => created.insert(parent, key, AtSlot::One(number)),
+            Some(at_slot) => at_slot.add(arena, (kind, generation), number),
+        }
         number
     }
 
@@ -550,10 +472,10 @@ impl Containers {
         if !ended.is_some() || rank(by) < rank(*ended) {
             *ended = by;
         }
-        let id = self.id_at_slot(container);
-        let slot = (self.get(container).parent, self.get(container).key.clone());
-        if let Some(AtSlot::Many { open, .. }) = self.by_slot.get_mut(&slot) {
-            open.remove(&id);
+        let Containers { arena, created, .. } = self;
+        let ended = &arena[container as usize];
+        if let Some(AtSlot::Many { open, .. }) = created.get_mut(ended.parent, ended.key.key()) {
+            open.remove(&ended.id());
         }
         self.let_go(container);
     }
@@ -575,7 +497,7 @@ impl Containers {
             (0..len).map(|i| first.plus(i)).collect()
         };
         for element in elements {
-            let Some(at_slot) = self.by_slot.remove(&(list, Key::Element(element))) else {
+            let Some(at_slot) = self.created.remove(list, KeyRef::Element(element)) else {
                 continue;
             };
             for container in at_slot.iter() {
@@ -598,8 +520,7 @@ impl Containers {
             container.revision = container.revision.wrapping_add(1);
             container.body = Body::new(container.body.kind());
             for child in std::mem::take(&mut container.children) {
-                let slot = (at, self.arena[child as usize].key.clone());
-                self.by_slot.remove(&slot);
+                self.created.remove(at, self.arena[child as usize].key.key());
                 open.push(child);
             }
         }

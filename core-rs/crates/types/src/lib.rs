@@ -5,6 +5,7 @@
 mod apply;
 mod container;
 mod counter;
+mod created;
 mod describe;
 mod document;
 mod dots;

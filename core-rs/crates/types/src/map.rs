@@ -30,7 +30,7 @@ impl Map {
         }
         let shows = write.has_child();
         if let Key::Name(name) = key.to_key() {
-            self.entries.push(name, write);
+            self.entries.insert(name, write);
         }
         shows
     }

@@ -7,42 +7,62 @@ use joinery_tables::OrderedMap;
 /// The newest dots of a version, none of which another was written on: one an agent at most.
 #[derive(Debug, Default, Clone)]
 pub struct Frontier {
-    /// By agent, for ten thousand may write at once.
-    seqs: OrderedMap<AgentIndex, u32>,
+    /// Mostly there is but one: who types alone changes it with each key.
+    first: Option<Dot>,
+    /// The others, by agent, for ten thousand may write at once.
+    others: OrderedMap<AgentIndex, u32>,
 }
 
 impl Frontier {
     /// The dots, in no order that means anything.
     pub fn dots(&self) -> impl Iterator<Item = Dot> + '_ {
-        self.seqs.iter().map(|(&agent, &seq)| Dot { agent, seq })
+        let others = self.others.iter().map(|(&agent, &seq)| Dot { agent, seq });
+        self.first.into_iter().chain(others)
     }
 
-    fn contains(&self, dot: Dot) -> bool {
-        self.seqs.get(&dot.agent) == Some(&dot.seq)
+    fn seq_of(&self, agent: AgentIndex) -> Option<u32> {
+        match self.first {
+            Some(first) if first.agent == agent => Some(first.seq),
+            _ => self.others.get(&agent).copied(),
+        }
+    }
+
+    fn take_out(&mut self, agent: AgentIndex) {
+        if self.first.is_some_and(|first| first.agent == agent) {
+            self.first = None;
+        } else {
+            self.others.remove(&agent);
+        }
+    }
+
+    fn put(&mut self, dot: Dot) {
+        match &mut self.first {
+            Some(first) if first.agent == dot.agent => *first = dot,
+            None if !self.others.contains_key(&dot.agent) => self.first = Some(dot),
+            _ => {
+                self.others.insert(dot.agent, dot.seq);
+            }
+        }
     }
 
     /// The replica itself writes `dot`, on everything it has seen. The other agents' dots that stood in the frontier, which
     /// the write rests on, are appended to `rests_on`.
     pub fn write(&mut self, dot: Dot, rests_on: &mut Vec<Dot>) {
-        if self.seqs.len() == 1 {
-            if let Some(seq) = self.seqs.get_mut(&dot.agent) {
-                *seq = dot.seq;
-                return;
-            }
+        if !self.others.is_empty() || self.first.is_some_and(|first| first.agent != dot.agent) {
+            rests_on.extend(self.dots().filter(|have| have.agent != dot.agent));
+            self.others.clear();
         }
-        rests_on.extend(self.dots().filter(|have| have.agent != dot.agent));
-        self.seqs.clear();
-        self.seqs.insert(dot.agent, dot.seq);
+        self.first = Some(dot);
     }
 
     /// A new dot came that was written on `rests_on` (and on its agent's own earlier dots).
     pub fn advance(&mut self, dot: Dot, rests_on: &[Dot]) {
         for dep in rests_on {
-            if self.seqs.get(&dep.agent).is_some_and(|&seq| seq <= dep.seq) {
-                self.seqs.remove(&dep.agent);
+            if self.seq_of(dep.agent).is_some_and(|seq| seq <= dep.seq) {
+                self.take_out(dep.agent);
             }
         }
-        self.seqs.insert(dot.agent, dot.seq);
+        self.put(dot);
     }
 
     /// Joins the frontier of another version. A dot that the other side has seen and no longer lists was built on there.
@@ -50,17 +70,17 @@ impl Frontier {
         let mine = std::mem::take(self);
         let kept = mine
             .dots()
-            .filter(|&dot| theirs.contains(dot) || !their_version.covers(dot));
+            .filter(|&dot| theirs.seq_of(dot.agent) == Some(dot.seq) || !their_version.covers(dot));
         let new = theirs.dots().filter(|&dot| !own.covers(dot));
-        self.seqs = kept.chain(new).map(|dot| (dot.agent, dot.seq)).collect();
+        *self = kept.chain(new).collect();
     }
 }
 
 impl FromIterator<Dot> for Frontier {
     fn from_iter<T: IntoIterator<Item = Dot>>(dots: T) -> Self {
-        Frontier {
-            seqs: dots.into_iter().map(|dot| (dot.agent, dot.seq)).collect(),
-        }
+        let mut frontier = Frontier::default();
+        dots.into_iter().for_each(|dot| frontier.put(dot));
+        frontier
     }
 }
 

@@ -79,15 +79,19 @@ pub struct Tree<U> {
     len: u32,
     /// The leaf found last and the visible units before it, so that typing finds its leaf without a descent.
     recent: Option<(u32, u32)>,
-    /// The run located last: what comes from elsewhere goes on where the last one was, and is looked for more than once.
-    located: Located,
+    hints: Hints,
 }
 
-/// A leaf and a run in it, which may be another one by now. Not part of what a tree is, so it isn't shown.
+/// Where things were found last, for who goes on there. Not part of what a tree is, so it isn't shown.
 #[derive(Clone, Default)]
-struct Located(Cell<(u32, usize)>);
+struct Hints {
+    /// The leaf and the run that a dot was located in; it may be another run by now.
+    located: Cell<(u32, usize)>,
+    /// A leaf, a run in it (or one past the last), and how many visible units of the leaf stand before that run.
+    counted: Cell<(u32, usize, u32)>,
+}
 
-impl fmt::Debug for Located {
+impl fmt::Debug for Hints {
     fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
         Ok(())
     }
@@ -115,7 +119,7 @@ impl<U: Copy> Tree<U> {
             lookup: Lookup::default(),
             len: 0,
             recent: None,
-            located: Located::default(),
+            hints: Hints::default(),
         }
     }
 
@@ -258,7 +262,7 @@ impl<U: Copy> Tree<U> {
 
     /// Where `dot` stands, if it is in this sequence.
     pub fn locate(&self, dot: Dot) -> Option<Place> {
-        let (leaf, run) = self.located.0.get();
+        let (leaf, run) = self.hints.located.get();
         if let Some(found) = self.leaves[leaf as usize].runs.get(run).filter(|run| run.has(dot)) {
             let offset = dot.seq - found.dot.seq;
             return Some(Place { leaf, run, offset });
@@ -266,7 +270,7 @@ impl<U: Copy> Tree<U> {
         let leaf = self.lookup.get(dot)?;
         let runs = &self.leaves[leaf as usize].runs;
         let run = runs.iter().position(|run| run.has(dot))?;
-        self.located.0.set((leaf, run));
+        self.hints.located.set((leaf, run));
         Some(Place {
             leaf,
             run,
@@ -277,22 +281,57 @@ impl<U: Copy> Tree<U> {
     /// The place of the visible unit at `index`, which must be below [`Tree::len`].
     pub fn find(&mut self, index: u32) -> Place {
         let (leaf, start) = self.find_leaf(index);
-        let mut left = index - start;
+        let within = index - start;
         let runs = &self.leaves[leaf as usize].runs;
-        let mut at = 0;
+        let (mut at, mut before) = self.counted_in(leaf);
+        while before > within {
+            at -= 1;
+            before -= runs[at].visible();
+        }
         while let Some(run) = runs.get(at) {
             let visible = run.visible();
-            if left < visible {
+            if within - before < visible {
                 break;
             }
-            left -= visible;
+            before += visible;
             at += 1;
         }
+        self.hints.counted.set((leaf, at, before));
         Place {
             leaf,
             run: at,
-            offset: left,
+            offset: within - before,
         }
+    }
+
+    /// A run of the leaf, and how many visible units of the leaf stand before it.
+    fn counted_in(&self, leaf: u32) -> (usize, u32) {
+        match self.hints.counted.get() {
+            (counted, run, before) if counted == leaf => (run, before),
+            _ => (0, 0),
+        }
+    }
+
+    /// A run is about to change, or what stands from there on: what was counted holds up to there.
+    fn recount_from(&mut self, leaf: u32, run: usize) {
+        let (counted, at, _) = self.hints.counted.get();
+        if counted == leaf && at > run {
+            self.count(leaf, run);
+        }
+    }
+
+    /// How many visible units of the leaf stand before a run.
+    fn count(&self, leaf: u32, run: usize) -> u32 {
+        let runs = &self.leaves[leaf as usize].runs;
+        let (at, before) = self.counted_in(leaf);
+        let sum = |runs: &[Run]| runs.iter().map(Run::visible).sum::<u32>();
+        let before = if at <= run {
+            before + sum(&runs[at..run])
+        } else {
+            before - sum(&runs[run..at])
+        };
+        self.hints.counted.set((leaf, run, before));
+        before
     }
 
     fn find_leaf(&mut self, index: u32) -> (u32, u32) {
@@ -353,8 +392,8 @@ impl<U: Copy> Tree<U> {
 
     /// Where in its leaf's content the unit at `place` stands (or would).
     pub fn content_offset(&self, place: Place) -> usize {
+        let before = self.count(place.leaf, place.run);
         let runs = &self.leaves[place.leaf as usize].runs;
-        let before: u32 = runs[..place.run].iter().map(Run::visible).sum();
         let within = runs.get(place.run).map_or(0, |run| run.visible().min(place.offset));
         (before + within) as usize
     }
@@ -364,6 +403,7 @@ impl<U: Copy> Tree<U> {
         if place.offset == 0 {
             return place;
         }
+        self.recount_from(place.leaf, place.run);
         let runs = &mut self.leaves[place.leaf as usize].runs;
         if place.offset < runs[place.run].len {
             let second = runs[place.run].split(place.offset);
@@ -424,6 +464,7 @@ impl<U: Copy> Tree<U> {
     /// Joins the run at `place` with the next one in its leaf, under the removal `step` given. The caller knows that they
     /// continue each other.
     pub fn fuse(&mut self, place: Place, step: i8) {
+        self.recount_from(place.leaf, place.run);
         let runs = &mut self.leaves[place.leaf as usize].runs;
         let second = runs.remove(place.run + 1);
         let run = &mut runs[place.run];

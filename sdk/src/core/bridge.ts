@@ -154,9 +154,10 @@ export class Bridge {
 
   /** Puts several updates into the core's input: of each its length and its bytes. */
   inputList(list: readonly Uint8Array[]): void {
-    const address = this.core.input(list.reduce((sum, { length }) => sum + varintLength(length) + length, 0));
+    let size = 0;
+    for (const { length } of list) size += varintLength(length) + length;
+    let at = this.core.input(size);
     const memory = byteView();
-    let at = address;
     for (const item of list) {
       at = writeVarint(memory, at, item.length);
       memory.set(item, at);

@@ -365,6 +365,13 @@ impl Containers {
 
     /// The container with this id.
     pub fn find(&self, parent: u32, key: &dyn Keyed, kind: Kind, generation: Dot) -> Option<u32> {
+        if let (KeyRef::Name(name), Body::Map(map)) = (key.key(), &self.arena.get(parent as usize)?.body) {
+            // Nearly always the one that is seen, which the map finds sooner.
+            match map.slot(name).map(|slot| &slot.value) {
+                Some(&SlotValue::Child(seen)) if self.get(seen).id() == (kind, generation) => return Some(seen),
+                _ => {}
+            }
+        }
         match self.at_slot(parent, key)? {
             AtSlot::One(one) => (self.get(*one).id() == (kind, generation)).then_some(*one),
             AtSlot::Many { all, .. } => all.get(&(kind, generation)).copied(),

@@ -8,9 +8,14 @@ export class Core {
     free(): void;
     [Symbol.dispose](): void;
     /**
-     * Joins the update in the input: 0 it joined, 1 it was known, 2 it waits.
+     * Joins the update in the input: 0 it joined, 1 it was known, 2 it waits; 4 more if containers may be seen otherwise than before.
      */
     apply(now_ms: number): number;
+    /**
+     * Joins the updates in the input, one after the other: of each its length (a varint) and its bytes. Stops at the first that is
+     * refused.
+     */
+    apply_all(now_ms: number): number;
     /**
      * The same of the update in the first `length` bytes of the room.
      */
@@ -150,7 +155,7 @@ export class Core {
      */
     map_keys(map: number): number;
     /**
-     * Writes the value behind the first `key_length` bytes of the input.
+     * Writes the value behind the first `key_length` bytes of the input; 1 if containers may be seen otherwise than before.
      */
     map_set(map: number, key_length: number, now_ms: number): number;
     /**
@@ -385,6 +390,7 @@ export interface InitOutput {
     readonly __wbg_core_free: (a: number, b: number) => void;
     readonly __wbg_replaying_free: (a: number, b: number) => void;
     readonly core_apply: (a: number, b: number) => number;
+    readonly core_apply_all: (a: number, b: number) => number;
     readonly core_apply_short: (a: number, b: number, c: number) => number;
     readonly core_begin_replay: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
     readonly core_child: (a: number, b: number, c: number) => number;

@@ -15,12 +15,22 @@ export class Core {
         wasm.__wbg_core_free(ptr, 0);
     }
     /**
-     * Joins the update in the input: 0 it joined, 1 it was known, 2 it waits.
+     * Joins the update in the input: 0 it joined, 1 it was known, 2 it waits; 4 more if containers may be seen otherwise than before.
      * @param {number} now_ms
      * @returns {number}
      */
     apply(now_ms) {
         const ret = wasm.core_apply(this.__wbg_ptr, now_ms);
+        return ret;
+    }
+    /**
+     * Joins the updates in the input, one after the other: of each its length (a varint) and its bytes. Stops at the first that is
+     * refused.
+     * @param {number} now_ms
+     * @returns {number}
+     */
+    apply_all(now_ms) {
+        const ret = wasm.core_apply_all(this.__wbg_ptr, now_ms);
         return ret;
     }
     /**
@@ -371,7 +381,7 @@ export class Core {
         return ret;
     }
     /**
-     * Writes the value behind the first `key_length` bytes of the input.
+     * Writes the value behind the first `key_length` bytes of the input; 1 if containers may be seen otherwise than before.
      * @param {number} map
      * @param {number} key_length
      * @param {number} now_ms

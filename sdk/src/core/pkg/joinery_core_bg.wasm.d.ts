@@ -4,6 +4,7 @@ export const memory: WebAssembly.Memory;
 export const __wbg_core_free: (a: number, b: number) => void;
 export const __wbg_replaying_free: (a: number, b: number) => void;
 export const core_apply: (a: number, b: number) => number;
+export const core_apply_all: (a: number, b: number) => number;
 export const core_apply_short: (a: number, b: number, c: number) => number;
 export const core_begin_replay: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
 export const core_child: (a: number, b: number, c: number) => number;

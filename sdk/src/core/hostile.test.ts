@@ -105,7 +105,7 @@ function scene(seed: number) {
 /** A damaged snapshot with the checksum that belongs to it, so that what is behind the checksum is tried too. */
 function sealed(body: Uint8Array): Uint8Array {
   const snapshot = new Uint8Array(13 + body.length);
-  snapshot.set(new TextEncoder().encode('JNRY\u0002'));
+  snapshot.set(new TextEncoder().encode('JNRY\u0003'));
   const view = new DataView(snapshot.buffer);
   view.setUint32(5, body.length, true);
   view.setUint32(9, crc32(body), true);

@@ -1,10 +1,9 @@
-//! Bytes in, bytes out: varints, a checked reader, a writer, run-length columns, packed values and checksums.
+//! Bytes in, bytes out: varints, a checked reader, a writer, packed values and checksums.
 //!
 //! What it is not: it knows no document, no dot and no merge rule. Every decoder here is total: any input gives a value
 //! or a [`DecodeError`], and no decoder allocates more than a small multiple of its input's length.
 
 mod checksum;
-mod column;
 mod error;
 mod reader;
 mod value;
@@ -12,7 +11,6 @@ mod writer;
 mod wtf8;
 
 pub use checksum::crc32;
-pub use column::{RleReader, RleWriter};
 pub use error::DecodeError;
 pub use reader::Reader;
 pub use value::{check_value, compare_values, skip_value, MAX_VALUE_BYTES, MAX_VALUE_DEPTH};

@@ -36,6 +36,10 @@ pub fn well_formed_units(units: &mut [u16]) -> bool {
 
 /// Appends `units` as WTF-8 (which is UTF-8 where the units are well formed).
 pub fn encode_units_as_wtf8(units: &[u16], out: &mut Vec<u8>) {
+    if units.iter().all(|&unit| unit < 0x80) {
+        out.extend(units.iter().map(|&unit| unit as u8));
+        return;
+    }
     let mut i = 0;
     while i < units.len() {
         let unit = u32::from(units[i]);

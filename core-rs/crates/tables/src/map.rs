@@ -45,6 +45,21 @@ impl<K, V> OrderedMap<K, V> {
 }
 
 impl<K: Ord + Clone, V> OrderedMap<K, V> {
+    /// A map of entries whose keys ascend, each once. It keeps no more room than they need.
+    pub fn from_ascending(entries: &[(K, V)]) -> Self
+    where
+        K: Copy,
+        V: Copy,
+    {
+        let room = CHUNK.max((entries.len() / LIST_OF_CHUNK).isqrt());
+        OrderedMap {
+            chunks: entries
+                .chunks(room)
+                .filter_map(|chunk| Chunk::of(chunk.to_vec()))
+                .collect(),
+        }
+    }
+
     /// How many entries there are. It counts chunks.
     pub fn len(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.entries.len()).sum()
@@ -465,6 +480,20 @@ mod tests {
     fn keys_in_order_fill_their_chunks() {
         let map: OrderedMap<u32, ()> = (0..6_400).map(|key| (key, ())).collect();
         assert_eq!(map.chunks.len(), 100);
+    }
+
+    #[test]
+    fn a_map_of_ascending_entries_goes_on_like_any_other() {
+        for count in [0, 1, 63, 64, 65, 6_400, 1_000_000] {
+            let entries: Vec<(u32, u64)> = (0..count).map(|key| (key * 2, u64::from(key))).collect();
+            let mut map = OrderedMap::from_ascending(&entries);
+            let mut model: BTreeMap<u32, u64> = entries.into_iter().collect();
+            compare(&map, &model);
+            for key in (0..count.min(1_000)).flat_map(|key| [key * 3, count + key]) {
+                assert_eq!(map.insert(key, 7), model.insert(key, 7));
+            }
+            compare(&map, &model);
+        }
     }
 
     #[test]

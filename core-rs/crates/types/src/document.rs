@@ -440,17 +440,21 @@ impl Document {
 
     /// A text as UTF-8; a lone surrogate (only a hostile peer can leave one) reads as U+FFFD.
     pub fn text_string(&self, text: u32) -> Result<String, Error> {
-        let units: Vec<u16> = self.text_chunks(text)?.flatten().copied().collect();
-        Ok(String::from_utf16_lossy(&units))
+        Ok(String::from_utf16_lossy(&self.text_units(text)?))
     }
 
     /// Appends a text as WTF-8.
     pub(crate) fn text_bytes(&self, text: u32, out: &mut Vec<u8>) {
-        if let Ok(chunks) = self.text_chunks(text) {
-            // A leaf may end inside a pair, so the units are put together first.
-            let units: Vec<u16> = chunks.flatten().copied().collect();
+        if let Ok(units) = self.text_units(text) {
             encode_units_as_wtf8(&units, out);
         }
+    }
+
+    /// A text's units put together: a leaf may end inside a pair.
+    fn text_units(&self, text: u32) -> Result<Vec<u16>, Error> {
+        let mut units = Vec::with_capacity(self.text_len(text)? as usize);
+        self.text_chunks(text)?.for_each(|chunk| units.extend_from_slice(chunk));
+        Ok(units)
     }
 
     // ---- lists ---------------------------------------------------------------------------------------------------

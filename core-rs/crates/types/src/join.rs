@@ -10,11 +10,13 @@ use crate::error::Error;
 use crate::list::List;
 use crate::moves::{Standing, NOWHERE};
 use crate::pending::Awaited;
-use crate::sequence::{build, Anchor, Gap, Removal, Run, Sequence};
+use crate::sequence::{Anchor, Gap, Removal, Run};
 use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
 use crate::state::{flag, MAGIC, SNAPSHOT_FORMAT, SNAPSHOT_HEADER_BYTES, UPDATE_FORMAT};
-use crate::state_reader::{ContainerState, KeyMarks, MovedState, Section, SlotState, SlotStateValue, State, Target};
+use crate::state_reader::{
+    ContainerState, KeyMarks, MovedState, Section, SlotState, SlotStateValue, State, Target, Told,
+};
 use crate::text::Text;
 use joinery_codec::{crc32, DecodeError, Reader};
 use joinery_history::{Clock, Dot};
@@ -53,7 +55,7 @@ fn snapshot_body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
         });
     }
     if r.u8("a format")? != SNAPSHOT_FORMAT {
-        return Err(r.error("snapshot format 2", "another format"));
+        return Err(r.error("snapshot format 3", "another format"));
     }
     let mut word = [0; 4];
     word.copy_from_slice(r.bytes(4, "a length")?);
@@ -77,9 +79,8 @@ struct Plan {
 
 enum SequencePlan {
     None,
-    /// The text or list is untouched here: it is taken over as it was built.
-    Text(Sequence<u16>),
-    List(Sequence<u32>),
+    /// The text or list is untouched here: it is taken over as it was read.
+    Take,
     /// Runs by position, parents before children.
     Integrate(Vec<u32>),
 }
@@ -106,22 +107,20 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
         depths.push(depth);
         let plan = match (&container.section, target) {
             (_, Target::Gone) => SequencePlan::None,
-            (Section::Text { runs, units, removals }, _) => {
+            (Section::Text { told, removals }, _) => {
                 check_removals(document, target, removals)?;
-                if is_untouched(document, target) && state.since.iter().next().is_none() && removals.is_empty() {
-                    let built = build(&state.agents, runs.clone(), units.clone());
-                    SequencePlan::Text(built.map_err(|_| Error::Contradiction("a text in an impossible order"))?)
-                } else {
-                    SequencePlan::Integrate(order(document, target, runs)?)
+                match told {
+                    Told::All(_) if is_untouched(document, target) && removals.is_empty() => SequencePlan::Take,
+                    _ => SequencePlan::Integrate(order(document, target, &told.runs())?),
                 }
             }
             (
                 Section::List {
-                    runs,
-                    slots,
+                    told,
                     removals,
                     changed,
                     moved,
+                    ..
                 },
                 _,
             ) => {
@@ -129,14 +128,12 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
                 for (element, _) in changed {
                     check_removals(document, target, &[(*element, 1, Removal::NONE)])?;
                 }
-                check_moved(document, target, runs, moved)?;
+                let runs = told.runs();
+                check_moved(document, target, &runs, moved)?;
                 inserted.insert(at, runs.iter().map(|run| (run.dot, run.len)).collect());
-                if is_untouched(document, target) && state.since.iter().next().is_none() && removals.is_empty() {
-                    let units = (0..slots.len() as u32).collect();
-                    let built = build(&state.agents, runs.clone(), units);
-                    SequencePlan::List(built.map_err(|_| Error::Contradiction("a list in an impossible order"))?)
-                } else {
-                    SequencePlan::Integrate(order(document, target, runs)?)
+                match told {
+                    Told::All(_) if is_untouched(document, target) && removals.is_empty() => SequencePlan::Take,
+                    _ => SequencePlan::Integrate(order(document, target, &runs)?),
                 }
             }
             (Section::Tree(tree), _) => {
@@ -159,19 +156,25 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
 
 /// Is every unit that a mark begins or ends at in the text, or comes with it?
 fn check_marks(document: &Document, target: Target, container: &ContainerState) -> Result<(), Error> {
-    let Section::Text { runs, .. } = &container.section else {
+    let Section::Text { told, .. } = &container.section else {
         return Ok(());
     };
     if container.marks.is_empty() {
         return Ok(());
     }
-    let by_dot = by_dot(runs);
-    let comes = |unit: Dot| {
-        let at = by_dot.partition_point(|&i| runs[i as usize].dot <= unit).checked_sub(1);
-        at.is_some_and(|at| {
-            let run = &runs[by_dot[at] as usize];
-            run.dot.agent == unit.agent && unit.seq - run.dot.seq < run.len
-        })
+    let by_dot = match told {
+        Told::All(_) => Vec::new(),
+        Told::New { runs, .. } => by_dot(runs),
+    };
+    let comes = |unit: Dot| match told {
+        Told::All(sequence) => sequence.contains(unit),
+        Told::New { runs, .. } => {
+            let at = by_dot.partition_point(|&i| runs[i as usize].dot <= unit).checked_sub(1);
+            at.is_some_and(|at| {
+                let run = &runs[by_dot[at] as usize];
+                run.dot.agent == unit.agent && unit.seq - run.dot.seq < run.len
+            })
+        }
     };
     let gaps = container.marks.iter().flat_map(|marks| &marks.boundaries);
     for unit in gaps.filter_map(|(gap, _)| gap.unit()) {
@@ -455,10 +458,17 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
         }
         (Section::Tree(tree), _) => nodes::join_tree(document, number, tree),
         (Section::Graph(graph), _) => nodes::join_graph(document, number, graph),
-        (Section::Text { .. }, SequencePlan::Text(sequence)) => {
+        (
+            Section::Text {
+                told: Told::All(sequence),
+                ..
+            },
+            SequencePlan::Take,
+        ) => {
             document.containers.set_body(number, Body::Text(Text::new(sequence)));
         }
-        (Section::Text { runs, units, removals }, SequencePlan::Integrate(order)) => {
+        (Section::Text { told, removals }, SequencePlan::Integrate(order)) => {
+            let (runs, units) = told.into_parts();
             if let Ok(text) = document.containers.text_mut(number) {
                 text.note(&units);
             }
@@ -483,15 +493,18 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
         }
         (
             Section::List {
-                runs,
+                told: Told::All(sequence),
                 slots,
                 changed,
                 moved,
                 ..
             },
-            SequencePlan::List(sequence),
+            SequencePlan::Take,
         ) => {
-            let mut elements = element_ids(&runs);
+            let units = sequence
+                .runs()
+                .flat_map(|(run, _)| (0..run.visible()).map(move |i| run.dot.plus(i)));
+            let mut elements: Vec<Dot> = units.collect();
             moved.iter().for_each(|at| elements[at.index] = at.element);
             // Nothing was told of before, so there is a slot for each.
             let taken: Vec<Slot> = elements
@@ -514,7 +527,7 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
         }
         (
             Section::List {
-                runs,
+                told,
                 slots,
                 removals,
                 changed,
@@ -522,6 +535,7 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
             },
             SequencePlan::Integrate(order),
         ) => {
+            let (runs, _) = told.into_parts();
             let starts = content_starts(&runs);
             let mut slots = slots;
             // What stands at units that moves made is seen to when all units are there.
@@ -662,12 +676,6 @@ fn content_starts(runs: &[Run]) -> Vec<usize> {
             next += run.visible() as usize;
             start
         })
-        .collect()
-}
-
-fn element_ids(runs: &[Run]) -> Vec<Dot> {
-    runs.iter()
-        .flat_map(|run| (0..run.visible()).map(|i| run.dot.plus(i)))
         .collect()
 }
 

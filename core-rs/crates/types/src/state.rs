@@ -1,13 +1,17 @@
-//! Writes states: a whole one (a snapshot), or what has changed since a version. Columns, agents by number, keys in order:
+//! Writes states: a whole one (a snapshot), or what has changed since a version. Agents by number, keys in order, content apart:
 //! equal states give equal bytes. The reader is `join.rs`.
 //!
 //! ```text
 //! snapshot   "JNRY"  format (2)  body length (4, LE)  CRC-32 of the body (4, LE)  body
-//! update     0x21  body
+//! update     0x22  body
 //! body       agents · version · since, or none · frontier · highest stamp · containers · sections
+//! sequence   runs, and removals of units that the receiver has (`state/runs.rs`)
+//! slot       agent's number + 1 · seq and stamp, from those of the slot before · value
+//!            or 0 · value: the first one of its element
 //! ```
 
 mod nodes;
+pub mod runs;
 
 use crate::container::{Body, Container, Key, ROOT};
 use crate::document::Document;
@@ -15,22 +19,24 @@ use crate::error::Error;
 use crate::list::List;
 use crate::map::Map;
 use crate::marks::{Function, Mark, Numbers};
-use crate::sequence::{Gap, Run, Sequence, Side};
+use crate::sequence::{Gap, Run, Sequence};
 use crate::set::Set;
 use crate::slot::{Slot, SlotValue};
 use crate::text::Text;
-use joinery_codec::{crc32, encode_units_as_wtf8, RleWriter, Writer};
+use joinery_codec::{crc32, encode_units_as_wtf8, Writer};
 use joinery_history::{Dot, Stamp, Version};
+use runs::{Expected, RunWriter};
 use std::rc::Rc;
 
 /// A snapshot's first bytes.
 pub const MAGIC: &[u8; 4] = b"JNRY";
-/// The snapshot format that this core writes, and the only one that it reads. (1 knew no moves and no marks.)
-pub const SNAPSHOT_FORMAT: u8 = 2;
+/// The snapshot format that this core writes, and the only one that it reads. (1 knew no moves and no marks; 2 told a sequence's
+/// runs in run-length columns.)
+pub const SNAPSHOT_FORMAT: u8 = 3;
 /// Bytes before a snapshot's body.
 pub const SNAPSHOT_HEADER_BYTES: usize = 13;
 /// An exported update's first byte.
-pub const UPDATE_FORMAT: u8 = 0x21;
+pub const UPDATE_FORMAT: u8 = 0x22;
 
 /// A container's flags in the table, beside its kind in the low three bits.
 pub mod flag {
@@ -58,30 +64,17 @@ pub mod gap {
     pub const AFTER: u64 = 2;
 }
 
-/// How a run's first unit hangs, in the anchor column.
-pub mod anchor {
-    /// It continues its agent's unit before.
-    pub const CONTINUES: u64 = 0;
-    /// It hangs on the right of the start.
-    pub const START: u64 = 1;
-    /// It hangs on a dot that is told in full, on its right.
-    pub const DOT_RIGHT: u64 = 2;
-    /// The same on its left.
-    pub const DOT_LEFT: u64 = 3;
-    /// From here: it hangs on a run so many places away: 4 + 2 × zigzag + (1 for left).
-    pub const RUN: u64 = 4;
-}
-
 impl Document {
     /// The whole state, as it is stored.
     pub fn encode_snapshot(&self) -> Vec<u8> {
-        let body = Encoder::new(self, None).body();
-        let mut out = Vec::with_capacity(body.len() + SNAPSHOT_HEADER_BYTES);
-        out.extend_from_slice(MAGIC);
+        let mut out = MAGIC.to_vec();
         out.push(SNAPSHOT_FORMAT);
-        out.extend_from_slice(&(body.len() as u32).to_le_bytes());
-        out.extend_from_slice(&crc32(&body).to_le_bytes());
-        out.extend_from_slice(&body);
+        // Length and checksum are known when the body is there.
+        out.resize(SNAPSHOT_HEADER_BYTES, 0);
+        Encoder::new(self, None).body(&mut out);
+        let (header, body) = out.split_at_mut(SNAPSHOT_HEADER_BYTES);
+        header[5..9].copy_from_slice(&(body.len() as u32).to_le_bytes());
+        header[9..].copy_from_slice(&crc32(body).to_le_bytes());
         out
     }
 
@@ -98,7 +91,7 @@ impl Document {
             }
         }
         let mut out = vec![UPDATE_FORMAT];
-        out.extend_from_slice(&Encoder::new(self, Some(version)).body());
+        Encoder::new(self, Some(version)).body(&mut out);
         Ok(out)
     }
 }
@@ -152,9 +145,8 @@ impl<'d> Encoder<'d> {
         }
     }
 
-    fn body(&self) -> Vec<u8> {
+    fn body(&self, out: &mut Vec<u8>) {
         let document = self.document;
-        let mut out = Vec::new();
         out.varint(self.agents.len() as u64);
         for &agent in &self.agents {
             out.u64_le(document.agents.id(agent));
@@ -165,18 +157,18 @@ impl<'d> Encoder<'d> {
         out.push(u8::from(self.since.is_some()));
         if let Some(since) = &self.since {
             for &agent in &self.agents {
-                out.varint(u64::from(since.get(agent)));
+                out.varint(u64::from(document.version.get(agent) - since.get(agent)));
             }
         }
         let mut frontier: Vec<Dot> = document.frontier.dots().collect();
         frontier.sort_unstable_by_key(|&dot| (self.number(dot), dot.seq));
         out.varint(frontier.len() as u64);
         for dot in frontier {
-            self.dot(&mut out, dot);
+            out.varint(self.number(dot));
+            out.varint(u64::from(document.version.get(dot.agent) - dot.seq));
         }
         out.varint(document.clock.highest());
-        self.containers(&mut out);
-        out
+        self.containers(out);
     }
 
     fn sort_key(&self, container: &Container) -> (u8, String, u64, u32, u8, u64, u32) {
@@ -212,8 +204,13 @@ impl<'d> Encoder<'d> {
             at += 1;
         }
         let moved: Vec<Vec<Moved>> = order.iter().map(|&c| self.moved(all.get(c))).collect();
+        let first = self.agents.first().copied().unwrap_or(0);
+        let nothing = Version::default();
+        let since = self.since.as_ref().unwrap_or(&nothing);
+        let mut expected = Expected::new(self.document.agents.len(), first, since);
         let sections = order.iter().zip(&moved);
-        let sections: Vec<Option<Vec<u8>>> = sections.map(|(&c, moved)| self.section(all.get(c), moved)).collect();
+        let sections = sections.map(|(&c, moved)| self.section(&mut expected, all.get(c), moved));
+        let sections: Vec<Option<Vec<u8>>> = sections.collect();
         let mut told: Vec<bool> = vec![true; order.len()];
         for at in (1..order.len()).rev() {
             let ended = all.get(order[at]).ended;
@@ -257,6 +254,7 @@ impl<'d> Encoder<'d> {
                 self.dot(out, container.ended);
             }
         }
+        out.reserve_exact(sections.iter().flatten().map(Vec::len).sum());
         for section in sections.into_iter().flatten() {
             out.extend_from_slice(&section);
         }
@@ -277,19 +275,19 @@ impl<'d> Encoder<'d> {
         slot.is_some_and(|slot| slot.value == SlotValue::Child(number))
     }
 
-    fn section(&self, container: &Container, moved: &[Moved]) -> Option<Vec<u8>> {
+    fn section(&self, expected: &mut Expected, container: &Container, moved: &[Moved]) -> Option<Vec<u8>> {
         if container.gone {
             return None;
         }
         let mut out = Vec::new();
         let told = match &container.body {
-            Body::Map(map) => self.map(&mut out, map),
+            Body::Map(map) => self.map(&mut out, expected, map),
             Body::Text(text) => {
-                let told = self.text(&mut out, &text.sequence);
+                let told = self.text(&mut out, expected, &text.sequence);
                 self.tells_marks(container).then(|| self.marks(&mut out, text));
                 told || self.tells_marks(container)
             }
-            Body::List(list) => self.list(&mut out, list, moved),
+            Body::List(list) => self.list(&mut out, expected, list, moved),
             Body::Counter(counter) => {
                 let pairs: Vec<_> = counter
                     .pairs()
@@ -314,19 +312,25 @@ impl<'d> Encoder<'d> {
         told.then_some(out)
     }
 
-    fn map(&self, out: &mut Vec<u8>, map: &Map) -> bool {
+    fn map(&self, out: &mut Vec<u8>, expected: &mut Expected, map: &Map) -> bool {
         let entries: Vec<_> = map.slots().filter(|(_, slot)| self.is_new(slot.dot)).collect();
         out.varint(entries.len() as u64);
         for (key, slot) in &entries {
             out.blob(key.as_bytes());
-            self.slot(out, slot);
+            self.slot(out, expected, slot);
         }
         !entries.is_empty()
     }
 
-    fn slot(&self, out: &mut Vec<u8>, slot: &Slot) {
-        self.dot(out, slot.dot);
-        out.varint(slot.stamp);
+    fn slot(&self, out: &mut Vec<u8>, expected: &mut Expected, slot: &Slot) {
+        let (seq, stamp) = std::mem::replace(&mut expected.slot, (slot.dot.seq, slot.stamp));
+        out.varint(self.number(slot.dot) + 1);
+        out.varint(zigzag(i64::from(slot.dot.seq) - i64::from(seq)));
+        out.varint(zigzag(slot.stamp.wrapping_sub(stamp) as i64));
+        self.slot_value(out, slot);
+    }
+
+    fn slot_value(&self, out: &mut Vec<u8>, slot: &Slot) {
         match &slot.value {
             // Tags above those of plain values.
             SlotValue::Deleted => out.push(0x20),
@@ -366,9 +370,10 @@ impl<'d> Encoder<'d> {
         members > 0
     }
 
-    fn text(&self, out: &mut Vec<u8>, sequence: &Sequence<u16>) -> bool {
-        let mut units = Vec::new();
-        let told = self.sequence(out, sequence, &mut |content| units.extend_from_slice(content));
+    fn text(&self, out: &mut Vec<u8>, expected: &mut Expected, sequence: &Sequence<u16>) -> bool {
+        let len = if self.since.is_none() { sequence.len() } else { 0 };
+        let mut units = Vec::with_capacity(len as usize);
+        let told = self.sequence(out, expected, sequence, &mut |content| units.extend_from_slice(content));
         let mut bytes = Vec::with_capacity(units.len());
         encode_units_as_wtf8(&units, &mut bytes);
         out.blob(&bytes);
@@ -460,8 +465,8 @@ impl<'d> Encoder<'d> {
         moved
     }
 
-    fn list(&self, out: &mut Vec<u8>, list: &List, moved: &[Moved]) -> bool {
-        let told = self.sequence(out, &list.sequence, &mut |_| {});
+    fn list(&self, out: &mut Vec<u8>, expected: &mut Expected, list: &List, moved: &[Moved]) -> bool {
+        let told = self.sequence(out, expected, &list.sequence, &mut |_| {});
         if !moved.is_empty() {
             out.varint(moved.len() as u64);
         }
@@ -477,7 +482,13 @@ impl<'d> Encoder<'d> {
         for (unit, slot) in list.visible_units() {
             let element = list.element_at(unit);
             if self.is_new(unit) && self.is_new(element) {
-                self.slot(out, list.slot(slot));
+                let slot = list.slot(slot);
+                if (slot.dot, slot.stamp) == (element, 0) {
+                    out.varint(0);
+                    self.slot_value(out, slot);
+                } else {
+                    self.slot(out, expected, slot);
+                }
             } else if self.is_new(list.slot(slot).dot) {
                 changed.push((element, slot));
             }
@@ -485,110 +496,62 @@ impl<'d> Encoder<'d> {
         out.varint(changed.len() as u64);
         for &(element, unit) in &changed {
             self.dot(out, element);
-            self.slot(out, list.slot(unit));
+            self.slot(out, expected, list.slot(unit));
         }
         told || !changed.is_empty()
     }
 
-    /// The columns of a sequence: new runs in reading order, then removals of units that the receiver has.
-    fn sequence<U: Copy>(&self, out: &mut Vec<u8>, sequence: &Sequence<U>, content: &mut dyn FnMut(&[U])) -> bool {
-        let mut runs = Runs::default();
-        let mut removals: Vec<Run> = Vec::new();
-        for (run, units) in sequence.runs() {
-            let old = match &self.since {
-                Some(since) => (since.get(run.dot.agent) + 1).saturating_sub(run.dot.seq).min(run.len),
-                None => 0,
-            };
-            let mut new = run;
-            if old > 0 {
-                let mut seen = run;
-                if old < run.len {
-                    new = seen.split(old);
+    /// A sequence in reading order: what is new of it, and removals of units that the receiver has.
+    fn sequence<U: Copy>(
+        &self,
+        out: &mut Vec<u8>,
+        expected: &mut Expected,
+        sequence: &Sequence<U>,
+        content: &mut dyn FnMut(&[U]),
+    ) -> bool {
+        let mut told = RunWriter::new(self, expected);
+        for (runs, mut units) in sequence.pieces() {
+            if self.since.is_none() {
+                content(units);
+                runs.iter().for_each(|&run| told.push(run));
+                continue;
+            }
+            for &run in runs {
+                let (these, rest) = units.split_at(run.visible() as usize);
+                units = rest;
+                let known = self.known(&run);
+                if known == run.len && !self.is_removed_since(&run) {
+                    continue;
                 }
-                let by = seen.removal;
-                if by.has_dot() && (self.is_new(by.at(0)) || self.is_new(by.at(old - 1))) {
-                    removals.push(seen);
+                let (mut seen, mut new) = (run, None);
+                if known == 0 {
+                    new = Some(run);
+                } else if known < run.len {
+                    new = Some(seen.split(known));
+                }
+                if known > 0 && self.is_removed_since(&seen) {
+                    told.push_known(seen);
+                }
+                if let Some(new) = new {
+                    content(these.get(known as usize..).unwrap_or(&[]));
+                    told.push(new);
                 }
             }
-            if old < run.len {
-                content(if new.removal.is_some() {
-                    &[]
-                } else {
-                    &units[old as usize..]
-                });
-                runs.push(new);
-            }
         }
-        self.columns(out, &runs.runs);
-        out.varint(removals.len() as u64);
-        for run in &removals {
-            self.dot(out, run.dot);
-            out.varint(u64::from(run.len));
-            self.dot(out, run.removal.dot);
-            out.push((run.removal.step + 1) as u8);
-        }
-        !runs.runs.is_empty() || !removals.is_empty()
+        told.finish(out)
     }
 
-    fn columns(&self, out: &mut Vec<u8>, runs: &[Run]) {
-        let mut by_dot: Vec<u32> = (0..runs.len() as u32).collect();
-        by_dot.sort_unstable_by_key(|&i| runs[i as usize].dot);
-        let find = |dot: Dot| -> Option<usize> {
-            let at = by_dot
-                .partition_point(|&i| runs[i as usize].dot <= dot)
-                .checked_sub(1)?;
-            let run = &runs[by_dot[at] as usize];
-            (run.dot.agent == dot.agent && dot.seq - run.dot.seq < run.len).then_some(by_dot[at] as usize)
-        };
-        let mut agents = RleWriter::default();
-        let mut seqs = RleWriter::default();
-        let mut anchors = RleWriter::default();
-        let mut steps = RleWriter::default();
-        let mut removers = RleWriter::default();
-        let mut removal_seqs = RleWriter::default();
-        let mut dots = Vec::new();
-        let mut lens = Vec::new();
-        let mut expected = 1i64;
-        for (i, run) in runs.iter().enumerate() {
-            lens.varint(u64::from(run.len));
-            agents.push(self.number(run.dot));
-            seqs.push(zigzag(i64::from(run.dot.seq) - expected));
-            expected = i64::from(run.tail().seq) + 1;
-            anchors.push(if run.is_continuation() {
-                anchor::CONTINUES
-            } else if !run.parent.is_some() {
-                anchor::START
-            } else if let Some(above) = find(run.parent) {
-                let left = u64::from(run.side == Side::Left);
-                anchor::RUN + (zigzag(above as i64 - i as i64) << 1 | left)
-            } else {
-                self.dot(&mut dots, run.parent);
-                if run.side == Side::Left {
-                    anchor::DOT_LEFT
-                } else {
-                    anchor::DOT_RIGHT
-                }
-            });
-            let removal = run.removal;
-            // A lone unit has no direction, whatever run it was cut from.
-            let step = if run.len == 1 && removal.has_dot() {
-                0
-            } else {
-                removal.step
-            };
-            steps.push(if removal.is_some() { (step + 2) as u64 } else { 0 });
-            if removal.has_dot() {
-                removers.push(self.number(removal.dot));
-                // Most of what is deleted was typed shortly before by the same hand.
-                removal_seqs.push(zigzag(i64::from(removal.dot.seq) - i64::from(run.tail().seq)));
-            }
-        }
-        out.varint(runs.len() as u64);
-        out.extend_from_slice(&lens);
-        for column in [agents, seqs, anchors, steps, removers, removal_seqs] {
-            out.blob(&column.finish());
-        }
-        out.blob(&dots);
+    /// How many of a run's units, from the first on, the receiver has.
+    fn known(&self, run: &Run) -> u32 {
+        self.since.as_ref().map_or(0, |since| {
+            (since.get(run.dot.agent) + 1).saturating_sub(run.dot.seq).min(run.len)
+        })
+    }
+
+    /// Was one of a run's units removed by an operation that the receiver lacks?
+    fn is_removed_since(&self, run: &Run) -> bool {
+        let by = run.removal;
+        by.has_dot() && (self.is_new(by.dot) || by.step != 0 && self.is_new(by.at(run.len - 1)))
     }
 }
 
@@ -603,41 +566,7 @@ fn zigzag(value: i64) -> u64 {
     ((value << 1) ^ (value >> 63)) as u64
 }
 
-/// Joins the fragments that a replica happens to have into the longest runs, so that equal states give equal bytes.
-#[derive(Default)]
-struct Runs {
-    runs: Vec<Run>,
-    /// May the last run be gone on with?
-    open: bool,
-}
-
-impl Runs {
-    fn push(&mut self, run: Run) {
-        let mut run = run;
-        let tail_open = run.is_open();
-        if let Some(last) = self.runs.last_mut() {
-            let goes_on = self.open && run.is_continuation() && run.parent == last.tail();
-            // The stretch may go on for the whole run, or for its first unit only.
-            for take in [run.len, 1] {
-                let Some(step) = last.removal.continues(last.len, run.removal, take).filter(|_| goes_on) else {
-                    continue;
-                };
-                last.removal.step = step;
-                last.len += take;
-                if take == run.len {
-                    self.open = tail_open;
-                    return;
-                }
-                run = run.split(take);
-                break;
-            }
-        }
-        self.runs.push(run);
-        self.open = tail_open;
-    }
-}
-
-/// Kept for readers of columns: the mirror of [`zigzag`].
+/// The mirror of [`zigzag`], for readers.
 pub fn unzigzag(raw: u64) -> i64 {
     ((raw >> 1) as i64) ^ -((raw & 1) as i64)
 }

@@ -2,20 +2,24 @@
 //! it changes no document; whether the description fits the document is for `join.rs` to check.
 
 mod nodes;
+mod runs;
 
 pub use nodes::{GraphState, TreeState};
+pub use runs::Told;
 
 use crate::container::{Key, Kind};
 use crate::counter::{Pair, MAX_AMOUNT};
 use crate::document::{Document, MAX_KEY_BYTES};
 use crate::marks::Mark;
-use crate::sequence::{Anchor, Gap, Removal, Run, Side};
+use crate::sequence::{Gap, Removal};
 use crate::set::Removed;
 use crate::slot::Packed;
-use crate::state::{anchor, flag, gap, unzigzag};
-use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader, RleReader};
+use crate::state::runs::Expected;
+use crate::state::{flag, gap, unzigzag};
+use joinery_codec::{decode_wtf8_to_units, skip_value, DecodeError, Reader};
 use joinery_history::{Agents, Dot, Frontier, Stamp, Version, MAX_SEQ};
 use joinery_tables::OrderedSet;
+use runs::ReadRuns;
 use std::rc::Rc;
 
 /// Which container of the document a container of the state is.
@@ -74,12 +78,12 @@ pub enum Section {
     None,
     Map(Vec<(Rc<str>, SlotState)>),
     Text {
-        runs: Vec<Run>,
-        units: Vec<u16>,
+        told: Told<u16>,
         removals: Vec<RemovedUnits>,
     },
     List {
-        runs: Vec<Run>,
+        /// Units are numbers of slots.
+        told: Told<u32>,
         /// One for each visible unit; none where an element stands that was told of before.
         slots: Vec<Option<SlotState>>,
         removals: Vec<RemovedUnits>,
@@ -128,6 +132,7 @@ struct StateReader<'a> {
     version: Version,
     since: Version,
     highest: Stamp,
+    expected: Expected,
 }
 
 impl State {
@@ -159,15 +164,18 @@ impl State {
             0 => {}
             1 => {
                 for &agent in &numbers {
-                    let seq = reader.u32("a seq")?;
-                    if seq > version.get(agent) {
-                        return Err(reader.error("a start below the end", "a higher one"));
-                    }
-                    since.raise(agent, seq);
+                    let lacks = reader.u32("a count of operations")?;
+                    let seq = version.get(agent).checked_sub(lacks);
+                    since.raise(
+                        agent,
+                        seq.ok_or_else(|| reader.error("a start from 0 on", "a lower one"))?,
+                    );
                 }
             }
             _ => return Err(reader.error("0 or 1", "another number")),
         }
+        let first = numbers.first().copied().unwrap_or(0);
+        let expected = Expected::new(agents.len(), first, &since);
         let mut state = StateReader {
             reader,
             agents,
@@ -175,12 +183,17 @@ impl State {
             version,
             since,
             highest: 0,
+            expected,
         };
         let n = state.reader.count("a count of dots")?;
         let mut frontier: Vec<Dot> = Vec::new();
         let mut listed = OrderedSet::new();
         for _ in 0..n {
-            let dot = state.some_dot()?;
+            let number = state.reader.varint("an agent's number")?;
+            let agent = state.agent(number)?;
+            let behind = state.reader.u32("a distance")?;
+            let seq = state.version.get(agent).saturating_sub(behind);
+            let dot = state.covered(Dot { agent, seq })?;
             if !listed.insert(dot.agent) {
                 return Err(state.reader.error("one dot an agent", "two"));
             }
@@ -345,41 +358,38 @@ impl<'a> StateReader<'a> {
                     if entries.last().is_some_and(|(last, _)| &**last >= key) {
                         return Err(self.error("keys in ascending order", "another order"));
                     }
-                    entries.push((Rc::from(key), self.slot()?));
+                    entries.push((Rc::from(key), self.slot(Dot::NONE)?));
                 }
                 Section::Map(entries)
             }
             Kind::Text => {
-                let (runs, removals, visible) = self.sequence(kind)?;
-                let at = self.reader.offset();
-                let mut units = Vec::new();
-                decode_wtf8_to_units(self.reader.blob("text")?, &mut units).map_err(|e| DecodeError {
-                    offset: at + e.offset,
-                    ..e
-                })?;
-                if units.len() as u64 != visible {
-                    return Err(self.error("as many characters as the runs have", "another number"));
-                }
-                Section::Text { runs, units, removals }
+                let read = self.sequence(kind)?;
+                self.text(read)?
             }
             Kind::List => {
-                let (runs, removals, visible) = self.sequence(kind)?;
-                if visible > self.reader.remaining() as u64 {
+                let mut read = self.sequence(kind)?;
+                if read.visible > self.reader.remaining() as u64 {
                     return Err(self.error("as many elements as the runs have", "fewer"));
                 }
                 let moved = if flags & flag::MOVED != 0 {
-                    self.moved(&runs, visible)?
+                    self.moved(&read)?
                 } else {
                     Vec::new()
                 };
-                let slots = self.slots(visible as usize, &moved)?;
+                let slots = self.slots(&read, &moved)?;
                 let n = self.reader.count("a count of elements")?;
                 let mut changed = Vec::new();
                 for _ in 0..n {
-                    changed.push((self.some_dot()?, self.slot()?));
+                    changed.push((self.some_dot()?, self.slot(Dot::NONE)?));
                 }
+                let removals = std::mem::take(&mut read.removals);
+                let mut next = 0;
+                let told = self.told(read, &mut |n, units| {
+                    units.extend(next..next + n as u32);
+                    next += n as u32;
+                })?;
                 Section::List {
-                    runs,
+                    told,
                     slots,
                     removals,
                     changed,
@@ -504,12 +514,60 @@ impl<'a> StateReader<'a> {
         self.covered(Dot { agent, seq })
     }
 
-    fn slot(&mut self) -> Result<SlotState, DecodeError> {
-        let dot = self.some_dot()?;
-        let stamp = self.reader.varint("a stamp")?;
+    /// A text's section, behind its runs.
+    fn text(&mut self, mut read: ReadRuns) -> Result<Section, DecodeError> {
+        let at = self.reader.offset();
+        let bytes = self.reader.blob("text")?;
+        let mut units = Vec::new();
+        let is_ascii = bytes.is_ascii();
+        if !is_ascii {
+            decode_wtf8_to_units(bytes, &mut units).map_err(|e| DecodeError {
+                offset: at + e.offset,
+                ..e
+            })?;
+        }
+        let count = if is_ascii { bytes.len() } else { units.len() };
+        if count as u64 != read.visible {
+            return Err(self.error("as many characters as the runs have", "another number"));
+        }
+        let removals = std::mem::take(&mut read.removals);
+        let mut next = 0;
+        let told = self.told(read, &mut |n, content| {
+            let these = next..next + n;
+            next += n;
+            match is_ascii {
+                true => content.extend(bytes[these].iter().map(|&byte| u16::from(byte))),
+                false => content.extend_from_slice(&units[these]),
+            }
+        })?;
+        Ok(Section::Text { told, removals })
+    }
+
+    /// A slot. `element` is the element whose first one it may be.
+    fn slot(&mut self, element: Dot) -> Result<SlotState, DecodeError> {
+        let number = self.reader.varint("an agent's number")?;
+        if number == 0 && element.is_some() {
+            return Ok(SlotState {
+                dot: element,
+                stamp: 0,
+                value: self.slot_value()?,
+            });
+        }
+        let agent = self.agent(number.checked_sub(1).ok_or_else(|| self.error("a dot", "none"))?)?;
+        let seq = i64::from(self.expected.slot.0).checked_add(unzigzag(self.reader.varint("a seq")?));
+        let seq = seq.and_then(|seq| u32::try_from(seq).ok()).unwrap_or(0);
+        let dot = self.covered(Dot { agent, seq })?;
+        let step = unzigzag(self.reader.varint("a stamp")?) as u64;
+        let stamp = self.expected.slot.1.wrapping_add(step);
         if stamp > self.highest {
             return Err(self.error("a stamp up to the highest", "a higher one"));
         }
+        self.expected.slot = (seq, stamp);
+        let value = self.slot_value()?;
+        Ok(SlotState { dot, stamp, value })
+    }
+
+    fn slot_value(&mut self) -> Result<SlotStateValue, DecodeError> {
         let mut ahead = self.reader.clone();
         let tag = ahead.u8("a value")?;
         let value = if tag == 0x20 {
@@ -523,20 +581,20 @@ impl<'a> StateReader<'a> {
         } else {
             SlotStateValue::Plain(skip_value(&mut self.reader)?.into())
         };
-        Ok(SlotState { dot, stamp, value })
+        Ok(value)
     }
 
     /// The moved elements of a list whose units are told of.
-    fn moved(&mut self, runs: &[Run], visible: u64) -> Result<Vec<MovedState>, DecodeError> {
+    fn moved(&mut self, read: &ReadRuns) -> Result<Vec<MovedState>, DecodeError> {
         let n = self.reader.count("a count of moved elements")?;
         let mut moved = Vec::new();
         let mut next = 0;
         // Where the run at hand begins among the visible units.
-        let mut shown = runs.iter().filter(|run| run.visible() > 0);
+        let mut shown = read.iter().filter(|run| run.visible() > 0);
         let (mut run, mut from) = (shown.next(), 0);
         for _ in 0..n {
             let index = self.reader.varint("a distance")?.checked_add(next);
-            let index = index.filter(|&index| index < visible);
+            let index = index.filter(|&index| index < read.visible);
             let index = index.ok_or_else(|| self.error("a visible unit", "another one"))?;
             next = index + 1;
             while let Some(passed) = run.filter(|run| index - from >= u64::from(run.len)) {
@@ -561,151 +619,17 @@ impl<'a> StateReader<'a> {
     }
 
     /// The slots of a list's visible units, without those of elements that were told of before.
-    fn slots(&mut self, visible: usize, moved: &[MovedState]) -> Result<Vec<Option<SlotState>>, DecodeError> {
+    fn slots(&mut self, read: &ReadRuns, moved: &[MovedState]) -> Result<Vec<Option<SlotState>>, DecodeError> {
         let mut moved = moved.iter().peekable();
-        (0..visible)
-            .map(|index| {
-                let known = moved.next_if(|at| at.index == index);
-                match known.filter(|at| self.since.covers(at.element)) {
+        let units = read.iter().flat_map(|run| (0..run.visible()).map(|i| run.dot.plus(i)));
+        (units.enumerate())
+            .map(|(index, unit)| {
+                let element = moved.next_if(|at| at.index == index).map(|at| at.element);
+                match element.filter(|&element| self.since.covers(element)) {
                     Some(_) => Ok(None),
-                    None => self.slot().map(Some),
+                    None => self.slot(element.unwrap_or(unit)).map(Some),
                 }
             })
             .collect()
-    }
-
-    /// A sequence's runs, its removals and how many units it shows.
-    fn sequence(&mut self, kind: Kind) -> Result<(Vec<Run>, Vec<RemovedUnits>, u64), DecodeError> {
-        let (runs, visible) = self.columns(kind)?;
-        let n = self.reader.count("a count of removals")?;
-        let mut removals = Vec::new();
-        for _ in 0..n {
-            let dot = self.some_dot()?;
-            let len = self.reader.u32("a length")?;
-            let last = dot.seq.checked_add(len).map(|end| Dot {
-                agent: dot.agent,
-                seq: end - 1,
-            });
-            if len == 0 || last.is_none_or(|last| !self.version.covers(last)) {
-                return Err(self.error("units that the state's version covers", "others"));
-            }
-            let by = self.some_dot()?;
-            let step = self.reader.u8("a step")?;
-            if step > 2 {
-                return Err(self.error("a step of −1, 0 or 1", "another number"));
-            }
-            let removal = self.removal(by, step as i8 - 1, len)?;
-            removals.push((dot, len, removal));
-        }
-        Ok((runs, removals, visible))
-    }
-
-    fn removal(&self, by: Dot, step: i8, len: u32) -> Result<Removal, DecodeError> {
-        let last = i64::from(by.seq) + i64::from(step) * i64::from(len - 1);
-        let last = u32::try_from(last).map_err(|_| self.error("removals that exist", "others"))?;
-        self.covered(Dot {
-            agent: by.agent,
-            seq: last,
-        })?;
-        Ok(Removal {
-            dot: self.covered(by)?,
-            step,
-        })
-    }
-
-    fn columns(&mut self, kind: Kind) -> Result<(Vec<Run>, u64), DecodeError> {
-        // Each length takes a byte at least, so the count is bounded by the input.
-        let n = self.reader.count("a count of runs")?;
-        let mut lens = Vec::with_capacity(n);
-        for _ in 0..n {
-            lens.push(self.reader.u32("a run's length")?);
-        }
-        let mut columns = Vec::new();
-        for _ in 0..6 {
-            columns.push(RleReader::new(self.reader.blob("a column")?));
-        }
-        let mut dots = Reader::new(self.reader.blob("a column")?);
-        let mut runs: Vec<Run> = Vec::with_capacity(n);
-        let mut anchors = Vec::with_capacity(n);
-        let mut expected = 1i64;
-        let mut visible = 0u64;
-        for &len in &lens {
-            let agent = self.agent(columns[0].next("an agent's number")?)?;
-            let seq = expected.checked_add(unzigzag(columns[1].next("a seq")?));
-            let seq = seq.and_then(|seq| u32::try_from(seq).ok()).unwrap_or(0);
-            let dot = self.covered(Dot { agent, seq })?;
-            let end = seq
-                .checked_add(len)
-                .filter(|_| len > 0)
-                .ok_or_else(|| self.error("a run", "nothing"))?;
-            self.covered(Dot { agent, seq: end - 1 })?;
-            expected = i64::from(end);
-            anchors.push(columns[2].next("an anchor")?);
-            let step = columns[3].next("a step")?;
-            let removal = if step == 0 {
-                visible += u64::from(len);
-                Removal::NONE
-            } else if step == 4 && kind == Kind::List {
-                Removal::ELSEWHERE
-            } else if step == 5 && kind == Kind::List {
-                Removal::SUPERSEDED
-            } else {
-                let by = self.agent(columns[4].next("an agent's number")?)?;
-                let seq = i64::from(end - 1).checked_add(unzigzag(columns[5].next("a seq")?));
-                let seq = seq.and_then(|seq| u32::try_from(seq).ok()).unwrap_or(0);
-                if step > 3 {
-                    return Err(self.error("a step of −1, 0 or 1", "another number"));
-                }
-                self.removal(self.covered(Dot { agent: by, seq })?, step as i8 - 2, len)?
-            };
-            runs.push(Run::new(dot, len, Anchor::START, removal));
-        }
-        for i in 0..n {
-            let (parent, side) = self.anchor(anchors[i], i, &runs, &mut dots)?;
-            runs[i].parent = parent;
-            runs[i].side = side;
-        }
-        dots.finish()?;
-        columns.iter().try_for_each(RleReader::finish)?;
-        Ok((runs, visible))
-    }
-
-    fn anchor(&self, code: u64, at: usize, runs: &[Run], dots: &mut Reader<'a>) -> Result<(Dot, Side), DecodeError> {
-        let side = if code & 1 == 1 { Side::Left } else { Side::Right };
-        match code {
-            anchor::CONTINUES => {
-                let dot = runs[at].dot;
-                if dot.seq < 2 {
-                    return Err(self.error("a unit to continue", "none"));
-                }
-                Ok((
-                    Dot {
-                        agent: dot.agent,
-                        seq: dot.seq - 1,
-                    },
-                    Side::Right,
-                ))
-            }
-            anchor::START => Ok((Dot::NONE, Side::Right)),
-            anchor::DOT_LEFT | anchor::DOT_RIGHT => {
-                let number = dots.varint("an agent's number")?;
-                let agent = self.agent(number.checked_sub(1).ok_or_else(|| self.error("a dot", "none"))?)?;
-                Ok((
-                    self.covered(Dot {
-                        agent,
-                        seq: dots.u32("a seq")?,
-                    })?,
-                    side,
-                ))
-            }
-            _ => {
-                let above = (at as i64).checked_add(unzigzag((code - anchor::RUN) >> 1));
-                let above = above
-                    .and_then(|above| usize::try_from(above).ok())
-                    .and_then(|above| runs.get(above));
-                let above = above.ok_or_else(|| self.error("a run of this sequence", "another one"))?;
-                Ok((if side == Side::Left { above.dot } else { above.tail() }, side))
-            }
-        }
     }
 }

@@ -24,7 +24,9 @@ pub struct Text {
 impl Text {
     /// A text over characters that were read from a state.
     pub fn new(sequence: Sequence<u16>) -> Self {
-        let wide = sequence.chunks().flatten().any(|unit| unit & 0xf800 == 0xd800);
+        let wide = sequence
+            .chunks()
+            .any(|chunk| chunk.iter().any(|unit| unit & 0xf800 == 0xd800));
         Text {
             sequence,
             marks: None,

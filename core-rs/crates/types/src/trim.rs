@@ -12,7 +12,7 @@ use crate::error::Error;
 use crate::list::List;
 use crate::marks::{Mark, Marks, Numbers, VisibleGap};
 use crate::replay::{Ranges, Said, NOTHING};
-use crate::sequence::{build, Anchor, Gap, Removal, Run, Sequence};
+use crate::sequence::{Anchor, Builder, Gap, Removal, Run, Sequence};
 use crate::slot::{Packed, Slot, SlotValue};
 use crate::text::Text;
 use joinery_history::{Dot, Frontier, MAX_SEQ};
@@ -264,7 +264,13 @@ impl Trim<'_> {
             done += run.len;
         }
         let run = Run::new(dot, len, Anchor::START, Removal::NONE);
-        build(&self.new.document.agents, vec![run], units)
-            .map_err(|_| Error::Contradiction("a sequence in an impossible order"))
+        let mut taken = 0;
+        let mut runs = Builder::default();
+        runs.push(run);
+        let sequence = runs.finish(&mut |len, content| {
+            content.extend_from_slice(&units[taken..taken + len]);
+            taken += len;
+        });
+        sequence.ok_or(Error::Contradiction("a sequence with the same ids twice"))
     }
 }

@@ -195,8 +195,15 @@ impl Core {
         give_back(&mut self.output);
         let done = match self.document.text_chunks(text) {
             Ok(chunks) => {
+                let units = self.document.text_len(text).unwrap_or(0);
+                self.output.reserve_exact(2 * units as usize);
                 for chunk in chunks {
-                    self.output.extend(chunk.iter().flat_map(|unit| unit.to_le_bytes()));
+                    let from = self.output.len();
+                    self.output.resize(from + 2 * chunk.len(), 0);
+                    // As a loop over slices of one length it is compiled to a copy.
+                    for (bytes, unit) in self.output[from..].chunks_exact_mut(2).zip(chunk) {
+                        bytes.copy_from_slice(&unit.to_le_bytes());
+                    }
                 }
                 Ok(())
             }

@@ -1,113 +1,82 @@
-//! A sequence from runs that claim to stand in reading order. The claim is checked by walking the Fugue tree once, so a
-//! forged snapshot can't bring in an order that no merge would give, a cycle, or a unit that hangs on nothing.
+//! A sequence from runs that stand in reading order and know what they hang on. That they do is for who reads them to see to
+//! (`state_reader/runs.rs`); what is checked here is that no unit is there twice.
 
-use super::children::rank;
-use super::run::{Hanging, Run, Side};
-use super::tree::Tree;
+use super::run::Run;
+use super::tree::{At, Tree, MAX_CONTENT, MAX_RUNS};
 use super::Sequence;
-use joinery_history::{Agents, Dot};
 
-/// The runs are not a Fugue tree in reading order.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct BuildError;
+/// How full leaves are made: there is room for what is typed next.
+const RUNS: usize = MAX_RUNS * 3 / 4;
+const CONTENT: u32 = (MAX_CONTENT * 3 / 4) as u32;
 
-/// Checks `runs` and builds the sequence; `content` holds the units of the runs that are not removed.
-pub fn build<U: Copy>(agents: &Agents, mut runs: Vec<Run>, content: Vec<U>) -> Result<Sequence<U>, BuildError> {
-    let by_dot = index_by_dot(&runs)?;
-    let find = |dot: Dot| -> Option<usize> {
-        let at = by_dot
-            .partition_point(|&i| runs[i as usize].dot <= dot)
-            .checked_sub(1)?;
-        let run = &runs[by_dot[at] as usize];
-        (run.dot.agent == dot.agent && dot.seq - run.dot.seq < run.len).then_some(by_dot[at] as usize)
-    };
-    let mut hanging = vec![Hanging::default(); runs.len()];
-    // (parent run + 1, or 0 for the start; side; rank) per run: sorted, siblings stand together in their order.
-    let mut links: Vec<(u32, Side, (u64, u32), u32)> = Vec::with_capacity(runs.len());
-    for (i, run) in runs.iter().enumerate() {
-        let above = if run.parent.is_some() {
-            let above = find(run.parent).ok_or(BuildError)?;
-            let hangs_at = match run.side {
-                Side::Left => runs[above].dot,
-                Side::Right => runs[above].tail(),
-            };
-            if above == i || hangs_at != run.parent {
-                return Err(BuildError);
-            }
-            above as u32 + 1
-        } else if run.side == Side::Right {
-            0
-        } else {
-            return Err(BuildError);
-        };
-        if let Some(above) = (above as usize).checked_sub(1) {
-            let hanging: &mut Hanging = &mut hanging[above];
-            match run.side {
-                Side::Left => hanging.left = true,
-                Side::Right if run.is_continuation() => hanging.next = true,
-                Side::Right => hanging.right = true,
-            }
-        }
-        links.push((above, run.side, rank(agents, run.dot), i as u32));
-    }
-    links.sort_unstable();
-    check_order(&links, runs.len())?;
-    for (run, hanging) in runs.iter_mut().zip(hanging) {
-        run.hanging = hanging;
-    }
-    Ok(Sequence {
-        tree: Tree::build(runs, content),
-        children: None,
-        changes: None,
-    })
+/// Runs, cut into what becomes the tree's leaves.
+#[derive(Debug, Default)]
+pub struct Builder {
+    leaves: Vec<Vec<Run>>,
+    /// The last leaf, while there is room in it, and how many visible units it has.
+    open: Vec<Run>,
+    visible: u32,
 }
 
-/// The runs' positions ordered by dot; refuses runs that overlap.
-fn index_by_dot(runs: &[Run]) -> Result<Vec<u32>, BuildError> {
-    let mut by_dot: Vec<u32> = (0..runs.len() as u32).collect();
-    by_dot.sort_unstable_by_key(|&i| runs[i as usize].dot);
-    let overlap = by_dot.windows(2).any(|pair| {
-        let (a, b) = (&runs[pair[0] as usize], &runs[pair[1] as usize]);
-        a.dot.agent == b.dot.agent && a.tail().seq >= b.dot.seq
-    });
-    if overlap {
-        Err(BuildError)
-    } else {
-        Ok(by_dot)
-    }
-}
-
-/// Walks the tree in reading order and compares with 0, 1, 2, …
-fn check_order(links: &[(u32, Side, (u64, u32), u32)], runs: usize) -> Result<(), BuildError> {
-    let below = |above: u32, side: Side| {
-        let from = links.partition_point(|link| (link.0, link.1) < (above, side));
-        let to = links.partition_point(|link| (link.0, link.1) <= (above, side));
-        (from, to)
-    };
-    // Each entry: links still to visit, and the run to read when they are done.
-    let mut stack = Vec::new();
-    let (from, to) = below(0, Side::Right);
-    stack.push((from, to, None));
-    let mut expected = 0u32;
-    while let Some((from, to, then)) = stack.pop() {
-        if from < to {
-            stack.push((from + 1, to, then));
-            let run = links[from].3;
-            let (left, right) = below(run + 1, Side::Left);
-            stack.push((left, right, Some(run)));
-        } else if let Some(run) = then {
-            if run != expected {
-                return Err(BuildError);
+impl Builder {
+    /// Puts a run behind the others. Where its first and its last unit are: a long run goes over several leaves.
+    pub fn push(&mut self, run: Run) -> (At, At) {
+        let (mut run, mut first) = (run, None);
+        loop {
+            if self.open.len() >= RUNS || self.visible >= CONTENT {
+                self.close();
             }
-            expected += 1;
-            let (left, right) = below(run + 1, Side::Right);
-            stack.push((left, right, None));
+            let space = CONTENT - self.visible;
+            let rest = (run.visible() > space).then(|| run.split(space));
+            let at = At::new(self.leaves.len(), self.open.len());
+            self.visible += run.visible();
+            self.open.push(run);
+            match rest {
+                Some(rest) => run = rest,
+                None => return (first.unwrap_or(at), at),
+            }
+            first.get_or_insert(at);
         }
     }
-    // Runs in a cycle are never reached.
-    if expected as usize == runs {
-        Ok(())
-    } else {
-        Err(BuildError)
+
+    fn close(&mut self) {
+        self.leaves.push(self.open.as_slice().into());
+        self.open.clear();
+        self.visible = 0;
+    }
+
+    /// A run.
+    pub fn run(&self, at: At) -> &Run {
+        &self.leaves.get(at.leaf()).unwrap_or(&self.open)[at.run()]
+    }
+
+    /// A run, to change what is neither its dot nor its length nor its visibility.
+    pub fn run_mut(&mut self, at: At) -> &mut Run {
+        let leaf = self.leaves.get_mut(at.leaf()).unwrap_or(&mut self.open);
+        &mut leaf[at.run()]
+    }
+
+    /// Every run in order.
+    pub fn iter(&self) -> impl Iterator<Item = &Run> {
+        self.leaves.iter().flatten().chain(&self.open)
+    }
+
+    /// Every run in order; long ones in pieces that go on.
+    pub fn into_runs(self) -> Vec<Run> {
+        let mut runs = self.leaves.concat();
+        runs.extend(self.open);
+        runs
+    }
+
+    /// The sequence; `fill` appends the content of the next so many visible units. None where a unit is there twice.
+    pub fn finish<U: Copy>(mut self, fill: &mut dyn FnMut(usize, &mut Vec<U>)) -> Option<Sequence<U>> {
+        if !self.open.is_empty() {
+            self.close();
+        }
+        Some(Sequence {
+            tree: Tree::build(self.leaves, fill)?,
+            children: None,
+            changes: None,
+        })
     }
 }

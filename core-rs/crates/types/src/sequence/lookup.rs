@@ -33,6 +33,18 @@ impl Lookup {
         (before.into_iter().chain(later.into_iter().flatten())).map(|(_, &number)| number)
     }
 
+    /// Gives an agent's units their numbers, in one go: from which seq on which one, and the seq that is above all.
+    pub fn fill(&mut self, agent: u32, numbers: &[(u32, u32)], end: u32) {
+        let agent = agent as usize;
+        if agent >= self.agents.len() {
+            self.agents.resize_with(agent + 1, Stretches::default);
+        }
+        self.agents[agent] = Stretches {
+            numbers: OrderedMap::from_ascending(numbers),
+            end,
+        };
+    }
+
     /// Gives a number to `len` units from `dot` on.
     pub fn assign(&mut self, dot: Dot, len: u32, number: u32) {
         let agent = dot.agent as usize;

@@ -19,17 +19,18 @@ mod lookup;
 mod run;
 mod tree;
 
-pub use build::build;
+pub use build::Builder;
+pub use children::rank;
 pub use gap::{Gap, Spot};
 #[cfg(test)]
 use run::Hanging;
 pub use run::{is_continuation, Removal, Run, Side};
 
 use crate::patches::Hunks;
-use children::{rank, Children};
+use children::Children;
 use joinery_history::{Agents, Dot};
-pub use tree::Place;
 use tree::Tree;
+pub use tree::{At, Place};
 
 /// Where a new unit hangs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,13 @@ impl<U: Copy> Sequence<U> {
     /// Every run in order, with its visible units.
     pub fn runs(&self) -> impl Iterator<Item = (Run, &[U])> + '_ {
         self.tree.runs()
+    }
+
+    /// Every run in order, and the visible units, leaf by leaf.
+    pub fn pieces(&self) -> impl Iterator<Item = (&[Run], &[U])> + '_ {
+        self.tree
+            .leaves()
+            .map(|leaf| (leaf.runs.as_slice(), leaf.content.as_slice()))
     }
 
     /// The visible units in order, leaf by leaf.

@@ -176,6 +176,15 @@ impl Run {
         }
     }
 
+    /// Takes over the units of a run that goes on where it ends.
+    pub fn append(&mut self, second: Run) {
+        self.len += second.len;
+        self.hanging = Hanging {
+            left: self.hanging.left,
+            ..second.hanging
+        };
+    }
+
     /// Cuts the run after `at` units; `self` keeps the first part.
     pub fn split(&mut self, at: u32) -> Run {
         let second = Run {

@@ -198,8 +198,7 @@ fn a_sequence_built_from_its_own_runs_is_the_same() {
             edit(&mut replica, &mut random, 30, &mut Vec::new());
         }
         let runs: Vec<Run> = replica.sequence.runs().map(|(run, _)| run).collect();
-        let units = replica.model.iter().map(|&(_, unit)| unit).collect();
-        replica.sequence = build(&replica.agents, runs.clone(), units).unwrap();
+        replica.sequence = built(&replica, &runs).unwrap();
         replica.check();
         replica.check_places();
         assert_eq!(replica.sequence.runs().map(|(run, _)| run).collect::<Vec<_>>(), runs);
@@ -212,23 +211,28 @@ fn a_sequence_built_from_its_own_runs_is_the_same() {
 }
 
 #[test]
-fn runs_in_another_order_are_not_built() {
+fn runs_that_are_there_twice_are_not_built() {
     let mut replica = Replica::new(0, &[5]);
     let mut random = Random(1);
     for _ in 0..30 {
         edit(&mut replica, &mut random, 5, &mut Vec::new());
     }
     let runs: Vec<Run> = replica.sequence.runs().map(|(run, _)| run).collect();
-    let units: Vec<u16> = replica.model.iter().map(|&(_, unit)| unit).collect();
-    for at in 1..runs.len() {
-        let mut swapped = runs.clone();
-        swapped.swap(at - 1, at);
-        assert!(build(&replica.agents, swapped, units.clone()).is_err());
-        let mut lost = runs.clone();
-        let parent_of_another = runs
-            .iter()
-            .any(|run| run.parent == lost[at].tail() || run.parent == lost[at].dot);
-        lost.remove(at);
-        assert!(!parent_of_another || build(&replica.agents, lost, units.clone()).is_err());
+    for at in 0..runs.len() {
+        let mut last = runs[at];
+        if last.len > 1 {
+            last = last.split(last.len - 1);
+        }
+        last.removal = Removal::SUPERSEDED;
+        assert!(built(&replica, &[&runs[..], &[last]].concat()).is_none());
     }
+}
+
+fn built(replica: &Replica, runs: &[Run]) -> Option<Sequence<u16>> {
+    let mut units = replica.model.iter().map(|&(_, unit)| unit);
+    let mut builder = Builder::default();
+    for &run in runs {
+        builder.push(run);
+    }
+    builder.finish(&mut |len, content| content.extend(units.by_ref().take(len)))
 }

@@ -9,18 +9,23 @@
 //!
 //! Runs are never taken out (a removed run keeps its place), so the tree only grows and needs no rebalancing downwards.
 
+mod build;
 mod read;
 
+pub use build::At;
+
 use super::lookup::Lookup;
-use super::run::{Hanging, Run};
+use super::run::Run;
 use joinery_history::Dot;
 use std::cell::Cell;
 use std::cmp::Ordering;
 use std::fmt;
 
 const NIL: u32 = u32::MAX;
-const MAX_RUNS: usize = 32;
-const MAX_CONTENT: usize = 1024;
+/// How many runs a leaf has at most.
+pub const MAX_RUNS: usize = 32;
+/// How many visible units.
+pub const MAX_CONTENT: usize = 1024;
 const MAX_CHILDREN: usize = 32;
 
 /// Some runs and the visible units in them, in order.
@@ -121,36 +126,6 @@ impl<U: Copy> Tree<U> {
             recent: None,
             hints: Hints::default(),
         }
-    }
-
-    /// Fills a tree with runs that are in order already. `content` holds the visible units.
-    pub fn build(runs: Vec<Run>, content: Vec<U>) -> Self {
-        let mut tree = Tree::new();
-        let mut leaf = 0;
-        let mut taken = 0;
-        for mut run in runs {
-            loop {
-                let full = tree.leaves[leaf as usize].runs.len() >= MAX_RUNS * 3 / 4
-                    || tree.leaves[leaf as usize].content.len() >= MAX_CONTENT * 3 / 4;
-                if full {
-                    leaf = tree.append_leaf(leaf);
-                }
-                let space = MAX_CONTENT * 3 / 4 - tree.leaves[leaf as usize].content.len();
-                let rest = (run.visible() as usize > space).then(|| run.split(space as u32));
-                let visible = run.visible();
-                let units = &content[taken..taken + visible as usize];
-                taken += visible as usize;
-                tree.leaves[leaf as usize].content.extend_from_slice(units);
-                tree.leaves[leaf as usize].runs.push(run);
-                tree.lookup.assign(run.dot, run.len, leaf);
-                tree.add_len(leaf, i64::from(visible));
-                match rest {
-                    Some(second) => run = second,
-                    None => break,
-                }
-            }
-        }
-        tree
     }
 
     /// Visible units.
@@ -468,11 +443,7 @@ impl<U: Copy> Tree<U> {
         let runs = &mut self.leaves[place.leaf as usize].runs;
         let second = runs.remove(place.run + 1);
         let run = &mut runs[place.run];
-        run.len += second.len;
-        run.hanging = Hanging {
-            left: run.hanging.left,
-            ..second.hanging
-        };
+        run.append(second);
         run.removal.step = step;
     }
 

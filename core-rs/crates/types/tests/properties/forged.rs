@@ -24,66 +24,125 @@ fn dot(out: &mut Vec<u8>, (agent, seq): (u64, u32)) {
     }
 }
 
-/// A run: its agent's place from 1, first seq, length, anchor code, and (agent, seq, step) of its removal ([`ELSEWHERE`] and
+/// A run: its agent's place from 1, first seq, length, how it hangs, and (agent, seq, step) of its removal ([`ELSEWHERE`] and
 /// [`SUPERSEDED`] are of no agent).
 #[derive(Clone, Copy)]
-struct Run(u64, u32, u32, u64, Option<(u64, u32, i8)>);
+struct Run(u64, u32, u32, Place, Option<(u64, u32, i8)>);
 
 const ELSEWHERE: Option<(u64, u32, i8)> = Some((0, 0, 2));
 const SUPERSEDED: Option<(u64, u32, i8)> = Some((0, 0, 3));
 
-const CONTINUES: u64 = 0;
-const START: u64 = 1;
+/// How a run hangs, how many subtrees it takes on its left, and what its form needs beside.
+#[derive(Clone, Copy)]
+struct Place(u64, u64, Beside);
 
-/// Hangs on a run so many places away, on its right.
-fn on_run(away: i64) -> u64 {
-    4 + (zigzag(away) << 1)
+#[derive(Clone, Copy)]
+enum Beside {
+    Nothing,
+    Below(u64),
+    Dot(u64, u32),
+}
+
+const CONTINUES: Place = Place(0, 0, Beside::Nothing);
+/// On the right of the run before.
+const RIGHT: Place = Place(1, 0, Beside::Nothing);
+/// On the left of a run that comes later.
+const LEFT: Place = Place(2, 0, Beside::Nothing);
+const START: Place = Place(3, 0, Beside::Nothing);
+const CONTINUES_UNTOLD: Place = Place(4, 0, Beside::Nothing);
+/// On the right of the state's first agent's second unit.
+const ON_A_DOT: Place = Place(5, 0, Beside::Dot(1, 2));
+
+/// At the start, or it would be if it didn't take that many.
+fn takes(count: u64) -> Place {
+    Place(3, count, Beside::Nothing)
+}
+
+/// On the right of the run that is so many below the one on top.
+fn right_below(below: u64) -> Place {
+    Place(7, 0, Beside::Below(below))
 }
 
 /// A removal of units that the receiver has: first unit, how many, by whom, step.
 type Removal = ((u64, u32), u32, (u64, u32), i8);
 
-fn sequence(runs: &[Run], removals: &[Removal]) -> Vec<u8> {
+/// The runs, every one with its form in full and its removal told; then the removals. `since` is per agent what the receiver has.
+fn sequence(since: &[u32], runs: &[Run], removals: &[Removal]) -> Vec<u8> {
     let mut out = Vec::new();
-    let mut columns: [Vec<u8>; 6] = Default::default();
-    varint(&mut out, runs.len() as u64);
-    let mut expected = 1;
-    for &Run(agent, seq, len, anchor, removal) in runs {
-        varint(&mut out, u64::from(len));
-        let end = i64::from(seq) + i64::from(len);
-        let step = removal.map_or(0, |(_, _, step)| (step + 2) as u64);
-        let mut values = vec![agent - 1, zigzag(i64::from(seq) - expected), anchor, step];
-        if let Some((by, by_seq, _)) = removal.filter(|&(by, ..)| by > 0) {
-            values.extend([by - 1, zigzag(i64::from(by_seq) - (end - 1))]);
+    let agents = since.len();
+    let mut next: Vec<i64> = [0].iter().chain(since).map(|&seq| i64::from(seq) + 1).collect();
+    let mut removed = next.clone();
+    let mut old = vec![1; agents + 1];
+    // Whose the last one of each kind was.
+    let mut agent_of = [1; 3];
+    let mut seq = |out: &mut Vec<u8>, kind: usize, agent: u64, seq: u32, expected: &[i64]| {
+        let code = zigzag(i64::from(seq) - expected[agent as usize]);
+        let last = std::mem::replace(&mut agent_of[kind], agent);
+        match agents {
+            1 => varint(out, code),
+            2 => varint(out, code << 1 | u64::from(agent != last)),
+            _ => {
+                varint(out, code << 1 | 1);
+                varint(out, agent - 1);
+            }
         }
-        for (column, value) in columns.iter_mut().zip(values) {
-            // One value after the other, without runs.
-            varint(column, value << 1);
+    };
+    const NEW: usize = 0;
+    const OLD: usize = 1;
+    const REMOVED: usize = 2;
+    varint(&mut out, (runs.len() + removals.len()) as u64);
+    let known = removals.iter().map(|&((agent, first), len, (by, by_seq), step)| {
+        let removal = Some((by, by_seq, step));
+        (true, Run(agent, first, len, START, removal))
+    });
+    for (is_known, run) in runs.iter().map(|&run| (false, run)).chain(known) {
+        let Run(agent, first, len, Place(form, takes, beside), removal) = run;
+        let code = match removal {
+            None => 0,
+            Some((0, _, step)) => step as u8 - 1,
+            Some((.., step)) => 3 + [2, 0, 1][(step + 1) as usize],
+        };
+        out.push(if is_known { 7 } else { 3 } | code << 3);
+        if !is_known {
+            varint(&mut out, form | takes << 3);
+            match beside {
+                Beside::Nothing => {}
+                Beside::Below(below) => varint(&mut out, below),
+                Beside::Dot(agent, parent) => {
+                    seq(&mut out, OLD, agent, parent, &old);
+                    old[agent as usize] = i64::from(parent);
+                }
+            }
         }
-        expected = end;
-    }
-    columns.iter().for_each(|column| blob(&mut out, column));
-    blob(&mut out, &[]);
-    varint(&mut out, removals.len() as u64);
-    for &(first, len, by, step) in removals {
-        dot(&mut out, first);
         varint(&mut out, u64::from(len));
-        dot(&mut out, by);
-        out.push((step + 1) as u8);
+        let (kind, from) = match is_known {
+            true => (OLD, &mut old),
+            false => (NEW, &mut next),
+        };
+        if form > 0 {
+            seq(&mut out, kind, agent, first, from);
+        }
+        from[agent as usize] = i64::from(first) + i64::from(len);
+        if let Some((by, by_seq, step)) = removal.filter(|&(by, ..)| by > 0) {
+            let last = i64::from(by_seq) + i64::from(step) * i64::from(len - 1);
+            seq(&mut out, REMOVED, by, last.min(i64::from(by_seq)) as u32, &removed);
+            removed[by as usize] = last.max(i64::from(by_seq));
+        }
     }
     out
 }
 
-fn text_section(runs: &[Run], removals: &[Removal], content: &str) -> Vec<u8> {
-    let mut out = sequence(runs, removals);
+fn text_section(since: &[u32], runs: &[Run], removals: &[Removal], content: &str) -> Vec<u8> {
+    let mut out = sequence(since, runs, removals);
     blob(&mut out, content.as_bytes());
     out
 }
 
-/// Slots are (dot, stamp, tag and rest).
+/// A state's first slot: (dot, stamp, tag and rest).
 fn slot(out: &mut Vec<u8>, by: (u64, u32), stamp: u64, value: &[u8]) {
-    dot(out, by);
-    varint(out, stamp);
+    varint(out, by.0);
+    varint(out, zigzag(i64::from(by.1)));
+    varint(out, zigzag(stamp as i64));
     out.extend_from_slice(value);
 }
 
@@ -121,9 +180,13 @@ impl State {
         self.since
             .iter()
             .flatten()
-            .for_each(|seq| varint(&mut out, u64::from(*seq)));
+            .zip(&self.agents)
+            .for_each(|(seq, (_, last))| varint(&mut out, u64::from(last - seq)));
         varint(&mut out, self.frontier.len() as u64);
-        self.frontier.iter().for_each(|&at| dot(&mut out, at));
+        for &(agent, seq) in &self.frontier {
+            varint(&mut out, agent - 1);
+            varint(&mut out, u64::from(self.agents[agent as usize - 1].1 - seq));
+        }
         varint(&mut out, self.highest);
         varint(&mut out, self.containers.len() as u64);
         out.push(u8::from(self.root.is_some()));
@@ -140,7 +203,7 @@ impl State {
     }
 
     fn update(&self) -> Vec<u8> {
-        [vec![0x21], self.body()].concat()
+        [vec![0x22], self.body()].concat()
     }
 
     /// A text at the root's key `t`, written by the first agent's first operation.
@@ -154,7 +217,7 @@ impl State {
             highest: 1 << 16,
             containers: vec![named(0, Kind::Text, "t")],
             root: Some(root),
-            sections: vec![text_section(runs, &[], content)],
+            sections: vec![text_section(&vec![0; agents.len()], runs, &[], content)],
             ..State::default()
         }
     }
@@ -210,7 +273,7 @@ const MANY: u32 = 4_000_000_000;
 fn a_well_formed_state_is_taken() {
     let state = State::with_text(
         &[(1, 5)],
-        &[Run(1, 2, 2, START, None), Run(1, 4, 1, on_run(-1), None)],
+        &[Run(1, 2, 2, START, None), Run(1, 4, 1, RIGHT, None)],
         "abc",
     );
     // A run that goes on is said to continue; told another way it is the same.
@@ -235,7 +298,12 @@ fn four_billion_removed_units_cost_nothing() {
     for (by, step) in [(1, 0), (MANY, -1), (7, 1)] {
         let mut update = State::with_text(&[(1, MAX_SEQ), (2, MAX_SEQ - 8)], &[], "");
         update.since = Some(vec![MAX_SEQ, MAX_SEQ - 9]);
-        update.sections = vec![text_section(&[], &[((1, 2), MANY, (2, by), step)], "")];
+        update.sections = vec![text_section(
+            &[MAX_SEQ, MAX_SEQ - 9],
+            &[],
+            &[((1, 2), MANY, (2, by), step)],
+            "",
+        )];
         let mut document = document.clone();
         assert_eq!(document.apply(&update.update(), LATE), Ok(Applied::Joined));
         rebuilds(&document);
@@ -260,10 +328,12 @@ fn four_billion_removed_elements_around_a_living_one_cost_nothing() {
     in_element.push(Kind::Counter as u8 | 0x40 | 0x08);
     dot(&mut in_element, (1, 2));
     let mut list = sequence(
+        &[0, 0],
         &[Run(1, 2, 1, START, None), Run(1, 3, MANY, CONTINUES, Some((2, 1, 0)))],
         &[],
     );
-    slot(&mut list, (1, 2), 0, &[0x13, 0]);
+    // The element's own.
+    list.extend([0, 0x13, 0]);
     varint(&mut list, 0);
     let state = State {
         agents: vec![(1, MAX_SEQ), (2, 1)],
@@ -292,17 +362,12 @@ fn four_billion_removed_elements_around_a_living_one_cost_nothing() {
 fn a_count_that_the_bytes_cannot_hold_is_refused() {
     let good = State::with_text(&[(1, 5)], &[Run(1, 2, 3, START, None)], "abc");
     let document = taken(&good.snapshot());
-    // A text of four billion visible characters in no bytes; a column of 2^62 equal values; a count of 2^60 runs.
+    // A text of four billion visible characters in no bytes; a run that takes 2^59 others; a count of 2^60 runs.
     let state = State::with_text(&[(1, MAX_SEQ), (2, 1)], &[Run(1, 9, MANY, START, None)], "");
     refused(&document, &state.update());
     refused(&Document::default(), &state.snapshot());
     for section in [
-        [
-            &[1, 1, 10][..],
-            &[255, 255, 255, 255, 255, 255, 255, 255, 127, 0],
-            &[0; 8],
-        ]
-        .concat(),
+        [&[1, 3][..], &[255, 255, 255, 255, 255, 255, 255, 255, 127, 1], &[0; 8]].concat(),
         [255, 255, 255, 255, 255, 255, 255, 255, 15].to_vec(),
     ] {
         let mut state = State::with_text(&[(1, 6)], &[], "");
@@ -325,7 +390,9 @@ fn a_count_that_the_bytes_cannot_hold_is_refused() {
 fn a_sequence_that_no_merge_gives_is_refused() {
     let good = State::with_text(&[(1, 5)], &[Run(1, 2, 3, START, None)], "abc");
     let document = taken(&good.snapshot());
-    let lies: [(&str, Vec<Run>, &str); 7] = [
+    let first = Run(1, 2, 1, START, None);
+    let by_other = |seq, place| Run(2, seq, 1, place, None);
+    let lies: [(&str, Vec<Run>, &str); 18] = [
         (
             "the same ids twice",
             vec![Run(1, 2, 2, START, None), Run(1, 3, 2, START, None)],
@@ -333,15 +400,49 @@ fn a_sequence_that_no_merge_gives_is_refused() {
         ),
         (
             "runs in a circle",
-            vec![Run(1, 2, 1, on_run(1), None), Run(2, 2, 1, on_run(-1), None)],
+            vec![
+                Run(1, 2, 1, Place(5, 0, Beside::Dot(2, 2)), None),
+                by_other(2, ON_A_DOT),
+            ],
             "ab",
         ),
-        ("a run on itself", vec![Run(1, 2, 1, on_run(0), None)], "a"),
-        ("a continuation of nothing", vec![Run(2, 2, 1, CONTINUES, None)], "a"),
+        ("a run on itself", vec![Run(1, 2, 1, ON_A_DOT, None)], "a"),
+        ("a continuation of nothing", vec![by_other(2, CONTINUES)], "a"),
         (
-            "another order",
-            vec![Run(2, 2, 1, START, None), Run(1, 2, 1, START, None)],
+            "a continuation of what isn't told",
+            vec![by_other(2, CONTINUES_UNTOLD)],
+            "a",
+        ),
+        ("a continuation of no unit", vec![by_other(1, CONTINUES_UNTOLD)], "a"),
+        ("a run on nothing", vec![by_other(2, RIGHT)], "a"),
+        ("a run that is never taken", vec![first, by_other(2, LEFT)], "ab"),
+        ("what waits cut off by a root", vec![by_other(2, LEFT), first], "ab"),
+        ("a subtree that isn't there", vec![Run(1, 2, 1, takes(1), None)], "a"),
+        ("very many subtrees", vec![Run(1, 2, 1, takes(1 << 60), None)], "a"),
+        (
+            "on the right of one below what waits",
+            vec![first, by_other(1, LEFT), by_other(2, right_below(1))],
+            "abc",
+        ),
+        (
+            "on the right of one below all",
+            vec![first, by_other(2, right_below(9))],
             "ab",
+        ),
+        (
+            "the start's children in another order",
+            vec![by_other(2, START), first],
+            "ab",
+        ),
+        (
+            "right children in another order",
+            vec![first, by_other(2, RIGHT), by_other(1, right_below(1))],
+            "abc",
+        ),
+        (
+            "left children in another order",
+            vec![by_other(2, LEFT), by_other(1, LEFT), Run(1, 2, 1, takes(2), None)],
+            "abc",
         ),
         ("more text than units", vec![Run(1, 2, 1, START, None)], "ab"),
         (
@@ -354,10 +455,76 @@ fn a_sequence_that_no_merge_gives_is_refused() {
         let state = State::with_text(&[(1, 5), (2, 3)], &runs, content);
         let error = refused(&Document::default(), &state.snapshot());
         assert!(matches!(error.code(), "invalid-snapshot" | "invalid-update"), "{what}");
-        if what != "another order" && what != "a continuation of nothing" {
+        // Who has the first agent's units may take what hangs on one of them.
+        if !what.contains("isn't told") {
             refused(&document, &state.update());
         }
     }
+    for (removal, what) in [
+        (Some((2, 4, 0)), "by an operation that isn't there"),
+        (Some((2, 3, 1)), "by one, and then by one that isn't there"),
+        (Some((2, 1, -1)), "by one, and then by the one before the first"),
+    ] {
+        let state = State::with_text(&[(1, 5), (2, 3)], &[Run(1, 2, 3, START, removal)], "");
+        let error = refused(&Document::default(), &state.snapshot());
+        assert_eq!(error.code(), "invalid-snapshot", "{what}");
+    }
+}
+
+#[test]
+fn a_removal_of_known_units_that_says_nothing_or_names_others_is_refused() {
+    let document = taken(&State::with_text(&[(1, 5)], &[Run(1, 2, 3, START, None)], "abc").snapshot());
+    let update = |section: Vec<u8>| {
+        let mut update = State::with_text(&[(1, 6)], &[], "");
+        update.since = Some(vec![5]);
+        update.sections = vec![section];
+        update.update()
+    };
+    let known = |first, len, by, step| text_section(&[5], &[], &[((1, first), len, (1, by), step)], "");
+    let mut knowing = document.clone();
+    assert_eq!(knowing.apply(&update(known(2, 3, 6, 0)), LATE), Ok(Applied::Joined));
+    rebuilds(&knowing);
+    let lies = [
+        ("units that aren't there", known(4, 2, 6, 0)),
+        ("units beyond the version", known(4, 5, 6, 0)),
+        ("no unit", vec![1, 7 | 3 << 3, 0, 2, 0, 0]),
+        ("by an operation that isn't there", known(2, 1, 7, 0)),
+        ("by one, and then by one that isn't there", known(2, 2, 6, 1)),
+        // One entry, whose head has no removal; that was moved elsewhere; in a way that there isn't.
+        ("not removed", vec![1, 7, 1, 2, 0]),
+        ("moved elsewhere", vec![1, 7 | 1 << 3, 1, 2, 0]),
+        ("removed in another way", vec![1, 7 | 31 << 3, 1, 2, 0]),
+    ];
+    for (what, section) in lies {
+        let error = refused(&document, &update(section));
+        assert_eq!(error.code(), "invalid-update", "{what}");
+    }
+}
+
+/// Every form of a run, with siblings on each side.
+#[test]
+fn runs_hang_in_every_way() {
+    let runs = [
+        Run(1, 9, 1, LEFT, None),
+        Run(2, 4, 1, LEFT, None),
+        // Takes both.
+        Run(1, 2, 2, takes(2), Some((2, 1, 1))),
+        Run(1, 4, 1, CONTINUES, None),
+        Run(1, 8, 1, LEFT, None),
+        // Takes it, and hangs on the run before it.
+        Run(2, 5, 1, Place(7, 1, Beside::Below(0)), None),
+        Run(2, 6, 1, right_below(1), None),
+        Run(2, 3, 1, START, Some((1, 7, 0))),
+    ];
+    let state = State::with_text(&[(1, 9), (2, 9)], &runs, "abcdef");
+    let document = taken(&state.snapshot());
+    assert_eq!(plain(&document), [&[8, 1, 1, b't', 5, 6][..], b"abcdef"].concat());
+    rebuilds(&document);
+    // What hangs on a unit that is told may name it all the same.
+    let runs = [Run(1, 2, 3, START, None), Run(2, 2, 1, ON_A_DOT, None)];
+    let document = taken(&State::with_text(&[(1, 5), (2, 3)], &runs, "abcd").snapshot());
+    assert_eq!(plain(&document), [&[8, 1, 1, b't', 5, 4][..], b"abcd"].concat());
+    rebuilds(&document);
 }
 
 #[test]
@@ -366,7 +533,7 @@ fn a_container_told_twice_is_refused() {
     state.containers.push(named(0, Kind::Text, "t"));
     state
         .sections
-        .push(text_section(&[Run(1, 2, 3, START, None)], &[], "xyz"));
+        .push(text_section(&[0], &[Run(1, 2, 3, START, None)], &[], "xyz"));
     refused(&Document::default(), &state.snapshot());
     refused(
         &taken(&State::with_text(&[(1, 1)], &[], "").snapshot()),
@@ -724,7 +891,7 @@ fn list_state(agents: &[(u64, u32)], runs: &[Run], moved: &[(u64, (u64, u32), u6
     blob(&mut root, b"t");
     slot(&mut root, (1, 1), 1 << 16, &[0x11, 0]);
     let mut named = named(0, Kind::List, "t");
-    let mut section = sequence(runs, &[]);
+    let mut section = sequence(&vec![0; agents.len()], runs, &[]);
     if !moved.is_empty() {
         named[1] |= 0x80;
         varint(&mut section, moved.len() as u64);
@@ -735,7 +902,9 @@ fn list_state(agents: &[(u64, u32)], runs: &[Run], moved: &[(u64, (u64, u32), u6
         varint(&mut section, stamp);
     }
     for i in 0..slots {
-        slot(&mut section, (1, 2), 0, &integer(i as i64));
+        // Its element's own.
+        section.push(0);
+        section.extend(integer(i as i64));
     }
     varint(&mut section, 0);
     state.root = Some(root);
@@ -780,7 +949,7 @@ fn moved_list() -> State {
         Run(1, 2, 1, START, None),
         Run(1, 3, 1, CONTINUES, ELSEWHERE),
         Run(1, 4, 1, CONTINUES, None),
-        Run(2, 1, 1, on_run(-1), None),
+        Run(2, 1, 1, RIGHT, None),
     ];
     list_state(&[(1, 4), (2, 1)], &runs, &[(2, (1, 3), 7)], 3)
 }
@@ -796,7 +965,7 @@ fn an_element_that_stands_nowhere_or_twice_is_refused() {
             Run(1, 2, 1, START, None),
             Run(1, 3, 1, CONTINUES, removal),
             Run(1, 4, 1, CONTINUES, None),
-            Run(2, 1, 1, on_run(-1), None),
+            Run(2, 1, 1, RIGHT, None),
         ]
     };
     let two = |removal| [home(removal), vec![Run(2, 2, 1, CONTINUES, None)]].concat();
@@ -906,7 +1075,7 @@ fn a_unit_that_a_move_made_is_no_element() {
 fn a_hundred_thousand_moved_elements_named_again_and_again() {
     const MANY_MOVED: u32 = 100_000;
     let mut runs = vec![Run(1, 2, MANY_MOVED, START, ELSEWHERE)];
-    runs.push(Run(2, 1, MANY_MOVED, on_run(-1), None));
+    runs.push(Run(2, 1, MANY_MOVED, RIGHT, None));
     let moved: Vec<_> = (0..MANY_MOVED).map(|i| (0, (1, i + 2), 7)).collect();
     let state = list_state(
         &[(1, MANY_MOVED + 1), (2, MANY_MOVED)],

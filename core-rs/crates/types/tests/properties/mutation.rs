@@ -90,7 +90,7 @@ pub fn checksum(bytes: &[u8]) -> u32 {
 
 /// A snapshot around a body, with a length and a checksum that fit.
 pub fn snapshot_of(body: &[u8]) -> Vec<u8> {
-    let mut out = b"JNRY\x02".to_vec();
+    let mut out = b"JNRY\x03".to_vec();
     out.extend((body.len() as u32).to_le_bytes());
     out.extend(checksum(body).to_le_bytes());
     out.extend(body);

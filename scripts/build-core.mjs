@@ -50,6 +50,9 @@ const wasmFeatures = [
   'multivalue',
 ];
 
+/** How much of linear memory is the stack. Nothing recurses on data; the linker's own choice is four times as much. */
+const stackBytes = 256 * 1024;
+
 const target = 'wasm32-unknown-unknown';
 const debianPackages = ['rustc-web', 'cargo-web', 'rust-web-src', 'lld-22'];
 
@@ -101,9 +104,10 @@ for (const [module, build] of /** @type {const} */ ([
 
 /** Compiles, binds and optimises into a folder. @param {string} folder */
 function buildCore(folder) {
+  const settings = buildSettings(toolchain, [`-Clink-arg=-zstack-size=${stackBytes}`]);
   const args = ['build', crate, '--mode', 'no-install', '--target', 'web', '--release', '--no-pack', '--no-opt'];
   const status = run('wasm-pack', [...args, '--out-dir', folder, '--out-name', 'joinery_core'], {
-    env: { ...toolchain.env, ...buildSettings(toolchain), CARGO_TARGET_DIR: targetFolder },
+    env: { ...toolchain.env, ...settings, CARGO_TARGET_DIR: targetFolder },
   });
   if (status !== 0) return false;
   optimise(join(folder, 'joinery_core_bg.wasm'));

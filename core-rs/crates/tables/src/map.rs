@@ -23,14 +23,6 @@ struct Chunk<K, V> {
     entries: Vec<(K, V)>,
 }
 
-impl<K: Clone, V> Chunk<K, V> {
-    /// A chunk of these entries; none where there are none.
-    fn of(entries: Vec<(K, V)>) -> Option<Self> {
-        let first = entries.first()?.0.clone();
-        Some(Chunk { first, entries })
-    }
-}
-
 /// Where a key is, or where it belongs.
 enum Place {
     At(usize, usize),
@@ -52,11 +44,12 @@ impl<K: Ord + Clone, V> OrderedMap<K, V> {
         V: Copy,
     {
         let room = CHUNK.max((entries.len() / LIST_OF_CHUNK).isqrt());
+        let chunk = |entries: &[(K, V)]| Chunk {
+            first: entries[0].0,
+            entries: entries.to_vec(),
+        };
         OrderedMap {
-            chunks: entries
-                .chunks(room)
-                .filter_map(|chunk| Chunk::of(chunk.to_vec()))
-                .collect(),
+            chunks: entries.chunks(room).map(chunk).collect(),
         }
     }
 
@@ -146,7 +139,7 @@ impl<K: Ord + Clone, V> OrderedMap<K, V> {
     fn put(&mut self, number: usize, at: usize, key: K, value: V) -> (usize, usize) {
         let room = CHUNK.max(self.chunks.len() / LIST_OF_CHUNK);
         let Some(chunk) = self.chunks.get_mut(number) else {
-            self.chunks.extend(Chunk::of(vec![(key, value)]));
+            self.open(0, vec![(key, value)]);
             return (0, 0);
         };
         let entries = &mut chunk.entries;
@@ -160,19 +153,27 @@ impl<K: Ord + Clone, V> OrderedMap<K, V> {
         }
         // Keys often come in order: what goes on at the end leaves a full chunk behind.
         if at == entries.len() {
-            self.chunks
-                .splice(number + 1..number + 1, Chunk::of(vec![(key, value)]));
+            self.open(number + 1, vec![(key, value)]);
             return (number + 1, 0);
         }
         let half = entries.len() / 2;
-        let upper = Chunk::of(entries.split_off(half));
-        self.chunks.splice(number + 1..number + 1, upper);
+        let upper = entries.split_off(half);
+        self.open(number + 1, upper);
         let (number, at) = if at < half {
             (number, at)
         } else {
             (number + 1, at - half)
         };
         self.put(number, at, key, value)
+    }
+
+    /// Puts a chunk of these entries among the others.
+    #[inline(never)]
+    fn open(&mut self, number: usize, entries: Vec<(K, V)>) {
+        if let Some((first, _)) = entries.first() {
+            let first = first.clone();
+            self.chunks.insert(number, Chunk { first, entries });
+        }
     }
 
     /// Takes an entry out.

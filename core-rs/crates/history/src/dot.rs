@@ -1,6 +1,7 @@
 //! A dot names one operation, or one character: the `seq`-th thing that its agent did in a document, counted from 1.
 
 use crate::AgentIndex;
+use joinery_tables::Hashed;
 
 /// One operation's name within a document's own agent table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -29,5 +30,11 @@ impl Dot {
             agent: self.agent,
             seq: self.seq + n,
         }
+    }
+}
+
+impl Hashed for Dot {
+    fn hash(&self) -> u32 {
+        (u64::from(self.agent) << 32 | u64::from(self.seq)).hash()
     }
 }

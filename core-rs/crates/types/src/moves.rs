@@ -7,12 +7,13 @@
 //!          and then to the start:   b" a (b) c [b']  [b'] is SUPERSEDED: nothing will ever stand there again
 //! ```
 //!
-//! Only living elements that were moved are in a table; a list in which nothing was ever moved has none.
+//! Only elements that were moved are in a table, those deleted since while they are fewer than the others; a list in which nothing
+//! that lives was moved has none.
 
 use crate::list::List;
 use crate::sequence::{Anchor, Place, Removal};
 use joinery_history::{Agents, Dot, Stamp};
-use joinery_tables::OrderedMap;
+use joinery_tables::{HashedList, OrderedSet};
 
 /// Where an element stands, and since which move.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,54 +35,56 @@ impl Standing {
 /// The living elements of a list that don't stand where they were inserted.
 #[derive(Debug, Default, Clone)]
 pub struct Moves {
-    /// Where they stand.
-    by_element: OrderedMap<Dot, Standing>,
-    /// From the units' side: which element stands there. (Of the same type, for each further one costs the module kilobytes.)
-    by_unit: OrderedMap<Dot, Standing>,
+    /// Where they stand. Those deleted since stand nowhere, at [`Dot::NONE`].
+    by_element: HashedList<Dot, Standing>,
+    /// From the slots' side: whose each is; [`Dot::NONE`], or nothing, where that element was never moved.
+    by_slot: Vec<Dot>,
+    /// The units that moves made, those of which nothing stands any more included: asked is only for visible ones.
+    units: OrderedSet<Dot>,
+    /// How many elements were deleted since.
+    gone: usize,
 }
 
 impl Moves {
     #[inline(never)]
-    fn set(&mut self, element: Dot, at: Standing) {
-        self.remove(element);
-        self.by_element.insert(element, at);
-        let back = Standing {
-            unit: element,
-            stamp: at.stamp,
-        };
-        self.by_unit.insert(at.unit, back);
+    fn set(&mut self, element: Dot, at: Standing, slot: u32) {
+        match self.by_element.get_mut(&element) {
+            Some(known) => *known = at,
+            None => {
+                self.by_element.push(element, at);
+            }
+        }
+        let slot = slot as usize;
+        if slot >= self.by_slot.len() {
+            self.by_slot.resize(slot + 1, Dot::NONE);
+        }
+        self.by_slot[slot] = element;
+        self.units.insert(at.unit);
     }
 
+    /// The moved element that has a slot.
+    fn element_of(&self, slot: u32) -> Option<Dot> {
+        let element = self.by_slot.get(slot as usize);
+        element.copied().filter(|element| element.is_some())
+    }
+
+    /// A moved element was deleted, and lets go of its slot.
     #[inline(never)]
-    fn remove(&mut self, element: Dot) -> Option<Standing> {
-        let at = self.by_element.remove(&element)?;
-        self.by_unit.remove(&at.unit);
-        Some(at)
+    fn forget(&mut self, element: Dot, slot: u32) {
+        self.by_slot[slot as usize] = Dot::NONE;
+        if let Some(at) = self.by_element.get_mut(&element) {
+            at.unit = Dot::NONE;
+            self.gone += 1;
+        }
+        if self.gone * 2 > self.by_element.len() {
+            self.gone = 0;
+            let mut living = HashedList::default();
+            for (&element, &at) in self.by_element.iter().filter(|(_, at)| at.unit.is_some()) {
+                living.push(element, at);
+            }
+            self.by_element = living;
+        }
     }
-
-    /// The element that stands at a unit.
-    #[inline(never)]
-    fn element_at(&self, unit: Dot) -> Option<Dot> {
-        self.by_unit.get(&unit).map(|at| at.unit)
-    }
-
-    /// The first unit of a range that a move made.
-    #[inline(never)]
-    fn first_unit(&self, first: Dot, len: u32) -> Option<Dot> {
-        first_within(&self.by_unit, first, len)
-    }
-
-    /// The first element of a range that was moved.
-    #[inline(never)]
-    fn first_element(&self, first: Dot, len: u32) -> Option<Dot> {
-        first_within(&self.by_element, first, len)
-    }
-}
-
-/// The lowest key of the `len` dots from `first` on.
-fn first_within(map: &OrderedMap<Dot, Standing>, first: Dot, len: u32) -> Option<Dot> {
-    let (&lowest, _) = map.range_from(&first).next()?;
-    (lowest < first.plus(len)).then_some(lowest)
 }
 
 impl List {
@@ -92,15 +95,18 @@ impl List {
     }
 
     /// The element that stands at a visible unit.
+    #[inline(never)]
     pub fn element_at(&self, unit: Dot) -> Dot {
         let moves = self.moves.as_ref();
-        moves.and_then(|moves| moves.element_at(unit)).unwrap_or(unit)
+        let moved = moves.and_then(|moves| moves.element_of(self.sequence.unit(unit)?));
+        moved.unwrap_or(unit)
     }
 
     /// Where a moved element stands.
     #[inline(never)]
     pub fn moved_to(&self, element: Dot) -> Option<Standing> {
-        self.moves.as_ref()?.by_element.get(&element).copied()
+        let at = self.moves.as_ref()?.by_element.get(&element);
+        at.copied().filter(|at| at.unit.is_some())
     }
 
     /// Where an element stands; none where it was deleted, or never inserted here.
@@ -125,6 +131,9 @@ impl List {
     /// `first` is none.
     #[inline(never)]
     pub fn stretch(&self, first: Dot, len: u32) -> u32 {
+        if len == 1 && self.moved_to(first).is_some() {
+            return 1;
+        }
         match self.sequence.stretch_alike(first, len) {
             Some((Removal::SUPERSEDED, _)) | None => 0,
             Some((removal, n)) if removal.is_some() => n,
@@ -134,9 +143,15 @@ impl List {
 
     /// How many of `len` visible units from `first` on stand before the first one that a move made.
     fn before_moved(&self, first: Dot, len: u32) -> u32 {
-        let moves = self.moves.as_ref();
-        let next = moves.and_then(|moves| moves.first_unit(first, len));
-        next.map_or(len, |unit| unit.seq - first.seq)
+        let units = self.moves.as_ref().map(|moves| &moves.units);
+        let next = units.and_then(|units| units.range_from(&first).next());
+        next.map_or(len, |&unit| {
+            if unit < first.plus(len) {
+                unit.seq - first.seq
+            } else {
+                len
+            }
+        })
     }
 
     /// The agent's lowest unit from `dot` on, how many from it on are of one kind, and whether they are elements, deleted or not.
@@ -197,7 +212,7 @@ impl List {
     #[inline(never)]
     pub fn stand(&mut self, element: Dot, at: Standing, slot: u32) {
         self.sequence.set_unit(at.unit, slot);
-        self.moves.get_or_insert_default().set(element, at);
+        self.moves.get_or_insert_default().set(element, at, slot);
     }
 
     /// Deletes the `len` elements that are seen from `index` on (the caller has checked that they are there), all by the one
@@ -236,20 +251,38 @@ impl List {
     #[inline(never)]
     pub fn remove(&mut self, agents: &Agents, first: Dot, len: u32, removal: Removal) -> bool {
         let mut dropped = Vec::new();
-        if let Some(moves) = &mut self.moves {
-            while let Some(element) = moves.first_element(first, len) {
-                if let Some(at) = moves.remove(element) {
-                    dropped.extend(self.sequence.hide(at.unit, Removal::SUPERSEDED));
-                }
-            }
-            if moves.by_element.is_empty() {
-                self.moves = None;
-            }
+        if self.moves.is_some() {
+            self.hide_moved(first, len, &mut dropped);
         }
         self.sequence
             .remove(agents, first, len, removal, &mut |slot| dropped.push(slot));
         dropped.iter().for_each(|&slot| self.drop_slot(slot));
         !dropped.is_empty()
+    }
+
+    /// Takes those of the elements `first` … `first + len − 1` that were moved from where they stand.
+    #[inline(never)]
+    fn hide_moved(&mut self, first: Dot, len: u32, dropped: &mut Vec<u32>) {
+        let mut done = 0;
+        while done < len {
+            let (why, alike) = self
+                .sequence
+                .stretch_alike(first.plus(done), len - done)
+                .unwrap_or((Removal::NONE, 1));
+            let moved = if why == Removal::ELSEWHERE { alike } else { 0 };
+            for element in (0..moved).map(|n| first.plus(done + n)) {
+                let Some(at) = self.moved_to(element) else { continue };
+                let slot = self.sequence.hide(at.unit, Removal::SUPERSEDED);
+                if let (Some(slot), Some(moves)) = (slot, &mut self.moves) {
+                    moves.forget(element, slot);
+                    dropped.push(slot);
+                }
+            }
+            done += alike;
+        }
+        if self.moves.as_ref().is_some_and(|moves| moves.by_element.is_empty()) {
+            self.moves = None;
+        }
     }
 }
 

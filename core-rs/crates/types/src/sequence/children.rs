@@ -2,8 +2,9 @@
 //! its place may already be taken, which never happens in a text that one person writes.
 
 use super::run::{Run, Side};
+use super::Anchor;
 use joinery_history::{Agents, Dot};
-use joinery_tables::{OrderedMap, OrderedSet};
+use joinery_tables::{Hashed, HashedList, OrderedSet};
 
 /// A sibling's rank: ids of agents are the same everywhere, their numbers in a table are not.
 type Rank = (u64, u32);
@@ -12,13 +13,19 @@ type Rank = (u64, u32);
 enum Siblings {
     One(Dot),
     /// A hundred thousand may insert at one place, so an ordered set, not a list.
-    Many(OrderedSet<Rank>),
+    Many(Box<OrderedSet<Rank>>),
+}
+
+impl Hashed for Anchor {
+    fn hash(&self) -> u32 {
+        self.parent.hash() ^ self.side as u32
+    }
 }
 
 /// The explicit children of every unit that has some.
 #[derive(Debug, Default, Clone)]
 pub struct Children {
-    table: OrderedMap<(Dot, Side), Siblings>,
+    table: HashedList<Anchor, Siblings>,
 }
 
 /// The order of siblings: by agent id, then by seq.
@@ -38,22 +45,28 @@ impl Children {
 
     /// Adds a child.
     pub fn add(&mut self, agents: &Agents, parent: Dot, side: Side, child: Dot) {
-        let siblings = self.table.get_or_insert_with((parent, side), || Siblings::One(child));
-        match siblings {
-            Siblings::One(only) if *only == child => {}
-            Siblings::One(only) => {
-                *siblings = Siblings::Many(OrderedSet::from([rank(agents, *only), rank(agents, child)]));
+        let anchor = Anchor { parent, side };
+        match self.table.get_mut(&anchor) {
+            None => {
+                self.table.push(anchor, Siblings::One(child));
             }
-            Siblings::Many(set) => {
-                set.insert(rank(agents, child));
-            }
+            Some(Siblings::One(only)) if *only == child => {}
+            Some(siblings) => match siblings {
+                Siblings::One(only) => {
+                    let both = [rank(agents, *only), rank(agents, child)];
+                    *siblings = Siblings::Many(Box::new(OrderedSet::from(both)));
+                }
+                Siblings::Many(set) => {
+                    set.insert(rank(agents, child));
+                }
+            },
         }
     }
 
     /// The lowest child above `floor` (the lowest of all where there is no floor).
     pub fn lowest_above(&self, agents: &Agents, parent: Dot, side: Side, floor: Option<Dot>) -> Option<Dot> {
         let floor = floor.map(|dot| rank(agents, dot));
-        match self.table.get(&(parent, side))? {
+        match self.table.get(&Anchor { parent, side })? {
             Siblings::One(only) => floor.is_none_or(|floor| rank(agents, *only) > floor).then_some(*only),
             Siblings::Many(set) => {
                 let lowest = match floor {
@@ -68,7 +81,7 @@ impl Children {
     /// The highest child below `ceiling` (the highest of all where there is no ceiling).
     pub fn highest_below(&self, agents: &Agents, parent: Dot, side: Side, ceiling: Option<Dot>) -> Option<Dot> {
         let ceiling = ceiling.map(|dot| rank(agents, dot));
-        match self.table.get(&(parent, side))? {
+        match self.table.get(&Anchor { parent, side })? {
             Siblings::One(only) => ceiling
                 .is_none_or(|ceiling| rank(agents, *only) < ceiling)
                 .then_some(*only),

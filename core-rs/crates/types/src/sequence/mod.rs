@@ -33,7 +33,7 @@ use tree::Tree;
 pub use tree::{At, Place};
 
 /// Where a new unit hangs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Anchor {
     /// The unit it hangs on; [`Dot::NONE`] is the start.
     pub parent: Dot,

@@ -7,8 +7,8 @@
 use core::sync::atomic::{AtomicUsize, Ordering};
 use std::alloc::{GlobalAlloc, Layout, System};
 
-/// Memory grows by a sixteenth of itself.
-const SHARE: usize = 16;
+/// Memory grows by an eighth of itself.
+const SHARE: usize = 8;
 /// A small one grows as it needs.
 const LEAST: usize = 1 << 20;
 const PAGE: usize = 1 << 16;

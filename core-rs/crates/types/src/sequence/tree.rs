@@ -382,7 +382,7 @@ impl<U: Copy> Tree<U> {
         let runs = &mut self.leaves[place.leaf as usize].runs;
         if place.offset < runs[place.run].len {
             let second = runs[place.run].split(place.offset);
-            runs.insert(place.run + 1, second);
+            insert_run(runs, place.run + 1, second);
         }
         Place {
             leaf: place.leaf,
@@ -395,7 +395,7 @@ impl<U: Copy> Tree<U> {
     pub fn insert(&mut self, place: Place, run: Run, units: &[U]) {
         let at = self.content_offset(place);
         let leaf = &mut self.leaves[place.leaf as usize];
-        leaf.runs.insert(place.run, run);
+        insert_run(&mut leaf.runs, place.run, run);
         leaf.content.splice(at..at, units.iter().copied());
         self.lookup.assign(run.dot, run.len, place.leaf);
         self.add_len(place.leaf, i64::from(run.visible()));
@@ -649,6 +649,14 @@ impl<U: Copy> Tree<U> {
             (after, new, new_len, parent) = (parent, sibling, moved, grandparent);
         }
     }
+}
+
+/// Puts a run among a leaf's. There are no more than so many, so room is made for a few more and not for twice as many.
+fn insert_run(runs: &mut Vec<Run>, at: usize, run: Run) {
+    if runs.len() == runs.capacity() {
+        runs.reserve_exact(MAX_RUNS / 4);
+    }
+    runs.insert(at, run);
 }
 
 #[cfg(test)]

@@ -41,8 +41,6 @@ const maxKeyBytes = 1024;
 
 /** Updates up to so many bytes pass through a room at an address that never changes (see crates/wasm). */
 const roomBytes = 1024;
-/** Up to so many bytes JavaScript engines keep an array's content beside it, and a loop is faster than a call. */
-const shortBytes = 64;
 
 // Views of the linear memory, which all replicas share.
 let bytes = new Uint8Array(0);
@@ -192,9 +190,7 @@ export class Bridge {
       this.input(update);
       return this.check(this.core.apply(this.arrival()));
     }
-    const memory = byteView();
-    if (length > shortBytes) memory.set(update, roomAddress);
-    else for (let index = 0; index < length; index += 1) memory[roomAddress + index] = update[index] as number;
+    byteView().set(update, roomAddress);
     return this.check(this.core.apply_short(length, this.arrival()));
   }
 
@@ -258,11 +254,7 @@ function byteView(): Uint8Array {
 }
 
 function copyOf(address: number, length: number): Uint8Array {
-  const memory = byteView();
-  if (length > shortBytes) return memory.slice(address, address + length);
-  const copy = new Uint8Array(length);
-  for (let index = 0; index < length; index += 1) copy[index] = memory[address + index] as number;
-  return copy;
+  return byteView().slice(address, address + length);
 }
 
 /** Indices and lengths are whole and not negative before they cross: the core takes 32 bits. */

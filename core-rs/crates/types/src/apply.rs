@@ -37,6 +37,8 @@ pub(crate) enum Outcome {
 
 /// How many operations and containers are kept room for from one envelope to the next.
 const KEPT: usize = 64;
+/// The same for the characters of an insert.
+const KEPT_UNITS: usize = 1024;
 
 /// What joining an envelope takes, of no meaning between two of them.
 #[derive(Default)]
@@ -44,6 +46,8 @@ pub(crate) struct Scratch {
     operations: Vec<Operation<'static>>,
     notes: PayloadNotes,
     named: Vec<Named>,
+    /// The characters of an insert.
+    units: Vec<u16>,
 }
 
 impl fmt::Debug for Scratch {
@@ -122,23 +126,23 @@ impl Document {
     }
 
     fn apply_envelope(&mut self, bytes: &[u8], now_ms: u64) -> Result<Outcome, Error> {
-        let Scratch {
-            operations,
-            mut notes,
-            mut named,
-        } = std::mem::take(&mut self.scratch);
-        let mut operations: Vec<Operation<'_>> = operations;
-        let outcome = self.apply_operations(bytes, now_ms, &mut operations, &mut notes, &mut named);
+        let mut scratch = std::mem::take(&mut self.scratch);
+        let mut operations: Vec<Operation<'_>> = std::mem::take(&mut scratch.operations);
+        let outcome = self.apply_operations(bytes, now_ms, &mut operations, &mut scratch);
         operations.clear();
-        named.clear();
-        if operations.capacity().max(named.capacity()).max(notes.room()) <= KEPT {
+        scratch.named.clear();
+        if scratch.units.capacity() > KEPT_UNITS {
+            scratch.units = Vec::new();
+        }
+        if operations
+            .capacity()
+            .max(scratch.named.capacity())
+            .max(scratch.notes.room())
+            <= KEPT
+        {
             // Nothing is in it: collecting keeps the room and forgets what was borrowed.
-            let operations = operations.into_iter().map_while(|_| None).collect();
-            self.scratch = Scratch {
-                operations,
-                notes,
-                named,
-            };
+            scratch.operations = operations.into_iter().map_while(|_| None).collect();
+            self.scratch = scratch;
         }
         outcome
     }
@@ -148,9 +152,11 @@ impl Document {
         bytes: &'b [u8],
         now_ms: u64,
         operations: &mut Vec<Operation<'b>>,
-        notes: &mut PayloadNotes,
-        named: &mut Vec<Named>,
+        scratch: &mut Scratch,
     ) -> Result<Outcome, Error> {
+        let Scratch {
+            notes, named, units, ..
+        } = scratch;
         let mut reader = Reader::new(bytes);
         let header = EnvelopeHeader::decode(&mut reader).map_err(Error::InvalidUpdate)?;
         if header.kind != KIND_PLAIN {
@@ -195,6 +201,7 @@ impl Document {
             own,
             have,
             named,
+            units,
             told: 1,
         };
         for operation in operations.drain(..) {
@@ -550,7 +557,8 @@ struct Applying<'d> {
     own: u32,
     have: u32,
     named: &'d mut [Named],
-    /// How many of them were told of so far.
+    units: &'d mut Vec<u16>,
+    /// How many containers were told of so far.
     told: usize,
 }
 
@@ -596,18 +604,16 @@ impl Applying<'_> {
         match action {
             Action::InsertText { anchor, text } => {
                 let document = &mut *self.document;
-                let mut units = std::mem::take(&mut document.units);
-                units.clear();
+                self.units.clear();
                 if let (Ok(()), Ok(state)) = (
-                    decode_utf8_to_units(text, &mut units),
+                    decode_utf8_to_units(text, self.units),
                     document.containers.text_mut(container),
                 ) {
-                    let units = &units[skip as usize..];
+                    let units = &self.units[skip as usize..];
                     state.note(units);
                     let anchor = later(anchor, dot, skip);
                     (state.sequence).integrate(&document.agents, dot, anchor, Removal::NONE, len - skip, units);
                 }
-                document.units = units;
             }
             Action::InsertElements { anchor, values } => {
                 self.insert(container, dot, later(anchor, dot, skip), &values[skip as usize..])

@@ -64,8 +64,6 @@ pub struct Document {
     pub(crate) outbox: Outbox,
     pub(crate) stamps: Stamps,
     pub(crate) undo: Undo,
-    /// Room for the characters of an insert that comes from elsewhere: kept, so that a keystroke allocates none.
-    pub(crate) units: Vec<u16>,
 }
 
 impl Document {

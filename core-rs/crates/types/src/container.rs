@@ -290,6 +290,19 @@ impl Containers {
         &self.arena[container as usize]
     }
 
+    /// The containers on the way to one, the outermost first: the root isn't among them.
+    pub fn way_to(&self, container: u32) -> Vec<&Container> {
+        let mut way = Vec::new();
+        let mut at = container;
+        while at != ROOT {
+            let container = self.get(at);
+            way.push(container);
+            at = container.parent;
+        }
+        way.reverse();
+        way
+    }
+
     /// A container whose content is still kept.
     pub fn live(&self, container: u32) -> Result<&Container, Error> {
         self.arena

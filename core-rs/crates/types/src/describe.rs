@@ -290,16 +290,10 @@ impl<'d> Describing<'d> {
     fn text_of(&self, tag: u8, unit: Dot) -> Named {
         let all = &self.document.containers;
         let container = all.text_meant(tag, unit);
-        let mut way = Vec::new();
-        let mut at = container.unwrap_or(ROOT);
-        while at != ROOT {
-            let container = all.get(at);
-            way.push(container);
-            at = container.parent;
-        }
+        let way = all.way_to(container.unwrap_or(ROOT));
         let mut step = Vec::new();
         let steps = way.len().max(1) as u64;
-        for container in way.into_iter().rev() {
+        for container in way {
             match &container.key {
                 Key::Name(name) => string(&mut step, name),
                 Key::Element(element) => match all.list(container.parent) {

@@ -479,14 +479,8 @@ impl Replay {
     fn find_text(&self, scene: &mut Scene<'_>, tag: u8, unit: Dot) -> Named {
         let all = &scene.from.containers;
         let from = all.text_meant(tag, unit);
-        let mut way = Vec::new();
-        let mut at = from.unwrap_or(ROOT);
-        while at != ROOT {
-            let container = scene.from.container(at);
-            way.push(container);
-            at = container.parent;
-        }
-        let into = way.iter().rev().try_fold(ROOT, |parent, container| {
+        let way = all.way_to(from.unwrap_or(ROOT));
+        let into = way.iter().try_fold(ROOT, |parent, container| {
             let key = match &container.key {
                 Key::Name(name) => KeyRef::Name(name),
                 Key::Element(element) => KeyRef::Element(*element),

@@ -364,12 +364,7 @@ impl<U: Copy> Sequence<U> {
             _ => self.tree.locate(parent),
         };
         if let Some(place) = place {
-            let hanging = &mut self.tree.run_mut(place).hanging;
-            match side {
-                Side::Left => hanging.left = true,
-                Side::Right if continues => hanging.next = true,
-                Side::Right => hanging.right = true,
-            }
+            self.tree.run_mut(place).hanging.note(side, continues);
         }
     }
 

@@ -116,6 +116,17 @@ pub struct Hanging {
     pub next: bool,
 }
 
+impl Hanging {
+    /// Notes a unit that hangs on `side`; `continues`: it is the dot after the run's last unit.
+    pub fn note(&mut self, side: Side, continues: bool) {
+        match side {
+            Side::Left => self.left = true,
+            Side::Right if continues => self.next = true,
+            Side::Right => self.right = true,
+        }
+    }
+}
+
 /// A stretch of units. Its first unit hangs on `parent`; each other one hangs on the right of the unit before it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Run {

@@ -182,12 +182,8 @@ impl StateReader<'_> {
         run.hanging.left = !stack.taken.is_empty();
         run.removal = self.run_removal(kind, removal, &run)?;
         if let (true, Some(&(_, above))) = (is_below, stack.runs.last()) {
-            let hanging = &mut read.runs.run_mut(above).hanging;
-            if run.is_continuation() {
-                hanging.next = true;
-            } else {
-                hanging.right = true;
-            }
+            let above = read.runs.run_mut(above);
+            above.hanging.note(Side::Right, run.is_continuation());
         }
         self.expected.note(&run);
         read.visible += u64::from(run.visible());

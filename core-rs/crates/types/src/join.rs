@@ -203,7 +203,7 @@ fn find(
     };
     if let Key::Element(element) = container.key {
         let comes = || match &state.containers[container.parent].section {
-            Section::Tree(tree) => tree.lives(&state.agents, element),
+            Section::Tree(tree) => tree.lives(element),
             Section::Graph(graph) => graph.lives(&state.agents, element),
             _ => inserted.get(&container.parent).is_some_and(|ranges| {
                 ranges.iter().any(|&(first, len)| {

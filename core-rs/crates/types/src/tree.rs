@@ -49,38 +49,50 @@ fn name(agents: &Agents, dot: Dot) -> (u64, u32) {
     }
 }
 
-/// A living node's edges, one for each parent. The first is the highest.
+/// A living node's edges, one for each parent.
 #[derive(Debug, Clone)]
 pub struct Node {
-    edges: Vec<Edge>,
+    top: Edge,
+    others: Vec<Edge>,
 }
 
 impl Node {
     /// The highest edge.
     pub fn top(&self) -> &Edge {
-        &self.edges[0]
+        &self.top
     }
 
-    /// All edges, the highest first, the others in no order.
-    pub fn edges(&self) -> &[Edge] {
-        &self.edges
+    /// All but the highest, in no order.
+    pub fn others(&self) -> &[Edge] {
+        &self.others
+    }
+
+    /// All of them, in no order.
+    pub fn edges(&self) -> impl Iterator<Item = &Edge> {
+        std::iter::once(&self.top).chain(&self.others)
     }
 
     fn join(&mut self, agents: &Agents, edge: Edge) {
         let rank = edge.rank(agents);
-        let at = match self.edges.iter().position(|have| have.parent == edge.parent) {
-            Some(at) if self.edges[at].rank(agents) >= rank => return,
+        if self.top.parent == edge.parent {
+            if self.top.rank(agents) < rank {
+                self.top = edge;
+            }
+            return;
+        }
+        let at = match self.others.iter().position(|have| have.parent == edge.parent) {
+            Some(at) if self.others[at].rank(agents) >= rank => return,
             Some(at) => {
-                self.edges[at] = edge;
+                self.others[at] = edge;
                 at
             }
             None => {
-                self.edges.push(edge);
-                self.edges.len() - 1
+                self.others.push(edge);
+                self.others.len() - 1
             }
         };
-        if at > 0 && rank > self.top().rank(agents) {
-            self.edges.swap(0, at);
+        if rank > self.top.rank(agents) {
+            std::mem::swap(&mut self.top, &mut self.others[at]);
         }
     }
 }
@@ -158,10 +170,16 @@ impl Tree {
         match self.nodes.get_mut(&node) {
             Some(have) => have.join(agents, edge),
             None => {
-                self.nodes.insert(node, Node { edges: vec![edge] });
+                let others = Vec::new();
+                self.nodes.insert(node, Node { top: edge, others });
             }
         }
         self.note(node);
+    }
+
+    /// Room for so many nodes more, where many come at once.
+    pub fn reserve(&mut self, nodes: usize) {
+        self.nodes.reserve(nodes);
     }
 
     /// Deletes a node. What hangs under it is hidden from now on.

@@ -29,13 +29,12 @@ fn check_ids(document: &Document, target: Target, ids: impl Iterator<Item = Dot>
 
 #[inline(never)]
 pub(super) fn check_tree(document: &Document, state: &State, target: Target, tree: &TreeState) -> Result<(), Error> {
-    check_ids(document, target, tree.nodes.iter().map(|&(id, _)| id))?;
+    check_ids(document, target, tree.edges.iter().map(|&(id, _)| id))?;
     check_ids(document, target, tree.removed.iter().map(|&(id, _)| id))?;
-    let removed = tree.removed.iter();
-    if removed.clone().any(|&(id, _)| tree.lives(&state.agents, id)) {
+    if tree.removed.iter().any(|&(id, _)| tree.lives(id)) {
         return Err(Error::Contradiction("a node that lives and was deleted"));
     }
-    for edge in tree.nodes.iter().flat_map(|(_, edges)| edges) {
+    for (_, edge) in &tree.edges {
         let is_there = |parent| tree.tells(&state.agents, parent) || knows(document, target, parent);
         if edge.parent.is_some() && !is_there(edge.parent) {
             return Err(UNKNOWN);
@@ -66,8 +65,9 @@ pub(super) fn check_graph(document: &Document, state: &State, target: Target, gr
 pub(super) fn join_tree(document: &mut Document, number: u32, state: TreeState) {
     let agents = &document.agents;
     if let Ok(tree) = document.containers.tree_mut(number) {
-        for (node, edges) in state.nodes {
-            edges.into_iter().for_each(|edge| tree.join(agents, node, edge));
+        tree.reserve(state.len());
+        for (node, edge) in state.edges {
+            tree.join(agents, node, edge);
         }
         tree.forget();
     }

@@ -15,39 +15,40 @@ use joinery_history::Dot;
 
 impl Encoder<'_> {
     /// Where a dot stands in the state's order; the top of a tree comes first.
-    fn order(&self, dot: Dot) -> (u64, u32) {
+    fn order(&self, dot: Dot) -> u64 {
         if dot.is_some() {
-            (self.number(dot) + 1, dot.seq)
+            (self.number(dot) + 1) << 32 | u64::from(dot.seq)
         } else {
-            (0, 0)
+            0
         }
     }
 
     #[inline(never)]
     pub(super) fn tree(&self, out: &mut Vec<u8>, tree: &Tree) -> bool {
-        let mut nodes: Vec<(Dot, Vec<&Edge>)> = Vec::new();
+        // What the order goes by stands beside each, so that sorting doesn't look it up again and again.
+        let entry = |id, edge: &'_ Edge| (self.order(id), self.order(edge.parent), id);
+        let mut edges = Vec::new();
         for (id, node) in tree.nodes() {
-            let mut edges: Vec<&Edge> = node.edges().iter().filter(|edge| self.is_new(edge.dot)).collect();
-            if !edges.is_empty() {
-                edges.sort_unstable_by_key(|edge| self.order(edge.parent));
-                nodes.push((id, edges));
-            }
+            let new = node.edges().filter(|edge| self.is_new(edge.dot));
+            edges.extend(new.map(|edge| (entry(id, edge), edge)));
         }
-        nodes.sort_unstable_by_key(|&(id, _)| self.order(id));
-        out.varint(nodes.len() as u64);
+        edges.sort_unstable_by_key(|&((id, parent, _), _)| (id, parent));
+        let nodes = edges.chunk_by(|(one, _), (next, _)| one.0 == next.0);
+        out.varint(nodes.clone().count() as u64);
         let mut last = 0;
-        for (id, edges) in &nodes {
-            self.dot(out, *id);
+        for edges in nodes {
+            let (_, _, id) = edges[0].0;
+            self.dot(out, id);
             out.varint(edges.len() as u64);
-            for edge in edges {
+            for &(_, edge) in edges {
                 self.dot(out, edge.parent);
-                self.dot(out, if edge.dot == *id { Dot::NONE } else { edge.dot });
+                self.dot(out, if edge.dot == id { Dot::NONE } else { edge.dot });
                 out.varint(zigzag(edge.stamp.wrapping_sub(last) as i64));
                 last = edge.stamp;
                 out.blob(edge.index.as_bytes());
             }
         }
-        self.removed_ids(out, tree.removed()) || !nodes.is_empty()
+        self.removed_ids(out, tree.removed()) || !edges.is_empty()
     }
 
     #[inline(never)]

@@ -2,6 +2,7 @@
 //! can be looked up and equal states have one form.
 
 use super::{unzigzag, StateReader};
+use crate::dots::DotMap;
 use crate::operation::read_index;
 use crate::tree::Edge;
 use joinery_codec::DecodeError;
@@ -13,7 +14,10 @@ type RemovedId = (Dot, Dot);
 /// A tree's part of a state.
 #[derive(Debug)]
 pub struct TreeState {
-    pub nodes: Vec<(Dot, Vec<Edge>)>,
+    /// By node; each living node has one at least.
+    pub edges: Vec<(Dot, Edge)>,
+    /// The living nodes: each edge's parent is looked up.
+    living: DotMap<()>,
     pub removed: Vec<RemovedId>,
 }
 
@@ -37,13 +41,18 @@ fn has<T>(agents: &Agents, items: &[T], id: impl Fn(&T) -> Dot, wanted: Dot) -> 
 
 impl TreeState {
     /// Does a node live in it?
-    pub fn lives(&self, agents: &Agents, node: Dot) -> bool {
-        has(agents, &self.nodes, |(id, _)| *id, node)
+    pub fn lives(&self, node: Dot) -> bool {
+        self.living.contains_key(&node)
+    }
+
+    /// How many nodes live in it.
+    pub fn len(&self) -> usize {
+        self.living.len()
     }
 
     /// Is a node in it, living or removed?
     pub fn tells(&self, agents: &Agents, node: Dot) -> bool {
-        self.lives(agents, node) || has(agents, &self.removed, |(id, _)| *id, node)
+        self.lives(node) || has(agents, &self.removed, |(id, _)| *id, node)
     }
 }
 
@@ -93,7 +102,8 @@ impl StateReader<'_> {
     #[inline(never)]
     pub(super) fn tree(&mut self) -> Result<TreeState, DecodeError> {
         let n = self.reader.count("a count of nodes")?;
-        let mut nodes = Vec::new();
+        let mut edges = Vec::new();
+        let mut living = DotMap::default();
         let (mut last, mut last_stamp) = (None, 0);
         for _ in 0..n {
             let id = self.next_id(&mut last)?;
@@ -101,15 +111,14 @@ impl StateReader<'_> {
             if n == 0 {
                 return Err(self.error("an edge of the node", "none"));
             }
-            let mut edges = Vec::new();
+            living.insert(id, ());
             let mut last_parent = None;
             for _ in 0..n {
-                edges.push(self.edge(id, &mut last_parent, &mut last_stamp)?);
+                edges.push((id, self.edge(id, &mut last_parent, &mut last_stamp)?));
             }
-            nodes.push((id, edges));
         }
         let removed = self.removed_ids()?;
-        Ok(TreeState { nodes, removed })
+        Ok(TreeState { edges, living, removed })
     }
 
     fn edge(&mut self, node: Dot, last: &mut Last, last_stamp: &mut u64) -> Result<Edge, DecodeError> {

@@ -58,6 +58,33 @@ impl Forest {
         self.links[link as usize].parent = above;
     }
 
+    /// Hangs many nodes at once, of which this forest has none, each below its parent. Where their ways lead round in a circle one of
+    /// it is left hanging on nothing: these. It costs a step for each of them.
+    pub fn hang_all(&mut self, all: impl ExactSizeIterator<Item = (Dot, Dot)>) -> Vec<Dot> {
+        self.slots.reserve(all.len());
+        self.links.reserve(all.len());
+        for (node, parent) in all {
+            let (link, above) = (self.enter(node), self.enter(parent));
+            self.links[link as usize].parent = above;
+        }
+        let mut circling = Vec::new();
+        // The walk that came past a link.
+        let mut walks: Vec<u32> = vec![NONE; self.links.len()];
+        for walk in TOP + 1..self.links.len() as u32 {
+            let (mut at, mut below) = (walk, NONE);
+            while at > TOP && walks[at as usize] == NONE {
+                walks[at as usize] = walk;
+                below = at;
+                at = self.links[at as usize].parent;
+            }
+            if at > TOP && walks[at as usize] == walk {
+                self.links[below as usize].parent = NONE;
+                circling.push(self.links[below as usize].node);
+            }
+        }
+        circling
+    }
+
     /// Takes a node off, with what is below it.
     pub fn take_off(&mut self, node: Dot) {
         let Some(link) = self.find(node) else { return };

@@ -34,7 +34,7 @@ impl Place {
     }
 }
 
-/// Another edge of a node in a circle: what decides, the circle's number, the node, and which of its edges.
+/// Another edge of a node in a circle: what decides, the circle's number, the node, and which of its other edges.
 type Candidate = ((Rank, (u64, u32)), u32, Dot, usize);
 
 /// Nodes whose highest edges lead from one to the next, and from the last to the first.
@@ -95,8 +95,17 @@ impl Reading {
     /// Reads everything.
     pub fn of(nodes: &DotMap<Node>, agents: &Agents) -> Reading {
         let mut reading = Reading::default();
-        let all: Vec<Dot> = nodes.keys().copied().collect();
-        reading.update(nodes, agents, &all);
+        reading.places.reserve(nodes.len());
+        let mut opened: Vec<u32> = Vec::new();
+        let links = nodes.iter().map(|(&node, state)| (node, state.top().parent));
+        for node in reading.forest.get_mut().hang_all(links) {
+            reading.note_circle(nodes, agents, node, &mut opened);
+        }
+        reading.mend(nodes, agents, &mut opened, &mut Vec::new());
+        for (&node, state) in nodes {
+            let place = reading.mended(node).cloned();
+            reading.put(agents, node, Some(place.unwrap_or_else(|| Place::of(state.top()))));
+        }
         reading
     }
 
@@ -172,16 +181,20 @@ impl Reading {
             forest.hang(node, parent);
             return;
         }
-        if self.circling.contains_key(&node) {
-            return;
+        if !self.circling.contains_key(&node) {
+            self.note_circle(nodes, agents, node, opened);
         }
+    }
+
+    /// Notes the circle that a node is in, which hangs on nothing in the forest.
+    fn note_circle(&mut self, nodes: &DotMap<Node>, agents: &Agents, node: Dot, opened: &mut Vec<u32>) {
         let number = self.vacant.pop().unwrap_or(self.circles.len() as u32);
         let mut circle = Circle::new(node);
         let mut at = node;
         while let Some(state) = nodes.get(&at).filter(|_| at != node || circle.nodes.is_empty()) {
             circle.nodes.push(at);
             self.circling.insert(at, number);
-            for edge in state.edges()[1..].iter().filter(|edge| edge.parent.is_some()) {
+            for edge in state.others().iter().filter(|edge| edge.parent.is_some()) {
                 let sibling = (edge.index.clone(), agents.id(at.agent), at);
                 self.sought.entry(edge.parent).or_default().insert(sibling.clone());
                 circle.leads.push((edge.parent, sibling));
@@ -259,9 +272,9 @@ impl Reading {
             at += 1;
             let circle = std::mem::take(&mut self.circles[number as usize].nodes);
             for &node in &circle {
-                let others = nodes.get(&node).map_or(&[][..], |state| &state.edges()[1..]);
+                let others = nodes.get(&node).map_or(&[][..], Node::others);
                 for (at, edge) in others.iter().enumerate() {
-                    let candidate = ((edge.rank(agents), name(agents, node)), number, node, at + 1);
+                    let candidate = ((edge.rank(agents), name(agents, node)), number, node, at);
                     match self.end(edge.parent) {
                         TOP => ready.push(candidate),
                         // What is below a deleted node is not shown, and would not show this either.
@@ -282,9 +295,9 @@ impl Reading {
         let mut by_id = by_id.into_iter();
         loop {
             let (node, at) = match ready.pop() {
-                Some((_, _, node, at)) => (node, at),
+                Some((_, _, node, at)) => (node, Some(at)),
                 None => match by_id.next() {
-                    Some(node) => (node, 0),
+                    Some(node) => (node, None),
                     None => break,
                 },
             };
@@ -296,8 +309,8 @@ impl Reading {
                 continue;
             };
             circle.is_open = false;
-            let mut place = Place::of(&state.edges()[at]);
-            if at == 0 {
+            let mut place = Place::of(at.map_or(state.top(), |at| &state.others()[at]));
+            if at.is_none() {
                 // No edge leads where it is shown: it goes to the top.
                 place.parent = Dot::NONE;
             }

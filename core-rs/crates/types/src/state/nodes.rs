@@ -14,15 +14,6 @@ use joinery_codec::Writer;
 use joinery_history::Dot;
 
 impl Encoder<'_> {
-    /// Where a dot stands in the state's order; the top of a tree comes first.
-    fn order(&self, dot: Dot) -> u64 {
-        if dot.is_some() {
-            (self.number(dot) + 1) << 32 | u64::from(dot.seq)
-        } else {
-            0
-        }
-    }
-
     #[inline(never)]
     pub(super) fn tree(&self, out: &mut Vec<u8>, tree: &Tree) -> bool {
         // What the order goes by stands beside each, so that sorting doesn't look it up again and again.

@@ -77,6 +77,21 @@ describe('a tree', () => {
     expect([x, y].map((node) => right.tree('t').parent(node))).toEqual([y, null]);
   });
 
+  it('keeps the upper one of two nodes that were moved into each other when the lower one is deleted', () => {
+    const [one, other] = two((replica) => {
+      for (let i = 0; i < 3; i += 1) replica.tree('t').create(null);
+    });
+    const tree = one.tree('t');
+    const [left, right, beside] = tree.children() as [string, string, string];
+    tree.move(left, right);
+    other.tree('t').move(right, left);
+    meet(one, other);
+    const upper = tree.parent(left) === null ? left : right;
+    tree.delete(upper === left ? right : left);
+    expect(tree.children().sort()).toEqual([upper, beside].sort());
+    meet(one, other);
+  });
+
   it('that two people put nodes into at one place has room between them', () => {
     const [one, other] = two((replica) => replica.tree('t').create(null));
     for (const replica of [one, other]) replica.tree('t').create(null, 0);

@@ -111,7 +111,8 @@ export abstract class TreeNodes extends NodesHandle {
   }
 
   /**
-   * Deletes a node, for good. What is below it is hidden with it; a move out of it at the same time saves what it moves.
+   * Deletes a node, for good. What is shown below it is hidden with it, and nothing else; a move out of it at the same time saves what
+   * it moves.
    *
    * @returns false where it was deleted before
    * @throws JoineryError `no-such-node`
@@ -122,7 +123,7 @@ export abstract class TreeNodes extends NodesHandle {
     const { bridge } = this;
     const { writer } = bridge;
     this.inputIds(node);
-    const deleted = bridge.check(writer.tree_delete(tree)) === 1;
+    const deleted = bridge.check(writer.tree_delete(tree, bridge.now())) === 1;
     bridge.structure += 1;
     return deleted;
   }

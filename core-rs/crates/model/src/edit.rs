@@ -193,7 +193,7 @@ impl Edit {
                 };
                 let below = document.tree_children(tree, first)?;
                 return match (self, below.first()) {
-                    (Edit::Fell, _) => document.tree_delete(tree, first),
+                    (Edit::Fell, _) => document.tree_delete(tree, first, now),
                     (Edit::Sink, _) if first != last => document.tree_move(tree, first, last, LAST_CHILD, 0, now),
                     (Edit::Rise, Some(&node)) => document.tree_move(tree, node, Dot::NONE, LAST_CHILD, 0, now),
                     _ => Ok(false),
@@ -293,7 +293,7 @@ impl Edit {
                 let top = hanging.children(None);
                 let (first, last) = (top[0], top[top.len() - 1]);
                 let (node, parent) = match self {
-                    Edit::Fell => return log.delete_node(author.agent, version, &tree, first),
+                    Edit::Fell => return log.tree_delete(who, version, &tree, first),
                     Edit::Sink => (first, Some(last)),
                     _ => (hanging.children(Some(first))[0], None),
                 };

@@ -12,6 +12,8 @@ type Move = (u64, Dot, String, Option<Dot>);
 pub struct Hanging {
     /// By node.
     pub places: BTreeMap<Dot, (Option<Dot>, String)>,
+    /// Those that don't hang where they were moved last, for that made a circle.
+    pub mended: BTreeSet<Dot>,
 }
 
 impl Hanging {
@@ -142,13 +144,12 @@ impl<'a> View<'a> {
                     }
                 }
             }
-            match best {
-                Some(((_, _, index, parent), node)) => hanging.places.insert(node, (parent, index)),
-                None => {
-                    let index = hanging.places[&lowest].1.clone();
-                    hanging.places.insert(lowest, (None, index))
-                }
+            let (node, place) = match best {
+                Some(((_, _, index, parent), node)) => (node, (parent, index)),
+                None => (lowest, (None, hanging.places[&lowest].1.clone())),
             };
+            hanging.places.insert(node, place);
+            hanging.mended.insert(node);
         }
     }
 
@@ -230,7 +231,40 @@ impl Log {
         node.unwrap_or(dot)
     }
 
-    /// Deletes a node or an edge.
+    /// Deletes a tree's node. What would move by that is moved to where it hangs, before; and if still more would move then,
+    /// everything that doesn't hang where it was moved last.
+    pub fn tree_delete(&mut self, who: (u64, u64), version: &mut Version, tree: &ContainerId, node: Dot) {
+        let before = self.view(version).hanging(tree);
+        let mut others = before.mended.clone();
+        others.remove(&node);
+        // What of these moves, once some were moved to where they hang.
+        let moved = |hung: &BTreeSet<Dot>| -> BTreeSet<Dot> {
+            let (mut log, mut version) = (self.clone(), version.clone());
+            for &at in hung {
+                log.hang_again(who, &mut version, tree, at, &before);
+            }
+            log.delete_node(who.0, &mut version, tree, node);
+            let after = log.view(&version).hanging(tree);
+            let moved = others.iter().filter(|at| after.places.get(at) != before.places.get(at));
+            moved.copied().collect()
+        };
+        let mut hung = moved(&BTreeSet::new());
+        if !moved(&hung).is_empty() {
+            hung = others;
+        }
+        for at in hung {
+            self.hang_again(who, version, tree, at, &before);
+        }
+        self.delete_node(who.0, version, tree, node);
+    }
+
+    fn hang_again(&mut self, who: (u64, u64), version: &mut Version, tree: &ContainerId, node: Dot, hanging: &Hanging) {
+        if let Some((parent, index)) = hanging.places.get(&node) {
+            self.hang_node(who, version, tree, Some(node), (*parent, index));
+        }
+    }
+
+    /// Deletes a node or an edge, and nothing else.
     pub fn delete_node(&mut self, agent: u64, version: &mut Version, container: &ContainerId, node: Dot) {
         self.append(agent, version, container, Action::Delete(vec![node]));
     }

@@ -4,6 +4,7 @@
 //! Joining is taking maxima: an edge loses only to a higher one to the same parent, and a deleted node takes none. So whatever
 //! comes in whatever order leaves the same edges.
 
+mod deletion;
 mod edits;
 mod forest;
 mod reading;
@@ -57,6 +58,13 @@ pub struct Node {
 }
 
 impl Node {
+    fn new(top: Edge) -> Node {
+        Node {
+            top,
+            others: Vec::new(),
+        }
+    }
+
     /// The highest edge.
     pub fn top(&self) -> &Edge {
         &self.top
@@ -170,8 +178,7 @@ impl Tree {
         match self.nodes.get_mut(&node) {
             Some(have) => have.join(agents, edge),
             None => {
-                let others = Vec::new();
-                self.nodes.insert(node, Node { top: edge, others });
+                self.nodes.insert(node, Node::new(edge));
             }
         }
         self.note(node);

@@ -96,7 +96,7 @@ fn live() -> isize {
         author.tree_move(tree, next, Dot::NONE, 0, 0, now).unwrap();
         let data = author.node_data(tree, next).unwrap();
         author.map_set(data, "title", &value, now).unwrap();
-        author.tree_delete(tree, node).unwrap();
+        author.tree_delete(tree, node, now).unwrap();
         node = next;
         let another = author.graph_add_node(graph).unwrap();
         author.graph_add_edge(graph, vertex, another).unwrap();

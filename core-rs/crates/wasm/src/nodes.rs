@@ -27,8 +27,10 @@ impl Core {
     }
 
     /// Deletes the node in the input; 1 if it was there.
-    pub fn tree_delete(&mut self, tree: u32) -> i32 {
-        let done = self.node().and_then(|node| self.document.tree_delete(tree, node));
+    pub fn tree_delete(&mut self, tree: u32, now_ms: f64) -> i32 {
+        let done = self
+            .node()
+            .and_then(|node| self.document.tree_delete(tree, node, now_ms as u64));
         self.boolean(done)
     }
 

@@ -83,11 +83,17 @@ impl Document {
         Ok(true)
     }
 
-    /// Deletes a node, for good; what hangs below it is hidden. False, and nothing is written, where it was deleted before.
-    pub fn tree_delete(&mut self, tree: u32, node: Dot) -> Result<bool, Error> {
-        if !self.containers.tree(tree)?.knows(node) {
+    /// Deletes a node, for good; what is shown below it is hidden, and nothing else moves. False, and nothing is written, where it
+    /// was deleted before.
+    pub fn tree_delete(&mut self, tree: u32, node: Dot, now_ms: u64) -> Result<bool, Error> {
+        let state = self.containers.tree(tree)?;
+        if !state.knows(node) {
             return Err(Error::NoSuchNode);
         }
+        if state.node(node).is_none() {
+            return Ok(false);
+        }
+        self.write_down_beside(tree, &[(node, None)], now_ms)?;
         self.delete_node(tree, node)
     }
 
@@ -189,7 +195,7 @@ impl Document {
 
     /// Stamps for so many writes; none is used up where there aren't as many, or no dots.
     #[inline(never)]
-    fn stamps_for(&mut self, count: usize, now_ms: u64) -> Result<Vec<Stamp>, Error> {
+    pub(super) fn stamps_for(&mut self, count: usize, now_ms: u64) -> Result<Vec<Stamp>, Error> {
         self.next_dot(count)?;
         let mut clock = self.clock.clone();
         let stamps: Result<Vec<Stamp>, _> = (0..count).map(|_| clock.tick(now_ms)).collect();

@@ -363,6 +363,25 @@ impl Reading {
         recorded
     }
 
+    /// The nodes that would hang elsewhere if these were as told here (without a state: deleted), each with where it hangs. In the end
+    /// nothing has changed, nor is it noted that it had.
+    pub fn try_out(
+        &mut self,
+        nodes: &mut DotMap<Node>,
+        agents: &Agents,
+        mut instead: Vec<(Dot, Option<Node>)>,
+    ) -> DotMap<Option<Place>> {
+        let noted = self.recorded.replace(Box::default());
+        let changed: Vec<Dot> = instead.iter().map(|(node, _)| *node).collect();
+        exchange(nodes, &mut instead);
+        self.update(nodes, agents, &changed);
+        let moved = self.take_recorded();
+        exchange(nodes, &mut instead);
+        self.update(nodes, agents, &changed);
+        self.recorded = noted;
+        moved
+    }
+
     /// Where all nodes were before what is noted.
     pub fn places_before(self) -> DotMap<Place> {
         let mut places = self.places;
@@ -430,6 +449,11 @@ impl Reading {
         self.mended(node).is_some()
     }
 
+    /// Every node of which that is so, in no order.
+    pub fn all_mended(&self) -> impl Iterator<Item = Dot> + '_ {
+        self.circling.keys().copied().filter(|&node| self.is_mended(node))
+    }
+
     /// What hangs on a node, or at the top, in its order.
     #[inline(never)]
     pub fn children(&self, parent: Dot) -> Vec<Dot> {
@@ -487,6 +511,16 @@ fn take_out(children: &mut DotMap<Siblings>, parent: Dot, sibling: &Sibling) {
     }
 }
 
+/// Puts states in the place of others, which take theirs.
+fn exchange(nodes: &mut DotMap<Node>, states: &mut [(Dot, Option<Node>)]) {
+    for (node, state) in states {
+        *state = match state.take() {
+            Some(state) => nodes.insert(*node, state),
+            None => nodes.remove(node),
+        };
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::{Edge, Tree};
@@ -536,8 +570,22 @@ mod tests {
                 assert_eq!(reading.places, whole.places, "round {round}, change {seq}");
                 most = most.max(reading.circles.len() - reading.vacant.len());
                 circles += usize::from(!reading.circling.is_empty());
+                // What is tried is what would be, and leaves nothing behind.
+                let (gone, moved) = (dot(1 + random(size)), dot(1 + random(size)));
+                let other = tree.node(dot(1 + random(size))).cloned();
+                let mut instead = vec![(gone, None)];
+                if gone != moved {
+                    instead.push((moved, other));
+                }
+                let unlike = reading.try_out(&mut tree.nodes, &agents, instead.clone());
+                assert_eq!(reading.places, whole.places, "round {round}, change {seq}");
+                exchange(&mut tree.nodes, &mut instead);
+                assert_eq!(unlike, Reading::of(&tree.nodes, &agents).unlike(whole.places.clone()));
+                exchange(&mut tree.nodes, &mut instead);
+                let mended: DotMap<()> = reading.all_mended().map(|node| (node, ())).collect();
                 for number in 1..=size {
                     let node = dot(number);
+                    assert_eq!(reading.is_mended(node), mended.contains_key(&node));
                     let way: Vec<Dot> = reading.upwards(node).map(|(at, _)| at).collect();
                     let end = reading.upwards(node).last().map_or(node, |(_, place)| place.parent);
                     assert_eq!(reading.is_shown(node), end == Dot::NONE);

@@ -7,6 +7,7 @@ use super::step::{Edit, GraphEdge};
 use super::MAX_UNDO_BYTES;
 use crate::document::Document;
 use crate::error::Error;
+use crate::tree::Place;
 use joinery_history::Dot;
 use std::rc::Rc;
 
@@ -56,8 +57,7 @@ impl Document {
     pub(super) fn revert_created(&mut self, at: u32, id: Dot, known: &Table, now_ms: u64) -> Result<(), Error> {
         if self.may_hide(at, id, known) {
             if self.containers.tree(at).is_ok() {
-                // Or with a node of a circle all of that went.
-                self.write_down_above(at, id, now_ms)?;
+                self.write_down_beside(at, &[(id, None)], now_ms)?;
             }
             self.delete_node(at, id)?;
         }
@@ -100,6 +100,12 @@ impl Document {
         }
         // A trim has forgotten a deleted node, and what was hidden below it.
         let is_known = self.containers.tree(tree)?.knows(node);
+        // As if the deleted one came back itself: what is hidden below it hangs on that yet.
+        let place = Place {
+            parent,
+            index: index.clone(),
+        };
+        self.write_down_beside(tree, &[(node, Some(place))], back.now_ms)?;
         let stamp = self.tick(back.now_ms)?;
         let new = self.put_node(tree, None, parent, &index, stamp)?;
         self.stands_for_both((node, edge), new);

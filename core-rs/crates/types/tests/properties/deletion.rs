@@ -111,7 +111,8 @@ impl Author<'_> {
                 let ends = [0, 1].map(|i: usize| id_of(arguments[i].text()));
                 peer.graph_add_edge(log, &at, (ends[0], ends[1]));
             }
-            ("tree" | "graph", "delete") => peer.delete_node(log, &at, id_of(arguments[0].text())),
+            ("tree", "delete") => peer.tree_delete(log, &at, id_of(arguments[0].text()), now),
+            ("graph", "delete") => peer.graph_delete(log, &at, id_of(arguments[0].text())),
             _ => panic!("{name:?} is no operation"),
         }
     }

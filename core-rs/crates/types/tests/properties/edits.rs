@@ -153,7 +153,7 @@ fn edit_tree(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, n
     match random.below(8) {
         0 if !nodes.is_empty() => {
             let node = *random.pick(&nodes);
-            peer.delete_node(log, at, node);
+            peer.tree_delete(log, at, node, now);
         }
         1 if !nodes.is_empty() => {
             let data = peer.data(at, *random.pick(&nodes));
@@ -174,8 +174,8 @@ fn edit_graph(peer: &mut Peer, log: &mut Log, random: &mut Random, at: &Handle, 
     let nodes = peer.graph_nodes(log, at);
     let edges = peer.graph_edges(log, at);
     match random.below(7) {
-        0 if !nodes.is_empty() => peer.delete_node(log, at, *random.pick(&nodes)),
-        1 if !edges.is_empty() => peer.delete_node(log, at, random.pick(&edges).0),
+        0 if !nodes.is_empty() => peer.graph_delete(log, at, *random.pick(&nodes)),
+        1 if !edges.is_empty() => peer.graph_delete(log, at, random.pick(&edges).0),
         2 if !nodes.is_empty() => {
             let ids: Vec<_> = nodes.iter().copied().chain(edges.iter().map(|edge| edge.0)).collect();
             let data = peer.data(at, *random.pick(&ids));

@@ -96,7 +96,7 @@ fn deletions(document: &mut Document) -> Vec<Vec<u8>> {
     envelopes.push(document.take_update().unwrap());
     let tree = document.child(ROOT, "tree", Kind::Tree).unwrap();
     let node = document.tree_children(tree, Dot::NONE).unwrap()[0];
-    document.tree_delete(tree, node).unwrap();
+    document.tree_delete(tree, node, 9).unwrap();
     envelopes.push(document.take_update().unwrap());
     envelopes
 }

@@ -186,7 +186,7 @@ fn write_nodes(document: &mut Document, at: u32, kind: Kind, random: &mut Random
     }
     let (one, two) = (*random.pick(&ids), *random.pick(&ids));
     let done = match (random.below(3), kind) {
-        (0, Kind::Tree) => document.tree_delete(at, one).map(drop),
+        (0, Kind::Tree) => document.tree_delete(at, one, 9).map(drop),
         (0, _) => document.graph_delete(at, one).map(drop),
         (1, _) => document
             .node_data(at, one)

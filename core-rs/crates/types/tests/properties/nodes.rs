@@ -1,6 +1,6 @@
 //! Trees and graphs beside the oracle: what an edit by index shows at once, whatever circles others have made.
 
-use crate::peer::{core_kind, plain, take_all, texts, Handle, Peer};
+use crate::peer::{plain, take_all, texts, Handle, Peer};
 use crate::random::Random;
 use joinery_codec::Reader;
 use joinery_history::{Dot as CoreDot, EnvelopeHeader};
@@ -326,16 +326,33 @@ impl Peer {
         }
     }
 
-    pub fn delete_node(&mut self, log: &mut Log, container: &Handle, id: Dot) {
-        let core_id = self.core_dot(Some(id));
-        let delete = |document: &mut Document| match core_kind(container.kind()) {
-            joinery_types::Kind::Tree => document.tree_delete(container.number, core_id),
-            _ => document.graph_delete(container.number, core_id),
-        };
-        assert_eq!(delete(&mut self.document), Ok(true));
-        log.delete_node(self.agent, &mut self.version, &container.id, id);
+    /// Everything else hangs where it hung.
+    pub fn tree_delete(&mut self, log: &mut Log, tree: &Handle, node: Dot, now: u64) {
+        let mut expected = log.view(&self.version).hanging(&tree.id).places;
+        let core_node = self.core_dot(Some(node));
+        assert_eq!(self.document.tree_delete(tree.number, core_node, now), Ok(true));
+        log.tree_delete((self.agent, now), &mut self.version, &tree.id, node);
         self.counted();
-        assert_eq!(delete(&mut self.document), Ok(false), "it is gone already");
+        expected.remove(&node);
+        assert_eq!(log.view(&self.version).hanging(&tree.id).places, expected);
+        assert_eq!(
+            self.document.tree_delete(tree.number, core_node, now),
+            Ok(false),
+            "it is gone already"
+        );
+        self.counted();
+    }
+
+    pub fn graph_delete(&mut self, log: &mut Log, graph: &Handle, id: Dot) {
+        let core_id = self.core_dot(Some(id));
+        assert_eq!(self.document.graph_delete(graph.number, core_id), Ok(true));
+        log.delete_node(self.agent, &mut self.version, &graph.id, id);
+        self.counted();
+        assert_eq!(
+            self.document.graph_delete(graph.number, core_id),
+            Ok(false),
+            "it is gone already"
+        );
         self.counted();
     }
 

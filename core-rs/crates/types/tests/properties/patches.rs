@@ -8,7 +8,7 @@ use crate::random::{for_seeds, Random};
 use joinery_types::{Document, Entry, Expand, Kind, ROOT};
 
 /// Takes patches, and holds them against what was there before.
-fn check(before: &Document, after: &mut Document) -> Vec<Patch> {
+pub fn check(before: &Document, after: &mut Document) -> Vec<Patch> {
     let mut packed = Vec::new();
     let count = after.take_patches(&mut packed);
     let told = patches(&packed);
@@ -224,7 +224,7 @@ fn trees_deeper_than_plain_values_are_told_rightly() {
     document.tree_move(tree, nodes[300], nodes[0], 0, 5, 9).unwrap();
     check(&before, &mut document);
     let before = document.clone();
-    document.tree_delete(tree, nodes[299]).unwrap();
+    document.tree_delete(tree, nodes[299], 9).unwrap();
     let told = check(&before, &mut document);
     assert_eq!(told.len(), 1);
 }

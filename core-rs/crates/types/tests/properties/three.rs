@@ -168,7 +168,7 @@ fn scribble(document: &mut Document, random: &mut Random) {
             }
             let (node, parent) = (*random.pick(&nodes), *random.pick(&nodes));
             match random.below(6) {
-                0 if node.is_some() => document.tree_delete(at, node).map(drop).unwrap(),
+                0 if node.is_some() => document.tree_delete(at, node, now).map(drop).unwrap(),
                 // Into itself is refused, and nothing has changed.
                 1..=2 if node.is_some() => drop(document.tree_move(at, node, parent, 0, 0, now)),
                 3 if node.is_some() => write_data(document, at, node, &value, now),

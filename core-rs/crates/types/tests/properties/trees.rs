@@ -64,7 +64,7 @@ fn what_is_not_allowed_changes_nothing() {
     let below = document.tree_create(tree, above, 0, 0, 5).unwrap();
     let gone = document.tree_create(tree, TOP, 1, 0, 5).unwrap();
     let hidden = document.tree_create(tree, gone, 0, 0, 5).unwrap();
-    document.tree_delete(tree, gone).unwrap();
+    document.tree_delete(tree, gone, 9).unwrap();
     let graph = document.ensure_child(ROOT, "g", Kind::Graph, 1).unwrap();
     let node = document.graph_add_node(graph).unwrap();
     let edge = document.graph_add_edge(graph, node, node).unwrap();
@@ -82,7 +82,7 @@ fn what_is_not_allowed_changes_nothing() {
     refused("no-such-node", &|d| d.tree_create(tree, hidden, 0, 0, 9).err());
     refused("no-such-node", &|d| d.tree_move(tree, above, hidden, 0, 0, 9).err());
     refused("no-such-node", &|d| d.tree_move(tree, gone, TOP, 0, 0, 9).err());
-    refused("no-such-node", &|d| d.tree_delete(tree, node).err());
+    refused("no-such-node", &|d| d.tree_delete(tree, node, 9).err());
     refused("no-such-node", &|d| d.node_data(tree, gone).err());
     refused("no-such-node", &|d| d.graph_add_edge(graph, node, edge).err());
     refused("no-such-node", &|d| d.graph_delete(graph, above).err());
@@ -96,7 +96,7 @@ fn what_is_not_allowed_changes_nothing() {
     assert_eq!(document.tree_move(tree, hidden, below, 0, 0, 9), Ok(true));
     assert_eq!(document.tree_parent(tree, hidden), Ok(Some(below)));
     assert_eq!(document.tree_move(tree, hidden, below, 0, 0, 9), Ok(false));
-    assert_eq!(document.tree_delete(tree, gone), Ok(false));
+    assert_eq!(document.tree_delete(tree, gone, 9), Ok(false));
 }
 
 #[test]
@@ -193,7 +193,7 @@ fn a_tree_may_be_as_deep_as_it_has_nodes() {
     let up = reader.node_of(&document.node_id(half)).unwrap();
     let reader_tree = tree_of(&reader);
     reader.tree_create(reader_tree, other, 0, 0, 7).unwrap();
-    reader.tree_delete(reader_tree, up).unwrap();
+    reader.tree_delete(reader_tree, up, 9).unwrap();
     send(&mut document, &mut reader);
     assert_eq!(reader.tree_children(reader_tree, TOP), Ok(Vec::new()));
 }
@@ -268,7 +268,7 @@ fn a_replay_keeps_what_was_moved_out_of_a_deleted_node() {
     from.map_set(data, "lost", &[2], 6).unwrap();
     envelopes.extend(take_all(&mut from));
 
-    server.tree_delete(tree, above).unwrap();
+    server.tree_delete(tree, above, 9).unwrap();
     server.graph_delete(graph, end).unwrap();
     let mut into = loaded(&server.encode_snapshot(), 3);
     let mut replay = Replay::new(&from, &into, &ReplayOptions::default()).unwrap();

@@ -184,7 +184,7 @@ fn what_is_hidden_below_a_deleted_node_is_hidden_in_a_copy_too() {
         let tree = document.child(ROOT, "it", Kind::Tree).unwrap();
         let above = document.tree_create(tree, none, 0, 0, 0).unwrap();
         assert!(document.tree_move(tree, node, above, 0, 0, 0).unwrap());
-        assert!(document.tree_delete(tree, above).unwrap());
+        assert!(document.tree_delete(tree, above, 9).unwrap());
     });
     // Of a redo the step has the move alone: what was made and deleted in it does not come back.
     assert!(twin.take_back(&mut document, UndoSide::Undo, 0));
@@ -427,7 +427,7 @@ fn toggling_four_thousand_times_grows_nothing() {
     let tree = document.ensure_child(ROOT, "tree", Kind::Tree, 0).unwrap();
     let node = document.tree_create(tree, joinery_history::Dot::NONE, 0, 0, 0).unwrap();
     document.undo_boundary(stack, &[]).unwrap();
-    document.tree_delete(tree, node).unwrap();
+    document.tree_delete(tree, node, 9).unwrap();
     document.map_delete(ROOT, "l", 0).unwrap();
     let mut lengths = Vec::new();
     for round in 0..4000 {
@@ -566,7 +566,7 @@ fn a_deleted_node_comes_back_with_what_others_have_put_below_it() {
     let node = mine.tree_create(tree, none, 0, 0, 0).unwrap();
     send(&mut mine, &mut theirs);
     let stack = mine.undo_start(&[]).unwrap();
-    mine.tree_delete(tree, node).unwrap();
+    mine.tree_delete(tree, node, 9).unwrap();
     let at = theirs.child(ROOT, "tree", Kind::Tree).unwrap();
     let above = theirs.tree_children(at, none).unwrap()[0];
     theirs.tree_create(at, above, 0, 0, 0).unwrap();
@@ -595,7 +595,7 @@ fn a_node_goes_back_to_where_it_was_hidden_unless_others_have_put_something_belo
         let tree = mine.ensure_child(ROOT, "tree", Kind::Tree, 0).unwrap();
         let above = mine.tree_create(tree, none, 0, 0, 0).unwrap();
         let node = mine.tree_create(tree, above, 0, 0, 0).unwrap();
-        assert!(mine.tree_delete(tree, above).unwrap());
+        assert!(mine.tree_delete(tree, above, 9).unwrap());
         let stack = mine.undo_start(&[]).unwrap();
         assert!(mine.tree_move(tree, node, none, 0, 0, 0).unwrap());
         send(&mut mine, &mut theirs);
@@ -843,7 +843,7 @@ fn a_redo_leaves_in_sight_what_others_have_put_below_a_node_since_its_undo() {
             theirs.tree_create(there, below, 0, 0, 0).unwrap();
         }
         let above = theirs.tree_parent(there, below).unwrap().unwrap();
-        assert!(theirs.tree_delete(there, above).unwrap());
+        assert!(theirs.tree_delete(there, above, 9).unwrap());
         send(&mut theirs, &mut mine);
         assert_eq!(mine.tree_children(tree, none).unwrap(), []);
         assert!(mine.undo(stack, 0).unwrap());
@@ -1190,7 +1190,7 @@ fn across_trims_what_is_ones_own_is_taken_back_as_without_them() {
     step(&mut mine);
     mine.tree_move(tree, two, one, 0, 0, 0).unwrap();
     step(&mut mine);
-    mine.tree_delete(tree, above).unwrap();
+    mine.tree_delete(tree, above, 9).unwrap();
     step(&mut mine);
     let other = mine.graph_add_node(graph).unwrap();
     label(&mut mine, graph, other, 11);
@@ -1262,7 +1262,7 @@ fn across_trims_a_redo_takes_away_what_its_undo_had_brought_back_of_others_and_n
     mine.text_delete(text, 1, 3).unwrap();
     let (tree, graph) = (at(&mine, Kind::Tree), at(&mine, Kind::Graph));
     let node = mine.tree_children(tree, none).unwrap()[0];
-    assert!(mine.tree_delete(tree, node).unwrap());
+    assert!(mine.tree_delete(tree, node, 9).unwrap());
     let node = mine.graph_nodes(graph).unwrap()[0];
     assert!(mine.graph_delete(graph, node).unwrap());
     let after = seen(&mine);

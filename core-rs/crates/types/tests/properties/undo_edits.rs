@@ -291,7 +291,7 @@ impl Editor {
         let count = document.tree_children(at, parent).unwrap().len();
         match random.below(8) {
             0 | 1 if !nodes.is_empty() => {
-                let _ = document.tree_delete(at, *random.pick(&nodes)).unwrap();
+                let _ = document.tree_delete(at, *random.pick(&nodes), now).unwrap();
             }
             2 if !nodes.is_empty() => {
                 let node = *random.pick(&nodes);

@@ -10,6 +10,8 @@
 (* come when they will: never, late, twice, in any order. One order alone  *)
 (* is the link's to keep, by the numbers of its frames: an acknowledgement *)
 (* isn't taken without what the server had said before it of its backups.  *)
+(* The epoch that a message says is that of its channel: frames say a      *)
+(* number for it, which the link never gives to another one.               *)
 (***************************************************************************)
 EXTENDS Naturals, Sequences, FiniteSets
 

@@ -7,9 +7,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import protobuf from 'protobufjs';
 import { describe, expect, it } from 'vitest';
-import { numberFrame, pbfCodec } from './codec.ts';
+import { completeFrame, pbfCodec } from './codec.ts';
 import { JoineryError } from './error.ts';
-import { maxDocumentIdBytes, maxFrameBytes, maxPresenceBytes, maxSubscriptionsPerFrame } from './limits.ts';
+import { maxChannel, maxDocumentIdBytes, maxFrameBytes, maxPresenceBytes, maxSubscriptionsPerFrame } from './limits.ts';
 import type { Message } from './messages.ts';
 import { damage, seededRandom } from './testing/damage.ts';
 import { sampleMessages } from './testing/sample-messages.ts';
@@ -66,7 +66,7 @@ describe('the number of a frame', () => {
     '%s is read as it was written, also afterwards',
     (number) => {
       const frame = pbfCodec.encode(ping, number);
-      expect(numberFrame(pbfCodec.encode(ping), number)).toEqual(frame);
+      expect(completeFrame(pbfCodec.encode(ping), 0, number)).toEqual(frame);
       expect(pbfCodec.decode(frame)).toEqual({ number, message: ping });
       const theirs = frameType.toObject(frameType.decode(frame), { longs: Number, defaults: true });
       expect(theirs).toMatchObject({ number, ping: { nonce: 5 } });
@@ -75,18 +75,94 @@ describe('the number of a frame', () => {
 
   it('is nothing that the first version of the protocol would not read: its hello has none', () => {
     const frame = pbfCodec.encode(ping, 0);
-    expect(toHex(frame)).toBe('72020805');
+    expect(toHex(frame)).toBe('d201020805');
   });
 
   it('is not a message, may come once, and is at most 2^53 - 1', () => {
     const frame = pbfCodec.encode(ping);
-    const number = numberFrame(frame, 7).slice(frame.length);
+    const number = completeFrame(frame, 0, 7).slice(frame.length);
     for (const bad of [
       number,
       [...frame, ...number, ...number],
-      [...frame, 0xd0, 1, 255, 255, 255, 255, 255, 255, 255, 31],
+      [...frame, 0x78, 255, 255, 255, 255, 255, 255, 255, 31],
     ])
       expect(codeOf(() => pbfCodec.decode(Uint8Array.from(bad)))).toBe('invalid-frame');
+  });
+});
+
+describe('the channel of a frame', () => {
+  const safe: Message = { type: 'safe', channel: 1, position: 5 };
+  const ping: Message = { type: 'ping', nonce: 5 };
+
+  it.each([1, 127, 128, 16_384, maxChannel])('%s is read as it was written, also afterwards', (channel) => {
+    const message: Message = { ...safe, channel };
+    const frame = pbfCodec.encode(message, 7);
+    expect(completeFrame(pbfCodec.encode({ ...safe, channel: 0 }), channel, 7)).toEqual(frame);
+    expect(pbfCodec.decode(frame)).toEqual({ number: 7, message });
+    const theirs = frameType.toObject(frameType.decode(frame), { longs: Number });
+    expect(theirs).toEqual({ number: 7, channel, safe: { position: 5 } });
+  });
+
+  it('is in place of the document and its epoch: a keystroke has 9 bytes beside its envelope', () => {
+    const envelope = new Uint8Array(16);
+    const frame = pbfCodec.encode({ type: 'envelopes', channel: 127, firstPosition: 0, envelopes: [envelope] }, 16_383);
+    expect(frame.length).toBe(envelope.length + 9);
+  });
+
+  it('may come once, and is at most 2^32 - 1', () => {
+    const frame = pbfCodec.encode(safe);
+    for (const more of [
+      [0x70, 1],
+      [0x70, 0],
+    ])
+      expect(codeOf(() => pbfCodec.decode(Uint8Array.of(...frame, ...more)))).toBe('invalid-frame');
+    expect(codeOf(() => pbfCodec.encode({ ...safe, channel: maxChannel + 1 }))).toBe('invalid-frame');
+    const bare = pbfCodec.encode({ ...safe, channel: 0 });
+    for (const bad of [
+      [0x70, 0x80, 0x80, 0x80, 0x80, 0x10],
+      [0x72, 1, 1],
+    ])
+      expect(codeOf(() => pbfCodec.decode(Uint8Array.of(...bare, ...bad)))).toBe('invalid-frame');
+  });
+
+  it.each(Object.entries(sampleMessages).filter(([, message]) => 'channel' in message && message.type !== 'error'))(
+    'has to be there: %s',
+    (_, message) => {
+      expect(codeOf(() => pbfCodec.decode(pbfCodec.encode({ ...message, channel: 0 } as Message)))).toBe(
+        'invalid-frame',
+      );
+    },
+  );
+
+  it.each(
+    Object.entries(sampleMessages).filter(([, message]) => !('channel' in message) || message.type === 'unsubscribe'),
+  )('has no place beside: %s', (_, message) => {
+    expect(codeOf(() => pbfCodec.decode(completeFrame(pbfCodec.encode(message), 1, 0)))).toBe('invalid-frame');
+  });
+
+  it('has to be there for every subscription', () => {
+    const entry = { document: 'a', epoch: 1, position: 1, version: new Uint8Array(0), bridgeFrom: 0 };
+    const subscriptions = [
+      { channel: 1, ...entry },
+      { channel: 0, ...entry },
+    ];
+    expect(codeOf(() => pbfCodec.decode(pbfCodec.encode({ type: 'subscribe', subscriptions })))).toBe('invalid-frame');
+  });
+
+  it('makes an error one of a subscription, which names no document beside', () => {
+    const error = { type: 'error', code: 'gap', message: '', retryable: true, epoch: 0 } as const;
+    for (const about of [
+      { channel: 3, document: '' },
+      { channel: 0, document: 'a' },
+      { channel: 0, document: '' },
+    ])
+      expect(pbfCodec.decode(pbfCodec.encode({ ...error, ...about })).message).toEqual({ ...error, ...about });
+    const both = { ...error, channel: 3, document: 'a' };
+    expect(codeOf(() => pbfCodec.decode(pbfCodec.encode(both)))).toBe('invalid-frame');
+  });
+
+  it('is of a connection: a ping has none', () => {
+    expect(pbfCodec.decode(pbfCodec.encode(ping, 3))).toEqual({ number: 3, message: ping });
   });
 });
 
@@ -111,7 +187,7 @@ describe('the check of a frame', () => {
     const frame = pbfCodec.encode({ type: 'ping', nonce: 5 });
     // Field 15 of wire types 0, 1, 2 and 5 within the ping, whose length grows accordingly.
     const unknown = [0x78, 1, 0x79, 1, 2, 3, 4, 5, 6, 7, 8, 0x7a, 2, 1, 2, 0x7d, 1, 2, 3, 4];
-    const longer = Uint8Array.of(frame[0] ?? 0, (frame[1] ?? 0) + unknown.length, ...frame.slice(2), ...unknown);
+    const longer = Uint8Array.of(...frame.slice(0, 2), (frame[2] ?? 0) + unknown.length, ...frame.slice(3), ...unknown);
     expect(pbfCodec.decode(longer).message).toEqual({ type: 'ping', nonce: 5 });
   });
 
@@ -123,54 +199,61 @@ describe('the check of a frame', () => {
   });
 
   it.each([
-    ['numbers above 2^53 - 1', [0x72, 9, 8, 255, 255, 255, 255, 255, 255, 255, 31]],
-    ['a length beyond the message', [0x72, 9, 8, 1]],
-    ['a length beyond the field', [0x32, 3, 10, 5, 97]],
-    ['a wire type that is none', [0x72, 2, 15, 1]],
-    ['another wire type than the field has', [0x72, 2, 10, 0]],
-    ['field number 0', [0x72, 2, 0, 1]],
-    ['a field that comes twice', [0x72, 4, 8, 1, 8, 1]],
-    ['an overlong character', [0x32, 4, 10, 2, 0xc0, 0x80]],
-    ['a surrogate', [0x32, 5, 10, 3, 0xed, 0xa0, 0x80]],
-    ['a cut character', [0x32, 4, 10, 2, 97, 0xc3]],
-    ['a character above U+10FFFF', [0x32, 6, 10, 4, 0xf4, 0x90, 0x80, 0x80]],
-    ['an agent of 7 bytes', [0x52, 14, 10, 1, 97, 26, 9, 10, 7, 1, 2, 3, 4, 5, 6, 7]],
+    ['numbers above 2^53 - 1', [0xd2, 1, 9, 8, 255, 255, 255, 255, 255, 255, 255, 31]],
+    ['a length beyond the message', [0xd2, 1, 9, 8, 1]],
+    ['a length beyond the field', [0x1a, 3, 10, 5, 97]],
+    ['a wire type that is none', [0xd2, 1, 2, 15, 1]],
+    ['another wire type than the field has', [0xd2, 1, 2, 10, 0]],
+    ['field number 0', [0xd2, 1, 2, 0, 1]],
+    ['a field that comes twice', [0xd2, 1, 4, 8, 1, 8, 1]],
+    ['an overlong character', [0x1a, 4, 10, 2, 0xc0, 0x80]],
+    ['a surrogate', [0x1a, 5, 10, 3, 0xed, 0xa0, 0x80]],
+    ['a cut character', [0x1a, 4, 10, 2, 97, 0xc3]],
+    ['a character above U+10FFFF', [0x1a, 6, 10, 4, 0xf4, 0x90, 0x80, 0x80]],
+    ['an agent of 7 bytes', [0x52, 11, 10, 9, 10, 7, 1, 2, 3, 4, 5, 6, 7, 0x70, 1]],
   ])('refuses %s', (_, frame) => {
     expect(codeOf(() => pbfCodec.decode(Uint8Array.from(frame)).message)).toBe('invalid-frame');
   });
 });
 
 describe('limits', () => {
-  const unsubscribe = (id: string): Message => ({ type: 'unsubscribe', document: id });
+  const deletion = (id: string): Message => ({ type: 'delete-document', document: id });
 
   it.each([
     ['the empty id', ''],
     ['a control character', 'a\u0007b'],
     ['a byte order mark', '\ufeffnotes'],
   ])('refuses %s as a document id', (_, id) => {
-    expect(codeOf(() => pbfCodec.decode(pbfCodec.encode(unsubscribe(id))).message)).toBe('invalid-document-id');
+    expect(codeOf(() => pbfCodec.decode(pbfCodec.encode(deletion(id))).message)).toBe('invalid-document-id');
   });
 
   it('takes document ids of up to 256 bytes', () => {
     for (const id of ['x'.repeat(maxDocumentIdBytes), '€'.repeat(85), '..', '/', '__proto__']) {
-      expect(pbfCodec.decode(pbfCodec.encode(unsubscribe(id))).message).toEqual(unsubscribe(id));
+      expect(pbfCodec.decode(pbfCodec.encode(deletion(id))).message).toEqual(deletion(id));
     }
     for (const id of ['x'.repeat(maxDocumentIdBytes + 1), '€'.repeat(86)]) {
-      expect(codeOf(() => pbfCodec.encode(unsubscribe(id)))).toBe('invalid-frame');
+      expect(codeOf(() => pbfCodec.encode(deletion(id)))).toBe('invalid-frame');
     }
   });
 
   it('bounds counts and lengths', () => {
     const presence = (size: number): Message => ({
       type: 'presence',
-      document: 'a',
+      channel: 1,
       client: '',
       state: new Uint8Array(size),
       gone: false,
     });
     expect(pbfCodec.decode(pbfCodec.encode(presence(maxPresenceBytes))).message).toEqual(presence(maxPresenceBytes));
     expect(codeOf(() => pbfCodec.encode(presence(maxPresenceBytes + 1)))).toBe('invalid-frame');
-    const subscription = { document: 'a', epoch: 1, position: 1, version: new Uint8Array(0), bridgeFrom: 0 };
+    const subscription = {
+      channel: 1,
+      document: 'a',
+      epoch: 1,
+      position: 1,
+      version: new Uint8Array(0),
+      bridgeFrom: 0,
+    };
     const subscribe = (count: number): Message => ({
       type: 'subscribe',
       subscriptions: Array.from({ length: count }, () => subscription),
@@ -208,8 +291,7 @@ describe('limits', () => {
     const half = new Uint8Array(1024 * 1024);
     const message: Message = {
       type: 'envelopes',
-      document: 'a',
-      epoch: 1,
+      channel: 1,
       firstPosition: 0,
       envelopes: [half, half, half],
     };

@@ -15,7 +15,8 @@ import { checkFrame } from './wire-check.ts';
 /** Writes and reads frames. */
 export interface FrameCodec {
   /**
-   * Writes a message as one frame.
+   * Writes a message as one frame. A message of a channel that is to go to many is written with channel 0, which no frame that
+   * is sent has, and completed for each by {@link completeFrame}.
    *
    * @param number how many frames were sent over the link before it; default 0
    * @throws JoineryError `invalid-frame` or `frame-too-large` when a field passes its limit.
@@ -29,23 +30,29 @@ export interface FrameCodec {
   decode(frame: Uint8Array): { readonly number: number; readonly message: Message };
 }
 
+/** A frame without what stands beside its message. */
+type Body = Omit<Frame, 'channel' | 'number'>;
+
 /** A protobuf library at work on proto/frame.proto, field names in camel case, 64-bit numbers as numbers. */
 export interface ProtobufLibrary {
   /** Called with checked bytes only. */
   read(bytes: Uint8Array): Frame;
-  /** Without a number: it is put there afterwards. */
-  write(frame: Omit<Frame, 'number'>, size_bytes: number): Uint8Array;
+  /** The message alone: channel and number are put there afterwards. */
+  write(body: Body, size_bytes: number): Uint8Array;
 }
 
 const nothing = new Uint8Array(0);
-/** Before the varint of field 26, `number` in proto/frame.proto. */
-const numberTag = [0xd0, 1];
+/** Before the varint of field 14, `channel` in proto/frame.proto. */
+const channelTag = 0x70;
+/** Before the varint of field 15, `number` in proto/frame.proto. */
+const numberTag = 0x78;
 
 /** A codec on top of a protobuf library. */
 export function createCodec(library: ProtobufLibrary): FrameCodec {
   return {
     encode(message, number = 0) {
-      const frame = numberFrame(library.write(toFrame(message), 64 + payloadSize(message)), number);
+      const written = library.write(toBody(message), 64 + payloadSize(message));
+      const frame = completeFrame(written, frameChannel(message), number);
       checkFrame(frame);
       return frame;
     },
@@ -53,8 +60,9 @@ export function createCodec(library: ProtobufLibrary): FrameCodec {
       checkFrame(frame);
       const read = library.read(frame);
       const message = fromFrame(read);
+      checkChannel(message, read.channel);
       if ('document' in message) {
-        // An error of the connection names no document.
+        // An error of the connection, or of a subscription, names no document.
         if (message.type !== 'error' || message.document !== '') checkDocumentId(message.document);
       } else if (message.type === 'subscribe') {
         for (const subscription of message.subscriptions) checkDocumentId(subscription.document);
@@ -83,21 +91,43 @@ export const pbfCodec: FrameCodec = createCodec({
   },
 });
 
-/** A frame that was written without a number, with one: so what goes to many is written once. */
-export function numberFrame(frame: Uint8Array, number: number): Uint8Array {
+/** A frame that was written without channel or number, with them: so what goes to many is written once. */
+export function completeFrame(frame: Uint8Array, channel: number, number: number): Uint8Array {
+  const fields: number[] = [];
   // As everywhere in protobuf, 0 is what isn't there.
-  if (number === 0) return frame;
-  const field = [...numberTag];
-  let rest = number;
-  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) field.push((rest % 0x80) + 0x80);
-  field.push(rest);
-  const numbered = new Uint8Array(frame.length + field.length);
-  numbered.set(frame);
-  numbered.set(field, frame.length);
-  return numbered;
+  if (channel !== 0) pushField(fields, channelTag, channel);
+  if (number !== 0) pushField(fields, numberTag, number);
+  if (fields.length === 0) return frame;
+  const complete = new Uint8Array(frame.length + fields.length);
+  complete.set(frame);
+  complete.set(fields, frame.length);
+  return complete;
 }
 
-function toFrame(message: Message): Omit<Frame, 'number'> {
+function pushField(out: number[], tag: number, value: number): void {
+  out.push(tag);
+  let rest = value;
+  for (; rest >= 0x80; rest = Math.floor(rest / 0x80)) out.push((rest % 0x80) + 0x80);
+  out.push(rest);
+}
+
+/** The channel that stands beside the message. `Subscribe` and `Unsubscribe` name theirs in themselves: they begin and end them. */
+function frameChannel(message: Message): number {
+  return 'channel' in message && message.type !== 'unsubscribe' ? message.channel : 0;
+}
+
+/** A message of a channel has one, and no other has. */
+function checkChannel(message: Message, beside: number): void {
+  if (beside !== frameChannel(message)) throw invalid(`no channel beside ${message.type}`, `${beside}`);
+  if (message.type === 'error') {
+    if (message.channel !== 0 && message.document !== '') throw invalid('a channel or a document', 'both');
+    return;
+  }
+  const channels = message.type === 'subscribe' ? message.subscriptions : 'channel' in message ? [message] : [];
+  if (channels.some(({ channel }) => channel === 0)) throw invalid(`a channel of ${message.type}`, 'none');
+}
+
+function toBody(message: Message): Body {
   switch (message.type) {
     case 'client-hello':
       return {
@@ -182,7 +212,8 @@ function toFrame(message: Message): Omit<Frame, 'number'> {
 }
 
 function fromFrame(frame: Frame): Message {
-  if (frame.envelopes) return { type: 'envelopes', ...frame.envelopes };
+  const { channel } = frame;
+  if (frame.envelopes) return { type: 'envelopes', channel, ...frame.envelopes };
   if (frame.ack) {
     const ranges = frame.ack.ranges.map((range) => ({
       agent: agentOf(range.agent),
@@ -190,23 +221,25 @@ function fromFrame(frame: Frame): Message {
       position: range.position,
       count: range.count,
     }));
-    return { type: 'ack', document: frame.ack.document, epoch: frame.ack.epoch, ranges };
+    return { type: 'ack', channel, ranges };
   }
   if (frame.ping) return { type: 'ping', ...frame.ping };
   if (frame.pong) return { type: 'pong', nonce: frame.pong.nonce, serverTime_ms: frame.pong.serverTimeMs };
   if (frame.credit) return { type: 'credit', ...frame.credit };
-  if (frame.presence) return { type: 'presence', ...frame.presence, state: bytesOf(frame.presence.state) };
+  if (frame.presence) return { type: 'presence', channel, ...frame.presence, state: bytesOf(frame.presence.state) };
   if (frame.subscribe) {
     const subscriptions = frame.subscribe.subscriptions.map((entry) => ({ ...entry, version: bytesOf(entry.version) }));
     return { type: 'subscribe', subscriptions };
   }
   if (frame.unsubscribe) return { type: 'unsubscribe', ...frame.unsubscribe };
-  if (frame.subscribed) return { type: 'subscribed', ...frame.subscribed, version: bytesOf(frame.subscribed.version) };
-  if (frame.snapshot) {
-    const { document, epoch, position, totalBytes, offset, part, delta } = frame.snapshot;
-    return { type: 'snapshot', document, epoch, position, total_bytes: totalBytes, offset, part: bytesOf(part), delta };
+  if (frame.subscribed) {
+    return { type: 'subscribed', channel, ...frame.subscribed, version: bytesOf(frame.subscribed.version) };
   }
-  if (frame.safe) return { type: 'safe', ...frame.safe };
+  if (frame.snapshot) {
+    const { position, totalBytes, offset, part, delta } = frame.snapshot;
+    return { type: 'snapshot', channel, position, total_bytes: totalBytes, offset, part: bytesOf(part), delta };
+  }
+  if (frame.safe) return { type: 'safe', channel, ...frame.safe };
   if (frame.spaceHeads) return { type: 'space-heads', ...frame.spaceHeads };
   if (frame.close) {
     const { document, epoch, agents } = frame.close;
@@ -218,16 +251,16 @@ function fromFrame(frame: Frame): Message {
     return { type: 'closed', document, epoch, agents };
   }
   if (frame.bridge) {
-    const { document, epoch, agent, totalBytes, offset, part } = frame.bridge;
+    const { epoch, agent, totalBytes, offset, part } = frame.bridge;
     const [of, bytes] = [agentOf(agent), bytesOf(part)];
-    return { type: 'bridge', document, epoch, agent: of, total_bytes: totalBytes, offset, part: bytes };
+    return { type: 'bridge', channel, epoch, agent: of, total_bytes: totalBytes, offset, part: bytes };
   }
   if (frame.deleteDocument) return { type: 'delete-document', ...frame.deleteDocument };
   if (frame.deleted) return { type: 'deleted', ...frame.deleted };
   if (frame.followSpace) return { type: 'follow-space', ...frame.followSpace };
   if (frame.unfollowSpace) return { type: 'unfollow-space', ...frame.unfollowSpace };
   if (frame.refusal) {
-    const { document, epoch, from, to, code, message, last, missingAgent, missingSeq, serverTimeMs } = frame.refusal;
+    const { from, to, code, message, last, missingAgent, missingSeq, serverTimeMs } = frame.refusal;
     const missing =
       missingAgent === undefined || missingAgent.length === 0
         ? undefined
@@ -235,8 +268,7 @@ function fromFrame(frame: Frame): Message {
     const agent = agentOf(frame.refusal.agent);
     return {
       type: 'refusal',
-      document,
-      epoch,
+      channel,
       agent,
       from,
       to,
@@ -247,7 +279,7 @@ function fromFrame(frame: Frame): Message {
       serverTime_ms: serverTimeMs,
     };
   }
-  if (frame.error) return { type: 'error', ...frame.error };
+  if (frame.error) return { type: 'error', channel, ...frame.error };
   if (frame.clientHello) {
     const { protocolMin, protocolMax, knownTypes, name, creditBytes } = frame.clientHello;
     return { type: 'client-hello', protocolMin, protocolMax, knownTypes, name, credit_bytes: creditBytes };
@@ -268,11 +300,7 @@ function fromFrame(frame: Frame): Message {
   if (frame.authenticated) {
     return { type: 'authenticated', user: frame.authenticated.user, expires_ms: frame.authenticated.expiresMs };
   }
-  throw new JoineryError('invalid-frame', {
-    expected: 'a message that this version knows',
-    got: 'none',
-    remedy: 'The frame was not used.',
-  });
+  throw invalid('a message that this version knows', 'none');
 }
 
 /** A space's page tells of its own documents only. */
@@ -293,13 +321,7 @@ function agentBytes(agent: bigint): Uint8Array {
 }
 
 function agentOf(bytes: Uint8Array | undefined): bigint {
-  if (bytes?.length !== 8) {
-    throw new JoineryError('invalid-frame', {
-      expected: 'an agent of 8 bytes',
-      got: `${bytes?.length ?? 0} bytes`,
-      remedy: 'The frame was not used.',
-    });
-  }
+  if (bytes?.length !== 8) throw invalid('an agent of 8 bytes', `${bytes?.length ?? 0} bytes`);
   return new DataView(bytes.buffer, bytes.byteOffset, 8).getBigUint64(0, true);
 }
 
@@ -311,11 +333,14 @@ function bytesOf(bytes: Uint8Array | undefined): Uint8Array {
 /** Spares the writer from growing its buffer several times for a big frame. */
 function payloadSize(message: Message): number {
   if (message.type === 'envelopes') {
-    return message.envelopes.reduce((sum, envelope) => sum + envelope.length + 8, message.document.length * 4);
+    return message.envelopes.reduce((sum, envelope) => sum + envelope.length + 8, 0);
   }
-  if (message.type === 'snapshot' || message.type === 'bridge')
-    return message.part.length + message.document.length * 4;
-  if (message.type === 'subscribed') return message.version.length + message.document.length * 4;
+  if (message.type === 'snapshot' || message.type === 'bridge') return message.part.length;
+  if (message.type === 'subscribed') return message.version.length;
   if (message.type === 'space-heads') return 64 * message.entries.length;
   return 0;
+}
+
+function invalid(expected: string, got: string): JoineryError {
+  return new JoineryError('invalid-frame', { expected, got, remedy: 'The frame was not used.' });
 }

@@ -1,6 +1,6 @@
 /** The public names of `@joinery/protocol`. */
 
-export { createCodec, type FrameCodec, numberFrame, type ProtobufLibrary, pbfCodec } from './codec.ts';
+export { completeFrame, createCodec, type FrameCodec, type ProtobufLibrary, pbfCodec } from './codec.ts';
 export { checkDocumentId, checkSpace, isDocumentId, spaceOf, utf8Length } from './document-id.ts';
 export {
   type Dot,
@@ -26,6 +26,7 @@ export type { Frame } from './gen/frame.generated.ts';
 export {
   everythingSafe,
   maxAgentsPerClose,
+  maxChannel,
   maxDocumentIdBytes,
   maxEntriesPerSpaceHeads,
   maxEnvelopesPerFrame,

@@ -8,6 +8,8 @@ export const maxFrameBytes = 2 * 1024 * 1024;
 export const maxDocumentIdBytes = 256;
 /** Envelopes in one frame. */
 export const maxEnvelopesPerFrame = 4_096;
+/** The highest channel: so many subscriptions over one link. Then another link is opened. */
+export const maxChannel = 2 ** 32 - 1;
 /** Documents in one `Subscribe`. */
 export const maxSubscriptionsPerFrame = 1_024;
 /** Ranges in one `Ack`. */

@@ -34,6 +34,7 @@ export interface Authenticated {
 }
 
 export interface Subscription {
+  readonly channel: number;
   readonly document: string;
   readonly epoch: number;
   readonly position: number;
@@ -50,12 +51,12 @@ export interface Subscribe {
 
 export interface Unsubscribe {
   readonly type: 'unsubscribe';
-  readonly document: string;
+  readonly channel: number;
 }
 
 export interface SubscribedMessage {
   readonly type: 'subscribed';
-  readonly document: string;
+  readonly channel: number;
   readonly epoch: number;
   readonly head: number;
   readonly version: Uint8Array;
@@ -66,8 +67,7 @@ export interface SubscribedMessage {
 
 export interface SnapshotPart {
   readonly type: 'snapshot';
-  readonly document: string;
-  readonly epoch: number;
+  readonly channel: number;
   readonly position: number;
   readonly total_bytes: number;
   readonly offset: number;
@@ -77,8 +77,7 @@ export interface SnapshotPart {
 
 export interface Envelopes {
   readonly type: 'envelopes';
-  readonly document: string;
-  readonly epoch: number;
+  readonly channel: number;
   readonly firstPosition: number;
   readonly envelopes: readonly Uint8Array[];
 }
@@ -92,15 +91,13 @@ export interface AckRange {
 
 export interface Ack {
   readonly type: 'ack';
-  readonly document: string;
-  readonly epoch: number;
+  readonly channel: number;
   readonly ranges: readonly AckRange[];
 }
 
 export interface Refusal {
   readonly type: 'refusal';
-  readonly document: string;
-  readonly epoch: number;
+  readonly channel: number;
   readonly agent: bigint;
   readonly from: number;
   readonly to: number;
@@ -114,7 +111,7 @@ export interface Refusal {
 
 export interface Presence {
   readonly type: 'presence';
-  readonly document: string;
+  readonly channel: number;
   readonly client: string;
   readonly state: Uint8Array;
   readonly gone: boolean;
@@ -125,7 +122,9 @@ export interface ErrorMessage {
   readonly code: string;
   readonly message: string;
   readonly retryable: boolean;
-  /** Empty when the error is the connection's. */
+  /** Of a subscription; else 0. */
+  readonly channel: number;
+  /** Of the closing of its agents; else empty. Without channel and document the error is the connection's. */
   readonly document: string;
   readonly epoch: number;
 }
@@ -167,7 +166,7 @@ export interface Closed {
 
 export interface BridgePart {
   readonly type: 'bridge';
-  readonly document: string;
+  readonly channel: number;
   readonly epoch: number;
   readonly agent: bigint;
   readonly total_bytes: number;
@@ -177,8 +176,7 @@ export interface BridgePart {
 
 export interface Safe {
   readonly type: 'safe';
-  readonly document: string;
-  readonly epoch: number;
+  readonly channel: number;
   readonly position: number;
 }
 

@@ -13,6 +13,7 @@ const path = (name: string): string => fileURLToPath(new URL(name, import.meta.u
 const pinned: Record<number, string> = {
   1: '3b26e41868e1e5298c0c79beddbde4789569106d4e27bcde0218776ba7726f9e',
   2: '1496d683ce3c6440e7061e6858e2d580ecfde494013260906a8e3de0917f6241',
+  3: '00c593488d024d3b76c54e0e9d79976fc93f0466cd9c94f7a32d5d79793f8b0c',
 };
 
 it('has the schema that belongs to its version', () => {

@@ -11,6 +11,7 @@ import { maxEnvelopeBytes } from './envelope.ts';
 import { JoineryError } from './error.ts';
 import {
   maxAgentsPerClose,
+  maxChannel,
   maxDocumentIdBytes,
   maxEntriesPerSpaceHeads,
   maxEnvelopesPerFrame,
@@ -58,6 +59,7 @@ const text = (name: string, max: number, count = 1) => field(name, 'string', max
 const bytes = (name: string, max: number, count = 1) => field(name, 'bytes', max, count);
 const message = (name: string, fields: Shape, count = 1) => field(name, 'message', maxFrameBytes, count, fields);
 const space = text('space', maxDocumentIdBytes);
+const channel = field('channel', 'number', maxChannel);
 const document = text('document', maxDocumentIdBytes);
 const epoch = uint64('epoch');
 const position = uint64('position');
@@ -93,45 +95,25 @@ export const frameShape: Shape = shape(
     shape(
       message(
         'subscriptions',
-        shape(document, epoch, position, version, uint64('bridge_from')),
+        shape(channel, document, epoch, position, version, uint64('bridge_from')),
         maxSubscriptionsPerFrame,
       ),
     ),
   ),
-  message('unsubscribe', shape(document)),
-  message(
-    'subscribed',
-    shape(document, epoch, uint64('head'), version, position, bool('snapshot_follows'), uint64('safe')),
-  ),
+  message('unsubscribe', shape(channel)),
+  message('subscribed', shape(epoch, uint64('head'), version, position, bool('snapshot_follows'), uint64('safe'))),
   message(
     'snapshot',
-    shape(
-      document,
-      epoch,
-      position,
-      uint64('total_bytes'),
-      uint64('offset'),
-      bytes('part', maxSnapshotPartBytes),
-      bool('delta'),
-    ),
+    shape(position, uint64('total_bytes'), uint64('offset'), bytes('part', maxSnapshotPartBytes), bool('delta')),
   ),
-  message(
-    'envelopes',
-    shape(document, epoch, uint64('first_position'), bytes('envelopes', maxEnvelopeBytes, maxEnvelopesPerFrame)),
-  ),
+  message('envelopes', shape(uint64('first_position'), bytes('envelopes', maxEnvelopeBytes, maxEnvelopesPerFrame))),
   message(
     'ack',
-    shape(
-      document,
-      epoch,
-      message('ranges', shape(agent('agent'), uint32('to'), position, uint32('count')), maxRangesPerAck),
-    ),
+    shape(message('ranges', shape(agent('agent'), uint32('to'), position, uint32('count')), maxRangesPerAck)),
   ),
   message(
     'refusal',
     shape(
-      document,
-      epoch,
       agent('agent'),
       uint32('from'),
       uint32('to'),
@@ -143,13 +125,13 @@ export const frameShape: Shape = shape(
       uint64('server_time_ms'),
     ),
   ),
-  message('presence', shape(document, text('client', maxNameBytes), bytes('state', maxPresenceBytes), bool('gone'))),
+  message('presence', shape(text('client', maxNameBytes), bytes('state', maxPresenceBytes), bool('gone'))),
   message(
     'error',
     shape(text('code', maxNameBytes), text('message', maxErrorMessageBytes), bool('retryable'), document, epoch),
   ),
-  message('ping', shape(uint64('nonce'))),
-  message('pong', shape(uint64('nonce'), uint64('server_time_ms'))),
+  channel,
+  uint64('number'),
   message('credit', shape(uint64('bytes'))),
   message('close', shape(document, epoch, agent('agents', maxAgentsPerClose))),
   message(
@@ -158,16 +140,9 @@ export const frameShape: Shape = shape(
   ),
   message(
     'bridge',
-    shape(
-      document,
-      epoch,
-      agent('agent'),
-      uint64('total_bytes'),
-      uint64('offset'),
-      bytes('part', maxSnapshotPartBytes),
-    ),
+    shape(epoch, agent('agent'), uint64('total_bytes'), uint64('offset'), bytes('part', maxSnapshotPartBytes)),
   ),
-  message('safe', shape(document, epoch, position)),
+  message('safe', shape(position)),
   message('delete_document', shape(document)),
   message('deleted', shape(document, text('code', maxNameBytes), text('message', maxErrorMessageBytes))),
   message('follow_space', shape(space, uint64('token'))),
@@ -184,7 +159,8 @@ export const frameShape: Shape = shape(
       text('message', maxErrorMessageBytes),
     ),
   ),
-  uint64('number'),
+  message('ping', shape(uint64('nonce'))),
+  message('pong', shape(uint64('nonce'), uint64('server_time_ms'))),
 );
 
 /**

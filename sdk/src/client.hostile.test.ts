@@ -9,19 +9,41 @@ import type { Transport } from './transport/transport.ts';
 
 const garbage = Uint8Array.of(1, 2, 3, 4, 5, 6, 7, 8, 9);
 
-/** What the server says, changed on its way. */
-function changed(transport: Transport, change: (message: Message) => Message): Transport {
+type Change = (message: Message, document: string) => Message;
+
+/** What the server says, changed on its way; `document` is what it is about, or nothing. */
+function changed(transport: Transport, change: Change): Transport {
   return {
-    connect: (url, events) =>
-      transport.connect(url, {
+    connect: (url, events) => {
+      /** Channel → document. */
+      const channels = new Map<number, string>();
+      const documentOf = (message: Message): string => {
+        if ('channel' in message && message.channel !== 0) return channels.get(message.channel) ?? '';
+        return 'document' in message ? message.document : '';
+      };
+      const link = transport.connect(url, {
         ...events,
         opened: () => events.opened(),
         frame: (bytes) => {
           const { number, message } = pbfCodec.decode(bytes);
-          events.frame(pbfCodec.encode(change(message), number));
+          events.frame(pbfCodec.encode(change(message, documentOf(message)), number));
         },
         closed: (error) => events.closed(error),
-      }),
+      });
+      return {
+        send: (frame) => {
+          const { message } = pbfCodec.decode(frame);
+          if (message.type === 'subscribe') {
+            for (const { channel, document } of message.subscriptions) channels.set(channel, document);
+          }
+          link.send(frame);
+        },
+        close: () => link.close(),
+        get buffered_bytes() {
+          return link.buffered_bytes;
+        },
+      };
+    },
   };
 }
 
@@ -45,8 +67,8 @@ interface Setting {
 /** One client that has written to `notes` offline, and the server has trimmed it meanwhile. */
 async function offlineAcrossTrim(): Promise<Setting> {
   const world = await World.create();
-  let change = (message: Message): Message => message;
-  const transport = changed(world.network.transport(), (message) => change(message));
+  let change: Change = (message) => message;
+  const transport = changed(world.network.transport(), (message, document) => change(message, document));
   const storage = new MemoryStorage();
   const client = world.client(storage, { transport });
   const [notes, other] = [client.text('notes'), client.text('other')];
@@ -65,7 +87,7 @@ async function offlineAcrossTrim(): Promise<Setting> {
     storage,
     texts: [notes, other],
     damage: (next) => {
-      change = (message) => ('document' in message && message.document === 'notes' ? next(message) : message);
+      change = (message, document) => (document === 'notes' ? next(message) : message);
     },
   };
 }
@@ -136,7 +158,7 @@ describe('while a document is replaced', () => {
   test('a closing that the server refuses is told, and what was written stays', async () => {
     const setting = await offlineAcrossTrim();
     const { world, client, texts, damage } = setting;
-    const refusal = { code: 'forbidden', message: 'another user’s', retryable: false, epoch: 0 };
+    const refusal = { channel: 0, code: 'forbidden', message: 'another user’s', retryable: false, epoch: 0 };
     damage((message) => (message.type === 'closed' ? { type: 'error', document: 'notes', ...refusal } : message));
     client.connect();
     await world.time.until(() => client.status.sync.state === 'blocked');
@@ -148,7 +170,7 @@ describe('while a document is replaced', () => {
   test('a closing that fails for now is told, tried again, and forgotten when it is done', async () => {
     const setting = await offlineAcrossTrim();
     const { world, client, texts, damage } = setting;
-    const failure = { code: 'storage-failed', message: 'for now', retryable: true, epoch: 0 };
+    const failure = { channel: 0, code: 'storage-failed', message: 'for now', retryable: true, epoch: 0 };
     damage((message) => (message.type === 'closed' ? { type: 'error', document: 'notes', ...failure } : message));
     client.connect();
     await world.time.until(() => client.status.sync.lastError?.code === 'storage-failed');
@@ -172,12 +194,12 @@ describe('while a document is synced', () => {
     };
     await write('notes', 'Hello');
     await world.untilSynced();
-    let now = (message: Message): Message => message;
-    const transport = changed(world.network.transport(), (message) => now(message));
+    let now: Change = (message) => message;
+    const transport = changed(world.network.transport(), (message, document) => now(message, document));
     const client = world.client(new MemoryStorage(), { transport });
     const other = client.text('other');
     await world.time.settled(other.loaded);
-    now = (message) => ('document' in message && message.document.startsWith('notes') ? change(message) : message);
+    now = (message, document) => (document.startsWith('notes') ? change(message) : message);
     return { world, author, write, client, other };
   }
 
@@ -226,6 +248,5 @@ describe('while a document is synced', () => {
 function asEnvelopes(message: Message, envelopes: readonly Uint8Array[]): Message {
   if (message.type === 'subscribed') return { ...message, position: 0, head: 1, snapshotFollows: false };
   if (message.type !== 'snapshot') return message;
-  const { document, epoch } = message;
-  return { type: 'envelopes', document, epoch, firstPosition: 1, envelopes };
+  return { type: 'envelopes', channel: message.channel, firstPosition: 1, envelopes };
 }

@@ -2,7 +2,7 @@
 
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
-import { type FrameCodec, JoineryError, numberFrame, pbfCodec } from '@joinery/protocol';
+import { completeFrame, type FrameCodec, JoineryError, pbfCodec } from '@joinery/protocol';
 import { describe, expect, it } from 'vitest';
 import { damage, seededRandom } from '../../protocol/src/testing/damage.ts';
 import { createServerCodec } from './codec.ts';
@@ -24,7 +24,7 @@ describe('vectors', () => {
       expect(codec.decode(fromHex(frame)).message).toEqual(message);
       expect(pbfCodec.decode(codec.encode(message)).message).toEqual(message);
       expect(pbfCodec.decode(codec.encode(message, 300))).toEqual({ number: 300, message });
-      expect(codec.decode(numberFrame(codec.encode(message), 300))).toEqual({ number: 300, message });
+      expect(codec.decode(completeFrame(codec.encode(message), 0, 300))).toEqual({ number: 300, message });
     });
   }
 });
@@ -39,7 +39,7 @@ describe('damaged frames', () => {
         throw error;
       }
     };
-    const samples = vectors.map((vector, index) => numberFrame(fromHex(vector.frame), index * index * 100));
+    const samples = vectors.map((vector, index) => completeFrame(fromHex(vector.frame), 0, index * index * 100));
     let read = 0;
     damage(samples, 100_000, seededRandom(2), (input) => {
       const ours = outcome(codec.decode, input);

@@ -180,9 +180,11 @@ export class Connection implements Follower {
         this.#followed.delete(effect.document);
         documents.close(effect.document, this);
         break;
-      case 'submit':
-        documents.submit(effect.document, this, this.#session.user, effect.envelopes, effect.bytes);
+      case 'submit': {
+        const { document, epoch, envelopes, bytes } = effect;
+        documents.submit(document, epoch, { follower: this, user: this.#session.user, envelopes, bytes });
         break;
+      }
       case 'read-log':
         void this.#read(effect);
         break;

@@ -6,10 +6,10 @@
 
 import {
   checkDocumentId,
+  completeFrame,
   type EnvelopeHeader,
   type FrameCodec,
   type Message,
-  numberFrame,
   pbfCodec,
   protocolVersion,
   readEnvelope,
@@ -32,11 +32,14 @@ const documents = ['notes', 'junk', 'gone', 'never', 's/a'];
 /** One who greets, and then sends what it is told to, over one link after another. */
 class Intruder {
   readonly errors: string[] = [];
-  /** Document → the epoch that it was told last. */
-  readonly epochs = new Map<string, number>();
+  /** Document → its channel over this link, ended or not. */
+  readonly channels = new Map<string, number>();
+  /** Documents that it was told the epoch of. */
+  readonly told = new Set<string>();
   readonly seen: Uint8Array[] = [];
   ready = false;
   #link: ReturnType<Node['connect']> | undefined;
+  #channel = 0;
   /** Frames that were sent over it. */
   #sent = 0;
 
@@ -44,6 +47,8 @@ class Intruder {
     const connect = (): void => {
       this.ready = false;
       this.#sent = 0;
+      this.#channel = 0;
+      this.channels.clear();
       this.#link = node.connect({
         opened: () => {
           const [knownTypes, name, credit_bytes] = [[], '', 10_000_000];
@@ -62,22 +67,37 @@ class Intruder {
     this.sendFrame(codec.encode(message));
   }
 
+  /** Asks for a document under the next channel. */
+  subscribe(document: string): void {
+    this.#channel += 1;
+    this.channels.set(document, this.#channel);
+    this.send(subscribe(document, this.#channel));
+  }
+
+  /** Under the document's channel, or (`other`) one that is not. */
+  bring(document: string, envelopes: readonly Uint8Array[], other = 0): void {
+    const channel = (this.channels.get(document) ?? this.#channel) + other;
+    this.send({ type: 'envelopes', channel: Math.max(1, channel), firstPosition: 0, envelopes });
+  }
+
   sendFrame(frame: Uint8Array): void {
-    this.#link?.send(numberFrame(frame, this.#sent));
+    this.#link?.send(completeFrame(frame, 0, this.#sent));
     this.#sent += 1;
   }
 
   #hear(message: Message): void {
     if (message.type === 'authenticated') this.ready = true;
     if (message.type === 'error' || message.type === 'refusal') this.errors.push(message.code);
-    if (message.type === 'subscribed') this.epochs.set(message.document, message.epoch);
+    if (message.type === 'subscribed') {
+      for (const [document, channel] of this.channels) if (channel === message.channel) this.told.add(document);
+    }
     if (message.type === 'envelopes') this.seen.push(...message.envelopes.map((bytes) => bytes.slice()));
   }
 }
 
-function subscribe(document: string): Message {
+function subscribe(document: string, channel: number): Message {
   const nothing = { epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 0 };
-  return { type: 'subscribe', subscriptions: [{ document, ...nothing }] };
+  return { type: 'subscribe', subscriptions: [{ channel, document, ...nothing }] };
 }
 
 /** What somebody writes with an agent of his choice, at a time of his choice. */
@@ -144,6 +164,7 @@ describe('clients that forge', () => {
         documents,
         spaces: ['s', ''],
         epochs: [0],
+        channels: [1, 2, 3, 40],
         agents: [agent, 1n, 2n],
       });
       const state = ada.replica.encodeSnapshot();
@@ -158,8 +179,7 @@ describe('clients that forge', () => {
         if (step % 10 === 0) write();
         if (mallory.seen.length > 0) pool = [...pool, ...mallory.seen.splice(0)].slice(-60);
         const document = maker.pick(['notes', 'notes', ...documents]);
-        const epoch = (mallory.epochs.get(document) ?? 5) + (maker.below(10) === 0 ? 1 : 0);
-        if (maker.below(3) === 0) mallory.send(subscribe(document));
+        if (maker.below(3) === 0) mallory.subscribe(document);
         let envelopes = Array.from({ length: 1 + maker.below(4) }, () => maker.pick(pool));
         if (maker.below(3) === 0) {
           const [bytes] = envelopes;
@@ -167,7 +187,7 @@ describe('clients that forge', () => {
             envelopes = [bad];
           });
         }
-        mallory.send({ type: 'envelopes', document, epoch, firstPosition: 0, envelopes });
+        mallory.bring(document, envelopes, maker.below(10) === 0 ? 1 - maker.below(3) : 0);
         if (maker.below(6) === 0) {
           const message = maker.any(clientTypes);
           // With a token of Ada's he would be Ada.
@@ -202,8 +222,8 @@ describe('clients that forge', () => {
       eve.replica.free();
     }
     const told = [
-      'epoch-changed',
       'not-subscribed',
+      'protocol-violation',
       'invalid-envelope',
       'forbidden',
       'gap',
@@ -244,7 +264,7 @@ describe('the order of messages', () => {
       state = (state * 16_807) % 2_147_483_647;
       return state / 2_147_483_647;
     };
-    return new MessageMaker(random, { documents: ['notes'], spaces: ['s'], epochs: [5], agents: [1n] });
+    return new MessageMaker(random, { documents: ['notes'], spaces: ['s'], epochs: [5], channels: [1], agents: [1n] });
   };
   const hello: Message = {
     type: 'client-hello',
@@ -315,13 +335,10 @@ describe('an id that is none', () => {
       {
         type: 'subscribe',
         subscriptions: [
-          { document: 'notes', ...nothing },
-          { document: id, ...nothing },
+          { channel: 1, document: 'notes', ...nothing },
+          { channel: 2, document: id, ...nothing },
         ],
       },
-      { type: 'unsubscribe', document: id },
-      { type: 'envelopes', document: id, epoch: 5, firstPosition: 0, envelopes: [] },
-      { type: 'presence', document: id, client: '', state: new Uint8Array(0), gone: false },
       { type: 'close', document: id, epoch: 0, agents: [1n] },
       { type: 'delete-document', document: id },
       { type: 'follow-space', space: id, token: 0 },
@@ -341,7 +358,7 @@ describe('an id that is none', () => {
       const expected = code === 'invalid' ? (isSpace ? 'invalid-space' : 'invalid-document-id') : code;
       expect(intruder.errors, message.type).toEqual([expected]);
       expect((await storage.changes({ after: 0, limit: 9 })).entries).toEqual([]);
-      expect(intruder.epochs.size).toBe(0);
+      expect(intruder.told.size).toBe(0);
       expect(world.reported).toEqual([]);
     }
   });
@@ -355,36 +372,29 @@ describe('a document that is deleted', () => {
     const writer = new Intruder(world, node, 'ada');
     const [envelope] = forge(7n, world.environment().time(), 1);
     await world.run(100);
-    writer.send(subscribe('gone'));
+    writer.subscribe('gone');
     await world.run(100);
-    const epoch = writer.epochs.get('gone') ?? 0;
-    const envelopes: Message = {
-      type: 'envelopes',
-      document: 'gone',
-      epoch,
-      firstPosition: 0,
-      envelopes: [envelope as Uint8Array],
-    };
+    const envelopes: Message = { type: 'envelopes', channel: 1, firstPosition: 0, envelopes: [envelope as Uint8Array] };
     writer.send(envelopes);
     await world.run(100);
     expect((await storage.head('gone')).head).toBe(1);
     // One after the other over one link, while the deletion is on its way and after it.
     writer.send({ type: 'delete-document', document: 'gone' });
     writer.send(envelopes);
-    writer.send({ type: 'close', document: 'gone', epoch, agents: [7n, 8n] });
+    writer.send({ type: 'close', document: 'gone', epoch: 5, agents: [7n, 8n] });
     await world.run(200);
     for (const message of [
-      subscribe('gone'),
+      subscribe('gone', 2),
       envelopes,
-      { type: 'close', document: 'gone', epoch, agents: [9n] } as const,
+      { type: 'close', document: 'gone', epoch: 5, agents: [9n] } as const,
     ]) {
       writer.errors.length = 0;
       writer.send(message);
       await world.run(200);
       expect(writer.errors, message.type).toEqual([message === envelopes ? 'not-subscribed' : 'document-deleted']);
     }
-    writer.send({ type: 'unsubscribe', document: 'gone' });
-    writer.send({ type: 'presence', document: 'gone', client: '', state: new Uint8Array(1), gone: false });
+    writer.send({ type: 'unsubscribe', channel: 2 });
+    writer.send({ type: 'presence', channel: 2, client: '', state: new Uint8Array(1), gone: false });
     writer.send({ type: 'delete-document', document: 'gone' });
     await world.run(200);
     expect(await storage.head('gone')).toMatchObject({ head: 0, deleted: true });

@@ -109,8 +109,9 @@ describe('rates', () => {
   it('hold back a client that sends too many bytes', async () => {
     await world.start({ limits: { bytesPerSecond: 1_000_000, byteBurst: 500_000 } });
     const raw = await world.raw().greeted();
+    await raw.subscribed();
     const started = performance.now();
-    const presence = { document: 'notes', client: '', state: new Uint8Array(4_000), gone: false };
+    const presence = { channel: raw.channel, client: '', state: new Uint8Array(4_000), gone: false };
     for (let count = 0; count < 400; count += 1) raw.send({ type: 'presence', ...presence });
     raw.send({ type: 'ping', nonce: 1 });
     await raw.until('the pong', () => raw.of('pong').length === 1);
@@ -179,7 +180,7 @@ describe('memory', () => {
     await slow.until('all of it', () => reached() === rounds || slow.of('error').length > 0);
     // The log was compacted meanwhile: the state comes in the place of what it let go of.
     if (reached() < rounds) {
-      expect(slow.of('error').map(({ code, document }) => [code, document])).toEqual([['slow-consumer', 'notes']]);
+      expect(slow.of('error').map(({ code, channel }) => [code, channel])).toEqual([['slow-consumer', 1]]);
       await slow.subscribed('notes', epoch, reached());
       await slow.until('all of it', () => reached() === rounds);
       expect(slow.of('subscribed').at(-1)?.snapshotFollows).toBe(true);
@@ -239,8 +240,8 @@ describe('memory', () => {
       version: new Uint8Array(0),
       bridgeFrom: 0,
     }));
-    raw.send({ type: 'subscribe', subscriptions });
-    expect(await raw.error()).toMatchObject({ code: 'too-many-documents', document: 'd' });
+    raw.subscribe(...subscriptions);
+    expect(await raw.error()).toMatchObject({ code: 'too-many-documents', channel: 4 });
     await raw.until('the others', () => raw.of('subscribed').length === 3);
     expect(raw.closed).toBeUndefined();
   });

@@ -52,7 +52,7 @@ describe('two clients', () => {
     await b.caughtUp();
     const raw = await world.raw().greeted();
     await raw.subscribed();
-    raw.send({ type: 'presence', document: 'notes', client: '', state: Uint8Array.of(5), gone: false });
+    raw.send({ type: 'presence', channel: raw.channel, client: '', state: Uint8Array.of(5), gone: false });
     await b.until('presence', () => b.seen('presence').length > 0);
     expect(b.seen('presence')[0]?.state).toEqual(Uint8Array.of(5));
   });
@@ -113,12 +113,9 @@ describe('a client that comes back', () => {
     a.write(type('x'));
     await a.synced();
     const raw = await world.raw().greeted();
-    raw.send({
-      type: 'subscribe',
-      subscriptions: [{ document: 'notes', epoch: 12_345, position: 1, version: new Uint8Array(0), bridgeFrom: 0 }],
-    });
+    raw.subscribe({ document: 'notes', epoch: 12_345, position: 1, version: new Uint8Array(0), bridgeFrom: 0 });
     const error = await raw.error();
-    expect(error).toMatchObject({ code: 'epoch-changed', document: 'notes', epoch: a.resume?.epoch });
+    expect(error).toMatchObject({ code: 'epoch-changed', channel: raw.channel, epoch: a.resume?.epoch });
   });
 
   it('that has a version but no position gets what that lacks', async () => {
@@ -139,13 +136,14 @@ describe('a client that comes back', () => {
     replica.applyUpdate(state?.part ?? new Uint8Array(0));
     expect(read(replica)).toBe('second first');
     replica.free();
-    raw.send({
-      type: 'subscribe',
-      subscriptions: [
-        { document: 'notes', epoch: a.resume?.epoch ?? 0, position: 0, version: Uint8Array.of(255, 1), bridgeFrom: 0 },
-      ],
+    raw.subscribe({
+      document: 'notes',
+      epoch: a.resume?.epoch ?? 0,
+      position: 0,
+      version: Uint8Array.of(255, 1),
+      bridgeFrom: 0,
     });
-    expect(await raw.error()).toMatchObject({ code: 'invalid-version', document: 'notes' });
+    expect(await raw.error()).toMatchObject({ code: 'invalid-version', channel: raw.channel });
   });
 
   it('gets everything anew when it is ahead of the log', async () => {
@@ -178,7 +176,7 @@ describe('envelopes', () => {
     const raw = await world.raw().greeted();
     const epoch = await raw.subscribed();
     const envelopes = envelopesOf(3, 7n);
-    const send = (): void => raw.send({ type: 'envelopes', document: 'notes', epoch, firstPosition: 0, envelopes });
+    const send = (): void => raw.bring(envelopes);
     send();
     await raw.until('an ack', () => raw.of('ack').length === 1);
     expect(raw.of('ack')[0]?.ranges).toEqual([{ agent: 7n, to: 4, position: 3, count: 3 }]);
@@ -197,10 +195,9 @@ describe('envelopes', () => {
   it('are answered with a gap when the one before is missing', async () => {
     await world.start();
     const raw = await world.raw().greeted();
-    const epoch = await raw.subscribed();
+    await raw.subscribed();
     const [first, second, third] = envelopesOf(3, 7n) as [Uint8Array, Uint8Array, Uint8Array];
-    const send = (...envelopes: Uint8Array[]): void =>
-      raw.send({ type: 'envelopes', document: 'notes', epoch, firstPosition: 0, envelopes });
+    const send = (...envelopes: Uint8Array[]): void => raw.bring(envelopes);
     send(second, third);
     await raw.until('refusals', () => raw.of('refusal').length === 2);
     expect(raw.of('refusal')[0]).toMatchObject({
@@ -218,7 +215,7 @@ describe('envelopes', () => {
   it('are answered with a gap when an operation of another agent is missing', async () => {
     await world.start();
     const raw = await world.raw().greeted();
-    const epoch = await raw.subscribed();
+    await raw.subscribed();
     const author = new Replica({ agent: 7n });
     author.text('body').insert(0, 'a');
     const cause = author.takeUpdate() as Uint8Array;
@@ -226,8 +223,7 @@ describe('envelopes', () => {
     reader.applyUpdate(cause);
     reader.text('body').insert(1, 'b');
     const effect = reader.takeUpdate() as Uint8Array;
-    const send = (envelope: Uint8Array): void =>
-      raw.send({ type: 'envelopes', document: 'notes', epoch, firstPosition: 0, envelopes: [envelope] });
+    const send = (envelope: Uint8Array): void => raw.bring([envelope]);
     send(effect);
     await raw.until('a refusal', () => raw.of('refusal').length === 1);
     expect(raw.of('refusal')[0]).toMatchObject({ code: 'gap', agent: 8n, missing: { agent: 7n, seq: 2 } });
@@ -241,12 +237,12 @@ describe('envelopes', () => {
   it('with a payload that can’t be read are refused, and those beside them taken', async () => {
     await world.start();
     const raw = await world.raw().greeted();
-    const epoch = await raw.subscribed();
+    await raw.subscribed();
     const [good] = envelopesOf(1, 7n) as [Uint8Array];
     const bad = writeEnvelope({ agent: 9n, from: 0, to: 1, payload: Uint8Array.of(255, 254, 253) });
     const [other] = envelopesOf(1, 8n) as [Uint8Array];
     const envelopes = [good, bad, other];
-    raw.send({ type: 'envelopes', document: 'notes', epoch, firstPosition: 0, envelopes });
+    raw.bring(envelopes);
     await raw.until('a refusal and acks', () => raw.of('refusal').length === 1 && raw.of('ack').length > 0);
     expect(raw.of('refusal')[0]).toMatchObject({ agent: 9n, from: 0, to: 1, code: 'invalid-update', last: 0 });
     expect(raw.of('ack').flatMap((ack) => ack.ranges)).toEqual([
@@ -261,7 +257,7 @@ describe('envelopes', () => {
   it('that are ahead of the clock are refused with the server’s time', async () => {
     await world.start();
     const raw = await world.raw().greeted();
-    const epoch = await raw.subscribed();
+    await raw.subscribed();
     const ahead = (minutes: number, agent: bigint): Uint8Array => {
       const replica = new Replica({ agent, now: () => Date.now() + minutes * 60_000 });
       replica.map('m').set('k', 1);
@@ -270,24 +266,62 @@ describe('envelopes', () => {
       return bytes;
     };
     const envelopes = [ahead(6, 7n), ahead(4, 8n)];
-    raw.send({ type: 'envelopes', document: 'notes', epoch, firstPosition: 0, envelopes });
+    raw.bring(envelopes);
     await raw.until('both answers', () => raw.of('refusal').length === 1 && raw.of('ack').length === 1);
     expect(raw.of('refusal')[0]).toMatchObject({ code: 'clock', agent: 7n });
     expect(Math.abs((raw.of('refusal')[0]?.serverTime_ms ?? 0) - Date.now())).toBeLessThan(60_000);
     expect(raw.of('ack')[0]?.ranges[0]?.agent).toBe(8n);
   });
 
-  it('of another epoch, or for a document that isn’t followed, are not looked at', async () => {
+  it('under a channel that has ended are not looked at, and the others go on', async () => {
     await world.start();
     const raw = await world.raw().greeted();
-    const [envelope] = envelopesOf(1) as [Uint8Array];
-    raw.send({ type: 'envelopes', document: 'notes', epoch: 1, firstPosition: 0, envelopes: [envelope] });
-    await raw.until('the first error', () => raw.of('error').length === 1);
-    expect(raw.of('error')[0]).toMatchObject({ code: 'not-subscribed', document: 'notes' });
+    const [envelope] = envelopesOf(1, 7n) as [Uint8Array];
+    await raw.subscribed();
+    raw.send({ type: 'unsubscribe', channel: 1 });
+    raw.bring([envelope]);
+    await raw.until('the error', () => raw.of('error').length === 1);
+    expect(raw.of('error')[0]).toMatchObject({ code: 'not-subscribed', channel: 1, document: '' });
+    await raw.subscribed();
+    raw.bring([envelope]);
+    await raw.until('the ack', () => raw.of('ack').length === 1);
+    expect(raw.of('ack')[0]).toMatchObject({ channel: 2, ranges: [{ position: 1, count: 1 }] });
+    expect(raw.of('error')).toHaveLength(1);
+  });
+
+  it('under a channel that was never opened end the connection, and nothing is stored', async () => {
+    await world.start();
+    const raw = await world.raw().greeted();
+    await raw.subscribed();
+    raw.bring(envelopesOf(1), 2);
+    expect(await raw.error()).toMatchObject({ code: 'protocol-violation', channel: 0, document: '' });
+    await raw.until('the end', () => raw.closed !== undefined);
+    const late = world.client();
+    await late.caughtUp();
+    expect(read(late.replica)).toBe('');
+  });
+
+  it('of a document that enters another epoch are told so under their channel, and refused under it from then on', async () => {
+    const server = await world.start();
+    const raw = await world.raw().greeted();
     const epoch = await raw.subscribed();
-    raw.send({ type: 'envelopes', document: 'notes', epoch: epoch + 1, firstPosition: 0, envelopes: [envelope] });
-    await raw.until('the second error', () => raw.of('error').length === 2);
-    expect(raw.of('error')[1]).toMatchObject({ code: 'epoch-changed', epoch });
+    const [first, second, third] = envelopesOf(3, 7n) as [Uint8Array, Uint8Array, Uint8Array];
+    raw.bring([first]);
+    await raw.until('the ack', () => raw.of('ack').length === 1);
+    expect(await server.trim('notes')).toBe(true);
+    await raw.until('the news', () => raw.of('error').length === 1);
+    expect(raw.of('error')[0]).toMatchObject({ code: 'epoch-changed', channel: 1 });
+    raw.bring([second], 1);
+    await raw.until('the answer', () => raw.of('error').length === 2);
+    expect(raw.of('error')[1]).toMatchObject({ code: 'not-subscribed', channel: 1 });
+    expect(await raw.subscribed()).toBe(raw.of('error')[0]?.epoch);
+    expect(raw.of('subscribed')[1]).toMatchObject({ channel: 2, head: 1 });
+    // What is brought under the new channel is of the new epoch, where the agent is as good as closed.
+    raw.bring([third], 2);
+    await raw.until('its refusal', () => raw.of('refusal').length === 1);
+    expect(raw.of('refusal')[0]).toMatchObject({ channel: 2, code: 'closed-agent' });
+    expect(raw.of('ack')).toHaveLength(1);
+    expect(epoch).toBeLessThan(raw.of('subscribed')[1]?.epoch ?? 0);
   });
 
   it('are on the disk when they are acknowledged', async () => {
@@ -360,14 +394,14 @@ describe('over real sockets', () => {
     expect(client.seen('bridge')).toMatchObject([{ epoch }]);
     expect(client.seen('subscribed').at(-1)).toMatchObject({ restarted: true, safe: everythingSafe, head: 1 });
     const raw = await world.raw().greeted();
-    const now = await raw.subscribed('notes');
+    await raw.subscribed('notes');
     const late = writeEnvelope({ agent: 7n, from: 0, to: 1, payload: new Uint8Array(1) });
-    raw.send({ type: 'envelopes', document: 'notes', epoch: now, firstPosition: 0, envelopes: [late] });
+    raw.bring([late]);
     await raw.until('its refusal', () => raw.of('refusal').length === 1);
     expect(raw.of('refusal')[0]).toMatchObject({ agent: 7n, code: 'closed-agent', last: 0 });
     expect(backup(world.folder, `${world.folder}/backup`)).toEqual({ documents: 1 });
     await raw.until('the safe position', () => raw.of('safe').length === 1);
-    expect(raw.of('safe')[0]).toEqual({ type: 'safe', document: 'notes', epoch: now, position: 1 });
+    expect(raw.of('safe')[0]).toEqual({ type: 'safe', channel: raw.channel, position: 1 });
   });
 
   it('a space', async () => {

@@ -68,6 +68,7 @@ export const coreRows = [
   row('  an update', 'B1 random insert, local', 'bytes_per_update', [{ atMost: 19 }]),
   row('  on the wire', 'wire', 'random_insert_bytes', [{ atMost: 28 }], ['text', 'wire']),
   row('  an append on the wire', 'wire', 'append_bytes', [{ atMost: 28 }], ['text', 'wire']),
+  row('  its acknowledgement', 'wire', 'ack_bytes', [], ['text', 'wire']),
   row('B1 random insert, remote', 'B1 random insert, remote', 'cpu_ms'),
   row('B1 random edits, local', 'B1 random edits, local', 'cpu_ms', [ofBest(1)]),
   row('B1 random edits, remote', 'B1 random edits, remote', 'cpu_ms', [ofBest(1)]),

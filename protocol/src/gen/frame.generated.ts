@@ -4,8 +4,6 @@
 import type { PbfReader, PbfWriter } from 'pbf';
 
 export interface Ack {
-  document: string;
-  epoch: number;
   ranges: AckRange[];
 }
 
@@ -26,7 +24,6 @@ export interface Authenticated {
 }
 
 export interface Bridge {
-  document: string;
   epoch: number;
   agent?: Uint8Array | undefined;
   totalBytes: number;
@@ -74,8 +71,6 @@ export interface Deleted {
 }
 
 export interface Envelopes {
-  document: string;
-  epoch: number;
   firstPosition: number;
   envelopes: Uint8Array[];
 }
@@ -107,8 +102,6 @@ export interface Frame {
   refusal?: Refusal | undefined;
   presence?: Presence | undefined;
   error?: Error | undefined;
-  ping?: Ping | undefined;
-  pong?: Pong | undefined;
   credit?: Credit | undefined;
   close?: Close | undefined;
   closed?: Closed | undefined;
@@ -119,8 +112,11 @@ export interface Frame {
   followSpace?: FollowSpace | undefined;
   unfollowSpace?: UnfollowSpace | undefined;
   spaceHeads?: SpaceHeads | undefined;
+  ping?: Ping | undefined;
+  pong?: Pong | undefined;
+  channel: number;
   number: number;
-  body?: 'clientHello' | 'serverHello' | 'authenticate' | 'authenticated' | 'subscribe' | 'unsubscribe' | 'subscribed' | 'snapshot' | 'envelopes' | 'ack' | 'refusal' | 'presence' | 'error' | 'ping' | 'pong' | 'credit' | 'close' | 'closed' | 'bridge' | 'safe' | 'deleteDocument' | 'deleted' | 'followSpace' | 'unfollowSpace' | 'spaceHeads' | undefined;
+  body?: 'clientHello' | 'serverHello' | 'authenticate' | 'authenticated' | 'subscribe' | 'unsubscribe' | 'subscribed' | 'snapshot' | 'envelopes' | 'ack' | 'refusal' | 'presence' | 'error' | 'credit' | 'close' | 'closed' | 'bridge' | 'safe' | 'deleteDocument' | 'deleted' | 'followSpace' | 'unfollowSpace' | 'spaceHeads' | 'ping' | 'pong' | undefined;
 }
 
 export interface Ping {
@@ -133,15 +129,12 @@ export interface Pong {
 }
 
 export interface Presence {
-  document: string;
   client: string;
   state?: Uint8Array | undefined;
   gone: boolean;
 }
 
 export interface Refusal {
-  document: string;
-  epoch: number;
   agent?: Uint8Array | undefined;
   from: number;
   to: number;
@@ -154,8 +147,6 @@ export interface Refusal {
 }
 
 export interface Safe {
-  document: string;
-  epoch: number;
   position: number;
 }
 
@@ -169,8 +160,6 @@ export interface ServerHello {
 }
 
 export interface Snapshot {
-  document: string;
-  epoch: number;
   position: number;
   totalBytes: number;
   offset: number;
@@ -200,7 +189,6 @@ export interface Subscribe {
 }
 
 export interface Subscribed {
-  document: string;
   epoch: number;
   head: number;
   version?: Uint8Array | undefined;
@@ -210,6 +198,7 @@ export interface Subscribed {
 }
 
 export interface Subscription {
+  channel: number;
   document: string;
   epoch: number;
   position: number;
@@ -222,11 +211,11 @@ export interface UnfollowSpace {
 }
 
 export interface Unsubscribe {
-  document: string;
+  channel: number;
 }
 
 export function readFrame(pbf: PbfReader, end?: number): Frame {
-    const obj: Frame = {clientHello: undefined, body: undefined, serverHello: undefined, authenticate: undefined, authenticated: undefined, subscribe: undefined, unsubscribe: undefined, subscribed: undefined, snapshot: undefined, envelopes: undefined, ack: undefined, refusal: undefined, presence: undefined, error: undefined, ping: undefined, pong: undefined, credit: undefined, close: undefined, closed: undefined, bridge: undefined, safe: undefined, deleteDocument: undefined, deleted: undefined, followSpace: undefined, unfollowSpace: undefined, spaceHeads: undefined, number: 0};
+    const obj: Frame = {clientHello: undefined, body: undefined, serverHello: undefined, authenticate: undefined, authenticated: undefined, subscribe: undefined, unsubscribe: undefined, subscribed: undefined, snapshot: undefined, envelopes: undefined, ack: undefined, refusal: undefined, presence: undefined, error: undefined, credit: undefined, close: undefined, closed: undefined, bridge: undefined, safe: undefined, deleteDocument: undefined, deleted: undefined, followSpace: undefined, unfollowSpace: undefined, spaceHeads: undefined, ping: undefined, pong: undefined, channel: 0, number: 0};
     let field;
     while ((field = pbf.nextField(end))) {
         if (field === 1) { obj.clientHello = readClientHello(pbf, pbf.readVarint() + pbf.pos); obj.body = "clientHello"; }
@@ -242,8 +231,6 @@ export function readFrame(pbf: PbfReader, end?: number): Frame {
         else if (field === 11) { obj.refusal = readRefusal(pbf, pbf.readVarint() + pbf.pos); obj.body = "refusal"; }
         else if (field === 12) { obj.presence = readPresence(pbf, pbf.readVarint() + pbf.pos); obj.body = "presence"; }
         else if (field === 13) { obj.error = readError(pbf, pbf.readVarint() + pbf.pos); obj.body = "error"; }
-        else if (field === 14) { obj.ping = readPing(pbf, pbf.readVarint() + pbf.pos); obj.body = "ping"; }
-        else if (field === 15) { obj.pong = readPong(pbf, pbf.readVarint() + pbf.pos); obj.body = "pong"; }
         else if (field === 16) { obj.credit = readCredit(pbf, pbf.readVarint() + pbf.pos); obj.body = "credit"; }
         else if (field === 17) { obj.close = readClose(pbf, pbf.readVarint() + pbf.pos); obj.body = "close"; }
         else if (field === 18) { obj.closed = readClosed(pbf, pbf.readVarint() + pbf.pos); obj.body = "closed"; }
@@ -254,7 +241,10 @@ export function readFrame(pbf: PbfReader, end?: number): Frame {
         else if (field === 23) { obj.followSpace = readFollowSpace(pbf, pbf.readVarint() + pbf.pos); obj.body = "followSpace"; }
         else if (field === 24) { obj.unfollowSpace = readUnfollowSpace(pbf, pbf.readVarint() + pbf.pos); obj.body = "unfollowSpace"; }
         else if (field === 25) { obj.spaceHeads = readSpaceHeads(pbf, pbf.readVarint() + pbf.pos); obj.body = "spaceHeads"; }
-        else if (field === 26) obj.number = pbf.readVarint();
+        else if (field === 26) { obj.ping = readPing(pbf, pbf.readVarint() + pbf.pos); obj.body = "ping"; }
+        else if (field === 27) { obj.pong = readPong(pbf, pbf.readVarint() + pbf.pos); obj.body = "pong"; }
+        else if (field === 14) obj.channel = pbf.readVarint();
+        else if (field === 15) obj.number = pbf.readVarint();
     }
     return obj;
 }
@@ -272,8 +262,6 @@ export function writeFrame(obj: Frame, pbf: PbfWriter): void {
     if (obj.refusal) pbf.writeMessage(11, writeRefusal, obj.refusal);
     if (obj.presence) pbf.writeMessage(12, writePresence, obj.presence);
     if (obj.error) pbf.writeMessage(13, writeError, obj.error);
-    if (obj.ping) pbf.writeMessage(14, writePing, obj.ping);
-    if (obj.pong) pbf.writeMessage(15, writePong, obj.pong);
     if (obj.credit) pbf.writeMessage(16, writeCredit, obj.credit);
     if (obj.close) pbf.writeMessage(17, writeClose, obj.close);
     if (obj.closed) pbf.writeMessage(18, writeClosed, obj.closed);
@@ -284,7 +272,10 @@ export function writeFrame(obj: Frame, pbf: PbfWriter): void {
     if (obj.followSpace) pbf.writeMessage(23, writeFollowSpace, obj.followSpace);
     if (obj.unfollowSpace) pbf.writeMessage(24, writeUnfollowSpace, obj.unfollowSpace);
     if (obj.spaceHeads) pbf.writeMessage(25, writeSpaceHeads, obj.spaceHeads);
-    if (obj.number) pbf.writeVarintField(26, obj.number);
+    if (obj.ping) pbf.writeMessage(26, writePing, obj.ping);
+    if (obj.pong) pbf.writeMessage(27, writePong, obj.pong);
+    if (obj.channel) pbf.writeVarintField(14, obj.channel);
+    if (obj.number) pbf.writeVarintField(15, obj.number);
 }
 
 export function readAckRange(pbf: PbfReader, end?: number): AckRange {
@@ -306,19 +297,15 @@ export function writeAckRange(obj: AckRange, pbf: PbfWriter): void {
 }
 
 export function readAck(pbf: PbfReader, end?: number): Ack {
-    const obj: Ack = {document: "", epoch: 0, ranges: []};
+    const obj: Ack = {ranges: []};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.epoch = pbf.readVarint();
-        else if (field === 3) obj.ranges.push(readAckRange(pbf, pbf.readVarint() + pbf.pos));
+        if (field === 1) obj.ranges.push(readAckRange(pbf, pbf.readVarint() + pbf.pos));
     }
     return obj;
 }
 export function writeAck(obj: Ack, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
-    if (obj.ranges) for (const item of obj.ranges) pbf.writeMessage(3, writeAckRange, item);
+    if (obj.ranges) for (const item of obj.ranges) pbf.writeMessage(1, writeAckRange, item);
 }
 
 export function readAuthenticate(pbf: PbfReader, end?: number): Authenticate {
@@ -348,25 +335,23 @@ export function writeAuthenticated(obj: Authenticated, pbf: PbfWriter): void {
 }
 
 export function readBridge(pbf: PbfReader, end?: number): Bridge {
-    const obj: Bridge = {document: "", epoch: 0, agent: undefined, totalBytes: 0, offset: 0, part: undefined};
+    const obj: Bridge = {epoch: 0, agent: undefined, totalBytes: 0, offset: 0, part: undefined};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.epoch = pbf.readVarint();
-        else if (field === 3) obj.agent = pbf.readBytes();
-        else if (field === 4) obj.totalBytes = pbf.readVarint();
-        else if (field === 5) obj.offset = pbf.readVarint();
-        else if (field === 6) obj.part = pbf.readBytes();
+        if (field === 1) obj.epoch = pbf.readVarint();
+        else if (field === 2) obj.agent = pbf.readBytes();
+        else if (field === 3) obj.totalBytes = pbf.readVarint();
+        else if (field === 4) obj.offset = pbf.readVarint();
+        else if (field === 5) obj.part = pbf.readBytes();
     }
     return obj;
 }
 export function writeBridge(obj: Bridge, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
-    if (obj.agent != null) pbf.writeBytesField(3, obj.agent);
-    if (obj.totalBytes) pbf.writeVarintField(4, obj.totalBytes);
-    if (obj.offset) pbf.writeVarintField(5, obj.offset);
-    if (obj.part != null) pbf.writeBytesField(6, obj.part);
+    if (obj.epoch) pbf.writeVarintField(1, obj.epoch);
+    if (obj.agent != null) pbf.writeBytesField(2, obj.agent);
+    if (obj.totalBytes) pbf.writeVarintField(3, obj.totalBytes);
+    if (obj.offset) pbf.writeVarintField(4, obj.offset);
+    if (obj.part != null) pbf.writeBytesField(5, obj.part);
 }
 
 export function readClose(pbf: PbfReader, end?: number): Close {
@@ -456,21 +441,17 @@ export function writeDeleted(obj: Deleted, pbf: PbfWriter): void {
 }
 
 export function readEnvelopes(pbf: PbfReader, end?: number): Envelopes {
-    const obj: Envelopes = {document: "", epoch: 0, firstPosition: 0, envelopes: []};
+    const obj: Envelopes = {firstPosition: 0, envelopes: []};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.epoch = pbf.readVarint();
-        else if (field === 3) obj.firstPosition = pbf.readVarint();
-        else if (field === 4) obj.envelopes.push(pbf.readBytes());
+        if (field === 1) obj.firstPosition = pbf.readVarint();
+        else if (field === 2) obj.envelopes.push(pbf.readBytes());
     }
     return obj;
 }
 export function writeEnvelopes(obj: Envelopes, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
-    if (obj.firstPosition) pbf.writeVarintField(3, obj.firstPosition);
-    if (obj.envelopes) for (const item of obj.envelopes) pbf.writeBytesField(4, item);
+    if (obj.firstPosition) pbf.writeVarintField(1, obj.firstPosition);
+    if (obj.envelopes) for (const item of obj.envelopes) pbf.writeBytesField(2, item);
 }
 
 export function readError(pbf: PbfReader, end?: number): Error {
@@ -562,93 +543,79 @@ export function writePong(obj: Pong, pbf: PbfWriter): void {
 }
 
 export function readPresence(pbf: PbfReader, end?: number): Presence {
-    const obj: Presence = {document: "", client: "", state: undefined, gone: false};
+    const obj: Presence = {client: "", state: undefined, gone: false};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.client = pbf.readString();
-        else if (field === 3) obj.state = pbf.readBytes();
-        else if (field === 4) obj.gone = pbf.readBoolean();
+        if (field === 1) obj.client = pbf.readString();
+        else if (field === 2) obj.state = pbf.readBytes();
+        else if (field === 3) obj.gone = pbf.readBoolean();
     }
     return obj;
 }
 export function writePresence(obj: Presence, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.client) pbf.writeStringField(2, obj.client);
-    if (obj.state != null) pbf.writeBytesField(3, obj.state);
-    if (obj.gone) pbf.writeBooleanField(4, obj.gone);
+    if (obj.client) pbf.writeStringField(1, obj.client);
+    if (obj.state != null) pbf.writeBytesField(2, obj.state);
+    if (obj.gone) pbf.writeBooleanField(3, obj.gone);
 }
 
 export function readRefusal(pbf: PbfReader, end?: number): Refusal {
-    const obj: Refusal = {document: "", epoch: 0, agent: undefined, from: 0, to: 0, code: "", message: "", last: 0, missingAgent: undefined, missingSeq: 0, serverTimeMs: 0};
+    const obj: Refusal = {agent: undefined, from: 0, to: 0, code: "", message: "", last: 0, missingAgent: undefined, missingSeq: 0, serverTimeMs: 0};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.epoch = pbf.readVarint();
-        else if (field === 3) obj.agent = pbf.readBytes();
-        else if (field === 4) obj.from = pbf.readVarint();
-        else if (field === 5) obj.to = pbf.readVarint();
-        else if (field === 6) obj.code = pbf.readString();
-        else if (field === 7) obj.message = pbf.readString();
-        else if (field === 8) obj.last = pbf.readVarint();
-        else if (field === 9) obj.missingAgent = pbf.readBytes();
-        else if (field === 10) obj.missingSeq = pbf.readVarint();
-        else if (field === 11) obj.serverTimeMs = pbf.readVarint();
+        if (field === 1) obj.agent = pbf.readBytes();
+        else if (field === 2) obj.from = pbf.readVarint();
+        else if (field === 3) obj.to = pbf.readVarint();
+        else if (field === 4) obj.code = pbf.readString();
+        else if (field === 5) obj.message = pbf.readString();
+        else if (field === 6) obj.last = pbf.readVarint();
+        else if (field === 7) obj.missingAgent = pbf.readBytes();
+        else if (field === 8) obj.missingSeq = pbf.readVarint();
+        else if (field === 9) obj.serverTimeMs = pbf.readVarint();
     }
     return obj;
 }
 export function writeRefusal(obj: Refusal, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
-    if (obj.agent != null) pbf.writeBytesField(3, obj.agent);
-    if (obj.from) pbf.writeVarintField(4, obj.from);
-    if (obj.to) pbf.writeVarintField(5, obj.to);
-    if (obj.code) pbf.writeStringField(6, obj.code);
-    if (obj.message) pbf.writeStringField(7, obj.message);
-    if (obj.last) pbf.writeVarintField(8, obj.last);
-    if (obj.missingAgent != null) pbf.writeBytesField(9, obj.missingAgent);
-    if (obj.missingSeq) pbf.writeVarintField(10, obj.missingSeq);
-    if (obj.serverTimeMs) pbf.writeVarintField(11, obj.serverTimeMs);
+    if (obj.agent != null) pbf.writeBytesField(1, obj.agent);
+    if (obj.from) pbf.writeVarintField(2, obj.from);
+    if (obj.to) pbf.writeVarintField(3, obj.to);
+    if (obj.code) pbf.writeStringField(4, obj.code);
+    if (obj.message) pbf.writeStringField(5, obj.message);
+    if (obj.last) pbf.writeVarintField(6, obj.last);
+    if (obj.missingAgent != null) pbf.writeBytesField(7, obj.missingAgent);
+    if (obj.missingSeq) pbf.writeVarintField(8, obj.missingSeq);
+    if (obj.serverTimeMs) pbf.writeVarintField(9, obj.serverTimeMs);
 }
 
 export function readSafe(pbf: PbfReader, end?: number): Safe {
-    const obj: Safe = {document: "", epoch: 0, position: 0};
+    const obj: Safe = {position: 0};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.epoch = pbf.readVarint();
-        else if (field === 3) obj.position = pbf.readVarint();
+        if (field === 1) obj.position = pbf.readVarint();
     }
     return obj;
 }
 export function writeSafe(obj: Safe, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
-    if (obj.position) pbf.writeVarintField(3, obj.position);
+    if (obj.position) pbf.writeVarintField(1, obj.position);
 }
 
 export function readSnapshot(pbf: PbfReader, end?: number): Snapshot {
-    const obj: Snapshot = {document: "", epoch: 0, position: 0, totalBytes: 0, offset: 0, part: undefined, delta: false};
+    const obj: Snapshot = {position: 0, totalBytes: 0, offset: 0, part: undefined, delta: false};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.epoch = pbf.readVarint();
-        else if (field === 3) obj.position = pbf.readVarint();
-        else if (field === 4) obj.totalBytes = pbf.readVarint();
-        else if (field === 5) obj.offset = pbf.readVarint();
-        else if (field === 6) obj.part = pbf.readBytes();
-        else if (field === 7) obj.delta = pbf.readBoolean();
+        if (field === 1) obj.position = pbf.readVarint();
+        else if (field === 2) obj.totalBytes = pbf.readVarint();
+        else if (field === 3) obj.offset = pbf.readVarint();
+        else if (field === 4) obj.part = pbf.readBytes();
+        else if (field === 5) obj.delta = pbf.readBoolean();
     }
     return obj;
 }
 export function writeSnapshot(obj: Snapshot, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
-    if (obj.position) pbf.writeVarintField(3, obj.position);
-    if (obj.totalBytes) pbf.writeVarintField(4, obj.totalBytes);
-    if (obj.offset) pbf.writeVarintField(5, obj.offset);
-    if (obj.part != null) pbf.writeBytesField(6, obj.part);
-    if (obj.delta) pbf.writeBooleanField(7, obj.delta);
+    if (obj.position) pbf.writeVarintField(1, obj.position);
+    if (obj.totalBytes) pbf.writeVarintField(2, obj.totalBytes);
+    if (obj.offset) pbf.writeVarintField(3, obj.offset);
+    if (obj.part != null) pbf.writeBytesField(4, obj.part);
+    if (obj.delta) pbf.writeBooleanField(5, obj.delta);
 }
 
 export function readFollowSpace(pbf: PbfReader, end?: number): FollowSpace {
@@ -720,23 +687,25 @@ export function writeSpaceHeads(obj: SpaceHeads, pbf: PbfWriter): void {
 }
 
 export function readSubscription(pbf: PbfReader, end?: number): Subscription {
-    const obj: Subscription = {document: "", epoch: 0, position: 0, version: undefined, bridgeFrom: 0};
+    const obj: Subscription = {channel: 0, document: "", epoch: 0, position: 0, version: undefined, bridgeFrom: 0};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.epoch = pbf.readVarint();
-        else if (field === 3) obj.position = pbf.readVarint();
-        else if (field === 4) obj.version = pbf.readBytes();
-        else if (field === 5) obj.bridgeFrom = pbf.readVarint();
+        if (field === 1) obj.channel = pbf.readVarint();
+        else if (field === 2) obj.document = pbf.readString();
+        else if (field === 3) obj.epoch = pbf.readVarint();
+        else if (field === 4) obj.position = pbf.readVarint();
+        else if (field === 5) obj.version = pbf.readBytes();
+        else if (field === 6) obj.bridgeFrom = pbf.readVarint();
     }
     return obj;
 }
 export function writeSubscription(obj: Subscription, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
-    if (obj.position) pbf.writeVarintField(3, obj.position);
-    if (obj.version != null) pbf.writeBytesField(4, obj.version);
-    if (obj.bridgeFrom) pbf.writeVarintField(5, obj.bridgeFrom);
+    if (obj.channel) pbf.writeVarintField(1, obj.channel);
+    if (obj.document) pbf.writeStringField(2, obj.document);
+    if (obj.epoch) pbf.writeVarintField(3, obj.epoch);
+    if (obj.position) pbf.writeVarintField(4, obj.position);
+    if (obj.version != null) pbf.writeBytesField(5, obj.version);
+    if (obj.bridgeFrom) pbf.writeVarintField(6, obj.bridgeFrom);
 }
 
 export function readSubscribe(pbf: PbfReader, end?: number): Subscribe {
@@ -752,37 +721,35 @@ export function writeSubscribe(obj: Subscribe, pbf: PbfWriter): void {
 }
 
 export function readUnsubscribe(pbf: PbfReader, end?: number): Unsubscribe {
-    const obj: Unsubscribe = {document: ""};
+    const obj: Unsubscribe = {channel: 0};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
+        if (field === 1) obj.channel = pbf.readVarint();
     }
     return obj;
 }
 export function writeUnsubscribe(obj: Unsubscribe, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
+    if (obj.channel) pbf.writeVarintField(1, obj.channel);
 }
 
 export function readSubscribed(pbf: PbfReader, end?: number): Subscribed {
-    const obj: Subscribed = {document: "", epoch: 0, head: 0, version: undefined, position: 0, snapshotFollows: false, safe: 0};
+    const obj: Subscribed = {epoch: 0, head: 0, version: undefined, position: 0, snapshotFollows: false, safe: 0};
     let field;
     while ((field = pbf.nextField(end))) {
-        if (field === 1) obj.document = pbf.readString();
-        else if (field === 2) obj.epoch = pbf.readVarint();
-        else if (field === 3) obj.head = pbf.readVarint();
-        else if (field === 4) obj.version = pbf.readBytes();
-        else if (field === 5) obj.position = pbf.readVarint();
-        else if (field === 6) obj.snapshotFollows = pbf.readBoolean();
-        else if (field === 7) obj.safe = pbf.readVarint();
+        if (field === 1) obj.epoch = pbf.readVarint();
+        else if (field === 2) obj.head = pbf.readVarint();
+        else if (field === 3) obj.version = pbf.readBytes();
+        else if (field === 4) obj.position = pbf.readVarint();
+        else if (field === 5) obj.snapshotFollows = pbf.readBoolean();
+        else if (field === 6) obj.safe = pbf.readVarint();
     }
     return obj;
 }
 export function writeSubscribed(obj: Subscribed, pbf: PbfWriter): void {
-    if (obj.document) pbf.writeStringField(1, obj.document);
-    if (obj.epoch) pbf.writeVarintField(2, obj.epoch);
-    if (obj.head) pbf.writeVarintField(3, obj.head);
-    if (obj.version != null) pbf.writeBytesField(4, obj.version);
-    if (obj.position) pbf.writeVarintField(5, obj.position);
-    if (obj.snapshotFollows) pbf.writeBooleanField(6, obj.snapshotFollows);
-    if (obj.safe) pbf.writeVarintField(7, obj.safe);
+    if (obj.epoch) pbf.writeVarintField(1, obj.epoch);
+    if (obj.head) pbf.writeVarintField(2, obj.head);
+    if (obj.version != null) pbf.writeBytesField(3, obj.version);
+    if (obj.position) pbf.writeVarintField(4, obj.position);
+    if (obj.snapshotFollows) pbf.writeBooleanField(5, obj.snapshotFollows);
+    if (obj.safe) pbf.writeVarintField(6, obj.safe);
 }

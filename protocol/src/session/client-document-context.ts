@@ -11,6 +11,10 @@ export interface DocumentContext {
   readonly random: () => number;
   emit(effect: ClientEffect): void;
   send(message: Message): void;
+  /** Begins a subscription of the document over the link; returns its channel. */
+  openChannel(document: ClientDocument): number;
+  /** What still comes under it is nobody's. */
+  endChannel(channel: number): void;
   /** How much may be asked for from the log now: what the server's window and the limits leave. */
   room(): Load;
   /** Takes note of the document's `load` and of what it waits for. */

@@ -46,6 +46,9 @@ export class ClientDocument {
   #stopped: Set<bigint> | undefined;
   #retry: GapRetry | undefined;
   #phase: Phase = 'waiting';
+  /** Of the subscription over this link, from the question on; 0 when there is none. */
+  #channel = 0;
+  /** Told by the answer under the channel, and the same until the channel ends. */
   #epoch = 0;
   #position = 0;
   /** What the client has, as long as there is no position that says it. */
@@ -76,6 +79,10 @@ export class ClientDocument {
 
   get nextTimeout(): number | undefined {
     return this.#retry?.retryAt;
+  }
+
+  get channel(): number {
+    return this.#channel;
   }
 
   /** Whether the next move is the server's: an answer, or envelopes up to the head that it named. */
@@ -112,9 +119,11 @@ export class ClientDocument {
   /** The link is ready: the entry for the `subscribe` that the session sends. */
   subscribe(): Subscription {
     this.#phase = 'subscribing';
+    this.#channel = this.#context.openChannel(this);
     const version = (this.#position === 0 ? this.#version : undefined) ?? nothing;
     const bridgeFrom = this.#replacement?.bridgeFrom ?? 0;
-    return { document: this.id, epoch: this.#epoch, position: this.#position, version, bridgeFrom };
+    const [channel, document, epoch, position] = [this.#channel, this.id, this.#epoch, this.#position];
+    return { channel, document, epoch, position, version, bridgeFrom };
   }
 
   /** What the client has of the document is given up. */
@@ -173,8 +182,10 @@ export class ClientDocument {
   }
 
   handleSubscribed(message: SubscribedMessage): void {
-    if (this.#phase !== 'subscribing' && this.#phase !== 'live' && this.#phase !== 'snapshot') return;
+    // A channel is of one epoch: nothing that is said later makes it another one's.
+    if (this.#phase !== 'subscribing') throw violation(`one answer under channel ${message.channel}`, 'another');
     if (this.#epoch !== 0 && message.epoch !== this.#epoch) {
+      this.#unsubscribe();
       this.#epochChanged(message.epoch);
       return;
     }
@@ -216,18 +227,18 @@ export class ClientDocument {
     return bytes.length;
   }
 
-  handleSafe({ epoch, position }: Safe): void {
-    if (!this.#follows || epoch !== this.#epoch) return;
-    this.#context.emit({ type: 'safe', document: this.id, epoch, position });
+  handleSafe({ position }: Safe): void {
+    if (!this.#follows) return;
+    this.#context.emit({ type: 'safe', document: this.id, epoch: this.#epoch, position });
   }
 
   /** Returns the bytes that were handed on and will be consumed. */
   handleSnapshot(part: SnapshotPart, now: number): number {
-    if (this.#phase !== 'snapshot' || this.#assembly === undefined || part.epoch !== this.#epoch) return 0;
+    if (this.#phase !== 'snapshot' || this.#assembly === undefined) return 0;
     const { snapshot_bytes } = this.#context.limits;
     if (part.total_bytes > snapshot_bytes) {
       // Over the next link it would be as large: the document has failed, and the others go on.
-      this.#context.send({ type: 'unsubscribe', document: this.id });
+      this.#unsubscribe();
       this.#fail(snapshotTooLarge(snapshot_bytes, part.total_bytes), now);
       return 0;
     }
@@ -251,7 +262,7 @@ export class ClientDocument {
 
   /** Returns the bytes that were handed on and will be consumed. */
   handleEnvelopes(message: Envelopes): number {
-    if (this.#phase !== 'live' || message.epoch !== this.#epoch) return 0;
+    if (this.#phase !== 'live') return 0;
     const next = this.#position + 1;
     if (message.firstPosition < 1 || message.firstPosition > next) {
       throw violation(`the envelope at position ${next}`, `one at ${message.firstPosition}`);
@@ -278,7 +289,7 @@ export class ClientDocument {
   }
 
   handleAck(message: Ack): void {
-    if (!this.#follows || message.epoch !== this.#epoch) return;
+    if (!this.#follows) return;
     for (const range of message.ranges) {
       this.#inFlight.acknowledge(range.agent, range.to);
       this.#retry?.covered(range.agent, range.to);
@@ -303,7 +314,7 @@ export class ClientDocument {
   }
 
   handleRefusal(message: Refusal, now: number): void {
-    if (!this.#follows || message.epoch !== this.#epoch) return;
+    if (!this.#follows) return;
     // An answer to what was on its way before the document was subscribed anew or replaced.
     if (this.#onTheirWay?.has(message.agent, message.from, message.to) !== true) return;
     this.#inFlight.forgetBefore(message.agent, message.from);
@@ -334,13 +345,27 @@ export class ClientDocument {
     this.pull();
   }
 
+  /** The server has ended the subscription, or takes none. */
   handleError(message: ErrorMessage, now: number): void {
-    if (this.#phase === 'parked' || this.#phase === 'waiting') return;
-    if (message.code === 'epoch-changed') {
-      // Who comes from nothing is in no epoch: this is about what was on its way before.
-      if (this.#epoch !== 0) this.#epochChanged(message.epoch);
+    if (message.code !== 'epoch-changed') {
+      this.#handleFailure(message, now);
       return;
     }
+    if (this.#epoch !== 0) {
+      this.#epochChanged(message.epoch);
+      return;
+    }
+    // Who comes from nothing is in no epoch: the document has entered another one while the answer was waiting for room.
+    this.#again();
+    this.#madeRetry.later(now);
+  }
+
+  /** Its agents could not be closed. */
+  handleCloseFailed(message: ErrorMessage, now: number): void {
+    if (this.#phase === 'closing') this.#handleFailure(message, now);
+  }
+
+  #handleFailure(message: ErrorMessage, now: number): void {
     if (message.code === 'document-deleted') {
       this.deleted();
       return;
@@ -392,6 +417,7 @@ export class ClientDocument {
       try {
         header = readEnvelope(bytes);
       } catch (error) {
+        this.#unsubscribe();
         this.#fail(asJoineryError(error), now);
         return;
       }
@@ -402,7 +428,7 @@ export class ClientDocument {
       fresh_bytes += bytes.length;
       this.#inFlight.add(header.agent, header.from, header.to, bytes.length);
     }
-    const message = { type: 'envelopes', document: this.id, epoch: this.#epoch, firstPosition: 0 } as const;
+    const message = { type: 'envelopes', channel: this.#channel, firstPosition: 0 } as const;
     for (const batch of batches(fresh, this.#context.limits.batch_bytes)) {
       this.#context.send({ ...message, envelopes: batch });
     }
@@ -457,6 +483,7 @@ export class ClientDocument {
   /** Begins anew, over this link or the next one: a replacement from its start. */
   #again(): void {
     this.#phase = 'waiting';
+    this.#endChannel();
     this.#forgetLink();
     if (this.#replacement === undefined) return;
     this.#replacement.restart();
@@ -467,7 +494,19 @@ export class ClientDocument {
 
   #park(): void {
     this.#phase = 'parked';
+    this.#endChannel();
     this.#forgetLink();
+  }
+
+  /** It is this side that ends the subscription. */
+  #unsubscribe(): void {
+    if (this.#channel !== 0) this.#context.send({ type: 'unsubscribe', channel: this.#channel });
+    this.#endChannel();
+  }
+
+  #endChannel(): void {
+    if (this.#channel !== 0) this.#context.endChannel(this.#channel);
+    this.#channel = 0;
   }
 
   get #inFlight(): InFlight {

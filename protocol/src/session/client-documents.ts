@@ -5,6 +5,7 @@
 
 import { JoineryError } from '../error.ts';
 import type { Message, Subscription } from '../messages.ts';
+import { Channels } from './channels.ts';
 import { ClientDocument } from './client-document.ts';
 import type { DocumentContext, Load } from './client-document-context.ts';
 import type { ClientEffect, ResumePoint } from './client-effects.ts';
@@ -23,6 +24,8 @@ const noLoad: Load = { bytes: 0, count: 0 };
 export class ClientDocuments {
   readonly #limits: ClientSessionLimits;
   readonly #documents = new Map<string, ClientDocument>();
+  /** Of this link. */
+  #channels = new Channels<ClientDocument>();
   /** Of those that take something of the window. */
   readonly #loads = new Map<ClientDocument, Load>();
   readonly #context: DocumentContext;
@@ -41,7 +44,17 @@ export class ClientDocuments {
 
   constructor(options: DocumentsOptions) {
     this.#limits = options.limits;
-    this.#context = { ...options, room: () => this.#room(), note: (document) => this.#note(document) };
+    this.#context = {
+      ...options,
+      openChannel: (document) => {
+        const channel = this.#channels.last + 1;
+        this.#channels.open(channel, document);
+        return channel;
+      },
+      endChannel: (channel) => this.#channels.end(channel),
+      room: () => this.#room(),
+      note: (document) => this.#note(document),
+    };
   }
 
   /** Whether the next move is the server's in any document. */
@@ -53,10 +66,6 @@ export class ClientDocuments {
     let next = Number.POSITIVE_INFINITY;
     for (const document of this.#timed) next = Math.min(next, document.nextTimeout ?? next);
     return next;
-  }
-
-  has(id: string): boolean {
-    return this.#documents.has(id);
   }
 
   /** Gives up the incarnation that the client has of a document, whether or not it was subscribed. */
@@ -85,9 +94,11 @@ export class ClientDocuments {
     this.#note(document);
   }
 
-  remove(id: string): boolean {
+  /** Returns the channel that was open; 0 for none. */
+  remove(id: string): number {
     const document = this.#documents.get(id);
-    if (document === undefined) return false;
+    if (document === undefined) return 0;
+    const { channel } = document;
     document.offline();
     // What it took of the window is free again.
     this.#note(document);
@@ -95,7 +106,7 @@ export class ClientDocuments {
     this.#loads.delete(document);
     for (const set of [this.#starved, this.#awaiting, this.#timed, this.#unsubscribed, this.#unclosed])
       set.delete(document);
-    return true;
+    return channel;
   }
 
   /** Gives an input to one document, if it is there, and takes note of what it waits for then. */
@@ -104,6 +115,23 @@ export class ClientDocuments {
     if (document === undefined) return;
     input(document);
     this.#note(document);
+  }
+
+  /**
+   * The same for what came under a channel; that of one that has ended is nobody's.
+   *
+   * @throws JoineryError `protocol-violation` when the channel was never opened over this link
+   */
+  under(channel: number, input: (document: ClientDocument) => void): void {
+    const document = this.#channels.find(channel);
+    if (document === undefined) return;
+    input(document);
+    this.#note(document);
+  }
+
+  /** Whether documents are to be subscribed for which this link has no channel left. */
+  get lacksChannels(): boolean {
+    return this.#unsubscribed.size > 0 && this.#channels.last >= this.#limits.channels;
   }
 
   /** A link is ready; the server allows so many bytes on their way. */
@@ -118,6 +146,7 @@ export class ClientDocuments {
       this.#note(document);
     }
     this.#starved.clear();
+    this.#channels = new Channels();
   }
 
   handleTimeout(now: number): void {
@@ -139,7 +168,7 @@ export class ClientDocuments {
   takeSubscriptions(limit: number): Subscription[] {
     const subscriptions: Subscription[] = [];
     for (const document of this.#unsubscribed) {
-      if (subscriptions.length === limit) break;
+      if (subscriptions.length === limit || this.lacksChannels) break;
       subscriptions.push(document.subscribe());
       this.#note(document);
     }

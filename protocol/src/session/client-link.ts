@@ -182,7 +182,7 @@ export class ClientLink {
   handleMessage(message: Message, now: number): boolean {
     switch (message.type) {
       case 'error':
-        if (message.document !== '') return false;
+        if (message.channel !== 0 || message.document !== '') return false;
         this.#handleError(message, now);
         return true;
       case 'server-hello':

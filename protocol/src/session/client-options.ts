@@ -1,5 +1,7 @@
 /** Settings and limits of the client's session, with their defaults. */
 
+import { maxChannel } from '../limits.ts';
+
 /** Settings of a `ClientSession`. Every limit has a default in {@link clientSessionDefaults}. */
 export interface ClientSessionOptions {
   /** Uniform in [0, 1); spreads reconnects. */
@@ -49,6 +51,8 @@ export interface ClientSessionLimits {
   readonly snapshot_bytes: number;
   /** Documents that are subscribed at once. */
   readonly documents: number;
+  /** Subscriptions over one link, one after the other; then another link is opened. */
+  readonly channels: number;
 }
 
 export const clientSessionDefaults: ClientSessionLimits = {
@@ -67,4 +71,5 @@ export const clientSessionDefaults: ClientSessionLimits = {
   credit_bytes: 8 * 1024 * 1024,
   snapshot_bytes: 64 * 1024 * 1024,
   documents: 20_000,
+  channels: maxChannel,
 };

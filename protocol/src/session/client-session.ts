@@ -237,8 +237,8 @@ export class ClientSession {
   /** Sync this document no more. */
   handleUnsubscribe(document: string, now: number): ClientEffect[] {
     return this.#handle(now, () => {
-      const known = this.#documents.remove(document);
-      if (known && this.#link.ready) this.#link.send({ type: 'unsubscribe', document });
+      const channel = this.#documents.remove(document);
+      if (channel !== 0) this.#link.send({ type: 'unsubscribe', channel });
     });
   }
 
@@ -276,9 +276,11 @@ export class ClientSession {
       });
     }
     return this.#handle(now, () => {
-      if (!this.#link.ready || !this.#documents.has(document)) return;
       const gone = state === undefined;
-      this.#link.send({ type: 'presence', document, client: '', state: state ?? new Uint8Array(0), gone });
+      this.#documents.with(document, ({ channel }) => {
+        if (channel === 0) return;
+        this.#link.send({ type: 'presence', channel, client: '', state: state ?? new Uint8Array(0), gone });
+      });
     });
   }
 
@@ -295,6 +297,7 @@ export class ClientSession {
         this.#link.send({ type: 'subscribe', subscriptions });
         subscriptions = this.#documents.takeSubscriptions(subscribeBatch);
       }
+      if (this.#documents.lacksChannels) this.#link.lose(channelsUsedUp(this.#limits.channels), now);
       // The wait for an answer begins with the first question, not with the last answer.
       if (!awaited) this.#answeredAt = now;
     }
@@ -311,16 +314,16 @@ export class ClientSession {
     if (!this.#link.ready) throw violation('hello and authenticated', message.type);
     switch (message.type) {
       case 'subscribed':
-        this.#documents.with(message.document, (entry) => entry.handleSubscribed(message));
+        this.#documents.under(message.channel, (entry) => entry.handleSubscribed(message));
         break;
       case 'snapshot':
         this.#receive(message.part.length);
-        this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleSnapshot(message, now)));
+        this.#documents.under(message.channel, (entry) => this.#credit.handOver(entry.handleSnapshot(message, now)));
         this.#announceCredit();
         break;
       case 'envelopes':
         this.#receive(message.envelopes.reduce((sum, envelope) => sum + envelope.length, 0));
-        this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleEnvelopes(message)));
+        this.#documents.under(message.channel, (entry) => this.#credit.handOver(entry.handleEnvelopes(message)));
         this.#announceCredit();
         break;
       case 'closed':
@@ -328,11 +331,11 @@ export class ClientSession {
         break;
       case 'bridge':
         this.#receive(message.part.length);
-        this.#documents.with(message.document, (entry) => this.#credit.handOver(entry.handleBridge(message)));
+        this.#documents.under(message.channel, (entry) => this.#credit.handOver(entry.handleBridge(message)));
         this.#announceCredit();
         break;
       case 'safe':
-        this.#documents.with(message.document, (entry) => entry.handleSafe(message));
+        this.#documents.under(message.channel, (entry) => entry.handleSafe(message));
         return;
       case 'deleted':
         if (message.code === '') this.#documents.deleted(message.document);
@@ -346,18 +349,20 @@ export class ClientSession {
         break;
       }
       case 'ack':
-        this.#documents.with(message.document, (entry) => entry.handleAck(message));
+        this.#documents.under(message.channel, (entry) => entry.handleAck(message));
         break;
       case 'refusal':
-        this.#documents.with(message.document, (entry) => entry.handleRefusal(message, now));
+        this.#documents.under(message.channel, (entry) => entry.handleRefusal(message, now));
         break;
       case 'error':
-        this.#documents.with(message.document, (entry) => entry.handleError(message, now));
+        if (message.channel !== 0) this.#documents.under(message.channel, (entry) => entry.handleError(message, now));
+        else this.#documents.with(message.document, (entry) => entry.handleCloseFailed(message, now));
         break;
       case 'presence': {
-        const { document, client, state, gone } = message;
-        if (!this.#documents.has(document)) return;
-        this.#effects.push({ type: 'presence', document, client, state: gone ? undefined : state.slice() });
+        const { channel, client, state, gone } = message;
+        this.#documents.under(channel, ({ id: document }) => {
+          this.#effects.push({ type: 'presence', document, client, state: gone ? undefined : state.slice() });
+        });
         return;
       }
       default:
@@ -384,4 +389,12 @@ export class ClientSession {
 
 function violation(expected: string, got: string): JoineryError {
   return new JoineryError('protocol-violation', { expected, got, remedy: 'The link is opened again by itself.' });
+}
+
+function channelsUsedUp(limit: number): JoineryError {
+  return new JoineryError('limit-exceeded', {
+    expected: `at most ${limit} subscriptions over one link`,
+    got: 'one more',
+    remedy: 'Another link is opened by itself.',
+  });
 }

@@ -1,7 +1,7 @@
 /** The numbers of frames: alone, and in both sessions against links that don't carry what they were given once and in order. */
 
 import { describe, expect, it } from 'vitest';
-import { numberFrame, pbfCodec } from '../codec.ts';
+import { completeFrame, pbfCodec } from '../codec.ts';
 import { everythingSafe } from '../limits.ts';
 import type { Message } from '../messages.ts';
 import { protocolVersion } from '../protocol-version.ts';
@@ -82,20 +82,20 @@ class Client {
   }
 }
 
-const subscribed = (safe: number, snapshotFollows = false): Message => ({
-  ...{ type: 'subscribed', document: 'a', epoch: 5, head: 1, version: nothing, position: 1 },
+const subscribed = (safe: number, snapshotFollows = false, channel = 1): Message => ({
+  ...{ type: 'subscribed', channel, epoch: 5, head: 1, version: nothing, position: 1 },
   ...{ snapshotFollows, safe },
 });
 
 describe('a client', () => {
-  const ack: Message = { type: 'ack', document: 'a', epoch: 5, ranges: [{ agent: 1n, to: 1, position: 2, count: 1 }] };
+  const ack: Message = { type: 'ack', channel: 1, ranges: [{ agent: 1n, to: 1, position: 2, count: 1 }] };
 
   it('hears of no commit before what was said to be safe until then: without it, it asks anew', () => {
     const client = new Client();
     client.take(client.session.handleSubscribe('a', { epoch: 5, position: 1 }, 0));
     client.hear(client.frame(subscribed(everythingSafe)));
     // The first backup is made: from here on what it lacks is to be kept. The link loses it.
-    const lost = client.frame({ type: 'safe', document: 'a', epoch: 5, position: 1 });
+    const lost = client.frame({ type: 'safe', channel: 1, position: 1 });
     client.hear(client.frame(ack));
     expect(client.of('acknowledged')).toEqual([]);
     expect(client.session.status).toMatchObject({ state: 'connecting', error: { code: 'connection-failed' } });
@@ -113,12 +113,16 @@ describe('a client', () => {
     client.take(client.session.handleSubscribe('a', { epoch: 5, position: 1 }, 0));
     client.hear(client.frame(subscribed(everythingSafe)));
     client.take(client.session.handleSubscribe('a', { epoch: 5, position: 1 }, 0));
-    // Both were sent before the server heard of it, and the first one is not for this subscription.
-    client.hear(client.frame({ type: 'safe', document: 'a', epoch: 5, position: 1 }));
-    client.hear(client.frame(ack));
+    // Sent before the server heard of it, these are not for this subscription; nor is anything that comes before its answer.
+    for (const channel of [1, 2]) {
+      client.hear(client.frame({ type: 'safe', channel, position: 1 }));
+      client.hear(client.frame({ ...ack, channel }));
+    }
     expect([client.of('safe'), client.of('acknowledged')]).toEqual([[], []]);
-    client.hear(client.frame(subscribed(1)));
+    client.hear(client.frame(subscribed(1, false, 2)));
     client.hear(client.frame(ack));
+    expect(client.of('acknowledged')).toEqual([]);
+    client.hear(client.frame({ ...ack, channel: 2 }));
     expect(client.of('acknowledged')).toHaveLength(1);
   });
 
@@ -127,7 +131,7 @@ describe('a client', () => {
     client.take(client.session.handleReplace('a', [1n], 4, 0));
     client.hear(client.frame({ type: 'closed', document: 'a', epoch: 5, agents: [{ agent: 1n, last: 0 }] }));
     const part = Uint8Array.of(1);
-    const bridge: Message = { type: 'bridge', document: 'a', epoch: 4, agent: 9n, total_bytes: 1, offset: 0, part };
+    const bridge: Message = { type: 'bridge', channel: 1, epoch: 4, agent: 9n, total_bytes: 1, offset: 0, part };
     const late = client.frame(bridge);
     client.hear(client.frame(subscribed(everythingSafe)));
     client.hear(late);
@@ -167,18 +171,21 @@ describe('a server', () => {
     return { session, frame, hear };
   }
   const from = { epoch: 5, position: 1, version: nothing, bridgeFrom: 0 };
-  const subscribe: Message = { type: 'subscribe', subscriptions: [{ document: 'a', ...from }] };
+  const subscribe = (channel: number): Message => ({
+    type: 'subscribe',
+    subscriptions: [{ channel, document: 'a', ...from }],
+  });
   const types = (effects: readonly ServerEffect[]): string[] => effects.map(({ type }) => type);
 
   it.each([
-    { type: 'unsubscribe', document: 'a' },
+    { type: 'unsubscribe', channel: 1 },
     { type: 'close', document: 'a', epoch: 5, agents: [1n] },
   ] satisfies Message[])('lets no late second $type end what was subscribed since', (message) => {
     const { session, frame, hear } = greeted();
-    hear(frame(subscribe));
+    hear(frame(subscribe(1)));
     const ending = frame(message);
     expect(types(hear(ending))).toContain('close-document');
-    const [open] = hear(frame(subscribe));
+    const [open] = hear(frame(subscribe(2)));
     if (open?.type !== 'open-document') throw new Error('no open-document');
     expect(hear(ending)).toEqual([]);
     session.handleDocument('a', open.request, {
@@ -195,8 +202,10 @@ describe('a server', () => {
   it('tells a client that asks anew of no commit before it is told what is safe', () => {
     const { session, frame, hear } = greeted();
     const state = { epoch: 5, head: 1, version: nothing, position: 1, snapshot: undefined };
+    let channel = 0;
     const follow = (): void => {
-      const open = hear(frame(subscribe)).find(({ type }) => type === 'open-document');
+      channel += 1;
+      const open = hear(frame(subscribe(channel))).find(({ type }) => type === 'open-document');
       if (open?.type !== 'open-document') throw new Error('no open-document');
       session.handleDocument('a', open.request, state);
     };
@@ -206,7 +215,8 @@ describe('a server', () => {
       return session.handleSettled('a', 5, { bytes: 0, duplicates, refusals: [] }, 0);
     };
     expect(types(settled())).toEqual(['send-frame']);
-    hear(frame(subscribe));
+    channel += 1;
+    hear(frame(subscribe(channel)));
     expect(settled()).toEqual([]);
     follow();
     expect(types(settled())).toEqual(['send-frame']);
@@ -214,7 +224,7 @@ describe('a server', () => {
 
   it('ends a link on which a frame is missing, and says why', () => {
     const { session, frame, hear } = greeted();
-    frame(subscribe);
+    frame(subscribe(1));
     const [told, close] = hear(frame({ type: 'ping', nonce: 1 }));
     if (told?.type !== 'send-frame') throw new Error('not told');
     expect(pbfCodec.decode(told.frame).message).toMatchObject({
@@ -228,29 +238,25 @@ describe('a server', () => {
 
   it('numbers what it sends to one, and what goes to many', () => {
     const { session, frame, hear } = greeted();
-    const [open] = hear(frame(subscribe));
+    const [open] = hear(frame(subscribe(300)));
     if (open?.type !== 'open-document') throw new Error('no open-document');
     const state = { epoch: 5, head: 1, version: nothing, position: 1, snapshot: undefined };
     const sent = session.handleDocument('a', open.request, state);
     const bytes = Uint8Array.of(1);
     const envelopes = [{ bytes, agent: 1n, to: 1, origin: undefined }];
-    const shared = pbfCodec.encode({
-      type: 'envelopes',
-      document: 'a',
-      epoch: 5,
-      firstPosition: 2,
-      envelopes: [bytes],
-    });
+    const shared = pbfCodec.encode({ type: 'envelopes', channel: 0, firstPosition: 2, envelopes: [bytes] });
     sent.push(
       ...session.handleCommitted({ document: 'a', epoch: 5, firstPosition: 2, envelopes, frame: shared, bytes: 1 }),
     );
     sent.push(...session.handleSafe('a', 5, 1));
-    const numbers = sent.map((effect) =>
-      effect.type === 'send-frame' ? pbfCodec.decode(effect.frame).number : undefined,
+    const frames = sent.map((effect) => (effect.type === 'send-frame' ? pbfCodec.decode(effect.frame) : undefined));
+    // The hello and `authenticated` were the first two.
+    expect(frames.map((read) => read?.number)).toEqual([2, 3, 4]);
+    expect(frames.map((read) => read?.message)).toMatchObject(
+      ['subscribed', 'envelopes', 'safe'].map((type) => ({ type, channel: 300 })),
     );
-    expect(numbers).toEqual([2, 3, 4]);
-    // The hello and `authenticated` were the first two; the shared frame is as it was.
-    expect(numberFrame(shared, 0)).toBe(shared);
-    expect(pbfCodec.decode(shared).number).toBe(0);
+    // The shared frame is as it was.
+    expect(completeFrame(shared, 0, 0)).toBe(shared);
+    expect(pbfCodec.decode(completeFrame(shared, 7, 9))).toMatchObject({ number: 9, message: { channel: 7 } });
   });
 });

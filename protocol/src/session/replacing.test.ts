@@ -164,9 +164,9 @@ describe('what is on its way when agents are closed', () => {
     give({ type: 'authenticated', user: 'ada', expires_ms: 0 });
     return { session, sent, effects, take, give };
   }
-  const subscribed: Message = {
+  const subscribed: Message & { type: 'subscribed' } = {
     type: 'subscribed',
-    document,
+    channel: 1,
     epoch: 5,
     head: 0,
     version: new Uint8Array(0),
@@ -180,11 +180,10 @@ describe('what is on its way when agents are closed', () => {
     give(subscribed);
     take(session.handleReplace(document, [1n, 2n], 5, 0));
     expect(sent.at(-1)).toEqual({ type: 'close', document, epoch: 5, agents: [1n, 2n] });
-    const ack: Message = { type: 'ack', document, epoch: 5, ranges: [{ agent: 1n, to: 9, position: 1, count: 1 }] };
-    const refusal: Message = {
+    const ack: Message = { type: 'ack', channel: 1, ranges: [{ agent: 1n, to: 9, position: 1, count: 1 }] };
+    const refusal: Message & { type: 'refusal' } = {
       type: 'refusal',
-      document,
-      epoch: 5,
+      channel: 1,
       agent: 1n,
       from: 9,
       to: 10,
@@ -203,12 +202,12 @@ describe('what is on its way when agents are closed', () => {
       [1n, 9],
       [2n, 0],
     ]);
-    const subscription = { document, epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 5 };
+    const subscription = { channel: 2, document, epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 5 };
     expect(sent.at(-1)).toEqual({ type: 'subscribe', subscriptions: [subscription] });
     expect([...give(ack), ...give(refusal)]).toEqual([]);
-    const after = give(subscribed).map((effect) => effect.type);
+    const after = give({ ...subscribed, channel: 2 }).map((effect) => effect.type);
     expect(after).toEqual(['subscribed', 'caught-up']);
-    expect(give(refusal)).toEqual([]);
+    expect([...give(refusal), ...give({ ...refusal, channel: 2 })]).toEqual([]);
     expect(session.handleChanged(document, 0)).toEqual([]);
     expect(session.handleReplaced(document, 0)).toMatchObject([{ type: 'need-envelopes' }]);
   });
@@ -231,7 +230,7 @@ describe('what is on its way when agents are closed', () => {
     const { session, give, take } = greeted();
     take(session.handleReplace(document, [], 5, 0));
     give({ type: 'closed', document, epoch: 6, agents: [] });
-    const part = { type: 'bridge', document, epoch: 5, agent: 9n, total_bytes: 3 } as const;
+    const part = { type: 'bridge', channel: 2, epoch: 5, agent: 9n, total_bytes: 3 } as const;
     expect(give({ ...part, offset: 0, part: Uint8Array.of(1, 2) })).toEqual([]);
     const [bridge] = give({ ...part, offset: 2, part: Uint8Array.of(3) });
     expect(bridge).toEqual({
@@ -242,11 +241,15 @@ describe('what is on its way when agents are closed', () => {
       bytes: Uint8Array.of(1, 2, 3),
       credit_bytes: 3,
     });
-    expect(give({ ...subscribed, epoch: 6 })[0]).toMatchObject({ type: 'subscribed', safe: 7, restarted: true });
-    expect(give({ type: 'safe', document, epoch: 6, position: 8 })).toEqual([
+    expect(give({ ...subscribed, channel: 2, epoch: 6 })[0]).toMatchObject({
+      type: 'subscribed',
+      safe: 7,
+      restarted: true,
+    });
+    expect(give({ type: 'safe', channel: 2, position: 8 })).toEqual([
       { type: 'safe', document, epoch: 6, position: 8 },
     ]);
-    expect(give({ type: 'safe', document, epoch: 5, position: 9 })).toEqual([]);
+    expect(give({ type: 'safe', channel: 1, position: 9 })).toEqual([]);
   });
 });
 

@@ -14,7 +14,8 @@ export interface DeliveryContext {
   readonly self: unknown;
   emit(effect: ServerEffect): void;
   send(message: Message): void;
-  sendFrame(frame: Uint8Array): void;
+  /** What goes to many: it lacks the channel. */
+  sendFrame(frame: Uint8Array, channel: number): void;
   /** How many bytes may be sent now; 0 or less when the client gave no credit or its link is clogged. */
   room(): number;
   spend(bytes: number): void;
@@ -27,6 +28,8 @@ const readLimit_bytes = 256 * 1024;
 
 export class ServerDocument {
   readonly id: string;
+  /** What the client calls it over this link. */
+  readonly channel: number;
   readonly request: number;
   readonly #context: DeliveryContext;
   #epoch = 0;
@@ -47,8 +50,9 @@ export class ServerDocument {
   #reads = 0;
   #live = false;
 
-  constructor(id: string, request: number, context: DeliveryContext) {
+  constructor(id: string, channel: number, request: number, context: DeliveryContext) {
     this.id = id;
+    this.channel = channel;
     this.request = request;
     this.#context = context;
   }
@@ -56,6 +60,11 @@ export class ServerDocument {
   /** Whether it is known where the document stands. */
   get live(): boolean {
     return this.#live;
+  }
+
+  /** Whether the client was told so, and in which epoch: then it may send envelopes of that. */
+  get told(): boolean {
+    return this.#live && this.#subscribed === undefined;
   }
 
   get epoch(): number {
@@ -75,7 +84,7 @@ export class ServerDocument {
     this.#hold(this.#bridges.reduce((sum, { bytes }) => sum + bytes.length, this.#snapshot?.bytes.length ?? 0));
     this.#subscribed = {
       type: 'subscribed',
-      document: this.id,
+      channel: this.channel,
       epoch: state.epoch,
       head: state.head,
       version: state.version,
@@ -117,7 +126,7 @@ export class ServerDocument {
   handleSafe(epoch: number, position: number): void {
     if (!this.#live || epoch !== this.#epoch) return;
     if (this.#subscribed?.type === 'subscribed') this.#subscribed = { ...this.#subscribed, safe: position };
-    else this.#context.send({ type: 'safe', document: this.id, epoch, position });
+    else this.#context.send({ type: 'safe', channel: this.channel, position });
   }
 
   handleLog(request: number, firstPosition: number, envelopes: readonly Uint8Array[]): void {
@@ -153,7 +162,7 @@ export class ServerDocument {
     if (!commit.envelopes.some((envelope) => envelope.origin === self)) {
       if (commit.frame !== undefined) {
         this.#context.spend(commit.bytes);
-        this.#context.sendFrame(commit.frame);
+        this.#context.sendFrame(commit.frame, this.channel);
         this.#cursor = last;
         return;
       }
@@ -200,12 +209,12 @@ export class ServerDocument {
         ranges[ranges.length - 1] = { agent, to, position, count: last.count + count };
       } else ranges.push({ agent, to, position, count });
     }
-    if (ranges.length > 0) this.#context.send({ type: 'ack', document: this.id, epoch: this.#epoch, ranges });
+    if (ranges.length > 0) this.#context.send({ type: 'ack', channel: this.channel, ranges });
   }
 
   #sendEnvelopes(firstPosition: number, envelopes: readonly Uint8Array[]): void {
     this.#context.spend(envelopes.reduce((sum, envelope) => sum + envelope.length, 0));
-    this.#context.send({ type: 'envelopes', document: this.id, epoch: this.#epoch, firstPosition, envelopes });
+    this.#context.send({ type: 'envelopes', channel: this.channel, firstPosition, envelopes });
     this.#cursor = firstPosition + envelopes.length - 1;
   }
 
@@ -219,7 +228,7 @@ export class ServerDocument {
         this.#context.spend(part.length);
         this.#context.send({
           type: 'bridge',
-          document: this.id,
+          channel: this.channel,
           epoch,
           agent,
           total_bytes: bytes.length,
@@ -248,8 +257,7 @@ export class ServerDocument {
       this.#context.spend(part.length);
       this.#context.send({
         type: 'snapshot',
-        document: this.id,
-        epoch: this.#epoch,
+        channel: this.channel,
         position: snapshot.position,
         total_bytes: snapshot.bytes.length,
         offset: snapshot.offset,

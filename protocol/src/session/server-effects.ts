@@ -184,7 +184,7 @@ export interface Commit {
   readonly epoch: number;
   readonly firstPosition: number;
   readonly envelopes: readonly CommittedEnvelope[];
-  /** All of them as one frame, made once for all the clients that brought none of them. */
+  /** All of them as one frame without channel and number, made once for all the clients that brought none of them. */
   readonly frame: Uint8Array | undefined;
   /** The envelopes' bytes together. */
   readonly bytes: number;
@@ -196,7 +196,7 @@ export interface Settlement {
   readonly bytes: number;
   /** Envelopes that the server had already. */
   readonly duplicates: readonly AckRange[];
-  readonly refusals: readonly Omit<Refusal, 'type' | 'document' | 'epoch' | 'serverTime_ms'>[];
+  readonly refusals: readonly Omit<Refusal, 'type' | 'channel' | 'serverTime_ms'>[];
   /** The submission failed as a whole, and may be repeated if the error is retryable. */
   readonly failed?: JoineryError;
 }

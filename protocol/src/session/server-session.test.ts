@@ -1,7 +1,7 @@
 /** The server's session alone: its order, its limits, and damaged frames in every phase. */
 
 import { beforeEach, describe, expect, it } from 'vitest';
-import { numberFrame, pbfCodec } from '../codec.ts';
+import { completeFrame, pbfCodec } from '../codec.ts';
 import { writeEnvelope } from '../envelope.ts';
 import { JoineryError } from '../error.ts';
 import type { Message } from '../messages.ts';
@@ -39,7 +39,7 @@ const messages = (effects: ServerEffect[]): Message[] =>
 const giveFrame = (frame: Uint8Array, now = 0): ServerEffect[] => {
   const number = sent;
   sent += 1;
-  return session.handleFrame(numberFrame(frame, number), now, time_ms);
+  return session.handleFrame(completeFrame(frame, 0, number), now, time_ms);
 };
 const give = (message: Message, now = 0): ServerEffect[] => giveFrame(pbfCodec.encode(message), now);
 const errorOf = (effects: ServerEffect[]): string | undefined => {
@@ -58,7 +58,7 @@ function follow(head = 0, snapshot?: Uint8Array): ServerEffect[] {
   greet();
   const [open] = give({
     type: 'subscribe',
-    subscriptions: [{ document: 'a', epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 0 }],
+    subscriptions: [{ channel: 1, document: 'a', epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 0 }],
   });
   if (open?.type !== 'open-document') throw new Error('no open-document');
   const position = snapshot === undefined ? 0 : head;
@@ -83,7 +83,11 @@ describe('what waits for a client that gives no credit', () => {
     give({ type: 'authenticate', token: 'x' });
     session.handleAuthenticated('ada', 0);
     const entry = { epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 1 };
-    const subscriptions = Array.from({ length: 100 }, (_, index) => ({ document: `d${index}`, ...entry }));
+    const subscriptions = Array.from({ length: 100 }, (_, index) => ({
+      channel: index + 1,
+      document: `d${index}`,
+      ...entry,
+    }));
     const opened: { readonly document: string; readonly request: number }[] = [];
     let answered = 0;
     const take = (effects: ServerEffect[]): void => {
@@ -113,9 +117,9 @@ describe('what waits for a client that gives no credit', () => {
     expect(opened.length).toBeLessThan(10 + 8);
     const full = opened.length;
     // What the client gives up makes room as well; it needn't have been read.
-    take(give({ type: 'unsubscribe', document: 'd99' }));
+    take(give({ type: 'unsubscribe', channel: 100 }));
     expect(opened).toHaveLength(full);
-    for (let index = 0; index < 9; index += 1) take(give({ type: 'unsubscribe', document: `d${index}` }));
+    for (let index = 0; index < 9; index += 1) take(give({ type: 'unsubscribe', channel: index + 1 }));
     expect(opened.length).toBeGreaterThan(full);
     take(give({ type: 'credit', bytes: 1_000_000 }));
     answer();
@@ -145,7 +149,7 @@ describe('the order', () => {
   });
 
   it('ends with a typed error when it isn’t kept', () => {
-    expect(errorOf(give({ type: 'unsubscribe', document: 'a' }))).toBe('protocol-violation');
+    expect(errorOf(give({ type: 'unsubscribe', channel: 1 }))).toBe('protocol-violation');
     expect(session.closed).toBe(true);
     expect(give(hello)).toEqual([]);
   });
@@ -225,7 +229,7 @@ describe('limits', () => {
   it('bound what waits to be committed', () => {
     follow();
     const envelopes = [envelope(0, 1_000_000)];
-    const message: Message = { type: 'envelopes', document: 'a', epoch: 5, firstPosition: 0, envelopes };
+    const message: Message = { type: 'envelopes', channel: 1, firstPosition: 0, envelopes };
     expect(give(message).at(-1)).toMatchObject({ type: 'submit' });
     expect(give(message).at(-1)).toMatchObject({ type: 'submit' });
     expect(errorOf(give(message))).toBe('flow-control');
@@ -234,7 +238,7 @@ describe('limits', () => {
   it('are open again when what waited is settled', () => {
     follow();
     const envelopes = [envelope(0, 1_000_000)];
-    const message: Message = { type: 'envelopes', document: 'a', epoch: 5, firstPosition: 0, envelopes };
+    const message: Message = { type: 'envelopes', channel: 1, firstPosition: 0, envelopes };
     for (let count = 0; count < 10; count += 1) {
       const submit = give(message).at(-1);
       if (submit?.type !== 'submit') throw new Error('not submitted');
@@ -246,12 +250,12 @@ describe('limits', () => {
     greet();
     const [open] = give({
       type: 'subscribe',
-      subscriptions: [{ document: 'a', epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 0 }],
+      subscriptions: [{ channel: 1, document: 'a', epoch: 0, position: 0, version: new Uint8Array(0), bridgeFrom: 0 }],
     });
     if (open?.type !== 'open-document') throw new Error('no open-document');
     const state = { epoch: 5, head: 1, version: new Uint8Array(1_048_577), position: 0, snapshot: undefined };
     const effects = session.handleDocument('a', open.request, state);
-    expect(messages(effects)).toMatchObject([{ type: 'error', code: 'limit-exceeded', document: 'a' }]);
+    expect(messages(effects)).toMatchObject([{ type: 'error', code: 'limit-exceeded', channel: 1, document: '' }]);
     expect(session.closed).toBe(false);
   });
 
@@ -264,9 +268,7 @@ describe('limits', () => {
 describe('damaged frames', () => {
   it('never throw, in any phase, for 100,000 of them', { timeout: 60_000 }, () => {
     const samples = Object.values(sampleMessages).map((message) => pbfCodec.encode(message));
-    samples.push(
-      pbfCodec.encode({ type: 'envelopes', document: 'a', epoch: 5, firstPosition: 0, envelopes: [envelope(0)] }),
-    );
+    samples.push(pbfCodec.encode({ type: 'envelopes', channel: 1, firstPosition: 0, envelopes: [envelope(0)] }));
     const random = seededRandom(4);
     const codes = new Set<string>();
     let count = 0;

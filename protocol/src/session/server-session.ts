@@ -4,12 +4,13 @@
  * knows of no other client: who takes envelopes, commits them and tells everyone is its owner.
  */
 
-import { type FrameCodec, numberFrame, pbfCodec } from '../codec.ts';
+import { completeFrame, type FrameCodec, pbfCodec } from '../codec.ts';
 import { readEnvelope } from '../envelope.ts';
 import { asJoineryError, isSendableCode, JoineryError } from '../error.ts';
 import { maxErrorMessageBytes, maxFrameBytes, maxVersionBytes } from '../limits.ts';
-import type { ClientHello, Close, Envelopes, Message, Presence, Subscribe } from '../messages.ts';
+import type { ClientHello, Close, Envelopes, ErrorMessage, Message, Presence, Subscribe } from '../messages.ts';
 import { negotiate, protocolVersion, protocolVersionMin } from '../protocol-version.ts';
+import { Channels } from './channels.ts';
 import { FrameOrder } from './frame-order.ts';
 import { type DeliveryContext, ServerDocument } from './server-document.ts';
 import type { Commit, DocumentState, ServerEffect, Settlement, SpacePage } from './server-effects.ts';
@@ -36,6 +37,8 @@ export class ServerSession {
   readonly #order = new FrameOrder();
   readonly #context: DeliveryContext;
   readonly #documents = new Map<string, ServerDocument>();
+  /** The same, by the client's numbers for them. */
+  readonly #channels = new Channels<ServerDocument>();
   readonly #openings: ServerOpenings;
   readonly #spaces: ServerSpaces;
   #effects: ServerEffect[] = [];
@@ -62,7 +65,7 @@ export class ServerSession {
       self: options.self,
       emit: (effect) => this.#effects.push(effect),
       send: (message) => this.#send(message),
-      sendFrame: (frame) => this.#sendFrame((number) => numberFrame(frame, number)),
+      sendFrame: (frame, channel) => this.#sendFrame((number) => completeFrame(frame, channel, number)),
       room: () => (this.#clogged ? 0 : this.#credit - this.#spent),
       spend: (bytes) => {
         this.#spent += bytes;
@@ -155,22 +158,23 @@ export class ServerSession {
         entry.start(state);
         return;
       }
-      this.#close(document);
+      this.#close(entry);
       const error = new JoineryError('limit-exceeded', {
         expected: `a version vector of at most ${maxVersionBytes} bytes`,
         got: `${state.version.length}`,
         remedy: 'Too many clients wrote to this document; let the server trim it.',
       });
-      this.#sendError(error, document);
+      this.#sendError(error, { channel: entry.channel });
     });
   }
 
   /** The answer to `open-document` when it can't be opened; `epoch` goes with `epoch-changed`. */
   handleDocumentFailed(document: string, request: number, error: JoineryError, epoch = 0): ServerEffect[] {
     return this.#handle(() => {
-      if (this.#documents.get(document)?.request !== request) return;
-      this.#forget(document);
-      this.#sendError(error, document, epoch);
+      const entry = this.#documents.get(document);
+      if (entry?.request !== request) return;
+      this.#forget(entry);
+      this.#sendError(error, { channel: entry.channel, epoch });
     });
   }
 
@@ -180,7 +184,10 @@ export class ServerSession {
    */
   handleDocumentLost(document: string, error: JoineryError, epoch = 0): ServerEffect[] {
     return this.#handle(() => {
-      if (this.#forget(document)) this.#sendError(error, document, epoch);
+      const entry = this.#documents.get(document);
+      if (entry === undefined) return;
+      this.#forget(entry);
+      this.#sendError(error, { channel: entry.channel, epoch });
     });
   }
 
@@ -202,7 +209,7 @@ export class ServerSession {
   handleCloseFailed(document: string, error: JoineryError): ServerEffect[] {
     return this.#handle(() => {
       this.#waitingRequests -= 1;
-      this.#sendError(error, document);
+      this.#sendError(error, { document });
     });
   }
 
@@ -255,16 +262,15 @@ export class ServerSession {
       if (entry?.live !== true || entry.epoch !== epoch) return;
       if (settlement.failed !== undefined) {
         // The client will subscribe again and then bring what is missing.
-        this.#close(document);
-        this.#sendError(settlement.failed, document);
+        this.#close(entry);
+        this.#sendError(settlement.failed, { channel: entry.channel });
         return;
       }
-      if (settlement.duplicates.length > 0) {
-        this.#send({ type: 'ack', document, epoch, ranges: settlement.duplicates });
-      }
+      const { channel } = entry;
+      if (settlement.duplicates.length > 0) this.#send({ type: 'ack', channel, ranges: settlement.duplicates });
       for (const refusal of settlement.refusals) {
         const message = refusal.message.slice(0, maxErrorMessageBytes / 4);
-        this.#send({ type: 'refusal', document, epoch, ...refusal, message, serverTime_ms: time_ms });
+        this.#send({ type: 'refusal', channel, ...refusal, message, serverTime_ms: time_ms });
       }
     });
   }
@@ -273,8 +279,9 @@ export class ServerSession {
   handlePresence(document: string, client: string, state: Uint8Array, gone: boolean): ServerEffect[] {
     return this.#handle(() => {
       // Worth nothing later: a client that can't keep up goes without.
-      if (this.#clogged || this.#documents.get(document)?.live !== true) return;
-      this.#send({ type: 'presence', document, client, state, gone });
+      const entry = this.#documents.get(document);
+      if (this.#clogged || entry?.live !== true) return;
+      this.#send({ type: 'presence', channel: entry.channel, client, state, gone });
     });
   }
 
@@ -287,7 +294,7 @@ export class ServerSession {
       for (const opening of this.#openings.next()) this.#effects.push(opening);
     } catch (error) {
       const typed = asJoineryError(error);
-      this.#sendError(typed, '');
+      this.#sendError(typed, {});
       this.#effects.push({ type: 'close', error: typed });
       this.#end();
     }
@@ -319,7 +326,7 @@ export class ServerSession {
         this.#handleSubscribe(message);
         return;
       case 'unsubscribe':
-        this.#close(message.document);
+        this.#close(this.#channels.find(message.channel));
         return;
       case 'envelopes':
         this.#handleEnvelopes(message);
@@ -374,38 +381,42 @@ export class ServerSession {
   }
 
   #handleSubscribe(message: Subscribe): void {
-    for (const { document, epoch, position, version, bridgeFrom } of message.subscriptions) {
-      this.#close(document);
+    for (const { channel, document, epoch, position, version, bridgeFrom } of message.subscriptions) {
+      const request = this.#requests + 1;
+      const entry = new ServerDocument(document, channel, request, this.#context);
+      this.#channels.open(channel, entry);
+      this.#close(this.#documents.get(document));
       if (this.#documents.size >= this.#limits.documents) {
         const error = new JoineryError('too-many-documents', {
           expected: `at most ${this.#limits.documents} documents at once`,
           got: 'one more',
           remedy: 'Unsubscribe from documents that are not in use.',
         });
-        this.#sendError(error, document);
+        this.#channels.end(channel);
+        this.#sendError(error, { channel });
         continue;
       }
-      this.#requests += 1;
-      this.#documents.set(document, new ServerDocument(document, this.#requests, this.#context));
+      this.#requests = request;
+      this.#documents.set(document, entry);
       // A version means nothing without its epoch.
       const known = version.length === 0 ? {} : { version: version.slice() };
       const from = epoch === 0 ? undefined : { epoch, position, ...known };
-      this.#openings.add({ type: 'open-document', document, request: this.#requests, from, bridgeFrom });
+      this.#openings.add({ type: 'open-document', document, request, from, bridgeFrom });
     }
   }
 
   #handleEnvelopes(message: Envelopes): void {
-    const { document } = message;
-    const entry = this.#documents.get(document);
-    if (entry?.live !== true) {
-      const error = new JoineryError('not-subscribed', `The document ${JSON.stringify(document)} is not subscribed.`);
-      this.#sendError(error, document);
-      return;
-    }
-    if (message.epoch !== entry.epoch) {
-      const { epoch } = entry;
-      this.#close(document);
-      this.#sendError(epochChanged(message.epoch, epoch), document, epoch);
+    const { channel } = message;
+    const entry = this.#channels.find(channel);
+    // They are of the epoch that the channel is of. Where it has ended, or where its epoch was not told yet, they are of none.
+    if (entry?.told !== true) {
+      this.#close(entry);
+      const error = new JoineryError('not-subscribed', {
+        expected: 'a channel that is open, and whose epoch was told',
+        got: `channel ${channel}`,
+        remedy: 'Nothing was stored. Subscribe to the document again.',
+      });
+      this.#sendError(error, { channel });
       return;
     }
     const bytes = message.envelopes.reduce((sum, envelope) => sum + envelope.length, 0);
@@ -418,18 +429,19 @@ export class ServerSession {
       });
     }
     const envelopes = message.envelopes.map((envelope) => ({ header: readEnvelope(envelope), bytes: envelope }));
-    this.#effects.push({ type: 'submit', document, epoch: entry.epoch, envelopes, bytes });
+    this.#effects.push({ type: 'submit', document: entry.id, epoch: entry.epoch, envelopes, bytes });
   }
 
-  #handlePresence({ document, state, gone }: Presence): void {
-    if (this.#documents.get(document)?.live !== true) return;
-    this.#effects.push({ type: 'presence', document, state, gone });
+  #handlePresence({ channel, state, gone }: Presence): void {
+    const entry = this.#channels.find(channel);
+    if (entry?.live !== true) return;
+    this.#effects.push({ type: 'presence', document: entry.id, state, gone });
   }
 
   #handleClose({ document, agents }: Close): void {
     this.#countRequest();
     // What the client gives up it needs no news of.
-    this.#close(document);
+    this.#close(this.#documents.get(document));
     this.#effects.push({ type: 'close-agents', document, agents });
   }
 
@@ -451,16 +463,18 @@ export class ServerSession {
     }
   }
 
-  #close(document: string): void {
-    if (this.#forget(document)) this.#effects.push({ type: 'close-document', document });
+  /** The client follows it no more, and the owner is told; undefined: it did not. */
+  #close(entry: ServerDocument | undefined): void {
+    if (entry === undefined) return;
+    this.#forget(entry);
+    this.#effects.push({ type: 'close-document', document: entry.id });
   }
 
-  #forget(document: string): boolean {
-    const entry = this.#documents.get(document);
-    if (entry === undefined) return false;
+  #forget(entry: ServerDocument): void {
     this.#openings.done(entry.request);
     entry.end();
-    return this.#documents.delete(document);
+    this.#channels.end(entry.channel);
+    this.#documents.delete(entry.id);
   }
 
   #end(): void {
@@ -470,9 +484,11 @@ export class ServerSession {
     this.#phase = 'closed';
   }
 
-  #sendError(error: JoineryError, document: string, epoch = 0): void {
+  /** An error of a subscription, of the closing of a document's agents, or (about neither) of the connection. */
+  #sendError(error: JoineryError, about: Partial<Pick<ErrorMessage, 'channel' | 'document' | 'epoch'>>): void {
     const message = error.message.slice(0, maxErrorMessageBytes / 4);
-    this.#send({ type: 'error', code: codeOf(error), message, retryable: error.retryable, document, epoch });
+    const none = { channel: 0, document: '', epoch: 0 };
+    this.#send({ type: 'error', code: codeOf(error), message, retryable: error.retryable, ...none, ...about });
   }
 
   #send(message: Message): void {
@@ -489,7 +505,7 @@ function codeOf({ code }: JoineryError): string {
   return isSendableCode(code) ? code : 'internal';
 }
 
-/** The answer to a frame or a subscription of another epoch. */
+/** The answer to a subscription of another epoch, and the end of one whose document enters another. */
 export function epochChanged(client: number, server: number): JoineryError {
   return new JoineryError('epoch-changed', {
     expected: `epoch ${server} of the document`,

@@ -50,23 +50,23 @@ class Peer {
     this.take(this.session.handleFrame(1, frame, 0));
   }
 
-  subscribed(document: string, snapshotFollows: boolean): void {
+  subscribed(channel: number, snapshotFollows: boolean): void {
     const position = snapshotFollows ? 1 : 0;
     const version = Uint8Array.of(0);
-    this.give({ type: 'subscribed', document, epoch: 5, head: 1, version, position, snapshotFollows, safe: 1 });
+    this.give({ type: 'subscribed', channel, epoch: 5, head: 1, version, position, snapshotFollows, safe: 1 });
   }
 
   bridge(total_bytes: number, epoch: number): void {
     for (let offset = 0; offset < total_bytes; offset += maxSnapshotPartBytes) {
       const part = new Uint8Array(Math.min(maxSnapshotPartBytes, total_bytes - offset));
-      this.give({ type: 'bridge', document: 'a', epoch, agent: 9n, total_bytes, offset, part });
+      this.give({ type: 'bridge', channel: 1, epoch, agent: 9n, total_bytes, offset, part });
     }
   }
 
-  snapshot(document: string, total_bytes: number): void {
+  snapshot(channel: number, total_bytes: number): void {
     for (let offset = 0; offset < total_bytes; offset += maxSnapshotPartBytes) {
       const part = new Uint8Array(Math.min(maxSnapshotPartBytes, total_bytes - offset));
-      this.give({ type: 'snapshot', document, epoch: 5, position: 1, total_bytes, offset, part, delta: false });
+      this.give({ type: 'snapshot', channel, position: 1, total_bytes, offset, part, delta: false });
     }
   }
 
@@ -80,14 +80,14 @@ describe('a snapshot beyond the limit', () => {
     const peer = new Peer();
     peer.take(peer.session.handleSubscribe('a', undefined, 0));
     peer.take(peer.session.handleSubscribe('b', undefined, 0));
-    peer.subscribed('a', true);
-    peer.snapshot('a', limit_bytes + 1);
+    peer.subscribed(1, true);
+    peer.snapshot(1, limit_bytes + 1);
     expect(peer.of('document-failed').map(({ document, error }) => [document, error.code])).toEqual([
       ['a', 'limit-exceeded'],
     ]);
-    expect(peer.sent).toContainEqual({ type: 'unsubscribe', document: 'a' });
-    peer.subscribed('b', true);
-    peer.snapshot('b', limit_bytes);
+    expect(peer.sent).toContainEqual({ type: 'unsubscribe', channel: 1 });
+    peer.subscribed(2, true);
+    peer.snapshot(2, limit_bytes);
     expect(peer.of('snapshot').map(({ document, bytes }) => [document, bytes.length])).toEqual([['b', limit_bytes]]);
     expect(peer.session.status.state).toBe('online');
     // Nobody waits for an answer to the one that failed.
@@ -105,8 +105,8 @@ describe('a bridge beyond the limit', () => {
     peer.bridge(limit_bytes, 3);
     peer.bridge(limit_bytes + 1, 4);
     peer.bridge(10, 5);
-    peer.subscribed('a', true);
-    peer.snapshot('a', 10);
+    peer.subscribed(1, true);
+    peer.snapshot(1, 10);
     expect(peer.of('bridge').map(({ epoch, bytes }) => [epoch, bytes.length])).toEqual([
       [3, limit_bytes],
       [5, 10],

@@ -48,6 +48,7 @@ export interface Vocabulary {
   readonly documents: readonly string[];
   readonly spaces: readonly string[];
   readonly epochs: readonly number[];
+  readonly channels: readonly number[];
   readonly agents: readonly bigint[];
 }
 
@@ -93,6 +94,7 @@ export class MessageMaker {
   message(type: MessageType): Message {
     const document = this.pick(this.#words.documents);
     const epoch = this.pick(this.#words.epochs);
+    const channel = this.pick(this.#words.channels);
     const agent = this.pick(this.#words.agents);
     switch (type) {
       case 'client-hello':
@@ -114,6 +116,7 @@ export class MessageMaker {
         return { type, user: this.pick(['', 'ada']), expires_ms: this.#number() };
       case 'subscribe': {
         const subscriptions = this.#several(4, () => ({
+          channel: this.pick(this.#words.channels),
           document: this.pick(this.#words.documents),
           epoch: this.pick(this.#words.epochs),
           position: this.#number(),
@@ -123,13 +126,14 @@ export class MessageMaker {
         return { type, subscriptions };
       }
       case 'unsubscribe':
+        return { type, channel };
       case 'delete-document':
         return { type, document };
       case 'subscribed': {
         const [head, position] = [this.#number(), this.#number()];
         return {
           type,
-          document,
+          channel,
           epoch,
           head,
           version: this.#bytes(),
@@ -139,14 +143,13 @@ export class MessageMaker {
         };
       }
       case 'snapshot':
-        return { type, document, epoch, position: this.#number(), ...this.#part(), delta: this.#bool() };
+        return { type, channel, position: this.#number(), ...this.#part(), delta: this.#bool() };
       case 'bridge':
-        return { type, document, epoch, agent, ...this.#part() };
+        return { type, channel, epoch, agent, ...this.#part() };
       case 'envelopes':
         return {
           type,
-          document,
-          epoch,
+          channel,
           firstPosition: this.#small(),
           envelopes: this.#several(3, () => this.#envelope()),
         };
@@ -155,7 +158,7 @@ export class MessageMaker {
           const [to, position, count] = [this.#uint32(), this.#number(), this.#uint32()];
           return { agent: this.pick(this.#words.agents), to, position, count };
         });
-        return { type, document, epoch, ranges };
+        return { type, channel, ranges };
       }
       case 'refusal': {
         const missing = this.#bool() ? undefined : { agent: this.pick(this.#words.agents), seq: this.#uint32() };
@@ -163,8 +166,7 @@ export class MessageMaker {
         const range = { agent, from, to: this.pick([from + 1, this.#small()]), last: this.#uint32() };
         return {
           type,
-          document,
-          epoch,
+          channel,
           ...range,
           code: this.pick(codes),
           message: '',
@@ -173,10 +175,15 @@ export class MessageMaker {
         };
       }
       case 'presence':
-        return { type, document, client: '', state: this.#bytes(), gone: this.#bool() };
+        return { type, channel, client: '', state: this.#bytes(), gone: this.#bool() };
       case 'error': {
-        const of = this.#bool() ? document : '';
-        return { type, code: this.pick(codes), message: '', retryable: this.#bool(), document: of, epoch };
+        // Of a subscription, of a closing, or of the connection.
+        const of = this.pick([
+          { channel, document: '' },
+          { channel: 0, document },
+          { channel: 0, document: '' },
+        ]);
+        return { type, code: this.pick(codes), message: '', retryable: this.#bool(), ...of, epoch };
       }
       case 'ping':
         return { type, nonce: this.#number() };
@@ -191,7 +198,7 @@ export class MessageMaker {
         return { type, document, epoch, agents };
       }
       case 'safe':
-        return { type, document, epoch, position: this.#number() };
+        return { type, channel, position: this.#number() };
       case 'deleted':
         return { type, document, code: this.pick(codes), message: '' };
       case 'follow-space':

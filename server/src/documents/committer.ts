@@ -325,8 +325,7 @@ export class Committer {
       get frame() {
         frame ??= codec.encode({
           type: 'envelopes',
-          document,
-          epoch,
+          channel: 0,
           firstPosition,
           envelopes: envelopes.map((envelope) => envelope.bytes),
         });

@@ -69,6 +69,8 @@ class Troubled implements Storage {
 
 class Listener implements Follower {
   readonly name = 'listener';
+  /** Of the document that it follows. */
+  epoch = 0;
   readonly commits: Commit[] = [];
   readonly settlements: Settlement[] = [];
   readonly errors: JoineryError[] = [];
@@ -119,7 +121,10 @@ async function opened(document: string, from?: ResumePoint, follower = new Liste
   const refuse = (error: JoineryError): never => {
     throw error;
   };
-  const start = (state: DocumentState): unknown => states.push(state);
+  const start = (state: DocumentState): void => {
+    follower.epoch = state.epoch;
+    states.push(state);
+  };
   await documents.open({ ...{ document, from, bridgeFrom: 0, follower, start, refuse }, wanted: () => true });
   return states[0] as DocumentState;
 }
@@ -134,15 +139,10 @@ function increment(agent: bigint): Uint8Array {
   return bytes;
 }
 
-function submit(document: string, follower: Follower, ...envelopes: Uint8Array[]): void {
+function submit(document: string, follower: Listener, ...envelopes: Uint8Array[]): void {
   const brought = envelopes.map((bytes) => ({ header: readEnvelope(bytes), bytes }));
-  documents.submit(
-    document,
-    follower,
-    '',
-    brought,
-    envelopes.reduce((sum, bytes) => sum + bytes.length, 0),
-  );
+  const bytes = envelopes.reduce((sum, { length }) => sum + length, 0);
+  documents.submit(document, follower.epoch, { follower, user: '', envelopes: brought, bytes });
 }
 
 async function until(condition: () => boolean): Promise<void> {
@@ -151,6 +151,16 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe('documents', () => {
+  it('take nothing that was written in another epoch', async () => {
+    const author = await follow('a');
+    author.epoch += 1;
+    expect(() => submit('a', author, increment(1n))).toThrow(expect.objectContaining({ code: 'internal' }));
+    author.epoch -= 1;
+    submit('a', author, increment(2n));
+    await until(() => author.settlements.length === 1);
+    expect(await documents.json('a')).toMatchObject({ position: 1, value: { c: 1 } });
+  });
+
   it('tell nobody before the commit, and everybody after it', async () => {
     const author = await follow('a');
     const reader = await follow('a');

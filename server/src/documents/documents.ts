@@ -4,7 +4,7 @@
  * of sockets, and time, randomness and storage are passed in.
  */
 
-import type { BroughtEnvelope, DocumentState, FrameCodec, ResumePoint } from '@joinery/protocol';
+import type { DocumentState, FrameCodec, ResumePoint } from '@joinery/protocol';
 import { asJoineryError, epochChanged, everythingSafe, JoineryError, readEnvelope, spaceOf } from '@joinery/protocol';
 import type { Replica } from 'joinery/core';
 import type { ServerEnvironment } from '../environment.ts';
@@ -17,7 +17,7 @@ import {
 } from '../storage/storage.ts';
 import { type Accept, refusalOf } from './acceptance.ts';
 import { Committer } from './committer.ts';
-import { DocumentMoved, type Follower, LiveDocument } from './live-document.ts';
+import { DocumentMoved, type Follower, LiveDocument, type Submission } from './live-document.ts';
 import { News } from './news.ts';
 import { Replicas } from './replicas.ts';
 import { SpaceFeeds } from './space-feeds.ts';
@@ -170,11 +170,14 @@ export class Documents {
     this.#release(document);
   }
 
-  /** Envelopes that a follower brings for a user, to be decided on and committed; the follower is told. */
-  submit(id: string, follower: Follower, user: string, envelopes: readonly BroughtEnvelope[], bytes: number): void {
+  /** Envelopes that a follower brings, to be decided on and committed; the follower is told. */
+  submit(id: string, epoch: number, submission: Submission): void {
     const document = this.#live.get(id);
-    if (document === undefined) throw new JoineryError('internal', `The document ${id} has a follower but isn't here.`);
-    document.waiting.push({ follower, user, envelopes, bytes });
+    // Who followed it in another epoch was told before that one began.
+    if (document?.epoch !== epoch) {
+      throw new JoineryError('internal', `The document ${id} has a follower but isn't here in epoch ${epoch}.`);
+    }
+    document.waiting.push(submission);
     this.#committer.schedule(document);
   }
 

@@ -8,14 +8,15 @@ import {
   type ClientEffect,
   ClientSession,
   type ClientSessionLimits,
+  completeFrame,
   type FrameCodec,
   type JoineryError,
   type Message,
-  numberFrame,
   pbfCodec,
   protocolVersion,
   type ResumePoint,
   readEnvelope,
+  type Subscription,
 } from '@joinery/protocol';
 import { decodeVersion, Replica } from 'joinery/core';
 import { WebSocket } from 'ws';
@@ -232,6 +233,8 @@ export class TestClient {
 export class RawClient {
   readonly messages: Message[] = [];
   readonly socket: WebSocket;
+  /** Of the last subscription; 0 before the first. */
+  channel = 0;
   #sent = 0;
   closed: { readonly code: number; readonly reason: string } | undefined;
   readonly #waiting = new Waiting();
@@ -275,9 +278,23 @@ export class RawClient {
     version: Uint8Array = new Uint8Array(0),
   ): Promise<number> {
     const before = this.of('subscribed').length;
-    this.send({ type: 'subscribe', subscriptions: [{ document, epoch, position, version, bridgeFrom: 0 }] });
+    this.subscribe({ document, epoch, position, version, bridgeFrom: 0 });
     await this.until('subscribed', () => this.of('subscribed').length > before);
     return this.of('subscribed').at(-1)?.epoch ?? 0;
+  }
+
+  /** Asks for documents, each under the next channel. */
+  subscribe(...subscriptions: Omit<Subscription, 'channel'>[]): void {
+    const named = subscriptions.map((subscription) => {
+      this.channel += 1;
+      return { channel: this.channel, ...subscription };
+    });
+    this.send({ type: 'subscribe', subscriptions: named });
+  }
+
+  /** Sends envelopes under the last channel, or another one. */
+  bring(envelopes: readonly Uint8Array[], channel = this.channel): void {
+    this.send({ type: 'envelopes', channel, firstPosition: 0, envelopes });
   }
 
   send(message: Message): void {
@@ -286,7 +303,7 @@ export class RawClient {
 
   /** A frame that has no number gets the next one. */
   sendFrame(frame: Uint8Array): void {
-    this.sendBytes(numberFrame(frame, this.#sent));
+    this.sendBytes(completeFrame(frame, 0, this.#sent));
     this.#sent += 1;
   }
 

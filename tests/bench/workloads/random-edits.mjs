@@ -1,7 +1,7 @@
 // B1 of crdt-benchmarks (dmonad/crdt-benchmarks, js-lib/b1.js): 6,000 edits of one text by one writer, each a transaction of its
 // own, at the writer (local) and at somebody who gets the updates one by one (remote).
 
-import { pbfCodec } from '@joinery/protocol';
+import { ClientSession, readEnvelope, ServerSession } from '@joinery/protocol';
 import { checkText, measure, totalBytes } from '../measure.mjs';
 import { mulberry32 } from '../trace.mjs';
 import { all, writer } from './workload.mjs';
@@ -9,6 +9,8 @@ import { all, writer } from './workload.mjs';
 const count = 6_000;
 /** As a server's are: the time in 1,024ths of a millisecond. */
 const epoch = 1_795_300_000_000 * 1_024;
+/** Documents that a client has opened before the one that is typed in. */
+const openedBefore = 200;
 const letters = 'abcdefghijklmnopqrstuvwxyz';
 
 /**
@@ -71,6 +73,73 @@ function updatesOf(library, script) {
   return updates;
 }
 
+/**
+ * A client's session and a server's, joined by nothing: what one sends for the updates the other takes at once.
+ *
+ * @param {readonly Uint8Array[]} updates
+ * @returns {{ up: Uint8Array[], down: Uint8Array[] }} the frames from when the document is open
+ */
+function send(updates) {
+  const self = {};
+  const client = new ClientSession({ random: () => 0.5, knownTypes: ['text'] });
+  const server = new ServerSession({ self, name: 'bench', knownTypes: ['text'] }, 0);
+  /** @type {{ up: Uint8Array[], down: Uint8Array[] }} */
+  const frames = { up: [], down: [] };
+  let written = 0;
+  let head = 0;
+  /** @param {import('@joinery/protocol').ServerEffect[]} effects */
+  const serve = (effects) => {
+    for (const effect of effects) {
+      if (effect.type === 'send-frame') {
+        frames.down.push(effect.frame);
+        run(client.handleFrame(1, effect.frame, 0));
+      } else if (effect.type === 'check-token') serve(server.handleAuthenticated('', 0));
+      else if (effect.type === 'open-document') {
+        const state = { epoch, head: 0, version: new Uint8Array(0), position: 0, snapshot: undefined };
+        serve(server.handleDocument(effect.document, effect.request, state));
+      } else if (effect.type === 'submit') {
+        const { document, envelopes, bytes } = effect;
+        const committed = envelopes.map(({ header, bytes: envelope }) => {
+          return { bytes: envelope, agent: header.agent, to: header.to, origin: self };
+        });
+        const commit = { document, epoch, firstPosition: head + 1, envelopes: committed, frame: undefined, bytes };
+        head += envelopes.length;
+        serve(server.handleCommitted(commit));
+        serve(server.handleSettled(document, epoch, { bytes, duplicates: [], refusals: [] }, 0));
+      } else throw new Error(`not expected: ${effect.type}`);
+    }
+  };
+  /** @param {import('@joinery/protocol').ClientEffect[]} effects */
+  const run = (effects) => {
+    for (const effect of effects) {
+      if (effect.type === 'open-link') run(client.handleOpened(effect.link, 0));
+      else if (effect.type === 'send-frame') {
+        frames.up.push(effect.frame);
+        serve(server.handleFrame(effect.frame, 0, 0));
+      } else if (effect.type === 'need-envelopes') {
+        const { document, request, sent } = effect;
+        const update = document === 'notes/2026' ? updates[written - 1] : undefined;
+        const header = update === undefined ? undefined : readEnvelope(update);
+        const isNew = header !== undefined && header.to > (sent.get(header.agent) ?? 0);
+        run(client.handleEnvelopes(document, request, update !== undefined && isNew ? [update] : [], 0));
+      }
+    }
+  };
+  run(client.handleConnect(0));
+  for (let index = 0; index < openedBefore; index++) run(client.handleSubscribe(`other/${index}`, undefined, 0));
+  run(client.handleSubscribe('notes/2026', undefined, 0));
+  frames.up.length = 0;
+  frames.down.length = 0;
+  for (const _ of updates) {
+    written += 1;
+    run(client.handleChanged('notes/2026', 0));
+  }
+  if (head !== updates.length || frames.up.length !== head || frames.down.length !== head) {
+    throw new Error(`${updates.length} keystrokes, ${frames.up.length} frames, ${frames.down.length} answers`);
+  }
+  return frames;
+}
+
 /** @param {string} name */
 function scriptOf(name) {
   const found = scripts[name];
@@ -121,26 +190,16 @@ export const randomEdits = {
     ...cellsOf('random insert'),
     ...cellsOf('random edits'),
 
-    // What a keystroke weighs on its way to the server: the frame that the SDK sends, with the envelope and its header, for a
-    // document with an id of ten characters, each keystroke sent by itself.
+    // What a keystroke weighs on its way to the server and what its acknowledgement weighs: the frames of the SDK's session and
+    // the server's, each keystroke sent by itself and acknowledged before the next one.
     wire: (library, _, input) => {
       if (library.lacks.wire !== undefined) return {};
-      const frames = (/** @type {readonly Uint8Array[]} */ updates) =>
-        updates.map((envelope, index) =>
-          pbfCodec.encode(
-            {
-              type: 'envelopes',
-              document: 'notes/2026',
-              epoch,
-              firstPosition: 0,
-              envelopes: [envelope],
-            },
-            index + 10,
-          ),
-        );
+      const append = send(all(input, 'append'));
+      const random = send(all(input, 'random insert'));
       return {
-        append_bytes: totalBytes(frames(all(input, 'append'))) / count,
-        random_insert_bytes: totalBytes(frames(all(input, 'random insert'))) / count,
+        append_bytes: totalBytes(append.up) / count,
+        random_insert_bytes: totalBytes(random.up) / count,
+        ack_bytes: totalBytes(random.down) / count,
       };
     },
   },

@@ -313,8 +313,7 @@ export class ModelServer {
           envelopes: committed.map((entry) => ({ bytes: entry.bytes, agent: entry.agent, to: entry.to, origin })),
           frame: pbfCodec.encode({
             type: 'envelopes',
-            document: effect.document,
-            epoch: document.epoch,
+            channel: 0,
             firstPosition,
             envelopes: committed.map((entry) => entry.bytes),
           }),

@@ -112,6 +112,28 @@ export const planted = [
     ],
   },
   {
+    name: 'channel-is-given-again',
+    why: 'a subscription gets the number of one that has ended, and hears what was on its way for that',
+    transforms: [
+      {
+        file: 'protocol/src/session/client-documents.ts',
+        find: '        const channel = this.#channels.last + 1;',
+        replace:
+          '        let channel = 1;\n        while (channel <= this.#channels.last && this.#channels.find(channel) !== undefined) channel += 1;',
+      },
+      {
+        file: 'protocol/src/session/channels.ts',
+        find: '    if (channel <= this.#last) throw',
+        replace: '    if (channel < 0) throw',
+      },
+      {
+        file: 'protocol/src/session/channels.ts',
+        find: '    this.#last = channel;',
+        replace: '    this.#last = Math.max(this.#last, channel);',
+      },
+    ],
+  },
+  {
     name: 'sent-is-forgotten',
     why: 'what was on its way when a link broke is taken for sent',
     transforms: [

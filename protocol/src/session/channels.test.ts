@@ -460,7 +460,11 @@ describe('a server', () => {
     expect(messages(session.handleDocumentFailed('a', open?.request ?? 0, denied))).toMatchObject([
       { type: 'error', code: 'forbidden', channel: 1, document: '' },
     ]);
-    for (const channel of [1, 3]) expect(messages(bring(channel))).toMatchObject(refusedUnder(channel));
+    for (const channel of [1, 3]) {
+      const refused = bring(channel);
+      expect(types(refused)).toEqual(['send-frame']);
+      expect(messages(refused)).toMatchObject(refusedUnder(channel));
+    }
     expect(types(subscribe([4, 'c']))).toEqual(['open-document']);
     expect(messages(subscribe([3, 'd']))).toMatchObject([{ code: 'protocol-violation' }]);
   });

@@ -301,7 +301,7 @@ export class Core {
     /**
      * Deletes the node in the input; 1 if it was there.
      */
-    tree_delete(tree: number): number;
+    tree_delete(tree: number, now_ms: number): number;
     /**
      * Hangs the node in the first `node_length` bytes of the input below the one behind them; 1 if it hung elsewhere.
      */
@@ -460,7 +460,7 @@ export interface InitOutput {
     readonly core_to_plain: (a: number, b: number) => number;
     readonly core_tree_children: (a: number, b: number) => number;
     readonly core_tree_create: (a: number, b: number, c: number, d: number, e: number) => number;
-    readonly core_tree_delete: (a: number, b: number) => number;
+    readonly core_tree_delete: (a: number, b: number, c: number) => number;
     readonly core_tree_move: (a: number, b: number, c: number, d: number, e: number, f: number) => number;
     readonly core_tree_parent: (a: number, b: number) => number;
     readonly core_trim: (a: number, b: bigint) => number;

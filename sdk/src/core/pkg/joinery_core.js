@@ -720,10 +720,11 @@ export class Core {
     /**
      * Deletes the node in the input; 1 if it was there.
      * @param {number} tree
+     * @param {number} now_ms
      * @returns {number}
      */
-    tree_delete(tree) {
-        const ret = wasm.core_tree_delete(this.__wbg_ptr, tree);
+    tree_delete(tree, now_ms) {
+        const ret = wasm.core_tree_delete(this.__wbg_ptr, tree, now_ms);
         return ret;
     }
     /**

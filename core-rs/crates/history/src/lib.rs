@@ -3,6 +3,7 @@
 //! What it is not: it merges nothing and holds no content. It has no clock and no entropy either; both come in as numbers.
 
 mod agent;
+mod arrivals;
 mod clock;
 mod dot;
 mod envelope;
@@ -10,6 +11,7 @@ mod frontier;
 mod version;
 
 pub use agent::{AgentIndex, Agents};
+pub use arrivals::Arrivals;
 pub use clock::{Clock, ClockOverflow, Stamp, MAX_AHEAD_MS};
 pub use dot::Dot;
 pub use envelope::{Dependency, EnvelopeHeader, KIND_PLAIN, MAX_ENVELOPE_BYTES};

@@ -11,6 +11,8 @@ pub const MAX_SEQ: u32 = u32::MAX - 1;
 #[derive(Debug, Default, Clone)]
 pub struct Version {
     seqs: Vec<u32>,
+    /// Their sum.
+    total: u64,
 }
 
 impl Version {
@@ -30,9 +32,17 @@ impl Version {
             }
             self.seqs.resize(at + 1, 0);
         }
-        if self.seqs[at] < seq {
-            self.seqs[at] = seq;
+        let have = &mut self.seqs[at];
+        if *have < seq {
+            self.total += u64::from(seq - *have);
+            *have = seq;
         }
+    }
+
+    /// How many operations it has seen, of all agents.
+    #[inline]
+    pub fn total(&self) -> u64 {
+        self.total
     }
 
     /// Has this version seen `dot`? Everybody has seen [`Dot::NONE`].

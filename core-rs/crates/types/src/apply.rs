@@ -196,6 +196,9 @@ impl Document {
         if own as usize == self.agents.len() {
             self.agents.intern(header.agent);
         }
+        let (known, count) = (self.version.total(), header.to - have);
+        self.arrivals.note(own, have, count, known);
+        self.containers.date(known + u64::from(count));
         let mut applying = Applying {
             document: self,
             own,

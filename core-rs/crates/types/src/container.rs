@@ -175,6 +175,8 @@ pub struct Container {
     pub body: Body,
     /// Grows whenever its own state changes, so that readers can keep what they read.
     pub revision: u32,
+    /// The [`Containers::date`] of the last such change: none of the operations that came later has made anything in it what it is.
+    pub changed: u64,
     children: Vec<u32>,
     /// True once the element it hangs in was deleted: not even its end is worth telling any more.
     unreachable: bool,
@@ -197,6 +199,8 @@ pub struct Containers {
     pub(crate) texts: OrderedSet<(u32, u32)>,
     created: Created,
     structure: u32,
+    /// See [`Containers::date`].
+    time: u64,
     /// What is noted of changes, while somebody wants to hear of them.
     pub(crate) recording: Option<Box<Recording>>,
 }
@@ -211,6 +215,7 @@ impl Default for Containers {
             gone: false,
             body: Body::new(Kind::Map),
             revision: 0,
+            changed: 0,
             children: Vec::new(),
             unreachable: false,
             hash: 0,
@@ -220,13 +225,14 @@ impl Default for Containers {
             texts: OrderedSet::new(),
             created: Created::default(),
             structure: 0,
+            time: 0,
             recording: None,
         }
     }
 }
 
 macro_rules! typed {
-    ($get:ident, $get_mut:ident, $variant:ident, $body:ty) => {
+    ($get:ident, $get_mut:ident, $variant:ident, $body:ty $(, $dated:ident)?) => {
         /// The state of a container of this kind.
         pub fn $get(&self, container: u32) -> Result<&$body, Error> {
             match &self.live(container)?.body {
@@ -249,6 +255,7 @@ macro_rules! typed {
             }
             match &mut container.body {
                 Body::$variant(body) => {
+                    $(body.$dated.date(self.time);)?
                     if let Some(recording) = &mut self.recording {
                         body.record(number, recording);
                     }
@@ -265,8 +272,8 @@ macro_rules! typed {
 
 impl Containers {
     typed!(map, map_mut, Map, Map);
-    typed!(list, list_mut, List, List);
-    typed!(text, text_mut, Text, Text);
+    typed!(list, list_mut, List, List, sequence);
+    typed!(text, text_mut, Text, Text, sequence);
     typed!(counter, counter_mut, Counter, Counter);
     typed!(set, set_mut, Set, Set);
     typed!(tree, tree_mut, Tree, Tree);
@@ -341,10 +348,23 @@ impl Containers {
         })
     }
 
+    /// Sets the time: how many operations the replica knows once what comes next is done. What changes then is marked with it, so
+    /// that who exports what is newer passes over the rest.
+    #[inline]
+    pub fn date(&mut self, time: u64) {
+        self.time = time;
+    }
+
+    /// The time.
+    pub fn time(&self) -> u64 {
+        self.time
+    }
+
     /// Notes that a container's state changed.
     pub fn touch(&mut self, container: u32) {
-        let revision = &mut self.arena[container as usize].revision;
-        *revision = revision.wrapping_add(1);
+        let container = &mut self.arena[container as usize];
+        container.revision = container.revision.wrapping_add(1);
+        container.changed = self.time;
     }
 
     /// Changes whenever a container has come or gone, or another one may be seen somewhere.
@@ -427,6 +447,7 @@ impl Containers {
             gone,
             body: Body::new(kind),
             revision: 0,
+            changed: 0,
             children: Vec::new(),
             unreachable: false,
             hash,
@@ -443,6 +464,11 @@ impl Containers {
     /// Puts a state that was built elsewhere into a container that was empty.
     pub fn set_body(&mut self, container: u32, body: Body) {
         self.arena[container as usize].body = body;
+        if let Ok(text) = self.text_mut(container) {
+            text.sequence.touch_all();
+        } else if let Ok(list) = self.list_mut(container) {
+            list.sequence.touch_all();
+        }
         if self.recording.is_some() {
             self.record_filled(container);
         }

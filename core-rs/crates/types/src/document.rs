@@ -15,7 +15,7 @@ use crate::slot::{Slot, SlotValue};
 use crate::stamps::Stamps;
 use crate::undo::Undo;
 use joinery_codec::encode_units_as_wtf8;
-use joinery_history::{Agents, Clock, Dot, Frontier, Stamp, Version, MAX_SEQ};
+use joinery_history::{Agents, Arrivals, Clock, Dot, Frontier, Stamp, Version, MAX_SEQ};
 use std::rc::Rc;
 
 /// The longest key, in bytes of UTF-8.
@@ -54,6 +54,7 @@ pub enum Entry<'a> {
 pub struct Document {
     pub(crate) agents: Agents,
     pub(crate) version: Version,
+    pub(crate) arrivals: Arrivals,
     pub(crate) frontier: Frontier,
     pub(crate) clock: Clock,
     pub(crate) containers: Containers,
@@ -141,8 +142,9 @@ impl Document {
 
     // ---- writing -------------------------------------------------------------------------------------------------
 
-    /// The dots of the next operation, `len` of them. Nothing has changed when this fails.
-    pub(crate) fn next_dot(&self, len: usize) -> Result<Dot, Error> {
+    /// The dots of the next operation, `len` of them: what is written until the next call is dated as theirs. Nothing has changed
+    /// when this fails.
+    pub(crate) fn next_dot(&mut self, len: usize) -> Result<Dot, Error> {
         let own = self.own.ok_or(Error::NoAgent)?;
         let seq = self.version.get(own);
         if len as u64 > u64::from(MAX_SEQ - seq) {
@@ -150,6 +152,7 @@ impl Document {
                 "an agent writes at most 2^32 − 2 operations; open the document anew",
             ));
         }
+        self.containers.date(self.version.total() + len as u64);
         Ok(Dot {
             agent: own,
             seq: seq + 1,
@@ -169,7 +172,9 @@ impl Document {
             agents: &self.agents,
         };
         self.outbox.close_if_long(who, content);
+        self.arrivals.note(dot.agent, dot.seq - 1, len, self.version.total());
         self.version.raise(last.agent, last.seq);
+        debug_assert!(self.containers.time() >= self.version.total());
         self.frontier.write(last, &mut self.outbox.deps);
         let containers = &self.containers;
         self.outbox.select(who, container, &|c| containers.get(c), tells_text);

@@ -391,6 +391,14 @@ fn order(document: &Document, target: Target, runs: &[Run]) -> Result<Vec<u32>, 
 fn join(document: &mut Document, state: State, plan: Plan) {
     document.close_envelope();
     document.agents = state.agents;
+    let mut known = document.version.total();
+    for dot in state.version.iter() {
+        let have = document.version.get(dot.agent);
+        let count = dot.seq.saturating_sub(have);
+        document.arrivals.note(dot.agent, have, count, known);
+        known += u64::from(count);
+    }
+    document.containers.date(known);
     let mut numbers: Vec<Option<u32>> = Vec::with_capacity(state.containers.len());
     for (container, plan) in state.containers.into_iter().zip(plan.sequences) {
         let number = match numbers.get(container.parent) {

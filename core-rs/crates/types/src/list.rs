@@ -71,16 +71,21 @@ impl List {
     }
 
     fn number_of(&self, element: Dot) -> Option<u32> {
-        let at = match self.moves {
-            None => element,
-            Some(_) => self.standing(element)?.unit,
-        };
-        self.sequence.unit(at)
+        self.sequence.unit(self.unit_of(element)?)
+    }
+
+    /// The unit at which an element stands that may be here.
+    fn unit_of(&self, element: Dot) -> Option<Dot> {
+        match self.moves {
+            None => Some(element),
+            Some(_) => self.standing(element).map(|at| at.unit),
+        }
     }
 
     /// Joins a write to an element's value; a deleted one takes none. Returns whether containers may be seen otherwise than before.
     pub fn join(&mut self, agents: &Agents, element: Dot, write: Slot) -> bool {
-        match self.number_of(element) {
+        let unit = self.unit_of(element);
+        match unit.and_then(|unit| self.sequence.unit_changed(unit)) {
             Some(unit) => self.slots[unit as usize].join(agents, write),
             None => false,
         }

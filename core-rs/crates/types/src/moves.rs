@@ -90,8 +90,16 @@ impl Moves {
 impl List {
     /// The visible units in order, each with its slot.
     pub fn visible_units(&self) -> impl Iterator<Item = (Dot, u32)> + '_ {
-        let runs = self.sequence.runs();
-        runs.flat_map(|(run, slots)| slots.iter().zip(0..).map(move |(&slot, i)| (run.dot.plus(i), slot)))
+        self.units_changed(None)
+    }
+
+    /// The same of where something changed after `after`: there or in the slot.
+    pub fn units_changed(&self, after: Option<u64>) -> impl Iterator<Item = (Dot, u32)> + '_ {
+        self.sequence.pieces(after).flat_map(|(runs, slots)| {
+            let visible = runs.iter().filter(|run| run.visible() > 0);
+            let units = visible.flat_map(|run| (0..run.len).map(|i| run.dot.plus(i)));
+            units.zip(slots.iter().copied())
+        })
     }
 
     /// The element that stands at a visible unit.

@@ -107,6 +107,9 @@ struct Moved {
 struct Encoder<'d> {
     document: &'d Document,
     since: Option<Version>,
+    /// How many operations were known when the first one came that the receiver lacks: what changed no later than that holds
+    /// nothing for it. None where that can't be told, or nobody asks.
+    after: Option<u64>,
     /// Agents by ascending id, and per agent of the document its place in that order.
     agents: Vec<u32>,
     numbers: Vec<u32>,
@@ -126,12 +129,21 @@ impl<'d> Encoder<'d> {
         for (number, &agent) in agents.iter().enumerate() {
             numbers[agent as usize] = number as u32;
         }
+        let after = since
+            .as_ref()
+            .and_then(|since| document.arrivals.before_missing(&document.version, since));
         Encoder {
             document,
             since,
+            after,
             agents,
             numbers,
         }
+    }
+
+    /// May something in it be new to the receiver?
+    fn may_tell(&self, container: &Container) -> bool {
+        !container.gone && self.after.is_none_or(|after| container.changed > after)
     }
 
     fn is_new(&self, dot: Dot) -> bool {
@@ -291,7 +303,7 @@ impl<'d> Encoder<'d> {
     }
 
     fn section(&self, expected: &mut Expected, container: &Container, moved: &[Moved]) -> Option<Vec<u8>> {
-        if container.gone {
+        if !self.may_tell(container) {
             return None;
         }
         let mut out = Vec::new();
@@ -401,7 +413,7 @@ impl<'d> Encoder<'d> {
             return false;
         };
         let mut functions = text.marks.iter().flat_map(|marks| marks.functions());
-        !container.gone && functions.any(|(_, function)| self.tells(function))
+        self.may_tell(container) && functions.any(|(_, function)| self.tells(function))
     }
 
     fn tells(&self, function: &Function) -> bool {
@@ -462,11 +474,12 @@ impl<'d> Encoder<'d> {
         let Body::List(list) = &container.body else {
             return Vec::new();
         };
-        if container.gone || list.moves.is_none() {
+        if !self.may_tell(container) || list.moves.is_none() {
             return Vec::new();
         }
         let mut moved = Vec::new();
-        let new = list.visible_units().filter(|&(unit, _)| self.is_new(unit));
+        let units = list.units_changed(self.after);
+        let new = units.filter(|&(unit, _)| self.is_new(unit));
         for ((unit, _), index) in new.zip(0..) {
             let element = list.element_at(unit);
             if let Some(at) = list.moved_to(element) {
@@ -494,7 +507,7 @@ impl<'d> Encoder<'d> {
         }
         // New elements, and then elements that the receiver has with values that it hasn't.
         let mut changed = Vec::new();
-        for (unit, slot) in list.visible_units() {
+        for (unit, slot) in list.units_changed(self.after) {
             let element = list.element_at(unit);
             if self.is_new(unit) && self.is_new(element) {
                 let slot = list.slot(slot);
@@ -525,7 +538,7 @@ impl<'d> Encoder<'d> {
         content: &mut dyn FnMut(&[U]),
     ) -> bool {
         let mut told = RunWriter::new(self, expected);
-        for (runs, mut units) in sequence.pieces() {
+        for (runs, mut units) in sequence.pieces(self.after) {
             if self.since.is_none() {
                 content(units);
                 runs.iter().for_each(|&run| told.push(run));
@@ -535,17 +548,14 @@ impl<'d> Encoder<'d> {
                 let (these, rest) = units.split_at(run.visible() as usize);
                 units = rest;
                 let known = self.known(&run);
-                if known == run.len && !self.is_removed_since(&run) {
-                    continue;
-                }
                 let (mut seen, mut new) = (run, None);
                 if known == 0 {
                     new = Some(run);
                 } else if known < run.len {
                     new = Some(seen.split(known));
                 }
-                if known > 0 && self.is_removed_since(&seen) {
-                    told.push_known(seen);
+                if let Some(removed) = self.removed_since(seen).filter(|_| known > 0) {
+                    told.push_known(removed);
                 }
                 if let Some(new) = new {
                     content(these.get(known as usize..).unwrap_or(&[]));
@@ -563,10 +573,26 @@ impl<'d> Encoder<'d> {
         })
     }
 
-    /// Was one of a run's units removed by an operation that the receiver lacks?
-    fn is_removed_since(&self, run: &Run) -> bool {
+    /// Those of a run's units that were removed by operations which the receiver lacks.
+    fn removed_since(&self, mut run: Run) -> Option<Run> {
         let by = run.removal;
-        by.has_dot() && (self.is_new(by.dot) || by.step != 0 && self.is_new(by.at(run.len - 1)))
+        if !by.has_dot() {
+            return None;
+        }
+        match (self.is_new(by.dot), self.is_new(by.at(run.len - 1))) {
+            (true, true) => Some(run),
+            (false, false) => None,
+            // Who removes one after the other goes this way or that: the last ones are new, or the first.
+            (is_first_new, _) => {
+                let since = self.since.as_ref().map_or(0, |since| since.get(by.dot.agent));
+                if is_first_new {
+                    run.split(by.dot.seq - since);
+                    Some(run)
+                } else {
+                    Some(run.split(since + 1 - by.dot.seq))
+                }
+            }
+        }
     }
 }
 

@@ -85,10 +85,22 @@ impl<U: Copy> Sequence<U> {
         self.tree.runs()
     }
 
-    /// Every run in order, and the visible units, leaf by leaf.
-    pub fn pieces(&self) -> impl Iterator<Item = (&[Run], &[U])> + '_ {
+    /// Sets the time: how many operations the replica knows when the change is done that comes next. Whatever changes is marked
+    /// with it.
+    #[inline]
+    pub fn date(&mut self, time: u64) {
+        self.tree.date(time);
+    }
+
+    /// All of it changes now.
+    pub fn touch_all(&mut self) {
+        self.tree.touch_all();
+    }
+
+    /// Runs in order, and the visible units, leaf by leaf: of those leaves in which something changed after `after`, or of all.
+    pub fn pieces(&self, after: Option<u64>) -> impl Iterator<Item = (&[Run], &[U])> + '_ {
         self.tree
-            .leaves()
+            .leaves_changed(after)
             .map(|leaf| (leaf.runs.as_slice(), leaf.content.as_slice()))
     }
 
@@ -135,6 +147,14 @@ impl<U: Copy> Sequence<U> {
         self.tree
             .locate(dot)
             .map_or(0, |place| len.min(self.tree.run(place).len - place.offset))
+    }
+
+    /// The visible unit with id `dot`, for which something else stands from now on.
+    pub fn unit_changed(&mut self, dot: Dot) -> Option<U> {
+        let place = self.tree.locate(dot)?;
+        let unit = self.tree.unit(place)?;
+        self.tree.touch(place);
+        Some(unit)
     }
 
     /// The visible unit with id `dot`.

@@ -228,6 +228,45 @@ fn runs_that_are_there_twice_are_not_built() {
     }
 }
 
+#[test]
+fn only_what_changed_is_gone_through() {
+    let mut replica = Replica::new(0, &[5, 6]);
+    replica.sequence.date(1);
+    for _ in 0..100 {
+        replica.insert(0, vec![7; 1_000]);
+    }
+    let count = |replica: &Replica, after| replica.sequence.pieces(after).count();
+    assert!(count(&replica, None) >= 100);
+    assert_eq!(count(&replica, Some(0)), count(&replica, None));
+    assert_eq!(count(&replica, Some(1)), 0);
+    replica.sequence.date(2);
+    replica.delete(50_000, 1, &mut Vec::new());
+    assert_eq!(count(&replica, Some(1)), 1);
+    replica.sequence.date(3);
+    // What others insert, remove, and removed before.
+    let (dot, by) = (replica.model[10].0, Dot { agent: 1, seq: 2 });
+    let anchor = Anchor {
+        parent: dot,
+        side: Side::Right,
+    };
+    let new = Dot { agent: 1, seq: 1 };
+    replica.take(&Edit::Insert(new, anchor, vec![8]));
+    assert_eq!(count(&replica, Some(2)), 1);
+    replica.sequence.date(4);
+    replica.take(&Edit::Remove(by, dot, 1));
+    assert_eq!(count(&replica, Some(3)), 1);
+    replica.sequence.date(5);
+    // The lower of two removals counts.
+    let lower = Dot { agent: 0, seq: 1 };
+    replica.take(&Edit::Remove(lower, dot, 1));
+    assert_eq!(count(&replica, Some(4)), 1);
+    replica.sequence.date(6);
+    // A leaf that is cut in two stays as new as it was.
+    replica.insert(20_000, vec![9; 2_000]);
+    assert!((2..6).contains(&count(&replica, Some(5))));
+    replica.check();
+}
+
 fn built(replica: &Replica, runs: &[Run]) -> Option<Sequence<u16>> {
     let mut units = replica.model.iter().map(|&(_, unit)| unit);
     let mut builder = Builder::default();

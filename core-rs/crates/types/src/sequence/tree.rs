@@ -10,6 +10,7 @@
 //! Runs are never taken out (a removed run keeps its place), so the tree only grows and needs no rebalancing downwards.
 
 mod build;
+mod dated;
 mod read;
 
 pub use build::At;
@@ -36,6 +37,8 @@ pub struct Leaf<U> {
     /// The leaf before and the one after, so that reading in order needs no walk through the nodes.
     prev: u32,
     next: u32,
+    /// The [`Tree::time`] of the last change to what is in it: no later one has made, or removed, any of its units.
+    changed: u64,
     /// The runs, in order.
     pub runs: Vec<Run>,
     /// The units of the runs that are not removed, in order.
@@ -84,6 +87,8 @@ pub struct Tree<U> {
     len: u32,
     /// The leaf found last and the visible units before it, so that typing finds its leaf without a descent.
     recent: Option<(u32, u32)>,
+    /// What changes from now on is marked with it: see [`Sequence::date`](super::Sequence::date).
+    time: u64,
     hints: Hints,
 }
 
@@ -110,6 +115,7 @@ impl<U: Copy> Tree<U> {
                 parent: 0,
                 prev: NIL,
                 next: NIL,
+                changed: 0,
                 runs: Vec::new(),
                 content: Vec::new(),
             }],
@@ -124,6 +130,7 @@ impl<U: Copy> Tree<U> {
             lookup: Lookup::default(),
             len: 0,
             recent: None,
+            time: 0,
             hints: Hints::default(),
         }
     }
@@ -395,6 +402,7 @@ impl<U: Copy> Tree<U> {
     pub fn insert(&mut self, place: Place, run: Run, units: &[U]) {
         let at = self.content_offset(place);
         let leaf = &mut self.leaves[place.leaf as usize];
+        leaf.changed = self.time;
         insert_run(&mut leaf.runs, place.run, run);
         leaf.content.splice(at..at, units.iter().copied());
         self.lookup.assign(run.dot, run.len, place.leaf);
@@ -406,6 +414,7 @@ impl<U: Copy> Tree<U> {
     pub fn extend(&mut self, place: Place, units: &[U]) {
         let at = self.content_offset(place);
         let leaf = &mut self.leaves[place.leaf as usize];
+        leaf.changed = self.time;
         if at == leaf.content.len() {
             leaf.content.extend_from_slice(units);
         } else if let [unit] = units {
@@ -429,6 +438,7 @@ impl<U: Copy> Tree<U> {
     pub fn remove(&mut self, place: Place, removal: super::run::Removal, dropped: &mut dyn FnMut(U)) {
         let at = self.content_offset(place);
         let leaf = &mut self.leaves[place.leaf as usize];
+        leaf.changed = self.time;
         let run = &mut leaf.runs[place.run];
         let len = run.visible();
         run.removal = removal;
@@ -572,11 +582,14 @@ impl<U: Copy> Tree<U> {
     /// Links an empty leaf in behind `leaf`.
     fn append_leaf(&mut self, leaf: u32) -> u32 {
         let new = self.leaves.len() as u32;
-        let (parent, next) = (self.leaves[leaf as usize].parent, self.leaves[leaf as usize].next);
+        let Leaf {
+            parent, next, changed, ..
+        } = self.leaves[leaf as usize];
         self.leaves.push(Leaf {
             parent,
             prev: leaf,
             next,
+            changed,
             runs: Vec::new(),
             content: Vec::new(),
         });

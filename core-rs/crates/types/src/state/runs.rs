@@ -176,6 +176,8 @@ pub(super) struct RunWriter<'e, 'd> {
     expected: &'e mut Expected,
     /// The run that may still be gone on with.
     last: Option<Run>,
+    /// The same of units that the receiver has. Of the two there is one at most.
+    last_known: Option<Run>,
     /// The tails of runs that others may hang on.
     stack: Vec<Dot>,
     /// Those of them that wait for a later run: where, and for which.
@@ -190,6 +192,7 @@ impl<'e, 'd> RunWriter<'e, 'd> {
             encoder,
             expected,
             last: None,
+            last_known: None,
             stack: Vec::new(),
             waiting: Vec::new(),
             count: 0,
@@ -198,6 +201,7 @@ impl<'e, 'd> RunWriter<'e, 'd> {
     }
 
     pub fn push(&mut self, run: Run) {
+        self.flush_known();
         let mut run = run;
         if let Some(mut last) = self.last.take() {
             if let Some(taken) = Self::go_on(&mut last, run) {
@@ -218,6 +222,16 @@ impl<'e, 'd> RunWriter<'e, 'd> {
         if !run.is_continuation() || run.parent != last.tail() || !last.is_open() {
             return None;
         }
+        Self::take_over(last, run)
+    }
+
+    /// The same of a run whose units are named by their dots alone: what hangs on them is not told.
+    fn go_on_known(last: &mut Run, run: Run) -> Option<u32> {
+        let goes_on = run.dot.agent == last.dot.agent && run.dot.seq == last.tail().seq + 1;
+        goes_on.then(|| Self::take_over(last, run)).flatten()
+    }
+
+    fn take_over(last: &mut Run, run: Run) -> Option<u32> {
         for taken in [run.len, 1] {
             let Some(step) = last.removal.continues(last.len, run.removal, taken) else {
                 continue;
@@ -236,6 +250,21 @@ impl<'e, 'd> RunWriter<'e, 'd> {
     /// Units that the receiver has, and that were removed since.
     pub fn push_known(&mut self, run: Run) {
         self.flush();
+        let mut run = run;
+        if let Some(mut last) = self.last_known.take() {
+            if let Some(taken) = Self::go_on_known(&mut last, run) {
+                if taken == run.len {
+                    self.last_known = Some(last);
+                    return;
+                }
+                run = run.split(taken);
+            }
+            self.write_known(last);
+        }
+        self.last_known = Some(run);
+    }
+
+    fn write_known(&mut self, run: Run) {
         self.count += 1;
         let (removal, guess) = self.removal(&run);
         self.out.push(KNOWN | removal << REMOVAL_SHIFT);
@@ -248,6 +277,7 @@ impl<'e, 'd> RunWriter<'e, 'd> {
     /// Appends how many there are, and them; tells whether there are any.
     pub fn finish(mut self, out: &mut Vec<u8>) -> bool {
         self.flush();
+        self.flush_known();
         out.varint(self.count);
         out.extend_from_slice(&self.out);
         self.count > 0
@@ -256,6 +286,12 @@ impl<'e, 'd> RunWriter<'e, 'd> {
     fn flush(&mut self) {
         if let Some(last) = self.last.take() {
             self.write(last);
+        }
+    }
+
+    fn flush_known(&mut self) {
+        if let Some(last) = self.last_known.take() {
+            self.write_known(last);
         }
     }
 

@@ -74,7 +74,7 @@ impl Document {
     }
 
     /// Are there dots and stamps for all that a step may write?
-    fn check_room(&self, step: &Step) -> Result<(), Error> {
+    fn check_room(&mut self, step: &Step) -> Result<(), Error> {
         let units = |entry: &Entry| match &entry.edit {
             Edit::Inserted(ranges) => ranges.iter().map(|&(_, len)| u64::from(len)).sum(),
             _ => 0u64,

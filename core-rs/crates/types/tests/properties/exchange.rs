@@ -257,7 +257,7 @@ fn long_documents_agree_with_each_other() {
     });
 }
 
-fn write_much(document: &mut Document, text: u32, list: u32, random: &mut Random) {
+pub fn write_much(document: &mut Document, text: u32, list: u32, random: &mut Random) {
     let len = document.text_len(text).unwrap() as usize;
     let at = random.below(len + 1);
     match random.below(7) {

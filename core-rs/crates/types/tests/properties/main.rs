@@ -9,6 +9,7 @@
 mod boundaries;
 mod circles;
 mod deletion;
+mod differences;
 mod edits;
 mod exchange;
 mod forged;

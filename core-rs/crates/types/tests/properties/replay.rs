@@ -1,6 +1,7 @@
 //! Replay and trim, under random edits. Where a replay and a join must agree they are held against each other; where something
 //! was refused, against a model that knows nothing of ids in trees.
 
+use crate::differences::check as check_differences;
 use crate::edits::{edit, Scope, EVERY_SCOPE, KINDS};
 use crate::exchange::World;
 use crate::mutation::damaged;
@@ -87,6 +88,7 @@ fn told(before: &Document, into: &mut Document) -> Shape {
         assert_eq!(reader.apply(&envelope, u64::MAX).unwrap(), Applied::Joined);
     }
     assert_eq!(shown(&reader), shown(into));
+    check_differences(into, &[before.version_bytes()]);
     let mut again = Document::default();
     again.apply(&into.encode_snapshot(), u64::MAX).unwrap();
     assert!(again.encode_snapshot() == into.encode_snapshot());

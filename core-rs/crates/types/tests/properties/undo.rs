@@ -1,6 +1,7 @@
 //! Undo and redo: of one replica alone they lead through the values that it had, also when it is loaded anew on the way; among
 //! others they take nothing away that is somebody else's.
 
+use crate::differences::{check as check_differences, earlier};
 use crate::mutation::damaged;
 use crate::peer::{integer, take_all, units, LATE};
 use crate::random::{for_seeds, for_these, rounds, Random};
@@ -334,6 +335,10 @@ fn among_others(random: &mut Random, only: Option<Kind>) {
     }
     let whole = documents[0].encode_snapshot();
     assert!(documents.iter().all(|document| document.encode_snapshot() == whole));
+    for document in &documents {
+        let versions: Vec<Vec<u8>> = (0..8).map(|_| earlier(document, random)).collect();
+        check_differences(document, &versions);
+    }
 }
 
 #[test]

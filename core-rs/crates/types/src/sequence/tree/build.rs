@@ -45,6 +45,7 @@ impl<U: Copy> Tree<U> {
                 parent: NIL,
                 prev: if at == 0 { NIL } else { at - 1 },
                 next: if at == last { NIL } else { at + 1 },
+                changed: 0,
                 runs,
                 content,
             }
@@ -57,6 +58,7 @@ impl<U: Copy> Tree<U> {
             lookup,
             len: 0,
             recent: None,
+            time: 0,
             hints: Hints::default(),
         };
         tree.put_nodes_above();

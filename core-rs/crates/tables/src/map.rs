@@ -125,6 +125,49 @@ impl<K: Ord + Clone, V> OrderedMap<K, V> {
         }
     }
 
+    /// The same for a key above all others.
+    pub fn insert_last(&mut self, key: K, value: V) {
+        debug_assert!(self.last_key_value().is_none_or(|(last, _)| *last < key));
+        let number = self.chunks.len().saturating_sub(1);
+        let at = self.chunks.last().map_or(0, |chunk| chunk.entries.len());
+        self.put(number, at, key, value);
+    }
+
+    /// Where a value holds from its key on, up to the next key: gives `value` to what lies from `from` on and below `to`, and leaves
+    /// what lies from there on. One look-up does it where all of that, an entry before and one behind are in one chunk; elsewhere
+    /// it changes nothing, and is false.
+    pub fn set_stretch(&mut self, from: K, to: K, value: V) -> bool
+    where
+        K: Copy,
+        V: Copy + PartialEq,
+    {
+        let room = CHUNK.max(self.chunks.len() / LIST_OF_CHUNK);
+        let (Place::At(number, at) | Place::Before(number, at)) = self.place(&from);
+        let entries = self.chunks.get_mut(number).map(|chunk| &mut chunk.entries);
+        let Some(entries) = entries.filter(|entries| at > 0 && entries.len() + 2 <= room) else {
+            return false;
+        };
+        let mut inside = entries[at..].iter().take_while(|(key, _)| *key < to).count();
+        let Some(&(next, _)) = entries.get(at + inside) else {
+            return false;
+        };
+        let (before, after) = (entries[at - 1].1, entries[at + inside - 1].1);
+        let begins = (before != value).then_some((from, value));
+        let goes_on = (next != to && after != value).then_some((to, after));
+        let mut at = at;
+        for entry in begins.into_iter().chain(goes_on) {
+            if inside > 0 {
+                entries[at] = entry;
+                inside -= 1;
+            } else {
+                entries.insert(at, entry);
+            }
+            at += 1;
+        }
+        entries.drain(at..at + inside);
+        true
+    }
+
     /// The value at a key, which `make` makes where there is none.
     pub fn get_or_insert_with(&mut self, key: K, make: impl FnOnce() -> V) -> &mut V {
         let (chunk, at) = match self.place(&key) {
@@ -475,6 +518,41 @@ mod tests {
             compare(&map, &model);
             assert!(map.into_iter().eq(model));
         }
+    }
+
+    #[test]
+    fn stretches_are_set_as_if_each_key_were() {
+        let mut seed = 5;
+        let (mut map, mut model) = (OrderedMap::new(), vec![0; 3_000]);
+        map.insert(0, 0);
+        map.insert_last(3_000, 9);
+        let mut set = 0;
+        for step in 0..20_000 {
+            let (from, len) = (1 + random(&mut seed) as u32 % 2_900, 1 + random(&mut seed) as u32 % 30);
+            // First there are few entries, then many.
+            let value = random(&mut seed) as u32 % if step < 2_000 { 2 } else { 9 };
+            if map.set_stretch(from, from + len, value) {
+                model[from as usize..(from + len) as usize].fill(value);
+                set += 1;
+            } else {
+                for key in from..from + len {
+                    map.insert(key, value);
+                    model[key as usize] = value;
+                }
+                let after = model[(from + len) as usize];
+                map.insert(from + len, after);
+            }
+            let mut at = map.iter().peekable();
+            let mut have = None;
+            for (key, expected) in (0..).zip(&model).skip_while(|(key, _)| step % 50 > 0 && *key < 2_990) {
+                while let Some((_, value)) = at.next_if(|(at, _)| **at <= key) {
+                    have = Some(*value);
+                }
+                assert_eq!(have, Some(*expected), "{key}");
+            }
+            assert!((map.chunks.iter()).all(|chunk| chunk.first == chunk.entries[0].0 && chunk.entries.len() <= CHUNK));
+        }
+        assert!(set > 10_000, "{set}");
     }
 
     #[test]

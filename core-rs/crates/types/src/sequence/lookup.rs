@@ -57,11 +57,14 @@ impl Lookup {
             // Newer than all others: no stretch is to be cut short.
             *known = end;
             if numbers.last_key_value().is_none_or(|(_, &last)| last != number) {
-                numbers.insert(start, number);
+                numbers.insert_last(start, number);
             }
             return;
         }
         *known = end.max(*known);
+        if numbers.set_stretch(start, end, number) {
+            return;
+        }
         let after = numbers.at_or_before(&end).map(|(_, &after)| after);
         let inside: Vec<u32> = (numbers.range_from(&start).map(|(&seq, _)| seq))
             .take_while(|&seq| seq < end)

@@ -160,16 +160,6 @@ impl<U: Copy> Tree<U> {
         &mut self.leaves[place.leaf as usize].runs[place.run]
     }
 
-    /// Every leaf in order.
-    pub fn leaves(&self) -> impl Iterator<Item = &Leaf<U>> + '_ {
-        let mut at = self.first;
-        std::iter::from_fn(move || {
-            let leaf = self.leaves.get(at as usize)?;
-            at = leaf.next;
-            Some(leaf)
-        })
-    }
-
     /// Every run in order, with its content (empty where it is removed).
     pub fn runs(&self) -> impl Iterator<Item = (Run, &[U])> + '_ {
         self.leaves().flat_map(|leaf| {
@@ -679,8 +669,10 @@ impl<U: Copy> Tree<U> {
         let mut seen = 0;
         let mut prev = NIL;
         let mut at = self.first;
+        let mut in_order = self.leaves();
         while at != NIL {
             let leaf = &self.leaves[at as usize];
+            assert!(in_order.next().is_some_and(|found| std::ptr::eq(found, leaf)));
             assert_eq!(leaf.prev, prev);
             assert!(leaf.runs.len() <= MAX_RUNS && leaf.content.len() <= MAX_CONTENT);
             let visible: u32 = leaf.runs.iter().map(Run::visible).sum();
@@ -705,6 +697,7 @@ impl<U: Copy> Tree<U> {
             prev = at;
             at = leaf.next;
         }
+        assert!(in_order.next().is_none());
         assert_eq!(seen, self.len);
         for (id, node) in self.nodes.iter().enumerate() {
             assert_eq!(node.children.len(), node.lens.len());

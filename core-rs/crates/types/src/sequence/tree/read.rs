@@ -1,9 +1,41 @@
-//! Reading units by index without noting where they were found: for who only looks.
+//! Reading in order, and units by index without noting where they were found: for who only looks.
 
-use super::{Place, Tree, NIL};
+use super::{Leaf, Place, Tree, NIL};
 use joinery_history::Dot;
 
 impl<U: Copy> Tree<U> {
+    /// Every leaf in order. It goes by the nodes: where leaves link to each other, none can be fetched from memory before the one
+    /// in front of it has come.
+    pub fn leaves(&self) -> impl Iterator<Item = &Leaf<U>> + '_ {
+        let mut node = Some(self.leaves[self.first as usize].parent);
+        let mut children = [].iter();
+        std::iter::from_fn(move || loop {
+            if let Some(&leaf) = children.next() {
+                return self.leaves.get(leaf as usize);
+            }
+            children = self.nodes[node? as usize].children.iter();
+            node = self.next_above_leaves(node?);
+        })
+    }
+
+    /// The node above leaves that comes behind one.
+    fn next_above_leaves(&self, node: u32) -> Option<u32> {
+        let mut child = node;
+        loop {
+            let parent = self.nodes.get(self.nodes[child as usize].parent as usize)?;
+            let behind = parent.children.iter().skip_while(|&&id| id != child).nth(1);
+            if let Some(&next) = behind {
+                child = next;
+                break;
+            }
+            child = self.nodes[child as usize].parent;
+        }
+        while !self.nodes[child as usize].of_leaves {
+            child = self.nodes[child as usize].children[0];
+        }
+        Some(child)
+    }
+
     /// The leaf with the visible unit at `index`, and how many units stand before it.
     #[inline(never)]
     pub(super) fn leaf_at(&self, index: u32) -> (u32, u32) {

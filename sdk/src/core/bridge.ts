@@ -35,6 +35,8 @@ export interface BridgeOptions {
   readonly random?: ((bytes: Uint8Array) => void) | undefined;
 }
 
+/** Of ASCII: several times as fast as the one of UTF-16. */
+const ascii = new TextDecoder();
 const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 const encoder = new TextEncoder();
 const maxKeyBytes = 1024;
@@ -205,8 +207,8 @@ export class Bridge {
   }
 
   /** The text in the core's output. */
-  outputText(): string {
-    return utf16.decode(this.#outputView());
+  outputText(isAscii: boolean): string {
+    return (isAscii ? ascii : utf16).decode(this.#outputView());
   }
 
   #outputView(): Uint8Array {

@@ -439,8 +439,8 @@ export class TextHandle extends OrderedHandle {
     if (container === absent) return '';
     const revision = this.bridge.core.container_revision(container);
     if (this.#textOf[0] !== container || this.#textOf[1] !== revision) {
-      this.bridge.check(this.bridge.core.text_read(container));
-      this.#text = this.bridge.outputText();
+      const isAscii = this.bridge.check(this.bridge.core.text_read(container)) === 1;
+      this.#text = this.bridge.outputText(isAscii);
       this.#textOf = [container, revision];
     }
     return this.#text;

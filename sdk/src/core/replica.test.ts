@@ -269,6 +269,28 @@ describe('Replica', () => {
     expect(text.toString()).toBe('axb\ufffd');
     replica.free();
   });
+
+  it('reads a text the same whether a byte a character would do or not', () => {
+    const replica = new Replica();
+    const text = replica.text('body');
+    let expected = '';
+    // Up to several leaves of the core's tree; the character that takes more stands first, in the middle or last.
+    for (const piece of ['', 'a', 'bc\u007f', 'x'.repeat(3_000), '\u0080', '\u0000', 'é'.repeat(9), '€🌍', 'end']) {
+      text.insert(expected.length, piece);
+      expected += piece;
+      expect(text.toString()).toBe(expected);
+      text.insert(0, piece);
+      expected = piece + expected;
+      expect(text.toString()).toBe(expected);
+    }
+    for (const wide of ['\u0080', 'é', '€', '🌍']) {
+      for (let at = expected.indexOf(wide); at >= 0; at = expected.indexOf(wide)) {
+        text.delete(at, wide.length);
+        expected = expected.slice(0, at) + expected.slice(at + wide.length);
+      }
+      expect(text.toString()).toBe(expected);
+    }
+  });
 });
 
 describe('a core that traps', () => {

@@ -283,7 +283,8 @@ export class Core {
      */
     text_mark_keys(text: number): number;
     /**
-     * Puts the text into the output, two bytes a unit, little endian.
+     * Puts the text into the output. 1 if all of it is ASCII and has one byte a unit, which engines decode several times faster;
+     * else it has two, little endian.
      */
     text_read(text: number): number;
     /**

@@ -679,7 +679,8 @@ export class Core {
         return ret;
     }
     /**
-     * Puts the text into the output, two bytes a unit, little endian.
+     * Puts the text into the output. 1 if all of it is ASCII and has one byte a unit, which engines decode several times faster;
+     * else it has two, little endian.
      * @param {number} text
      * @returns {number}
      */

@@ -1,7 +1,8 @@
-// Charts of lines over doubling amounts as SVG, readable on light and dark pages: several panels beside each other, both axes
+// Charts of lines over doubling amounts as SVG, readable on light and dark pages: panels in rows of two, both axes
 // logarithmic, so that what grows in proportion is a straight line of one slope in each.
 
-const width = 330;
+const columns = 2;
+const width = 400;
 const height = 250;
 const left = 58;
 const right = 12;
@@ -32,18 +33,22 @@ const strokes = [
  */
 export function drawCharts(title, panels) {
   const names = [...new Set(panels.flatMap(({ lines }) => Object.keys(lines)))];
-  const [fullWidth, fullHeight] = [width * panels.length, height + legendHeight + 18];
+  const rows = Math.ceil(panels.length / columns);
+  const below = rows * height;
+  const [fullWidth, fullHeight] = [width * Math.min(columns, panels.length), below + legendHeight + 18];
   const colours = (/** @type {'light' | 'dark'} */ theme) =>
     strokes.map((stroke, index) => `.l${index}{stroke:${stroke[theme]}}.d${index}{fill:${stroke[theme]}}`).join('');
   const dashes = strokes.map(({ dash }, index) => (dash === '' ? '' : `.l${index}{stroke-dasharray:${dash}}`)).join('');
   const parts = [
     `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${fullWidth} ${fullHeight}" width="${fullWidth}" role="img" aria-label="${escaped(title)}">`,
     `<style>text{font:11px system-ui,sans-serif;fill:#1f1f1f}.h{font-weight:600}.g{stroke:#d0d0d0;stroke-width:1}.l{fill:none;stroke-width:2}${colours('light')}${dashes}@media(prefers-color-scheme:dark){text{fill:#e3e3e3}.g{stroke:#474747}${colours('dark')}}</style>`,
-    ...panels.map((panel, index) => drawPanel(panel, names, index * width)),
-    `<text x="${left}" y="${height + 6}">${escaped(title)}</text>`,
+    ...panels.map((panel, index) =>
+      drawPanel(panel, names, (index % columns) * width, Math.floor(index / columns) * height),
+    ),
+    `<text x="${left}" y="${below + 6}">${escaped(title)}</text>`,
     ...names.map((name, index) => {
-      const x = left + index * 130;
-      const y = height + 28;
+      const x = left + index * 120;
+      const y = below + 28;
       return `<path class="l l${index % strokes.length}" d="M${x} ${y - 4}h24"/><text x="${x + 30}" y="${y}">${escaped(name)}</text>`;
     }),
     '</svg>',
@@ -51,8 +56,8 @@ export function drawCharts(title, panels) {
   return `${parts.join('\n')}\n`;
 }
 
-/** @param {Panel} panel @param {readonly string[]} names @param {number} offset */
-function drawPanel({ title, lines }, names, offset) {
+/** @param {Panel} panel @param {readonly string[]} names @param {number} x @param {number} y */
+function drawPanel({ title, lines }, names, x, y) {
   const points = Object.values(lines)
     .flat()
     .filter(([, value]) => value > 0);
@@ -64,14 +69,11 @@ function drawPanel({ title, lines }, names, offset) {
     10 ** Math.ceil(Math.log10(Math.max(...values))),
   ];
   const up = scale(lowest, highest === lowest ? lowest * 10 : highest, height - bottom, top);
-  const parts = [
-    `<g transform="translate(${offset} 0)">`,
-    `<text class="h" x="${left}" y="16">${escaped(title)}</text>`,
-  ];
+  const parts = [`<g transform="translate(${x} ${y})">`, `<text class="h" x="${left}" y="16">${escaped(title)}</text>`];
   for (let tick = lowest; tick <= highest * 1.001; tick *= 10) {
-    const y = round(up(tick));
-    parts.push(`<path class="g" d="M${left} ${y}H${width - right}"/>`);
-    parts.push(`<text x="${left - 6}" y="${y + 4}" text-anchor="end">${short(tick)}</text>`);
+    const at = round(up(tick));
+    parts.push(`<path class="g" d="M${left} ${at}H${width - right}"/>`);
+    parts.push(`<text x="${left - 6}" y="${at + 4}" text-anchor="end">${short(tick)}</text>`);
   }
   for (const amount of [...new Set(amounts)].sort((a, b) => a - b)) {
     parts.push(
@@ -85,7 +87,7 @@ function drawPanel({ title, lines }, names, offset) {
       .map(([amount, value]) => [round(across(amount)), round(up(value))]);
     if (shown.length === 0) continue;
     parts.push(`<path class="l l${style}" d="M${shown.map((point) => point.join(' ')).join('L')}"/>`);
-    parts.push(...shown.map(([x, y]) => `<circle class="d${style}" cx="${x}" cy="${y}" r="2.5"/>`));
+    parts.push(...shown.map(([cx, cy]) => `<circle class="d${style}" cx="${cx}" cy="${cy}" r="2.5"/>`));
   }
   parts.push('</g>');
   return parts.join('\n');

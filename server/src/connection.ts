@@ -238,8 +238,7 @@ export class Connection implements Follower {
       const envelopes = await this.#options.documents.read(document, epoch, after, limit);
       this.#run(this.#session.handleLog(document, request, after + 1, envelopes));
     } catch (error) {
-      this.#options.documents.close(document, this);
-      this.lost(document, asJoineryError(error, 'storage-failed'), 0);
+      this.#run(this.#session.handleLogFailed(document, request, asJoineryError(error, 'storage-failed')));
     }
   }
 

@@ -451,6 +451,43 @@ describe('a server', () => {
     expect(messages(commit('a', self, 6))).toMatchObject([{ type: 'ack', channel: 2 }]);
   });
 
+  it('takes what was read of the log for one subscription for no later one', () => {
+    const { session, follow } = greeted();
+    const readOf = (effects: readonly ServerEffect[]): ServerEffect & { type: 'read-log' } => {
+      const read = effects.find((effect) => effect.type === 'read-log');
+      if (read?.type !== 'read-log') throw new Error('no read-log');
+      return read;
+    };
+    const first = readOf(follow(1, 'a', { head: 1 }));
+    session.handleDocumentLost('a', new JoineryError('epoch-changed', 'It is in another one.'), 6);
+    const second = readOf(follow(2, 'a', { epoch: 6, head: 1 }));
+    expect(second).toMatchObject({ epoch: 6, after: first.after });
+    // What is late is of the old epoch; and that it can't be read any more is no news either.
+    expect(session.handleLog('a', first.request, 1, [envelope(1n, 0)])).toEqual([]);
+    const failed = new JoineryError('storage-failed', 'The disk is away.');
+    expect(session.handleLogFailed('a', first.request, failed)).toEqual([]);
+    const read = session.handleLog('a', second.request, 1, [envelope(2n, 0)]);
+    expect(messages(read)).toMatchObject([{ type: 'envelopes', channel: 2, envelopes: [envelope(2n, 0)] }]);
+    const third = readOf(follow(3, 'a', { epoch: 6, head: 1 }));
+    const ended = session.handleLogFailed('a', third.request, failed);
+    expect(types(ended)).toEqual(['close-document', 'send-frame']);
+    expect(messages(ended)).toMatchObject([{ type: 'error', code: 'storage-failed', channel: 3 }]);
+  });
+
+  it('says nothing but bridges under one before its answer', () => {
+    const { session, self, follow, give, commit } = greeted(0);
+    const bridges = [{ epoch: 4, agent: 9n, bytes: Uint8Array.of(1) }];
+    expect(messages(follow(1, 'a', { bridges }))).toEqual([]);
+    const refusal = { agent: 1n, from: 0, to: 1, code: 'forbidden', message: '', last: 0, missing: undefined };
+    const duplicates = [{ agent: 1n, to: 1, position: 1, count: 0 }];
+    expect(messages(session.handleSettled('a', 5, { bytes: 0, duplicates, refusals: [refusal] }, 0))).toEqual([]);
+    expect(messages(commit('a', self))).toEqual([]);
+    expect(messages(session.handlePresence('a', 'c', nothing, false))).toEqual([]);
+    expect(messages(session.handleSafe('a', 5, 1))).toEqual([]);
+    const told = messages(give({ type: 'credit', bytes: 1_000 }));
+    expect(told).toMatchObject([{ type: 'bridge' }, { type: 'subscribed', safe: 1 }]);
+  });
+
   it('answers a subscription that it does not take under its channel, which is used up', () => {
     const { session, subscribe, bring } = greeted(1_000, 2);
     const effects = subscribe([1, 'a'], [2, 'b'], [3, 'c']);

@@ -13,6 +13,8 @@ export interface DeliveryContext {
   /** The owner's name of the session: what it brought itself is acknowledged, not sent. */
   readonly self: unknown;
   emit(effect: ServerEffect): void;
+  /** Numbers a question to the owner, above all of the link before it. */
+  request(): number;
   send(message: Message): void;
   /** What goes to many: it lacks the channel. */
   sendFrame(frame: Uint8Array, channel: number): void;
@@ -47,7 +49,6 @@ export class ServerDocument {
   /** Bytes of bridges and snapshot that were not sent yet. */
   #held_bytes = 0;
   #reading: number | undefined;
-  #reads = 0;
   #live = false;
 
   constructor(id: string, channel: number, request: number, context: DeliveryContext) {
@@ -62,7 +63,7 @@ export class ServerDocument {
     return this.#live;
   }
 
-  /** Whether the client was told so, and in which epoch: then it may send envelopes of that. */
+  /** Whether the client was told so, and in which epoch: then it may send envelopes of that, and be told what became of them. */
   get told(): boolean {
     return this.#live && this.#subscribed === undefined;
   }
@@ -109,8 +110,7 @@ export class ServerDocument {
     this.#subscribed = undefined;
     this.#sendSnapshot();
     if (this.#snapshot !== undefined || this.#cursor >= this.#head || this.#context.room() <= 0) return;
-    this.#reads += 1;
-    this.#reading = this.#reads;
+    this.#reading = this.#context.request();
     this.#context.emit({
       type: 'read-log',
       document: this.id,
@@ -129,8 +129,13 @@ export class ServerDocument {
     else this.#context.send({ type: 'safe', channel: this.channel, position });
   }
 
+  /** Whether this is the read that is waited for, and not one of an earlier subscription. */
+  reads(request: number): boolean {
+    return request === this.#reading;
+  }
+
   handleLog(request: number, firstPosition: number, envelopes: readonly Uint8Array[]): void {
-    if (request !== this.#reading) return;
+    if (!this.reads(request)) return;
     this.#reading = undefined;
     if (envelopes.length === 0 || firstPosition !== this.#cursor + 1) return;
     this.#sendEnvelopes(firstPosition, envelopes);
@@ -194,9 +199,11 @@ export class ServerDocument {
 
   /**
    * Acknowledges what this client brought. In order (`dense`), a range says how many positions it takes up; else it says
-   * nothing about positions, for the client is not that far yet and will get them from the log.
+   * nothing about positions, for the client is not that far yet and will get them from the log. Nor is anything acknowledged
+   * before the answer to the subscription.
    */
   #acknowledge(commit: Commit, dense: boolean): void {
+    if (!this.told) return;
     const ranges: AckRange[] = [];
     let position = commit.firstPosition - 1;
     for (const { agent, to, origin } of commit.envelopes) {

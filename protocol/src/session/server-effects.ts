@@ -96,7 +96,7 @@ export interface SubmitEnvelopes {
   readonly bytes: number;
 }
 
-/** Answer with `handleLog(document, request, firstPosition, envelopes)`, dense from `after + 1` on. */
+/** Answer with `handleLog(document, request, firstPosition, envelopes)`, dense from `after + 1` on, or `handleLogFailed`. */
 export interface ReadLog {
   readonly type: 'read-log';
   readonly document: string;

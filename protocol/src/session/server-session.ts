@@ -64,6 +64,10 @@ export class ServerSession {
     this.#context = {
       self: options.self,
       emit: (effect) => this.#effects.push(effect),
+      request: () => {
+        this.#requests += 1;
+        return this.#requests;
+      },
       send: (message) => this.#send(message),
       sendFrame: (frame, channel) => this.#sendFrame((number) => completeFrame(frame, channel, number)),
       room: () => (this.#clogged ? 0 : this.#credit - this.#spent),
@@ -248,6 +252,16 @@ export class ServerSession {
     return this.#handle(() => this.#documents.get(document)?.handleLog(request, firstPosition, envelopes));
   }
 
+  /** The answer to `read-log` when it failed: the client has to subscribe again. */
+  handleLogFailed(document: string, request: number, error: JoineryError): ServerEffect[] {
+    return this.#handle(() => {
+      const entry = this.#documents.get(document);
+      if (entry?.reads(request) !== true) return;
+      this.#close(entry);
+      this.#sendError(error, { channel: entry.channel });
+    });
+  }
+
   /** A document that the client follows has grown; every commit is told, in order. */
   handleCommitted(commit: Commit): ServerEffect[] {
     return this.#handle(() => this.#documents.get(commit.document)?.handleCommitted(commit));
@@ -266,6 +280,7 @@ export class ServerSession {
         this.#sendError(settlement.failed, { channel: entry.channel });
         return;
       }
+      if (!entry.told) return;
       const { channel } = entry;
       if (settlement.duplicates.length > 0) this.#send({ type: 'ack', channel, ranges: settlement.duplicates });
       for (const refusal of settlement.refusals) {
@@ -280,7 +295,7 @@ export class ServerSession {
     return this.#handle(() => {
       // Worth nothing later: a client that can't keep up goes without.
       const entry = this.#documents.get(document);
-      if (this.#clogged || entry?.live !== true) return;
+      if (this.#clogged || entry?.told !== true) return;
       this.#send({ type: 'presence', channel: entry.channel, client, state, gone });
     });
   }
@@ -382,7 +397,7 @@ export class ServerSession {
 
   #handleSubscribe(message: Subscribe): void {
     for (const { channel, document, epoch, position, version, bridgeFrom } of message.subscriptions) {
-      const request = this.#requests + 1;
+      const request = this.#context.request();
       const entry = new ServerDocument(document, channel, request, this.#context);
       this.#channels.open(channel, entry);
       this.#close(this.#documents.get(document));
@@ -396,7 +411,6 @@ export class ServerSession {
         this.#sendError(error, { channel });
         continue;
       }
-      this.#requests = request;
       this.#documents.set(document, entry);
       // A version means nothing without its epoch.
       const known = version.length === 0 ? {} : { version: version.slice() };

@@ -152,4 +152,71 @@ mod tests {
         }
         assert!(some > 2000 && all > 50, "{some} with something, {all} with everything");
     }
+
+    /// The same of a node that comes back with all that hangs below it.
+    #[test]
+    fn what_is_written_down_before_a_node_comes_back_is_all_that_would_move() {
+        let mut agents = Agents::default();
+        let own = agents.intern(7);
+        let mut seed = 2u64;
+        let mut random = |below: u32| {
+            seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (seed >> 33) as u32 % below
+        };
+        let dot = |seq| Dot { agent: own, seq };
+        let (mut some, mut all) = (0, 0);
+        for round in 0..20_000 {
+            let size = [4, 6, 9, 14][round % 4];
+            let mut tree = Tree::default();
+            for seq in 0..4 * size {
+                let parent = if random(6) == 0 {
+                    Dot::NONE
+                } else {
+                    dot(1 + random(size))
+                };
+                let edge = Edge {
+                    parent,
+                    index: "a".into(),
+                    stamp: u64::from(random(4 * size)),
+                    dot: dot(1000 + seq),
+                };
+                tree.join(&agents, dot(1 + random(size)), edge);
+            }
+            let node = dot(1 + random(size));
+            tree.remove(&agents, node, dot(2000));
+            tree.remove(&agents, dot(1 + random(size)), dot(2001));
+            let reading = tree.settle(&agents);
+            let mut parents: Vec<Dot> = reading.nodes().filter(|&at| reading.is_shown(at)).collect();
+            parents.push(Dot::NONE);
+            parents.sort_unstable_by_key(|at| at.seq);
+            let place = Place {
+                parent: parents[random(parents.len() as u32) as usize],
+                index: "b".into(),
+            };
+            let before = places_but(&mut tree, &agents, node);
+            let change = [(node, Some(place.clone()))];
+            let first = tree.moved_but(&agents, &change, &[]);
+            let moved = tree.moved_beside(&agents, &change);
+            some += usize::from(!moved.is_empty());
+            all += usize::from(moved.len() > first.len());
+            let moves_nothing = |written: &[(Dot, Place)]| {
+                let mut back = tree.clone();
+                for ((at, place), seq) in written.iter().zip(0u32..) {
+                    let edge = Edge {
+                        parent: place.parent,
+                        index: place.index.clone(),
+                        stamp: 10_000,
+                        dot: dot(3000 + seq),
+                    };
+                    back.join(&agents, *at, edge);
+                }
+                back.nodes.insert(node, hung(&place));
+                back.forget();
+                places_but(&mut back, &agents, node) == before
+            };
+            assert!(moves_nothing(&moved), "round {round}");
+            assert!(moved.is_empty() || !moves_nothing(&[]), "round {round}");
+        }
+        assert!(some > 2000 && all > 50, "{some} with something, {all} with everything");
+    }
 }

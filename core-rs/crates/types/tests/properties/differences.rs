@@ -3,10 +3,12 @@
 
 use crate::edits::EVERY_SCOPE;
 use crate::exchange::{write_much, World};
+use crate::mutation::damaged;
 use crate::peer::{take_all, LATE};
 use crate::random::{for_seeds, Random};
 use joinery_history::{Agents, Version};
-use joinery_types::{Document, Kind, ROOT};
+use joinery_types::{Applied, Document, Kind, ROOT};
+use std::cell::Cell;
 
 /// Holds what a document exports by some versions against what a copy of it does that has only been loaded.
 pub fn check(document: &Document, versions: &[Vec<u8>]) {
@@ -116,4 +118,34 @@ fn trimmed_documents_are_told_as_if_all_was_looked_at() {
             check(&trimmed, &versions);
         }
     });
+}
+
+/// Also what was damaged on its way and joins all the same.
+#[test]
+fn what_nobody_would_write_is_told_as_if_all_was_looked_at() {
+    let joined = Cell::new(0);
+    for scope in EVERY_SCOPE {
+        for_seeds(20, |random| {
+            let mut world = World::new(random);
+            for _ in 0..40 {
+                world.step(random, scope);
+            }
+            world.collect_all();
+            for _ in 0..60 {
+                let mut document = random.pick(&world.peers).document.clone();
+                let bytes = if random.once_in(2) && !world.envelopes.is_empty() {
+                    random.pick(&world.envelopes).clone()
+                } else {
+                    let since = document.version_bytes();
+                    random.pick(&world.peers).document.export_update(Some(&since)).unwrap()
+                };
+                if document.apply(&damaged(&[bytes], random), LATE) == Ok(Applied::Joined) {
+                    joined.set(joined.get() + 1);
+                    let versions: Vec<Vec<u8>> = (0..4).map(|_| earlier(&document, random)).collect();
+                    check(&document, &versions);
+                }
+            }
+        });
+    }
+    assert!(joined.get() > 100, "{} joined", joined.get());
 }

@@ -1,8 +1,10 @@
 //! Bytes that are well formed and lie: states and envelopes written by hand, with claims that no replica would make. They
 //! must be refused or taken at once, whatever they claim to hold.
 
+use crate::differences::{check as check_differences, earlier};
 use crate::mutation::snapshot_of;
 use crate::peer::{integer, plain, take_all, units, varint, LATE};
+use crate::random::Random;
 use joinery_codec::{check_value, MAX_VALUE_DEPTH};
 use joinery_history::{Dot, MAX_SEQ};
 use joinery_types::{Applied, Document, Error, Kind, MAX_DEPTH, MAX_DESCRIBED_PARTS, MAX_KEY_BYTES, ROOT};
@@ -244,6 +246,9 @@ fn rebuilds(document: &Document) {
     let fresh = taken(&snapshot);
     assert!(fresh.encode_snapshot() == snapshot);
     assert_eq!(plain(&fresh), plain(document));
+    let random = &mut Random(1);
+    let versions: Vec<Vec<u8>> = (0..8).map(|_| earlier(document, random)).collect();
+    check_differences(document, &versions);
 }
 
 /// An envelope with one transaction of `count` operations.

@@ -267,6 +267,19 @@ describe('a client', () => {
     expect(client.hear({ ...failed, channel: 0, document: 'a' })).toMatchObject([{ type: 'document-failed' }]);
   });
 
+  it('says nothing under one before it is answered', () => {
+    const client = new Client();
+    client.subscribe('a');
+    const sent = client.sent.length;
+    const state = Uint8Array.of(7);
+    client.take(client.session.handlePresence('a', state, 0));
+    client.take(client.session.handleChanged('a', 0));
+    expect(client.sent).toHaveLength(sent);
+    client.hear(subscribed(1));
+    client.take(client.session.handlePresence('a', state, 0));
+    expect(client.sent.slice(sent)).toEqual([{ type: 'presence', channel: 1, client: '', state, gone: false }]);
+  });
+
   it('gives back the credit that the envelopes of one that has ended have taken', () => {
     const client = new Client({ credit_bytes: 1_000 });
     client.subscribe('a');

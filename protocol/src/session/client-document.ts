@@ -228,7 +228,7 @@ export class ClientDocument {
   }
 
   handleSafe({ position }: Safe): void {
-    if (!this.#follows) return;
+    if (!this.follows) return;
     this.#context.emit({ type: 'safe', document: this.id, epoch: this.#epoch, position });
   }
 
@@ -289,7 +289,7 @@ export class ClientDocument {
   }
 
   handleAck(message: Ack): void {
-    if (!this.#follows) return;
+    if (!this.follows) return;
     for (const range of message.ranges) {
       this.#inFlight.acknowledge(range.agent, range.to);
       this.#retry?.covered(range.agent, range.to);
@@ -314,7 +314,7 @@ export class ClientDocument {
   }
 
   handleRefusal(message: Refusal, now: number): void {
-    if (!this.#follows) return;
+    if (!this.follows) return;
     // An answer to what was on its way before the document was subscribed anew or replaced.
     if (this.#onTheirWay?.has(message.agent, message.from, message.to) !== true) return;
     this.#inFlight.forgetBefore(message.agent, message.from);
@@ -476,7 +476,7 @@ export class ClientDocument {
    * Subscribed: what was sent before the answer to `subscribe` is about what was subscribed before it. An acknowledgement
    * among it would count with what is safe by an older word than the one that it came after.
    */
-  get #follows(): boolean {
+  get follows(): boolean {
     return this.#phase === 'snapshot' || this.#phase === 'live';
   }
 

@@ -263,7 +263,8 @@ export class ClientSession {
   }
 
   /**
-   * Tells the document's other clients about this one; undefined means gone. Dropped while offline.
+   * Tells the document's other clients about this one; undefined means gone. Dropped until the server has answered
+   * the subscription, and while offline.
    *
    * @throws JoineryError `limit-exceeded` above 4 KiB.
    */
@@ -277,8 +278,8 @@ export class ClientSession {
     }
     return this.#handle(now, () => {
       const gone = state === undefined;
-      this.#documents.with(document, ({ channel }) => {
-        if (channel === 0) return;
+      this.#documents.with(document, ({ channel, follows }) => {
+        if (!follows) return;
         this.#link.send({ type: 'presence', channel, client: '', state: state ?? new Uint8Array(0), gone });
       });
     });

@@ -316,7 +316,7 @@ export class MemoryServer {
       if (!isAlive) continue;
       const { environment } = this.#options;
       const { session } = connection;
-      this.#carryOut(connection, session.handleSettled(effect.document, document.epoch, settlement, environment.now()));
+      this.#carryOut(connection, session.handleSettled(effect.document, effect.epoch, settlement, environment.now()));
     }
   }
 

@@ -35,7 +35,7 @@ export function drawCharts(title, panels) {
   const names = [...new Set(panels.flatMap(({ lines }) => Object.keys(lines)))];
   const rows = Math.ceil(panels.length / columns);
   const below = rows * height;
-  const [fullWidth, fullHeight] = [width * Math.min(columns, panels.length), below + legendHeight + 18];
+  const [fullWidth, fullHeight] = [width * Math.min(columns, panels.length) + right, below + legendHeight + 18];
   const colours = (/** @type {'light' | 'dark'} */ theme) =>
     strokes.map((stroke, index) => `.l${index}{stroke:${stroke[theme]}}.d${index}{fill:${stroke[theme]}}`).join('');
   const dashes = strokes.map(({ dash }, index) => (dash === '' ? '' : `.l${index}{stroke-dasharray:${dash}}`)).join('');

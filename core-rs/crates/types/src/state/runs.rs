@@ -202,18 +202,30 @@ impl<'e, 'd> RunWriter<'e, 'd> {
 
     pub fn push(&mut self, run: Run) {
         self.flush_known();
-        let mut run = run;
-        if let Some(mut last) = self.last.take() {
-            if let Some(taken) = Self::go_on(&mut last, run) {
-                if taken == run.len {
-                    self.last = Some(last);
-                    return;
-                }
-                run = run.split(taken);
-            }
-            self.write(last);
+        if let Some(done) = Self::lengthen(&mut self.last, run, Self::go_on) {
+            self.write(done);
         }
-        self.last = Some(run);
+    }
+
+    /// Units that the receiver has, and that were removed since.
+    pub fn push_known(&mut self, run: Run) {
+        self.flush();
+        if let Some(done) = Self::lengthen(&mut self.last_known, run, Self::go_on_known) {
+            self.write_known(done);
+        }
+    }
+
+    /// Adds a run behind the last one, which takes over what it can. What is left is the last one then, and the one before is done.
+    fn lengthen(last: &mut Option<Run>, run: Run, go_on: fn(&mut Run, Run) -> Option<u32>) -> Option<Run> {
+        let mut left = run;
+        if let Some(before) = last {
+            match go_on(before, run) {
+                Some(taken) if taken == run.len => return None,
+                Some(taken) => left = left.split(taken),
+                None => {}
+            }
+        }
+        last.replace(left)
     }
 
     /// How many units of `run` the run before takes over, if any: all, or the first one where the others were removed in
@@ -245,23 +257,6 @@ impl<'e, 'd> RunWriter<'e, 'd> {
             return Some(taken);
         }
         None
-    }
-
-    /// Units that the receiver has, and that were removed since.
-    pub fn push_known(&mut self, run: Run) {
-        self.flush();
-        let mut run = run;
-        if let Some(mut last) = self.last_known.take() {
-            if let Some(taken) = Self::go_on_known(&mut last, run) {
-                if taken == run.len {
-                    self.last_known = Some(last);
-                    return;
-                }
-                run = run.split(taken);
-            }
-            self.write_known(last);
-        }
-        self.last_known = Some(run);
     }
 
     fn write_known(&mut self, run: Run) {

@@ -2,7 +2,7 @@
 
 import { deflateRawSync } from 'node:zlib';
 import { checkText, linearMemory, measure, processMemory, totalBytes } from '../measure.mjs';
-import { all, only, writer } from './workload.mjs';
+import { all, only, sender, writer } from './workload.mjs';
 
 /** @param {import('../libraries/library.mjs').BenchReplica} replica @param {import('../trace.mjs').Trace} trace */
 function write(replica, trace) {
@@ -14,6 +14,26 @@ function received(library, input) {
   const replica = library.create();
   replica.applyAll(all(input, 'updates'));
   return replica;
+}
+
+/**
+ * The whole trace, written to a new replica each time.
+ * @template {{ replica: import('../libraries/library.mjs').BenchReplica }} Written
+ * @param {import('../trace.mjs').Trace} trace
+ * @param {() => Written} begin
+ * @param {typeof write} edit
+ */
+function measureWriting(trace, begin, edit) {
+  const { result, times } = measure(
+    (written) => {
+      edit(written.replica, trace);
+      return written;
+    },
+    begin,
+    ({ replica }) => replica.free(),
+  );
+  checkText(result.replica.text(), trace.endContent);
+  return { result, times };
 }
 
 /** The first edit after loading: one letter in the middle. @param {import('../libraries/library.mjs').BenchReplica} replica @param {string} text */
@@ -31,8 +51,6 @@ function expected(input) {
   return Buffer.from(only(input, 'text')).toString();
 }
 
-const freeWritten = (/** @type {{ replica: import('../libraries/library.mjs').BenchReplica }} */ { replica }) =>
-  replica.free();
 const free = (/** @type {import('../libraries/library.mjs').BenchReplica} */ replica) => replica.free();
 
 /** @type {import('./workload.mjs').Workload} */
@@ -47,31 +65,22 @@ export const editing = {
   },
 
   cells: {
-    // Every edit of the trace is made here, each a transaction of its own, and its update taken as bytes.
+    // Every edit of the trace is made here, each a transaction of its own, and its update taken as bytes and sent.
     type: (library, { trace }) => {
-      const { result, times } = measure(
-        (written) => {
-          write(written.replica, trace);
-          return written;
-        },
-        () => writer(library),
-        freeWritten,
-      );
-      checkText(result.replica.text(), trace.endContent);
-      return { ...times, bytes: totalBytes(result.updates) };
+      const { result, times } = measureWriting(trace, () => sender(library), write);
+      return { ...times, bytes: result.bytesSent() };
     },
+
+    // The same, and all updates are kept, an array each.
+    'type, kept': (library, { trace }) => measureWriting(trace, () => writer(library), write).times,
 
     // All edits in one transaction, and its update taken.
     batch: (library, { trace }) => {
-      const { result, times } = measure(
-        (written) => {
-          written.replica.transact(() => write(written.replica, trace));
-          return written;
-        },
+      const { result, times } = measureWriting(
+        trace,
         () => writer(library),
-        freeWritten,
+        (replica) => replica.transact(() => write(replica, trace)),
       );
-      checkText(result.replica.text(), trace.endContent);
       return { ...times, bytes: totalBytes(result.updates) };
     },
 
@@ -136,7 +145,7 @@ export const editing = {
           return { replica, updates };
         },
         () => /** @type {Uint8Array[]} */ ([]),
-        freeWritten,
+        ({ replica }) => replica.free(),
       );
       checkText(result.replica.text(), editedOnce(expected(input)));
       if (result.updates.length === 0) throw new Error('expected an update of the edit');

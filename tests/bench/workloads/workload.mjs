@@ -43,3 +43,25 @@ export function writer(library) {
   const updates = [];
   return { replica: library.create({ send: (update) => updates.push(update) }), updates };
 }
+
+/**
+ * A replica that begins a document, and how many bytes of updates it gave: each is written behind the one before, as who sends or
+ * stores it does, and let go of. A list of them all measures how the collector keeps hundreds of thousands of small arrays.
+ * @param {import('../libraries/library.mjs').Library} library
+ */
+export function sender(library) {
+  let log = new Uint8Array(65_536);
+  let length = 0;
+  const replica = library.create({
+    send: (update) => {
+      if (length + update.length > log.length) {
+        const longer = new Uint8Array(2 * (length + update.length));
+        longer.set(log);
+        log = longer;
+      }
+      log.set(update, length);
+      length += update.length;
+    },
+  });
+  return { replica, bytesSent: () => length };
+}

@@ -1,7 +1,7 @@
 /** The reader of envelope headers: what it reads, its limits, and damaged bytes. */
 
 import { describe, expect, it } from 'vitest';
-import { type EnvelopeFields, maxEnvelopeBytes, maxSeq, readEnvelope, writeEnvelope } from './envelope.ts';
+import { type EnvelopeFields, isTimeless, maxEnvelopeBytes, maxSeq, readEnvelope, writeEnvelope } from './envelope.ts';
 import { JoineryError } from './error.ts';
 import { damage, seededRandom } from './testing/damage.ts';
 
@@ -34,6 +34,11 @@ describe('readEnvelope', () => {
       const header = readEnvelope(bytes);
       expect(header).toEqual({ kind, deps, stamp, ...fields, payloadOffset: bytes.length - content.length });
     }
+  });
+
+  it('tells by the first byte what names no stamp', () => {
+    for (const fields of samples) expect(isTimeless(writeEnvelope(fields))).toBe(fields.stamp === undefined);
+    for (const bytes of [[], [0], [0x22], [0x20], [0xf0]]) expect(isTimeless(Uint8Array.from(bytes))).toBe(false);
   });
 
   it('reads bytes that lie within others', () => {

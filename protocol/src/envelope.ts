@@ -67,6 +67,17 @@ export interface EnvelopeFields {
 }
 
 /**
+ * Whether bytes begin as an envelope that names no stamp does: nothing in it has a time. It reads one byte and checks nothing else.
+ *
+ * @example
+ * isTimeless(replica.takeUpdate()); // true after a keystroke, false after a map's `set`
+ */
+export function isTimeless(bytes: Uint8Array): boolean {
+  const first = bytes[0] ?? 0;
+  return first >> 4 === formatVersion && (first & stampFlag) === 0;
+}
+
+/**
  * Reads an envelope's header.
  *
  * @throws JoineryError `invalid-envelope` when the bytes are no envelope of this version or pass a limit.

@@ -6,6 +6,7 @@ export {
   type Dot,
   type EnvelopeFields,
   type EnvelopeHeader,
+  isTimeless,
   maxDeps,
   maxEnvelopeBytes,
   maxSeq,

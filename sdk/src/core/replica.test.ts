@@ -238,6 +238,42 @@ describe('Replica', () => {
     replica.free();
   });
 
+  it('asks for the time only where an update has one, or may be followed by one that waits', () => {
+    let asked = 0;
+    const now = () => {
+      asked += 1;
+      return 1_000_000;
+    };
+    const author = new Replica({ agent: 1n, now: () => 1_000_000 });
+    const take = (): Uint8Array => author.takeUpdate() ?? new Uint8Array(0);
+    author.text('text').insert(0, 'a');
+    const first = take();
+    author.text('text').insert(1, 'b');
+    const timeless = take();
+    author.root.set('k', 1);
+    const timed = take();
+    const reader = new Replica({ now });
+    reader.applyUpdate(first);
+    const before = asked;
+    reader.applyUpdate(timeless);
+    expect(asked).toBe(before);
+    // With its cause it joins at once what waited, though the cause itself has no time.
+    for (const join of [
+      (replica: Replica) => replica.applyUpdate(timed),
+      (replica: Replica) => replica.applyUpdates([timed]),
+    ]) {
+      const waiting = new Replica({ now });
+      waiting.applyUpdate(first);
+      join(waiting);
+      expect(waiting.pendingCount).toBe(1);
+      waiting.applyUpdate(timeless);
+      expect([waiting.pendingCount, waiting.toJSON()]).toEqual([0, { k: 1, text: 'ab' }]);
+      const afterwards = asked;
+      waiting.applyUpdate(timeless);
+      expect(asked).toBe(afterwards);
+    }
+  });
+
   it('holds back what comes from the future, unless its stamps were checked', () => {
     let now = 1_000_000;
     const author = new Replica({ now: () => now + 600_000 });

@@ -4,7 +4,7 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
-import { Bridge, type BridgeOptions, checkAgent } from './bridge.ts';
+import { Bridge, type BridgeOptions, checkAgent, reshapes } from './bridge.ts';
 import type { Change } from './change.ts';
 import {
   type CounterHandle,
@@ -28,9 +28,6 @@ const maxPatchSets = 256;
 
 /** After so many bytes, updates that come together make another call: linear memory holds them all. */
 const maxTogetherBytes = 256 * 1024;
-
-/** What the core adds to its answer where containers may be seen otherwise than before (see crates/wasm). */
-const reshapes = 4;
 
 const highestSeq = 0xffff_ffff;
 const everySeq = { from: 0, to: highestSeq };
@@ -229,9 +226,8 @@ export class Replica {
       let to = from;
       let bytes = 0;
       for (; to < list.length && bytes < maxTogetherBytes; to += 1) bytes += list[to]?.length ?? 0;
-      bridge.inputList(list.slice(from, to));
       bridge.structure += 1;
-      bridge.check(bridge.core.apply_all(bridge.arrival()));
+      bridge.applyAll(list.slice(from, to));
       from = to;
     }
   }

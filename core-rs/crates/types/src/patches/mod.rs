@@ -25,8 +25,8 @@
 //!
 //! A `set`, and `insert`, of something that is a container says `type`, `types`: its kind, of a plain value null.
 //!
-//! Deviation: as plain values end [`crate::MAX_PLAIN_NODES_DEEP`] tree nodes down, a tree that reaches deeper is told as a whole when
-//! its shape changes. Where trees hang in the nodes of others and reach that depth together, that isn't looked for.
+//! Deviation: as plain values end [`crate::MAX_PLAIN_NODES_DEEP`] tree nodes down, a tree is told as a whole when what hangs elsewhere
+//! than before reaches deeper. Where trees hang in the nodes of others and reach that depth together, that isn't looked for.
 
 mod graphs;
 mod hunks;

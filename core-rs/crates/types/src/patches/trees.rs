@@ -16,7 +16,7 @@ pub struct TreeChange<'d> {
     pub reading: &'d Reading,
     pub changed: &'d DotMap<Option<Place>>,
     pub agents: &'d Agents,
-    /// Do nodes hang so deep that a plain value doesn't show them? Then all count as gone and as new.
+    /// Does what has changed reach so deep that a plain value doesn't show it? Then all nodes count as gone and as new.
     pub is_whole: bool,
 }
 
@@ -77,7 +77,8 @@ impl<'d> TreeChange<'d> {
         !self.is_whole && self.is_shown(node) && (self.changed.is_empty() || self.was_shown(node))
     }
 
-    /// Is a node so deep, now or before, that a plain value leaves out what is below it?
+    /// Does what hangs elsewhere than before reach so deep, now or before, that a plain value leaves out what is below it? What is
+    /// deep besides stays as it is, shown or not.
     fn is_deep(&self, nodes_above: u32) -> bool {
         let nodes = self.reading.len() + self.changed.len();
         let most = MAX_PLAIN_NODES_DEEP.saturating_sub(nodes_above) as usize;
@@ -86,8 +87,21 @@ impl<'d> TreeChange<'d> {
         }
         let old = |node: Dot| self.old_place(node).map(|place| place.parent);
         let new = |node: Dot| self.reading.place(node).map(|place| place.parent);
-        let all: Vec<Dot> = self.reading.nodes().chain(self.changed.keys().copied()).collect();
-        is_deeper(&all, &old, most) || is_deeper(&all, &new, most)
+        let reaching = self.reaching();
+        is_deeper(&reaching, &old, most) || is_deeper(&reaching, &new, most)
+    }
+
+    /// What hangs elsewhere than before, and what hangs below it. What hung below it before does so now, or has changed itself.
+    fn reaching(&self) -> Vec<Dot> {
+        let mut reaching: Vec<Dot> = self.changed.keys().copied().collect();
+        let mut at = 0;
+        while let Some(&node) = reaching.get(at) {
+            let mut children = self.reading.children(node);
+            children.retain(|child| !self.changed.contains_key(child));
+            reaching.append(&mut children);
+            at += 1;
+        }
+        reaching
     }
 
     /// What hung on a node before, in its order.

@@ -199,6 +199,36 @@ fn changes_at_too_many_places_are_still_told_rightly() {
     check(&before, &mut document);
 }
 
+/// What is deeper than plain values show is told with the whole tree, and what lies beside it by itself.
+#[test]
+fn what_is_beside_a_deep_branch_is_told_by_itself() {
+    let mut document = document(1);
+    let tree = document.ensure_child(ROOT, "t", Kind::Tree, 1).unwrap();
+    let mut above = joinery_history::Dot::NONE;
+    for _ in 0..600 {
+        above = document.tree_create(tree, above, 0, 5, 1).unwrap();
+    }
+    document.record_patches(true);
+    let before = document.clone();
+    let beside = document.tree_create(tree, joinery_history::Dot::NONE, 0, 5, 1).unwrap();
+    assert_eq!(check(&before, &mut document).len(), 1);
+    let before = document.clone();
+    let below = document.tree_create(tree, beside, 0, 5, 1).unwrap();
+    let data = document.node_data(tree, below).unwrap();
+    document.map_set(data, "k", &integer(7), 9).unwrap();
+    assert_eq!(check(&before, &mut document).len(), 1);
+    // 2 nodes with their data, below the one that is the 499th: the lower one is too deep.
+    let deep = std::iter::successors(Some(above), |&at| document.tree_parent(tree, at).ok().flatten()).nth(101);
+    let before = document.clone();
+    document.tree_move(tree, beside, deep.unwrap(), 0, 5, 9).unwrap();
+    assert!(check(&before, &mut document).len() > 1);
+    let before = document.clone();
+    document
+        .tree_move(tree, beside, joinery_history::Dot::NONE, 0, 5, 9)
+        .unwrap();
+    assert!(check(&before, &mut document).len() > 1);
+}
+
 /// Trees that reach deeper than plain values show are told as a whole.
 #[test]
 fn trees_deeper_than_plain_values_are_told_rightly() {

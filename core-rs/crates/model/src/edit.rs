@@ -298,7 +298,7 @@ impl Edit {
                     _ => (hanging.children(Some(first))[0], None),
                 };
                 let index = last_index(&hanging, parent);
-                log.hang_node(who, version, &tree, Some(node), (parent, &index));
+                log.tree_move(who, version, &tree, &[(Some(node), (parent, index))]);
             }
         }
     }

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What decides between moves, with where it leads: the stamp, the move's name, then the index and the parent (none: the top).
 type Move = (u64, Dot, String, Option<Dot>);
 
+/// A node (none: a new one), and where it is hung: the node above (none: the top) and its index there.
+pub type Hung = (Option<Dot>, (Option<Dot>, String));
+
 /// Where each living node of a tree hangs: the node above (none: the top) and its index there.
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub struct Hanging {
@@ -211,7 +214,7 @@ impl<'a> View<'a> {
 
 /// Which index a move gets is told: one between two others is anybody's choice.
 impl Log {
-    /// Moves a tree's node, or creates one where none is given; its id.
+    /// Moves a tree's node, or creates one where none is given, and nothing else; its id.
     pub fn hang_node(
         &mut self,
         (agent, now_ms): (u64, u64),
@@ -231,37 +234,83 @@ impl Log {
         node.unwrap_or(dot)
     }
 
-    /// Deletes a tree's node. What would move by that is moved to where it hangs, before; and if still more would move then,
-    /// everything that doesn't hang where it was moved last.
-    pub fn tree_delete(&mut self, who: (u64, u64), version: &mut Version, tree: &ContainerId, node: Dot) {
+    /// Hangs a tree's nodes elsewhere (none: a new one), and before that what would move beside them where it hangs. Which indices they
+    /// get is told. All that was hung, in that order.
+    pub fn tree_move(
+        &mut self,
+        who: (u64, u64),
+        version: &mut Version,
+        tree: &ContainerId,
+        moves: &[Hung],
+    ) -> Vec<Hung> {
         let before = self.view(version).hanging(tree);
-        let mut others = before.mended.clone();
-        others.remove(&node);
-        // What of these moves, once some were moved to where they hang.
+        let named: BTreeSet<Dot> = moves.iter().filter_map(|(node, _)| *node).collect();
+        // Those above the old places and the new ones that don't hang where they were moved last.
+        let mut above = BTreeSet::new();
+        for (node, (to, _)) in moves {
+            let Some((from, _)) = node.and_then(|node| before.places.get(&node)) else {
+                continue;
+            };
+            for mut parent in [*from, *to] {
+                while let Some(at) = parent.filter(|at| before.places.contains_key(at)) {
+                    above.insert(at);
+                    parent = before.places[&at].0;
+                }
+            }
+        }
+        above.retain(|at| before.mended.contains(at));
+        let hang = |log: &mut Log, version: &mut Version, (node, (parent, index)): &Hung| {
+            let node = log.hang_node(who, version, tree, *node, (*parent, index));
+            (Some(node), (*parent, index.clone()))
+        };
+        let beside = self.moved_beside(version, tree, (named, above), hang, |log, version| {
+            moves.iter().for_each(|one| drop(hang(log, version, one)));
+        });
+        let all = beside.iter().chain(moves);
+        all.map(|one| hang(self, version, one)).collect()
+    }
+
+    /// Deletes a tree's node, and before that hangs what would move beside it where it hangs.
+    pub fn tree_delete(&mut self, who: (u64, u64), version: &mut Version, tree: &ContainerId, node: Dot) {
+        let hang = |log: &mut Log, version: &mut Version, (node, (parent, index)): &Hung| {
+            log.hang_node(who, version, tree, *node, (*parent, index));
+        };
+        let sets = (BTreeSet::from([node]), BTreeSet::new());
+        let beside = self.moved_beside(version, tree, sets, hang, |log, version| {
+            log.delete_node(who.0, version, tree, node);
+        });
+        beside.iter().for_each(|one| hang(self, version, one));
+        self.delete_node(who.0, version, tree, node);
+    }
+
+    /// What would hang elsewhere after a change but what the change names, and `above` at any rate. If still more would move once
+    /// these were hung where they hang: everything that doesn't hang where it was moved last.
+    fn moved_beside<T>(
+        &self,
+        version: &Version,
+        tree: &ContainerId,
+        (named, above): (BTreeSet<Dot>, BTreeSet<Dot>),
+        hang: impl Fn(&mut Log, &mut Version, &Hung) -> T,
+        change: impl Fn(&mut Log, &mut Version),
+    ) -> Vec<Hung> {
+        let before = self.view(version).hanging(tree);
+        let others: BTreeSet<Dot> = before.mended.difference(&named).copied().collect();
+        let hangs = |at: &Dot| (Some(*at), before.places[at].clone());
         let moved = |hung: &BTreeSet<Dot>| -> BTreeSet<Dot> {
             let (mut log, mut version) = (self.clone(), version.clone());
-            for &at in hung {
-                log.hang_again(who, &mut version, tree, at, &before);
-            }
-            log.delete_node(who.0, &mut version, tree, node);
+            hung.iter()
+                .for_each(|at| drop(hang(&mut log, &mut version, &hangs(at))));
+            change(&mut log, &mut version);
             let after = log.view(&version).hanging(tree);
             let moved = others.iter().filter(|at| after.places.get(at) != before.places.get(at));
             moved.copied().collect()
         };
-        let mut hung = moved(&BTreeSet::new());
+        let mut hung: BTreeSet<Dot> = above.difference(&named).copied().collect();
+        hung.extend(moved(&hung));
         if !moved(&hung).is_empty() {
             hung = others;
         }
-        for at in hung {
-            self.hang_again(who, version, tree, at, &before);
-        }
-        self.delete_node(who.0, version, tree, node);
-    }
-
-    fn hang_again(&mut self, who: (u64, u64), version: &mut Version, tree: &ContainerId, node: Dot, hanging: &Hanging) {
-        if let Some((parent, index)) = hanging.places.get(&node) {
-            self.hang_node(who, version, tree, Some(node), (*parent, index));
-        }
+        hung.iter().map(hangs).collect()
     }
 
     /// Deletes a node or an edge, and nothing else.

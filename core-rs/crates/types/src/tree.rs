@@ -4,7 +4,7 @@
 //! Joining is taking maxima: an edge loses only to a higher one to the same parent, and a deleted node takes none. So whatever
 //! comes in whatever order leaves the same edges.
 
-mod deletion;
+mod beside;
 mod edits;
 mod forest;
 mod reading;
@@ -78,6 +78,12 @@ impl Node {
     /// All of them, in no order.
     pub fn edges(&self) -> impl Iterator<Item = &Edge> {
         std::iter::once(&self.top).chain(&self.others)
+    }
+
+    /// The move that is its edge to this parent; none where it has no such edge.
+    pub fn edge_to(&self, parent: Dot) -> Dot {
+        let edge = self.edges().find(|edge| edge.parent == parent);
+        edge.map_or(Dot::NONE, |edge| edge.dot)
     }
 
     fn join(&mut self, agents: &Agents, edge: Edge) {

@@ -1,6 +1,6 @@
 //! What a tree's owner does with it, by index among the siblings that it shows.
 
-use super::reading::Reading;
+use super::reading::{Place, Reading};
 use super::{Edge, Tree};
 use crate::container::{Key, Kind};
 use crate::document::Document;
@@ -8,6 +8,7 @@ use crate::error::Error;
 use crate::fractional_index::{fractional_index, FractionalIndexError};
 use crate::outbox::Who;
 use crate::sequence::Removal;
+use crate::undo::PlaceNote;
 use joinery_history::{Agents, Dot, Stamp};
 use std::rc::Rc;
 
@@ -34,17 +35,12 @@ impl Document {
         check_shown(reading, parent)?;
         let index = index_of(reading, parent, index, None);
         let Room { index, others } = room(reading, agents, parent, (index, None), jitter)?;
-        let stamps = self.stamps_for(1 + others.len(), now_ms)?;
-        let mut stamps = stamps.into_iter();
-        for ((node, index), stamp) in others.into_iter().zip(&mut stamps) {
-            self.put_node(tree, Some(node), parent, &index, stamp)?;
-        }
-        let stamp = stamps.next().unwrap_or_default();
-        self.put_node(tree, None, parent, &index, stamp)
+        self.change_nodes(tree, &hung(parent, others, (Dot::NONE, index)), now_ms)
     }
 
-    /// Hangs a node below `parent`, before the child that is the `index`-th there without it ([`LAST_CHILD`]: behind all). False, and nothing is written, where
-    /// it hangs there already. A node that is hidden below a deleted one is shown again by that.
+    /// Hangs a node below `parent`, before the child that is the `index`-th there without it ([`LAST_CHILD`]: behind all), and nothing
+    /// else moves. False, and nothing is written, where it hangs there already. A node that is hidden below a deleted one is shown
+    /// again by that.
     pub fn tree_move(
         &mut self,
         tree: u32,
@@ -66,20 +62,7 @@ impl Document {
         if place.parent == parent && !reading.is_mended(node) && stands_at(reading, agents, node, index) {
             return Ok(false);
         }
-        // What its author sees is to be so for everybody: the nodes above are written down where they are shown, if that isn't by
-        // their highest edges. (Else moving one node out of a circle would move another.)
-        let mut above: Vec<(Dot, Dot, Rc<str>)> = Vec::new();
-        for (at, place) in reading.mended_above(place.parent).chain(reading.mended_above(parent)) {
-            if above.iter().all(|(known, ..)| *known != at) {
-                above.push((at, place.parent, place.index.clone()));
-            }
-        }
-        let stamps = self.stamps_for(above.len() + others.len() + 1, now_ms)?;
-        above.extend(others.into_iter().map(|(sibling, index)| (sibling, parent, index)));
-        above.push((node, parent, to));
-        for ((node, parent, index), stamp) in above.into_iter().zip(stamps) {
-            self.put_node(tree, Some(node), parent, &index, stamp)?;
-        }
+        self.change_nodes(tree, &hung(parent, others, (node, to)), now_ms)?;
         Ok(true)
     }
 
@@ -93,8 +76,8 @@ impl Document {
         if state.node(node).is_none() {
             return Ok(false);
         }
-        self.write_down_beside(tree, &[(node, None)], now_ms)?;
-        self.delete_node(tree, node)
+        self.change_nodes(tree, &[(node, None)], now_ms)?;
+        Ok(true)
     }
 
     /// The nodes below one, or at the top ([`Dot::NONE`]), in their order. Of a node that isn't shown: none.
@@ -141,10 +124,16 @@ impl Document {
 
     /// Deletes a node or an edge, whether or not it is deleted already.
     pub(crate) fn delete_node_again(&mut self, container: u32, node: Dot) -> Result<(), Error> {
-        let dot = self.next_dot(1)?;
+        self.next_dot(1)?;
         if self.undo.is_on() {
             self.undo_cut_node(container, node);
         }
+        self.write_deletion(container, node)
+    }
+
+    /// What is there to take it back was noted.
+    pub(super) fn write_deletion(&mut self, container: u32, node: Dot) -> Result<(), Error> {
+        let dot = self.next_dot(1)?;
         self.book(container, dot, 1, 0);
         self.remove_units(container, node, 1, Removal { dot, step: 0 });
         let who = Who {
@@ -164,13 +153,31 @@ impl Document {
         index: &Rc<str>,
         stamp: Stamp,
     ) -> Result<Dot, Error> {
-        let dot = self.next_dot(1)?;
+        self.next_dot(1)?;
         self.containers.tree(tree)?;
-        let is_on = self.undo.is_on();
-        let note = node.filter(|_| is_on).and_then(|node| self.undo_hanging(tree, node));
+        let note = node.filter(|_| self.undo.is_on());
+        let note = note.and_then(|node| self.undo_hanging(tree, node));
+        let place = Place {
+            parent,
+            index: index.clone(),
+        };
+        self.write_edge(tree, node, &place, stamp, note)
+    }
+
+    /// The same where it was noted where the node hung; without a note its move is not taken down.
+    pub(super) fn write_edge(
+        &mut self,
+        tree: u32,
+        node: Option<Dot>,
+        place: &Place,
+        stamp: Stamp,
+        note: Option<PlaceNote>,
+    ) -> Result<Dot, Error> {
+        let dot = self.next_dot(1)?;
+        let Place { parent, index } = place;
         self.book(tree, dot, 1, index.len());
         let edge = Edge {
-            parent,
+            parent: *parent,
             index: index.clone(),
             stamp,
             dot,
@@ -181,9 +188,9 @@ impl Document {
             own: dot.agent,
             agents: &self.agents,
         };
-        self.outbox.hang_node(who, (dot, stamp), node, parent, index);
-        if is_on && (node.is_none() || note.is_some()) {
-            self.undo_hung(tree, hung, dot, (parent, index), note);
+        self.outbox.hang_node(who, (dot, stamp), node, *parent, index);
+        if self.undo.is_on() && (node.is_none() || note.is_some()) {
+            self.undo_hung(tree, hung, dot, note);
         }
         Ok(hung)
     }
@@ -204,6 +211,12 @@ impl Document {
         stamps.iter().for_each(|&stamp| self.stamps.tick(stamp));
         Ok(stamps)
     }
+}
+
+/// Siblings with new indices, and a node, as a change.
+fn hung(parent: Dot, others: Vec<(Dot, Rc<str>)>, node: (Dot, Rc<str>)) -> Vec<(Dot, Option<Place>)> {
+    let all = others.into_iter().chain([node]);
+    all.map(|(node, index)| (node, Some(Place { parent, index }))).collect()
 }
 
 fn check_shown(reading: &Reading, node: Dot) -> Result<(), Error> {

@@ -35,6 +35,7 @@ use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use joinery_codec::check_value;
 use joinery_history::Dot;
+pub(crate) use record::PlaceNote;
 use rename::{Renames, Table};
 use std::collections::VecDeque;
 use std::rc::Rc;

@@ -28,24 +28,27 @@ impl Document {
         }
         let is_known = state.knows(parent);
         let reading = state.settle(agents);
-        // A node that nobody has made can't be named, shown or not.
-        let hidden = hidden.filter(|_| is_known);
-        let is_below = reading.is_below(parent, node);
-        let Some(place) = reading.place(node) else {
+        let place = reading.place(node).filter(|_| !reading.is_mended(node));
+        let Some(place) = place else {
             return Ok(());
         };
-        let (was_shown, is_shown) = (reading.is_shown(node), reading.is_shown(parent));
-        if reading.is_mended(node) || is_below || !(hidden.is_some() || is_shown) {
+        if (place.parent, &place.index) == (parent, &index) {
+            // It was written down where it hung: what it hung by is called so from now on. (A trim has given both one name.)
+            if was != mine {
+                self.stands_for_write(was, mine);
+            }
             return Ok(());
         }
-        let above = place.parent;
+        // A node that nobody has made can't be named, shown or not.
+        let hidden = hidden.filter(|_| is_known);
+        let (was_shown, is_shown) = (reading.is_shown(node), reading.is_shown(parent));
+        if reading.is_below(parent, node) || !(hidden.is_some() || is_shown) {
+            return Ok(());
+        }
         if hidden.is_some_and(|known| was_shown && !is_shown && !self.may_hide(tree, node, &known)) {
             return Ok(());
         }
-        self.write_down_above(tree, above, back.now_ms)?;
-        self.write_down_above(tree, parent, back.now_ms)?;
-        let stamp = self.tick(back.now_ms)?;
-        self.put_node(tree, Some(node), parent, &index, stamp)?;
+        self.change_nodes(tree, &[(node, Some(Place { parent, index }))], back.now_ms)?;
         self.stands_for_write(was, self.last_dot().unwrap_or(Dot::NONE));
         if is_shown && !was_shown {
             self.note_known(tree, node);
@@ -57,23 +60,10 @@ impl Document {
     pub(super) fn revert_created(&mut self, at: u32, id: Dot, known: &Table, now_ms: u64) -> Result<(), Error> {
         if self.may_hide(at, id, known) {
             if self.containers.tree(at).is_ok() {
-                self.write_down_beside(at, &[(id, None)], now_ms)?;
+                self.change_nodes(at, &[(id, None)], now_ms)?;
+            } else {
+                self.delete_node(at, id)?;
             }
-            self.delete_node(at, id)?;
-        }
-        Ok(())
-    }
-
-    /// As with every move: the nodes above are written down where they are shown, if that isn't by their highest edges.
-    fn write_down_above(&mut self, tree: u32, node: Dot, now_ms: u64) -> Result<(), Error> {
-        let reading = self.containers.tree_mut(tree)?.settle(&self.agents);
-        let above: Vec<_> = reading
-            .mended_above(node)
-            .map(|(at, place)| (at, place.clone()))
-            .collect();
-        for (at, place) in above {
-            let stamp = self.tick(now_ms)?;
-            self.put_node(tree, Some(at), place.parent, &place.index, stamp)?;
         }
         Ok(())
     }
@@ -101,13 +91,7 @@ impl Document {
         // A trim has forgotten a deleted node, and what was hidden below it.
         let is_known = self.containers.tree(tree)?.knows(node);
         // As if the deleted one came back itself: what is hidden below it hangs on that yet.
-        let place = Place {
-            parent,
-            index: index.clone(),
-        };
-        self.write_down_beside(tree, &[(node, Some(place))], back.now_ms)?;
-        let stamp = self.tick(back.now_ms)?;
-        let new = self.put_node(tree, None, parent, &index, stamp)?;
+        let new = self.change_nodes(tree, &[(node, Some(Place { parent, index }))], back.now_ms)?;
         self.stands_for_both((node, edge), new);
         self.undo_node_data(tree, new, data, back)?;
         if is_known {
@@ -124,15 +108,11 @@ impl Document {
         let state = self.containers.tree_mut(tree)?;
         let reading = state.settle(&self.agents);
         let places = reading.children(from).into_iter();
-        let places =
-            places.filter_map(|child| Some((child, reading.place(child)?.index.clone(), reading.is_mended(child))));
-        let children: Vec<(Dot, Rc<str>, bool)> = places.collect();
-        for (child, index, is_mended) in children {
+        let places = places.filter_map(|child| Some((child, reading.place(child)?.index.clone())));
+        let children: Vec<(Dot, Rc<str>)> = places.collect();
+        for (child, index) in children {
             let state = self.containers.tree(tree)?;
-            let edge = state
-                .node(child)
-                .filter(|_| !is_mended)
-                .map_or(Dot::NONE, |node| node.top().dot);
+            let edge = state.node(child).map_or(Dot::NONE, |node| node.edge_to(from));
             let stamp = self.tick(back.now_ms)?;
             self.put_node(tree, Some(child), to, &index, stamp)?;
             self.stands_for_write(edge, self.last_dot().unwrap_or(Dot::NONE));

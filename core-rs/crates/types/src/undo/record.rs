@@ -8,6 +8,7 @@ use crate::container::{Body, Key};
 use crate::document::Document;
 use crate::sequence::Gap;
 use crate::slot::{Slot, SlotValue};
+use crate::tree::Place;
 use joinery_history::Dot;
 use std::collections::VecDeque;
 use std::rc::Rc;
@@ -317,20 +318,20 @@ impl Document {
     #[inline(never)]
     pub(crate) fn undo_hanging(&mut self, tree: u32, node: Dot) -> Option<PlaceNote> {
         let state = self.containers.tree_mut(tree).ok()?;
-        let was = state.node(node)?.top().dot;
         let reading = state.settle(&self.agents);
-        let place = reading.place(node)?;
+        let hidden = (!reading.is_shown(node)).then(Table::default);
+        let Place { parent, index } = reading.place(node)?.clone();
         Some(PlaceNote {
-            was: if reading.is_mended(node) { Dot::NONE } else { was },
-            parent: place.parent,
-            index: place.index.clone(),
-            hidden: (!reading.is_shown(node)).then(Table::default),
+            was: state.node(node)?.edge_to(parent),
+            parent,
+            index,
+            hidden,
         })
     }
 
     /// It was moved, from `note`; a node without one was made.
     #[inline(never)]
-    pub(crate) fn undo_hung(&mut self, container: u32, node: Dot, mine: Dot, to: (Dot, &str), note: Option<PlaceNote>) {
+    pub(crate) fn undo_hung(&mut self, container: u32, node: Dot, mine: Dot, note: Option<PlaceNote>) {
         let edit = match note {
             None => created(node),
             Some(PlaceNote {
@@ -338,19 +339,14 @@ impl Document {
                 parent,
                 index,
                 hidden,
-            }) => {
-                if (parent, &*index) == to {
-                    return;
-                }
-                Edit::Hung {
-                    node,
-                    mine,
-                    was,
-                    parent,
-                    index,
-                    hidden,
-                }
-            }
+            }) => Edit::Hung {
+                node,
+                mine,
+                was,
+                parent,
+                index,
+                hidden,
+            },
         };
         self.undo_record(Entry { container, edit });
     }
@@ -389,11 +385,7 @@ impl Document {
                 }
                 Edit::CutNode {
                     node: id,
-                    edge: if reading.is_mended(id) {
-                        Dot::NONE
-                    } else {
-                        state.top().dot
-                    },
+                    edge: state.edge_to(place.parent),
                     parent: place.parent,
                     index: place.index.clone(),
                     data,

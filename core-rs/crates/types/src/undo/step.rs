@@ -106,7 +106,8 @@ pub enum Edit {
         /// Where, and what was there.
         pieces: Vec<Marked>,
     },
-    /// A tree's node was moved: it goes back, if it is still shown by this edge.
+    /// A tree's node was moved: it goes back, if it is still shown by this edge. Where it hung there already, for it was written down
+    /// beside a change, nothing is written: earlier edits hear that this edge is the one before.
     Hung {
         /// Which.
         node: Dot,

@@ -203,28 +203,29 @@ impl Peer {
         ids.into_iter().map(|id| self.data(container, id)).collect()
     }
 
-    /// Enters the moves that the core has just made, at the indices that it chose; the node that the last one is about.
-    fn enter(&mut self, log: &mut Log, tree: &Handle, seq: u32, now: u64) -> Dot {
-        let mut last = None;
-        for said in said_since(&self.document, seq) {
+    /// Enters the moves that the core has just made, at the indices that it chose; what it has written down before them the oracle
+    /// says as well. The node that the last one is about.
+    fn enter(&mut self, log: &mut Log, tree: &Handle, before: &Hanging, seq: u32, now: u64) -> Dot {
+        let (mut named, mut all) = (Vec::new(), Vec::new());
+        let mut said = said_since(&self.document, seq);
+        let last = said.pop().unwrap();
+        for (said, is_last) in said.iter().map(|said| (said, false)).chain([(&last, true)]) {
             let node = id_of(said.get("path").items().last().unwrap().text());
             let (kind, value) = (said.get("kind").text(), said.get("value"));
             let parent = match value.get("parent") {
                 Packed::Null => None,
                 id => Some(id_of(id.text())),
             };
-            let hung = log.hang_node(
-                (self.agent, now),
-                &mut self.version,
-                &tree.id,
-                (kind == "move").then_some(node),
-                (parent, value.get("index").text()),
-            );
-            assert_eq!(hung, node);
-            last = Some(node);
+            let place = (parent, value.get("index").text().to_string());
+            if is_last || before.places.get(&node) != Some(&place) {
+                named.push(((kind == "move").then_some(node), place.clone()));
+            }
+            all.push((Some(node), place));
         }
+        let hung = log.tree_move((self.agent, now), &mut self.version, &tree.id, &named);
+        assert_eq!(hung, all);
         self.counted();
-        last.unwrap()
+        all.pop().unwrap().0.unwrap()
     }
 
     /// Everything hangs where it hung, but for one node, which is the `index`-th below `parent`.
@@ -270,7 +271,7 @@ impl Peer {
             .document
             .tree_create(tree.number, core_parent, index as u32, jitter, now)
             .unwrap();
-        let entered = self.enter(log, tree, seq, now);
+        let entered = self.enter(log, tree, &before, seq, now);
         assert_eq!(self.core_dot(Some(entered)), node);
         self.hangs(log, tree, &before, entered, parent, index);
         entered
@@ -318,7 +319,7 @@ impl Peer {
             return;
         }
         if done.unwrap() {
-            assert_eq!(self.enter(log, tree, seq, now), node);
+            assert_eq!(self.enter(log, tree, &before, seq, now), node);
             self.hangs(log, tree, &before, node, parent, index);
         } else {
             assert_eq!(before.children(parent).get(index), Some(&node));

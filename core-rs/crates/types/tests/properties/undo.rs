@@ -9,14 +9,14 @@ use crate::refusal::refs;
 use crate::replay::loaded;
 use crate::undo_edits::{containers, seen, Editor, KINDS};
 use joinery_types::{
-    Document, Entry, Error, Expand, Kind, Replay, ReplayOptions, UndoScope, UndoSide, MAX_UNDO_BYTES, MAX_UNDO_STEPS,
-    ROOT,
+    Document, Entry, Error, Expand, Kind, Replay, ReplayOptions, UndoScope, UndoSide, LAST_CHILD, MAX_UNDO_BYTES,
+    MAX_UNDO_STEPS, ROOT,
 };
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// A stack held against its naive twin: per step what the document showed before it was done, or undone.
-struct Twin {
+pub struct Twin {
     stack: u32,
     undo: Vec<String>,
     redo: Vec<String>,
@@ -25,7 +25,7 @@ struct Twin {
 }
 
 impl Twin {
-    fn new(document: &mut Document) -> Twin {
+    pub fn new(document: &mut Document) -> Twin {
         Twin {
             stack: document.undo_start(&[]).unwrap(),
             undo: Vec::new(),
@@ -38,7 +38,7 @@ impl Twin {
         document.undo_depth(self.stack, side).unwrap()
     }
 
-    fn step(&mut self, document: &mut Document, edits: impl FnOnce(&mut Document)) {
+    pub fn step(&mut self, document: &mut Document, edits: impl FnOnce(&mut Document)) {
         let before = seen(document);
         document.undo_boundary(self.stack, &[]).unwrap();
         edits(document);
@@ -58,7 +58,7 @@ impl Twin {
         assert_eq!(self.depth(document, UndoSide::Redo), self.redo.len());
     }
 
-    fn take_back(&mut self, document: &mut Document, side: UndoSide, now: u64) -> bool {
+    pub fn take_back(&mut self, document: &mut Document, side: UndoSide, now: u64) -> bool {
         let before = seen(document);
         let (from, to) = match side {
             UndoSide::Undo => (&mut self.undo, &mut self.redo),
@@ -80,7 +80,7 @@ impl Twin {
     }
 
     /// The same document in another replica.
-    fn reload(&mut self, document: &mut Document, agent: u64) {
+    pub fn reload(&mut self, document: &mut Document, agent: u64) {
         self.written.extend(take_all(document));
         let bytes = document.undo_encode(self.stack).unwrap();
         let mut loaded = Document::default();
@@ -1238,6 +1238,56 @@ fn across_trims_what_is_ones_own_is_taken_back_as_without_them() {
             assert!(take_back(&mut twin, stack, UndoSide::Undo, 1));
             assert!(take_back(&mut into, carried, UndoSide::Undo, 1));
             assert_eq!(seen(&into), seen(&twin));
+        }
+    }
+}
+
+/// A node that a move gives the index that it has hangs by another edge: what was done before is taken back all the same.
+#[test]
+fn a_move_to_the_same_index_among_siblings_alike_hides_nothing_done_before_it() {
+    let none = joinery_history::Dot::NONE;
+    // It was moved there, or made there: then a trim gives both edges one name.
+    for (is_moved, trims) in [(true, 0), (false, 0), (false, 1), (false, 2)] {
+        let (mut mine, mut theirs, _) = shared();
+        let tree = mine.ensure_child(ROOT, "tree", Kind::Tree, 0).unwrap();
+        let mut names = 0;
+        let mut plant = |document: &mut Document, parent| {
+            let tree = document.child(ROOT, "tree", Kind::Tree).unwrap();
+            let node = document.tree_create(tree, parent, LAST_CHILD, 0, 0).unwrap();
+            let data = document.node_data(tree, node).unwrap();
+            names += 1;
+            document.map_set(data, "label", &integer(names), 0).unwrap();
+            node
+        };
+        let above = plant(&mut mine, none);
+        let mut node = plant(&mut mine, above);
+        send(&mut mine, &mut theirs);
+        plant(&mut mine, none);
+        plant(&mut theirs, none);
+        send(&mut theirs, &mut mine);
+        let stack = mine.undo_start(&[]).unwrap();
+        let mut values = vec![seen(&mine)];
+        if is_moved {
+            assert!(mine.tree_move(tree, node, none, LAST_CHILD, 0, 0).unwrap());
+        } else {
+            node = plant(&mut mine, none);
+        }
+        mine.undo_boundary(stack, &[]).unwrap();
+        values.push(seen(&mine));
+        assert!(mine.tree_move(tree, node, none, 2, 0, 0).unwrap());
+        values.push(seen(&mine));
+        take_all(&mut mine);
+        let (mut into, carried) = carried(&mut Random(trims as u64), &mine, stack, trims);
+        for (side, value) in [
+            (UndoSide::Undo, 1),
+            (UndoSide::Undo, 0),
+            (UndoSide::Redo, 1),
+            (UndoSide::Redo, 2),
+            (UndoSide::Undo, 1),
+            (UndoSide::Undo, 0),
+        ] {
+            assert!(take_back(&mut into, carried, side, 1), "{side:?} to {}", values[value]);
+            assert_eq!(seen(&into), values[value], "{trims} trims, {side:?}");
         }
     }
 }

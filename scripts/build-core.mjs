@@ -1,6 +1,7 @@
-// Builds core-rs/crates/wasm to sdk/src/core/pkg (cargo through wasm-pack and wasm-bindgen) and core-rs/crates/files to
-// sdk/src/files/pkg (cargo alone, with vector instructions and without), both through wasm-opt. Installs what is missing of the
-// tools. Nobody needs this who doesn't change Rust: the built modules are committed.
+// Builds core-rs/crates/wasm to sdk/src/core/pkg (cargo through wasm-pack and wasm-bindgen), core-rs/crates/lite to
+// sdk/src/lite/pkg (cargo alone, as small as can be) and core-rs/crates/files to sdk/src/files/pkg (cargo alone, with vector
+// instructions and without), all through wasm-opt. Installs what is missing of the tools. Nobody needs this who doesn't change
+// Rust: the built modules are committed.
 //
 //   npm run build:core                        build what is older than its sources, and replace the committed modules
 //   npm run build:core -- --check             build beside them, and fail when a committed one is stale
@@ -27,14 +28,16 @@ import {
   findModuleStaleness,
   hashBuilt,
   hashSources,
+  liteModule,
   packageFolder,
   readStamp,
 } from './core-stamp.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { bin, capture, fail, root, run } from './run.mjs';
 
-/** How wasm-opt optimises: -O3 for speed, -Os or -Oz for size. */
-const optimisation = '-O3';
+/** How wasm-opt optimises: for speed, and where every byte counts. */
+const forSpeed = '-O3';
+const forSize = '-Oz';
 
 /** Features of the standard library when it is built too: smaller algorithms, or none for its usual ones. */
 const standardLibraryFeatures = 'optimize_for_size';
@@ -80,6 +83,7 @@ console.log(
 const targetFolder = join(coreSources, 'target', 'wasm');
 for (const [module, build] of /** @type {const} */ ([
   [coreModule, buildCore],
+  [liteModule, buildLite],
   [filesModule, buildFiles],
 ])) {
   if (!options.check && findModuleStaleness(module) === undefined) {
@@ -110,7 +114,25 @@ function buildCore(folder) {
     env: { ...toolchain.env, ...settings, CARGO_TARGET_DIR: targetFolder },
   });
   if (status !== 0) return false;
-  optimise(join(folder, 'joinery_core_bg.wasm'));
+  optimise(join(folder, 'joinery_core_bg.wasm'), forSpeed);
+  return true;
+}
+
+/** Compiles and optimises into a folder. There is nothing to bind: only numbers cross. @param {string} folder */
+function buildLite(folder) {
+  const settings = buildSettings(toolchain, [`-Clink-arg=-zstack-size=${stackBytes}`]);
+  // A folder and a profile of its own: the same crates are compiled otherwise here, and have other features.
+  const folderOfFlags = `${targetFolder}-lite`;
+  const args = ['build', '--release', '--locked', '--lib', '--package', 'joinery-lite', '--target', target];
+  const status = run('cargo', args, {
+    cwd: coreSources,
+    env: { ...toolchain.env, ...settings, CARGO_PROFILE_RELEASE_OPT_LEVEL: 'z', CARGO_TARGET_DIR: folderOfFlags },
+  });
+  if (status !== 0) return false;
+  const wasm = join(folder, 'joinery_lite.wasm');
+  // Not copied, for the compiler's file can be executed, and a committed one should not.
+  writeFileSync(wasm, readFileSync(join(folderOfFlags, target, 'release', 'joinery_lite.wasm')));
+  optimise(wasm, forSize);
   return true;
 }
 
@@ -138,7 +160,7 @@ function buildFiles(folder) {
     // Not copied, for the compiler's file can be executed, and a committed one should not.
     writeFileSync(wasm, readFileSync(join(folderOfFlags, target, 'release', 'joinery_files.wasm')));
     // Without the flag it refuses what the fallback must not have.
-    optimise(wasm, simd ? ['--enable-simd'] : []);
+    optimise(wasm, forSpeed, simd ? ['--enable-simd'] : []);
   }
   return true;
 }
@@ -166,10 +188,10 @@ function buildSettings(toolchain, more = []) {
   };
 }
 
-/** @param {string} wasm @param {readonly string[]} [more] flags of wasm-opt */
-function optimise(wasm, more = []) {
+/** @param {string} wasm @param {string} how @param {readonly string[]} [more] flags of wasm-opt */
+function optimise(wasm, how, more = []) {
   const features = [...wasmFeatures.map((feature) => `--enable-${feature}`), ...more];
-  const args = [bin('binaryen', 'wasm-opt'), wasm, '-o', wasm, optimisation, ...features];
+  const args = [bin('binaryen', 'wasm-opt'), wasm, '-o', wasm, how, ...features];
   const status = run(process.execPath, [...args, '--strip-debug', '--strip-producers', '--converge']);
   if (status !== 0) fail(`wasm-opt failed on ${wasm}`);
 }

@@ -16,6 +16,7 @@ export const coreSources = join(root, 'core-rs');
  * @property {string} sources the folder of its Rust sources
  * @property {string} path where it is committed, from the root
  * @property {readonly string[]} files what it consists of, beside its stamp
+ * @property {readonly string[]} [apart] folders of those sources that it isn't built from
  */
 
 /** @type {BuiltModule} */
@@ -24,6 +25,16 @@ export const coreModule = {
   sources: coreSources,
   path: 'sdk/src/core/pkg',
   files: ['joinery_core.js', 'joinery_core.d.ts', 'joinery_core_bg.wasm', 'joinery_core_bg.wasm.d.ts'],
+  apart: ['lite'],
+};
+
+/** @type {BuiltModule} */
+export const liteModule = {
+  name: 'lite core',
+  sources: coreSources,
+  path: 'sdk/src/lite/pkg',
+  files: ['joinery_lite.wasm'],
+  apart: ['wasm'],
 };
 
 /** @type {BuiltModule} */
@@ -35,7 +46,7 @@ export const filesModule = {
 };
 
 /** Every one of them. */
-export const builtModules = [coreModule, filesModule];
+export const builtModules = [coreModule, liteModule, filesModule];
 
 // What never reaches the core (a workspace of its own, or only tests): a change there needs no new build.
 const outside = new Set(['target', 'oracle', 'model', 'files', 'bench', 'fuzz', 'tests', 'benches', 'examples']);
@@ -54,7 +65,7 @@ export function packageFolder(module) {
 
 /** The hash of everything that a module is built from. @param {BuiltModule} module */
 export function hashSources(module) {
-  const files = listSources(module.sources, '');
+  const files = listSources(module.sources, '', new Set(module.apart));
   if (files.length === 0) throw new Error(`expected Rust sources in ${module.sources}, found none`);
   return hashFiles(module.sources, files);
 }
@@ -103,16 +114,19 @@ export function findModuleStaleness(module) {
  * Paths of the sources below a folder, with forward slashes, in code-unit order.
  * @param {string} folder
  * @param {string} prefix
+ * @param {ReadonlySet<string>} apart names of folders that are left out, beside those that always are
  * @returns {string[]}
  */
-function listSources(folder, prefix) {
+function listSources(folder, prefix, apart) {
   if (!existsSync(folder)) return [];
   /** @type {string[]} */
   const files = [];
   for (const entry of readdirSync(folder, { withFileTypes: true })) {
     const path = prefix + entry.name;
     if (entry.isDirectory()) {
-      if (!outside.has(entry.name)) files.push(...listSources(join(folder, entry.name), `${path}/`));
+      if (!outside.has(entry.name) && !apart.has(entry.name)) {
+        files.push(...listSources(join(folder, entry.name), `${path}/`, apart));
+      }
     } else if (entry.name.endsWith('.rs') || entry.name.endsWith('.toml') || entry.name === 'Cargo.lock') {
       files.push(path);
     }

@@ -60,6 +60,15 @@ async function testRust() {
   // Files are a workspace of their own, and so is the exploration of the merge rules, of which the bounded share runs here.
   const apart = ['files', 'model'].map((crate) => join(coreSources, 'crates', crate));
   for (const cwd of [coreSources, ...apart]) await testWorkspace(cwd);
+  // The lite core is what the crates are without their features. In the workspace's own build they have all of them.
+  const lite = ['--package', 'joinery-types', '--package', 'joinery-lite', '--no-default-features'];
+  if (capture('cargo', ['clippy', '--version'], { cwd: coreSources }) !== undefined) {
+    check(
+      'cargo clippy (lite)',
+      run('cargo', ['clippy', ...lite, '--quiet', '--', '--deny', 'warnings'], { cwd: coreSources }) === 0,
+    );
+  }
+  await countTests(['--package', 'joinery-lite'], coreSources);
 }
 
 /** Format, lint and tests of one Rust workspace. @param {string} cwd */
@@ -74,7 +83,12 @@ async function testWorkspace(cwd) {
       check(`cargo ${component}`, run('cargo', args, { cwd }) === 0);
     }
   }
-  const { status, output } = await tee('cargo', ['test', '--workspace', '--quiet', '--no-fail-fast'], { cwd });
+  await countTests(cwd === coreSources ? ['--workspace', '--exclude', 'joinery-lite'] : ['--workspace'], cwd);
+}
+
+/** Runs tests of Rust, and counts them. @param {readonly string[]} which @param {string} cwd */
+async function countTests(which, cwd) {
+  const { status, output } = await tee('cargo', ['test', ...which, '--quiet', '--no-fail-fast'], { cwd });
   let counted = 0;
   for (const match of output.matchAll(/test result: \w+\. (\d+) passed; (\d+) failed/g)) {
     passed += Number(match[1]);

@@ -15,6 +15,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   model: ['codec', 'history', 'types', 'oracle'],
   bench: ['codec', 'history', 'types'],
   wasm: ['codec', 'history', 'types'],
+  lite: ['codec', 'types'],
 };
 
 /** What only crates/wasm may name: the boundary to JavaScript. */

@@ -6,7 +6,7 @@ import { describe, expect, test } from 'vitest';
 import { listFiles, readText } from './repository.ts';
 
 /** What is shipped; the oracle and the model are tests. */
-const crates = ['codec', 'history', 'types', 'wasm', 'files'];
+const crates = ['codec', 'history', 'types', 'wasm', 'lite', 'files'];
 const lints = ['unwrap_used', 'expect_used', 'panic'];
 
 const rules: readonly (readonly [RegExp, string])[] = [

@@ -163,7 +163,7 @@ impl Document {
             return Err(Error::InvalidUpdate(reader.error("a plain envelope", "a sealed one")));
         }
         let own = self.agents.find(header.agent).unwrap_or(self.agents.len() as u32);
-        read_payload_into(reader, &header, (&self.agents, own), notes, operations).map_err(Error::InvalidUpdate)?;
+        read_payload_into(reader, &header, (&self.agents, own), notes, operations).map_err(Error::of_update)?;
         let have = self.version.get(own);
         if header.to <= have {
             return Ok(Outcome::Duplicate);

@@ -3,6 +3,7 @@
 
 use crate::counter::Counter;
 use crate::created::{AtSlot, Created};
+use crate::cut::{self, OfNodes, OfPatches, OfText};
 use crate::graph::Graph;
 use crate::list::List;
 use crate::map::Map;
@@ -13,6 +14,7 @@ use crate::tags;
 use crate::text::Text;
 use crate::tree::Tree;
 use crate::Error;
+use joinery_codec::{DecodeError, Reader};
 use joinery_history::{Agents, Dot};
 use joinery_tables::OrderedSet;
 use std::rc::Rc;
@@ -40,19 +42,32 @@ pub enum Kind {
     Graph = 6,
 }
 
+/// What a decoder finds that meets a kind of container which the build leaves out.
+pub(crate) const LEFT_OUT: &str = "one that this build leaves out";
+
 impl Kind {
-    /// The kind behind a number in bytes.
+    /// The kind behind a number, if there is such a one and the build has it.
     pub fn from_number(number: u8) -> Option<Kind> {
-        let kinds = [
-            Kind::Map,
-            Kind::List,
-            Kind::Text,
-            Kind::Counter,
-            Kind::Set,
-            Kind::Tree,
-            Kind::Graph,
-        ];
-        kinds.get(number as usize).copied()
+        Some(match number {
+            0 => Kind::Map,
+            1 => Kind::List,
+            2 if cut::TEXT => Kind::Text,
+            3 => Kind::Counter,
+            4 => Kind::Set,
+            5 if cut::NODES => Kind::Tree,
+            6 if cut::NODES => Kind::Graph,
+            _ => return None,
+        })
+    }
+
+    /// The kind behind a number in bytes, of which `reader` has read so far.
+    pub(crate) fn read(number: u8, reader: &Reader<'_>) -> Result<Kind, DecodeError> {
+        let found = if number <= Kind::Graph as u8 {
+            LEFT_OUT
+        } else {
+            "an unknown one"
+        };
+        Kind::from_number(number).ok_or_else(|| reader.error("a kind of container", found))
     }
 
     /// The kind's name in messages.
@@ -62,7 +77,7 @@ impl Kind {
 
     /// Does it have nodes, in each of which a map may hang?
     pub fn has_nodes(self) -> bool {
-        matches!(self, Kind::Tree | Kind::Graph)
+        cut::NODES && matches!(self, Kind::Tree | Kind::Graph)
     }
 }
 
@@ -124,24 +139,26 @@ impl Keyed for KeyRef<'_> {
 pub enum Body {
     Map(Map),
     List(List),
-    Text(Text),
+    Text(OfText<Text>),
     Counter(Counter),
     Set(Set),
-    Tree(Tree),
-    Graph(Graph),
+    Tree(OfNodes<Tree>),
+    Graph(OfNodes<Graph>),
 }
 
 impl Body {
     fn new(kind: Kind) -> Body {
-        match kind {
-            Kind::Map => Body::Map(Map::default()),
-            Kind::List => Body::List(List::default()),
-            Kind::Text => Body::Text(Text::default()),
-            Kind::Counter => Body::Counter(Counter::default()),
-            Kind::Set => Body::Set(Set::default()),
-            Kind::Tree => Body::Tree(Tree::default()),
-            Kind::Graph => Body::Graph(Graph::default()),
-        }
+        let body = match kind {
+            Kind::Map => None,
+            Kind::List => Some(Body::List(List::default())),
+            Kind::Text => cut::text(Text::default).map(Body::Text),
+            Kind::Counter => Some(Body::Counter(Counter::default())),
+            Kind::Set => Some(Body::Set(Set::default())),
+            Kind::Tree => cut::nodes(Tree::default).map(Body::Tree),
+            Kind::Graph => cut::nodes(Graph::default).map(Body::Graph),
+        };
+        // Of a kind that the build leaves out none is ever made.
+        body.unwrap_or_else(|| Body::Map(Map::default()))
     }
 
     /// The body's kind.
@@ -202,7 +219,7 @@ pub struct Containers {
     /// See [`Containers::date`].
     time: u64,
     /// What is noted of changes, while somebody wants to hear of them.
-    pub(crate) recording: Option<Box<Recording>>,
+    pub(crate) recording: Option<OfPatches<Box<Recording>>>,
 }
 
 impl Default for Containers {
@@ -232,8 +249,9 @@ impl Default for Containers {
 }
 
 macro_rules! typed {
-    ($get:ident, $get_mut:ident, $variant:ident, $body:ty $(, $dated:ident)?) => {
+    ($(#[$attribute:meta])? $get:ident, $get_mut:ident, $variant:ident, $body:ty $(, $dated:ident)?) => {
         /// The state of a container of this kind.
+        $(#[$attribute])?
         pub fn $get(&self, container: u32) -> Result<&$body, Error> {
             match &self.live(container)?.body {
                 Body::$variant(body) => Ok(body),
@@ -244,6 +262,7 @@ macro_rules! typed {
             }
         }
         /// The state of a container of this kind, to change.
+        $(#[$attribute])?
         pub fn $get_mut(&mut self, container: u32) -> Result<&mut $body, Error> {
             let number = container;
             let container = self
@@ -270,14 +289,34 @@ macro_rules! typed {
     };
 }
 
+// Of a part that is left out these always fail, and who calls them has to see it.
 impl Containers {
     typed!(map, map_mut, Map, Map);
     typed!(list, list_mut, List, List, sequence);
-    typed!(text, text_mut, Text, Text, sequence);
+    typed!(
+        #[cfg_attr(not(feature = "text"), inline(always))]
+        text,
+        text_mut,
+        Text,
+        Text,
+        sequence
+    );
     typed!(counter, counter_mut, Counter, Counter);
     typed!(set, set_mut, Set, Set);
-    typed!(tree, tree_mut, Tree, Tree);
-    typed!(graph, graph_mut, Graph, Graph);
+    typed!(
+        #[cfg_attr(not(feature = "nodes"), inline(always))]
+        tree,
+        tree_mut,
+        Tree,
+        Tree
+    );
+    typed!(
+        #[cfg_attr(not(feature = "nodes"), inline(always))]
+        graph,
+        graph_mut,
+        Graph,
+        Graph
+    );
 
     /// A container's state, to change what is noted beside it; none where it is gone.
     pub(crate) fn body_mut(&mut self, container: u32) -> Option<&mut Body> {
@@ -436,7 +475,7 @@ impl Containers {
         let above = self.get(parent);
         let gone = above.gone;
         let hash = tags::hash_of(above, &key, kind, generation);
-        if kind == Kind::Text {
+        if cut::TEXT && kind == Kind::Text {
             self.texts.insert((hash, number));
         }
         self.arena.push(Container {

@@ -1,5 +1,6 @@
 //! What a call into the core can refuse, each with a stable code. A refused call has changed nothing.
 
+use crate::container::LEFT_OUT;
 use crate::fractional_index::FractionalIndexError;
 use joinery_codec::DecodeError;
 use std::fmt;
@@ -22,6 +23,8 @@ pub enum Error {
     Contradiction(&'static str),
     /// A snapshot that can't be read.
     InvalidSnapshot(DecodeError),
+    /// An update or a state with something that this build of the core leaves out.
+    Unsupported(DecodeError),
     /// A version that can't be read.
     InvalidVersion(DecodeError),
     /// A relative position that can't be read.
@@ -54,6 +57,22 @@ pub enum Error {
 }
 
 impl Error {
+    /// Why an update can't be read.
+    pub(crate) fn of_update(error: DecodeError) -> Error {
+        match error.found {
+            LEFT_OUT => Error::Unsupported(error),
+            _ => Error::InvalidUpdate(error),
+        }
+    }
+
+    /// The same of a snapshot.
+    pub(crate) fn of_snapshot(error: DecodeError) -> Error {
+        match error.found {
+            LEFT_OUT => Error::Unsupported(error),
+            _ => Error::InvalidSnapshot(error),
+        }
+    }
+
     /// The stable code that TypeScript errors carry.
     pub fn code(&self) -> &'static str {
         match self {
@@ -61,6 +80,7 @@ impl Error {
             Error::InvalidValue(_) => "invalid-value",
             Error::InvalidUpdate(_) | Error::Contradiction(_) => "invalid-update",
             Error::InvalidSnapshot(_) => "invalid-snapshot",
+            Error::Unsupported(_) => "unsupported-container",
             Error::InvalidVersion(_) => "invalid-version",
             Error::InvalidPosition(_) => "invalid-position",
             Error::WrongType { .. } => "wrong-type",
@@ -96,6 +116,7 @@ impl fmt::Display for Error {
                 )
             }
             Error::InvalidSnapshot(e) => write!(f, "not a snapshot: {e}; fetch it again from where it came"),
+            Error::Unsupported(e) => write!(f, "{e}; open it with the full core"),
             Error::InvalidVersion(e) => write!(f, "not a version: {e}"),
             Error::InvalidPosition(e) => write!(f, "not a relative position: {e}"),
             Error::WrongType { expected, found } => write!(f, "expected a {expected}, found a {found}"),

@@ -5,6 +5,7 @@ mod nodes;
 
 use crate::apply::{join_slot, Outcome};
 use crate::container::{Body, Key, ROOT};
+use crate::cut;
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::list::List;
@@ -15,7 +16,7 @@ use crate::set::Removed;
 use crate::slot::{Slot, SlotValue};
 use crate::state::{flag, MAGIC, SNAPSHOT_FORMAT, SNAPSHOT_HEADER_BYTES, UPDATE_FORMAT};
 use crate::state_reader::{
-    ContainerState, KeyMarks, MovedState, Section, SlotState, SlotStateValue, State, Target, Told,
+    ContainerState, KeyMarks, MovedState, Section, SlotState, SlotStateValue, State, Target, TextState, Told,
 };
 use crate::text::Text;
 use joinery_codec::{crc32, DecodeError, Reader};
@@ -25,10 +26,10 @@ use joinery_tables::OrderedMap;
 /// Joins an exported update or a snapshot.
 pub(crate) fn apply_state(document: &mut Document, bytes: &[u8], now_ms: u64) -> Result<Outcome, Error> {
     let state = if bytes.first() == Some(&UPDATE_FORMAT) {
-        State::read(&bytes[1..], document).map_err(Error::InvalidUpdate)?
+        State::read(&bytes[1..], document).map_err(Error::of_update)?
     } else {
         let body = snapshot_body(bytes).map_err(Error::InvalidSnapshot)?;
-        State::read(body, document).map_err(Error::InvalidSnapshot)?
+        State::read(body, document).map_err(Error::of_snapshot)?
     };
     if document.version.covers_all(&state.version) {
         return Ok(Outcome::Duplicate);
@@ -107,7 +108,8 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
         depths.push(depth);
         let plan = match (&container.section, target) {
             (_, Target::Gone) => SequencePlan::None,
-            (Section::Text { told, removals }, _) => {
+            (Section::Text(text), _) => {
+                let TextState { told, removals }: &TextState = text;
                 check_removals(document, target, removals)?;
                 match told {
                     Told::All(_) if is_untouched(document, target) && removals.is_empty() => SequencePlan::Take,
@@ -156,9 +158,10 @@ fn check(document: &Document, state: &State) -> Result<Plan, Error> {
 
 /// Is every unit that a mark begins or ends at in the text, or comes with it?
 fn check_marks(document: &Document, target: Target, container: &ContainerState) -> Result<(), Error> {
-    let Section::Text { told, .. } = &container.section else {
+    let Section::Text(text) = &container.section else {
         return Ok(());
     };
+    let told = &text.told;
     if container.marks.is_empty() {
         return Ok(());
     }
@@ -464,41 +467,9 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
                 }
             }
         }
-        (Section::Tree(tree), _) => nodes::join_tree(document, number, tree),
-        (Section::Graph(graph), _) => nodes::join_graph(document, number, graph),
-        (
-            Section::Text {
-                told: Told::All(sequence),
-                ..
-            },
-            SequencePlan::Take,
-        ) => {
-            document.containers.set_body(number, Body::Text(Text::new(sequence)));
-        }
-        (Section::Text { told, removals }, SequencePlan::Integrate(order)) => {
-            let (runs, units) = told.into_parts();
-            if let Ok(text) = document.containers.text_mut(number) {
-                text.note(&units);
-            }
-            let starts = content_starts(&runs);
-            for at in order {
-                let (run, from) = (runs[at as usize], starts[at as usize]);
-                join_run(document, number, run, &mut |document, anchor, run, skip| {
-                    let content = match run.visible() as usize {
-                        0 => &[],
-                        visible => &units[from + skip..from + skip + visible],
-                    };
-                    let agents = &document.agents;
-                    if let Ok(text) = document.containers.text_mut(number) {
-                        text.sequence
-                            .integrate(agents, run.dot, anchor, run.removal, run.len, content);
-                    }
-                });
-            }
-            for (first, len, removal) in removals {
-                document.remove_units(number, first, len, removal);
-            }
-        }
+        (Section::Tree(tree), _) => nodes::join_tree(document, number, cut::own_nodes(tree)),
+        (Section::Graph(graph), _) => nodes::join_graph(document, number, cut::own_nodes(graph)),
+        (Section::Text(text), plan) => join_text(document, number, cut::own_text(text), plan),
         (
             Section::List {
                 told: Told::All(sequence),
@@ -585,6 +556,41 @@ fn join_section(document: &mut Document, number: u32, section: Section, plan: Se
                 document.remove_units(number, first, len, removal);
             }
             join_changed(document, number, changed);
+        }
+        _ => {}
+    }
+}
+
+fn join_text(document: &mut Document, number: u32, TextState { told, removals }: TextState, plan: SequencePlan) {
+    match (told, plan) {
+        (Told::All(sequence), SequencePlan::Take) => {
+            if let Some(text) = cut::text(|| Text::new(sequence)) {
+                document.containers.set_body(number, Body::Text(text));
+            }
+        }
+        (told, SequencePlan::Integrate(order)) => {
+            let (runs, units) = told.into_parts();
+            if let Ok(text) = document.containers.text_mut(number) {
+                text.note(&units);
+            }
+            let starts = content_starts(&runs);
+            for at in order {
+                let (run, from) = (runs[at as usize], starts[at as usize]);
+                join_run(document, number, run, &mut |document, anchor, run, skip| {
+                    let content = match run.visible() as usize {
+                        0 => &[],
+                        visible => &units[from + skip..from + skip + visible],
+                    };
+                    let agents = &document.agents;
+                    if let Ok(text) = document.containers.text_mut(number) {
+                        text.sequence
+                            .integrate(agents, run.dot, anchor, run.removal, run.len, content);
+                    }
+                });
+            }
+            for (first, len, removal) in removals {
+                document.remove_units(number, first, len, removal);
+            }
         }
         _ => {}
     }

@@ -6,6 +6,7 @@ mod apply;
 mod container;
 mod counter;
 mod created;
+mod cut;
 mod describe;
 mod document;
 mod dots;

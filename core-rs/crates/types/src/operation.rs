@@ -2,6 +2,7 @@
 //! is checked afterwards, still before anything is changed, by `apply.rs`.
 
 use crate::container::{KeyRef, Kind};
+use crate::cut::{NODES, TEXT};
 use crate::fractional_index::{fractional_index, FractionalIndexError};
 use crate::outbox::op;
 use crate::sequence::{Anchor, Gap, Side};
@@ -176,6 +177,8 @@ pub fn read_payload_into<'a>(
         }
         let finds = operations.is_empty() && matches!(first & 0x0f, op::INSERT | op::DELETE);
         let tag = if finds {
+            // Such an envelope is about a text.
+            Kind::read(Kind::Text as u8, &payload.reader)?;
             payload.notes.containers.push(Kind::Text);
             payload.selected = 1;
             payload.reader.u8("a text's tag")?
@@ -245,10 +248,10 @@ impl<'a> PayloadReader<'a, '_> {
                 Ok((1, Action::Move { anchor, element, stamp }))
             }
             (op::WRITE_KEY, Kind::Map) | (op::WRITE_ELEMENT, Kind::List) => Ok((1, self.write(first)?)),
-            (op::INSERT, Kind::Tree) => Ok((1, self.create_node(first)?)),
-            (op::WRITE_ELEMENT, Kind::Tree) => Ok((1, self.move_node(first)?)),
-            (op::INSERT, Kind::Graph) => Ok((1, self.add_to_graph(first)?)),
-            (op::DELETE, Kind::Tree | Kind::Graph) => Ok((1, self.delete_node(first)?)),
+            (op::INSERT, Kind::Tree) if NODES => Ok((1, self.create_node(first)?)),
+            (op::WRITE_ELEMENT, Kind::Tree) if NODES => Ok((1, self.move_node(first)?)),
+            (op::INSERT, Kind::Graph) if NODES => Ok((1, self.add_to_graph(first)?)),
+            (op::DELETE, Kind::Tree | Kind::Graph) if NODES => Ok((1, self.delete_node(first)?)),
             (op::COUNT, Kind::Counter) => Ok((1, Action::Count(self.reader.zigzag("an amount")?))),
             (op::ADD, Kind::Set) => Ok((1, Action::Add(skip_value(&mut self.reader)?))),
             (op::REMOVE, Kind::Set) => {
@@ -257,7 +260,7 @@ impl<'a> PayloadReader<'a, '_> {
                 let adds = (0..n).map(|_| self.some_dot()).collect::<Result<_, _>>()?;
                 Ok((1, Action::Remove(value, adds)))
             }
-            (op::MARK, Kind::Text) => Ok((1, self.mark(first)?)),
+            (op::MARK, Kind::Text) if TEXT => Ok((1, self.mark(first)?)),
             _ => Err(self.error("an operation of this kind of container", "another operation")),
         }
     }
@@ -299,12 +302,11 @@ impl<'a> PayloadReader<'a, '_> {
 
     fn kind(&mut self) -> Result<Kind, DecodeError> {
         let number = self.reader.u8("a kind")?;
-        Kind::from_number(number).ok_or_else(|| self.error("a kind of container", "an unknown one"))
+        Kind::read(number, &self.reader)
     }
 
     fn name(&mut self, first: u8) -> Result<Action<'a>, DecodeError> {
-        let kind =
-            Kind::from_number(first >> 4 & 7).ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
+        let kind = Kind::read(first >> 4 & 7, &self.reader)?;
         let detail = if first & 0x80 == 0 {
             0
         } else {
@@ -370,7 +372,7 @@ impl<'a> PayloadReader<'a, '_> {
 
     fn insert(&mut self, first: u8, kind: Kind) -> Result<(u32, Action<'a>), DecodeError> {
         let anchor = self.anchor(first)?;
-        let (len, action) = if kind == Kind::Text {
+        let (len, action) = if TEXT && kind == Kind::Text {
             let text = self.reader.str("text")?;
             let units = if text.is_ascii() {
                 text.len()
@@ -410,8 +412,7 @@ impl<'a> PayloadReader<'a, '_> {
         let tag = ahead.u8("an element")?;
         if tag & 0xf0 == 0x10 {
             self.reader = ahead;
-            let kind = Kind::from_number(tag & 0x0f);
-            let kind = kind.ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
+            let kind = Kind::read(tag & 0x0f, &self.reader)?;
             return Ok(ValueRef::Child(kind, Dot::NONE));
         }
         Ok(ValueRef::Plain(skip_value(&mut self.reader)?))

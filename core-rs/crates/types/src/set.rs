@@ -1,6 +1,7 @@
 //! The set: add-wins. An add replaces only its own agent's earlier add of the value; a removal names, per value, each agent's
 //! highest add that its author had seen, and takes every add of that agent up to it.
 
+use crate::cut::OfPatches;
 use joinery_codec::compare_values;
 use joinery_history::{Agents, Dot};
 use joinery_tables::OrderedMap;
@@ -56,7 +57,7 @@ impl Member {
 pub struct Set {
     members: OrderedMap<Box<[u8]>, Member>,
     /// While changes are noted: the values of which something came, each with whether it was in before.
-    pub(crate) changes: Option<OrderedMap<Box<[u8]>, bool>>,
+    pub(crate) changes: Option<OfPatches<OrderedMap<Box<[u8]>, bool>>>,
 }
 
 impl Set {
@@ -90,7 +91,9 @@ impl Set {
             .is_some_and(|changes| !changes.contains_key(value))
         {
             let was_in = self.has(value);
-            self.changes.get_or_insert_default().insert(value.into(), was_in);
+            if let Some(changes) = &mut self.changes {
+                changes.insert(value.into(), was_in);
+            }
         }
         self.members.get_or_default(value.into())
     }

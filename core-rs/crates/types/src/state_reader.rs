@@ -9,6 +9,7 @@ pub use runs::Told;
 
 use crate::container::{Key, Kind};
 use crate::counter::{Pair, MAX_AMOUNT};
+use crate::cut::{self, OfNodes, OfText, NODES, TEXT};
 use crate::document::{Document, MAX_KEY_BYTES};
 use crate::marks::Mark;
 use crate::sequence::{Gap, Removal};
@@ -74,13 +75,11 @@ pub type MemberState = (Box<[u8]>, Vec<Dot>, Vec<Removed>);
 
 /// A container's part of the state.
 #[derive(Debug)]
+#[cfg_attr(not(feature = "text"), allow(clippy::large_enum_variant))]
 pub enum Section {
     None,
     Map(Vec<(Rc<str>, SlotState)>),
-    Text {
-        told: Told<u16>,
-        removals: Vec<RemovedUnits>,
-    },
+    Text(OfText<TextState>),
     List {
         /// Units are numbers of slots.
         told: Told<u32>,
@@ -93,8 +92,15 @@ pub enum Section {
     },
     Counter(Vec<(u32, Pair)>),
     Set(Vec<MemberState>),
-    Tree(TreeState),
-    Graph(GraphState),
+    Tree(OfNodes<TreeState>),
+    Graph(OfNodes<GraphState>),
+}
+
+/// A text's part of the state.
+#[derive(Debug)]
+pub struct TextState {
+    pub told: Told<u16>,
+    pub removals: Vec<RemovedUnits>,
 }
 
 /// A container as the state names it.
@@ -286,8 +292,7 @@ impl<'a> StateReader<'a> {
         for at in 1..=n {
             let parent = self.reader.varint("a container's number")? as usize;
             let flags = self.reader.u8("a container")?;
-            let kind =
-                Kind::from_number(flags & 7).ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
+            let kind = Kind::read(flags & 7, &self.reader)?;
             let has = |bit: u8| flags & bit != 0;
             // The highest bit says of each kind something else, and only of its section.
             let is_odd = has(flag::MOVED) && !(matches!(kind, Kind::List | Kind::Text) && has(flag::SECTION));
@@ -338,7 +343,7 @@ impl<'a> StateReader<'a> {
                 container.section = self.section(container.kind, container.flags)?;
             }
             // The same bit says something else of a list.
-            if container.kind == Kind::Text && container.flags & flag::MARKS != 0 {
+            if TEXT && container.kind == Kind::Text && container.flags & flag::MARKS != 0 {
                 container.marks = self.marks()?;
             }
         }
@@ -362,7 +367,7 @@ impl<'a> StateReader<'a> {
                 }
                 Section::Map(entries)
             }
-            Kind::Text => {
+            Kind::Text if TEXT => {
                 let read = self.sequence(kind)?;
                 self.text(read)?
             }
@@ -438,8 +443,10 @@ impl<'a> StateReader<'a> {
                 }
                 Section::Set(members)
             }
-            Kind::Tree => Section::Tree(self.tree()?),
-            Kind::Graph => Section::Graph(self.graph()?),
+            Kind::Tree if NODES => self.tree()?,
+            Kind::Graph if NODES => self.graph()?,
+            // Such a kind was refused in the table of containers.
+            Kind::Text | Kind::Tree | Kind::Graph => Section::None,
         })
     }
 
@@ -540,7 +547,7 @@ impl<'a> StateReader<'a> {
                 false => content.extend_from_slice(&units[these]),
             }
         })?;
-        Ok(Section::Text { told, removals })
+        Ok(cut::text(|| TextState { told, removals }).map_or(Section::None, Section::Text))
     }
 
     /// A slot. `element` is the element whose first one it may be.
@@ -575,8 +582,7 @@ impl<'a> StateReader<'a> {
             SlotStateValue::Deleted
         } else if tag & 0xf0 == 0x10 {
             self.reader = ahead;
-            let kind =
-                Kind::from_number(tag & 0x0f).ok_or_else(|| self.error("a kind of container", "an unknown one"))?;
+            let kind = Kind::read(tag & 0x0f, &self.reader)?;
             SlotStateValue::Child(kind, self.dot()?)
         } else {
             SlotStateValue::Plain(skip_value(&mut self.reader)?.into())

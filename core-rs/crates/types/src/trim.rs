@@ -7,6 +7,7 @@ mod nodes;
 
 use crate::container::{Body, Key, ROOT};
 use crate::counter::MAX_AMOUNT;
+use crate::cut;
 use crate::document::Document;
 use crate::error::Error;
 use crate::list::List;
@@ -135,7 +136,9 @@ impl Trim<'_> {
                 let marks = self.marks(text, first, &sequence)?;
                 let mut text = Text::new(sequence);
                 text.marks = marks;
-                self.new.document.containers.set_body(to, Body::Text(text));
+                if let Some(text) = cut::text(|| text) {
+                    self.new.document.containers.set_body(to, Body::Text(text));
+                }
             }
             Body::List(list) => {
                 let first = self.next;

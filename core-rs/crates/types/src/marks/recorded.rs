@@ -33,7 +33,12 @@ impl Text {
     /// Notes what is said between two gaps, on which a mark comes; unless all is told anew anyhow.
     #[inline(never)]
     pub(super) fn record_mark(&mut self, key: &str, range: (Gap, Gap)) {
-        if self.sequence.changes.as_deref().is_some_and(Hunks::is_given_up) {
+        if self
+            .sequence
+            .changes
+            .as_ref()
+            .is_some_and(|changes| changes.is_given_up())
+        {
             return;
         }
         let function = self.marks.as_ref().and_then(|marks| marks.function(key));

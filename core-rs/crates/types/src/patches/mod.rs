@@ -39,6 +39,7 @@ pub use hunks::{Finished, Hunks, MAX_HUNKS};
 pub use recording::{Before, Recorded, Recording};
 
 use crate::container::{Body, Key, Kind, ROOT};
+use crate::cut;
 use crate::document::{Document, Entry};
 use crate::dots::DotMap;
 use crate::graph::OldItems;
@@ -75,7 +76,7 @@ impl Document {
         if !is_on {
             self.take_changed();
         }
-        self.containers.recording = is_on.then(Box::default);
+        self.containers.recording = is_on.then(|| cut::patches(Box::default)).flatten();
     }
 
     /// Are changes noted?
@@ -121,7 +122,7 @@ impl Document {
             slots,
             counters,
             ..
-        } = std::mem::take(&mut *recording);
+        } = std::mem::take::<Recording>(&mut recording);
         let mut changed = OrderedMap::new();
         let maps = slots.keys().map(|&(container, _)| container);
         for number in touched.into_iter().chain(maps) {
@@ -144,11 +145,14 @@ impl Document {
             Body::List(list) => {
                 let changes = list.sequence.changes.take()?;
                 list.release_slots();
-                Changed::List(changes.finish(list.sequence.len()))
+                Changed::List(cut::own_patches(changes).finish(list.sequence.len()))
             }
-            Body::Text(text) => Changed::Text(text.sequence.changes.take()?, std::mem::take(&mut text.old_marks)),
+            Body::Text(text) => {
+                let changes = text.sequence.changes.take()?;
+                Changed::Text(cut::own_patches(changes), std::mem::take(&mut text.old_marks))
+            }
             Body::Counter(_) => Changed::Counter(*counters.get(&number)?),
-            Body::Set(set) => Changed::Set(set.changes.take()?),
+            Body::Set(set) => Changed::Set(cut::own_patches(set.changes.take()?)),
             Body::Tree(tree) => Changed::Tree(tree.take_changes(agents)),
             Body::Graph(graph) => Changed::Graph(*graph.changes.take()?),
         })

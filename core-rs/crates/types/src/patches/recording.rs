@@ -7,6 +7,7 @@
 use super::hunks::Hunks;
 use crate::container::Key;
 use crate::counter::Counter;
+use crate::cut;
 use crate::graph::Graph;
 use crate::list::List;
 use crate::map::Map;
@@ -79,7 +80,8 @@ impl Recorded for List {
     fn record(&mut self, container: u32, recording: &mut Recording) {
         let sequence = &mut self.sequence;
         if sequence.changes.is_none() {
-            sequence.changes = Some(Box::new(Hunks::new(sequence.len(), true)));
+            let len = sequence.len();
+            sequence.changes = cut::patches(|| Box::new(Hunks::new(len, true)));
             recording.touched.push(container);
         }
     }
@@ -90,7 +92,8 @@ impl Recorded for Text {
     fn record(&mut self, container: u32, recording: &mut Recording) {
         let sequence = &mut self.sequence;
         if sequence.changes.is_none() {
-            sequence.changes = Some(Box::new(Hunks::new(sequence.len(), false)));
+            let len = sequence.len();
+            sequence.changes = cut::patches(|| Box::new(Hunks::new(len, false)));
             recording.touched.push(container);
         }
     }
@@ -110,7 +113,7 @@ impl Recorded for Set {
     #[inline(never)]
     fn record(&mut self, container: u32, recording: &mut Recording) {
         if self.changes.is_none() {
-            self.changes = Some(OrderedMap::new());
+            self.changes = cut::patches(OrderedMap::new);
             recording.touched.push(container);
         }
     }

@@ -26,6 +26,7 @@ pub use gap::{Gap, Spot};
 use run::Hanging;
 pub use run::{is_continuation, Removal, Run, Side};
 
+use crate::cut::{self, OfPatches};
 use crate::patches::Hunks;
 use children::Children;
 use joinery_history::{Agents, Dot};
@@ -56,7 +57,7 @@ pub struct Sequence<U> {
     /// None until siblings were looked for.
     children: Option<Box<Children>>,
     /// While changes are noted: which visible units came and went.
-    pub(crate) changes: Option<Box<Hunks<U>>>,
+    pub(crate) changes: Option<OfPatches<Box<Hunks<U>>>>,
 }
 
 impl<U: Copy> Default for Sequence<U> {
@@ -484,7 +485,7 @@ impl<U: Copy> Sequence<U> {
     pub(crate) fn record_filled(&mut self, keeps_gone: bool) {
         let mut changes = Hunks::new(0, keeps_gone);
         changes.insert(0, self.len());
-        self.changes = Some(Box::new(changes));
+        self.changes = cut::patches(|| Box::new(changes));
     }
 
     #[inline(never)]

@@ -1,7 +1,8 @@
 //! Reads the sections of trees and graphs: the mirror of `state/nodes.rs`. Ids stand in ascending order, each once, so that they
 //! can be looked up and equal states have one form.
 
-use super::{unzigzag, StateReader};
+use super::{unzigzag, Section, StateReader};
+use crate::cut;
 use crate::dots::DotMap;
 use crate::operation::read_index;
 use crate::tree::Edge;
@@ -100,7 +101,7 @@ impl StateReader<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn tree(&mut self) -> Result<TreeState, DecodeError> {
+    pub(super) fn tree(&mut self) -> Result<Section, DecodeError> {
         let n = self.reader.count("a count of nodes")?;
         let mut edges = Vec::new();
         let mut living = DotMap::default();
@@ -118,7 +119,8 @@ impl StateReader<'_> {
             }
         }
         let removed = self.removed_ids()?;
-        Ok(TreeState { edges, living, removed })
+        let tree = || TreeState { edges, living, removed };
+        Ok(cut::nodes(tree).map_or(Section::None, Section::Tree))
     }
 
     fn edge(&mut self, node: Dot, last: &mut Last, last_stamp: &mut u64) -> Result<Edge, DecodeError> {
@@ -141,7 +143,7 @@ impl StateReader<'_> {
     }
 
     #[inline(never)]
-    pub(super) fn graph(&mut self) -> Result<GraphState, DecodeError> {
+    pub(super) fn graph(&mut self) -> Result<Section, DecodeError> {
         let n = self.reader.count("a count of nodes")?;
         let mut last = None;
         let nodes = (0..n).map(|_| self.next_id(&mut last)).collect::<Result<_, _>>()?;
@@ -153,7 +155,8 @@ impl StateReader<'_> {
             .map(|_| edge(self, &mut last))
             .collect::<Result<_, DecodeError>>()?;
         let removed = self.removed_ids()?;
-        Ok(GraphState { nodes, edges, removed })
+        let graph = || GraphState { nodes, edges, removed };
+        Ok(cut::nodes(graph).map_or(Section::None, Section::Graph))
     }
 
     #[inline(never)]

@@ -201,7 +201,7 @@ impl Undo {
     /// Is a local edit to be taken down at all?
     #[inline]
     pub fn is_on(&self) -> bool {
-        self.on > 0
+        crate::cut::UNDO && self.on > 0
     }
 
     /// This replica has written as this agent.

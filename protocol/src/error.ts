@@ -25,6 +25,7 @@ export const errorCodes = {
   // Bytes that can't be read.
   'invalid-update': { retryable: false },
   'invalid-snapshot': { retryable: false },
+  'unsupported-container': { retryable: false },
   'invalid-version': { retryable: false },
   'invalid-position': { retryable: false },
   'update-waits': { retryable: true },

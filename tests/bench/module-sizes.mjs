@@ -101,7 +101,6 @@ export async function measureModules() {
 
 /** The build of ours that only has what is last-writer-wins. @param {string} name @returns {import('./measure.mjs').Measurement} */
 function lite(name) {
-  const path =
-    name === 'joinery' ? join(folderOf('joinery', 'joinery/core'), 'dist/lite/pkg/joinery_lite_bg.wasm') : '';
+  const path = name === 'joinery' ? join(folderOf('joinery', 'joinery/core'), 'dist/lite/pkg/joinery_lite.wasm') : '';
   return existsSync(path) ? { lite_bytes: gzipped(readFileSync(path)) } : {};
 }

@@ -439,7 +439,7 @@ export const planted = [
     why: 'a moved element is deleted and inserted again',
     transforms: [
       {
-        file: 'sdk/src/core/handles.ts',
+        file: 'sdk/src/core/basic-handles.ts',
         find: '    bridge.check(bridge.writer.list_move(this.resolve(), from, to, bridge.now()));',
         replace: '    const moved = this.get(from) as Plain;\n    this.delete(from);\n    this.insert(to, moved);',
       },

@@ -16,6 +16,7 @@ const publicEntries = [
   'sdk/src/index.ts',
   'sdk/src/core/index.ts',
   'sdk/src/files/index.ts',
+  'sdk/src/lite/index.ts',
   'sdk/src/react/index.ts',
   'sdk/src/testing/index.ts',
   'server/src/index.ts',

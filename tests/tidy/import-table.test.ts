@@ -7,7 +7,7 @@ import { isScript, listFiles, readText } from './repository.ts';
 /** The parts of the SDK from the bottom up. A part may import its own files and those of the lines above it, no others. */
 const sdkLines: readonly (readonly string[])[] = [
   ['core', 'environment'],
-  ['documents', 'storage', 'transport'],
+  ['documents', 'storage', 'transport', 'lite'],
   ['tabs', 'spaces'],
   ['sync', 'presence', 'undo', 'files'],
   ['worker'],
@@ -32,7 +32,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   // Published as `joinery/testing`: the suites of every contract. No part but tests may import it.
   'sdk/testing': ['protocol', ...sdkParts],
   server: ['protocol', 'sdk/core'],
-  examples: ['sdk/index', 'sdk/core', 'sdk/files', 'sdk/react', 'sdk/vue', 'sdk/svelte'],
+  examples: ['sdk/index', 'sdk/core', 'sdk/lite', 'sdk/files', 'sdk/react', 'sdk/vue', 'sdk/svelte'],
 };
 
 /** The third-party packages each part may import when it is published, in files that are not tests. */
@@ -56,6 +56,7 @@ const partsByPackage: Readonly<Record<string, string>> = {
   joinery: 'sdk/index',
   'joinery/core': 'sdk/core',
   'joinery/files': 'sdk/files',
+  'joinery/lite': 'sdk/lite',
   'joinery/react': 'sdk/react',
   'joinery/vue': 'sdk/vue',
   'joinery/svelte': 'sdk/svelte',

@@ -26,7 +26,7 @@ export function readText(path: string): string {
 /** Whether a program writes this file, so that no rule about how code reads holds for it. */
 export function isGenerated(path: string): boolean {
   return (
-    /(^|\/)generated\//.test(path) || /\.generated\.\w+$/.test(path) || /^sdk\/src\/(core|files)\/pkg\//.test(path)
+    /(^|\/)generated\//.test(path) || /\.generated\.\w+$/.test(path) || /^sdk\/src\/(core|lite|files)\/pkg\//.test(path)
   );
 }
 

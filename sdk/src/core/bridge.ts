@@ -4,8 +4,9 @@
  */
 
 import { isTimeless, JoineryError } from '@joinery/protocol';
-import { coreMemory } from './load.ts';
-import { Core, room } from './pkg/joinery_core.js';
+import type { ContainerHandle, Place } from './container-handle.ts';
+import { type BasicCore, type CoreModule, type Kind, kinds } from './module.ts';
+import type { Core } from './pkg/joinery_core.js';
 import { copyPacked, type Plain, packLength, packValue, unpackValue, varintLength, writeVarint } from './value.ts';
 
 /** The answers below zero that the core gives (see crates/wasm). */
@@ -17,12 +18,6 @@ export const plain = -3;
 export const reshapes = 4;
 /** It answers so where an update waits. */
 const waits = 2;
-
-/** What kind of container. */
-export type Kind = 'map' | 'list' | 'text' | 'counter' | 'set' | 'tree' | 'graph';
-
-const kinds: readonly Kind[] = ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'];
-const kindNumbers: Readonly<Record<Kind, number>> = { map: 0, list: 1, text: 2, counter: 3, set: 4, tree: 5, graph: 6 };
 
 /** What {@link Bridge} needs of the world: time for stamps, randomness for the agent. */
 export interface BridgeOptions {
@@ -45,29 +40,20 @@ const utf16 = new TextDecoder('utf-16le', { ignoreBOM: true });
 const encoder = new TextEncoder();
 const maxKeyBytes = 1024;
 
-/** Updates up to so many bytes pass through a room at an address that never changes (see crates/wasm). */
-const roomBytes = 1024;
-
-// Views of the linear memory, which all replicas share.
-let bytes = new Uint8Array(0);
-let roomAddress = 0;
-let units = new Uint16Array(0);
-
 // An app may have ten thousand documents open: a bridge has few fields, and no closures and views of its own.
-export class Bridge {
+export class Bridge<C extends BasicCore = Core> {
   /** Grows whenever a container may have come, gone or been replaced: handles then look their container up again. */
   structure = 0;
-  #core: Core | undefined;
+  readonly #module: CoreModule<C>;
+  #core: C | undefined;
   #agent: bigint | undefined;
   /** False where no update waits, for its cause or for its time. */
   #mayWait = false;
   readonly #options: BridgeOptions;
 
-  constructor(options: BridgeOptions) {
-    // Throws where there is no core yet.
-    coreMemory();
-    roomAddress ||= room();
-    this.#core = new Core();
+  constructor(module: CoreModule<C>, options: BridgeOptions) {
+    this.#module = module;
+    this.#core = module.create();
     this.#options = options;
     if (options.agent !== undefined) this.#setAgent(options.agent);
   }
@@ -87,7 +73,7 @@ export class Bridge {
   }
 
   /** The core, for reading. */
-  get core(): Core {
+  get core(): C {
     if (this.#core === undefined) {
       throw new JoineryError('freed', { expected: 'a replica', got: 'a freed one', remedy: 'Load it again.' });
     }
@@ -95,7 +81,7 @@ export class Bridge {
   }
 
   /** The core, for writing: the replica takes its agent now if it has none. */
-  get writer(): Core {
+  get writer(): C {
     if (this.#agent === undefined) this.#takeAgent();
     return this.core;
   }
@@ -127,7 +113,7 @@ export class Bridge {
   /** Puts bytes into the core's input. */
   input(first: Uint8Array, second?: Uint8Array): void {
     const address = this.core.input(first.length + (second?.length ?? 0)) >>> 0;
-    const memory = byteView();
+    const memory = this.#module.bytes();
     memory.set(first, address);
     if (second !== undefined) memory.set(second, address + first.length);
   }
@@ -139,7 +125,7 @@ export class Bridge {
     if (typeof key !== 'string') return this.#inputEncoded(encoder.encode(key), packed);
     const { length } = key;
     const address = this.core.input(length + packed);
-    const memory = byteView();
+    const memory = this.#module.bytes();
     // A loop is many times faster than an encoder's call for what keys are: short, and ASCII.
     for (let index = 0; index < length; index += 1) {
       const unit = key.charCodeAt(index);
@@ -152,18 +138,18 @@ export class Bridge {
 
   #inputEncoded(key: Uint8Array, packed: number): number {
     const address = this.core.input(key.length + packed);
-    const memory = byteView();
+    const memory = this.#module.bytes();
     memory.set(key, address);
     if (packed > 0) copyPacked(memory, address + key.length);
     return key.length;
   }
 
   /** Puts several updates into the core's input: of each its length and its bytes. */
-  #inputList(list: readonly Uint8Array[]): void {
+  inputList(list: readonly Uint8Array[]): void {
     let size = 0;
     for (const { length } of list) size += varintLength(length) + length;
     let at = this.core.input(size);
-    const memory = byteView();
+    const memory = this.#module.bytes();
     for (const item of list) {
       at = writeVarint(memory, at, item.length);
       memory.set(item, at);
@@ -176,11 +162,10 @@ export class Bridge {
     this.input(packValue(value));
   }
 
-  /** Puts UTF-16 units into the core. */
-  inputUnits(text: string): void {
-    const address = (this.core.units(text.length) >>> 0) / 2;
-    if (units.length === 0) units = new Uint16Array(coreMemory().buffer);
-    const target = units;
+  /** Puts UTF-16 units where the core has made room for them. */
+  inputUnits(text: string, room: number): void {
+    const address = (room >>> 0) / 2;
+    const target = this.#module.units();
     for (let index = 0; index < text.length; index += 1) target[address + index] = text.charCodeAt(index);
   }
 
@@ -188,38 +173,38 @@ export class Bridge {
   takeUpdate(): Uint8Array | undefined {
     const length = this.core.take_update();
     if (length < 0) return undefined;
-    return copyOf(length > roomBytes ? this.core.output_pointer() >>> 0 : roomAddress, length);
+    const { room } = this.#module;
+    return this.#copy(length > room.bytes ? this.core.output_pointer() >>> 0 : room.address, length);
   }
 
   /** Joins an update; the core's answer. */
   apply(update: Uint8Array): number {
     // Asking for the time takes a tenth of what joining a keystroke does. What waits may be joined together with this one.
     const answer = this.#applyAt(update, isTimeless(update) && !this.#mayWait ? 0 : this.arrival());
-    if (this.#mayWait || answer % reshapes === waits) this.#mayWait = this.core.pending_count() > 0;
+    if (this.#mayWait || answer % reshapes === waits) this.noteWaiting();
     return this.check(answer);
   }
 
   #applyAt(update: Uint8Array, now_ms: number): number {
     const { length } = update;
-    if (length > roomBytes) {
+    const { room } = this.#module;
+    const { core } = this;
+    if (length > room.bytes || core.apply_short === undefined) {
       this.input(update);
-      return this.core.apply(now_ms);
+      return core.apply(now_ms);
     }
-    byteView().set(update, roomAddress);
-    return this.core.apply_short(length, now_ms);
+    this.#module.bytes().set(update, room.address);
+    return core.apply_short(length, now_ms);
   }
 
-  /** Joins several, and stops at the first that is refused. */
-  applyAll(list: readonly Uint8Array[]): void {
-    this.#inputList(list);
-    const answer = this.core.apply_all(this.arrival());
+  /** To be called after the core was given updates in another way. */
+  noteWaiting(): void {
     this.#mayWait = this.core.pending_count() > 0;
-    this.check(answer);
   }
 
   /** A copy of the core's output. */
   output(): Uint8Array {
-    return copyOf(this.core.output_pointer() >>> 0, this.core.output_length());
+    return this.#copy(this.core.output_pointer() >>> 0, this.core.output_length());
   }
 
   /** The value in the core's output. */
@@ -234,7 +219,11 @@ export class Bridge {
 
   #outputView(): Uint8Array {
     const start = this.core.output_pointer() >>> 0;
-    return byteView().subarray(start, start + this.core.output_length());
+    return this.#module.bytes().subarray(start, start + this.core.output_length());
+  }
+
+  #copy(address: number, length: number): Uint8Array {
+    return this.#module.bytes().slice(address, address + length);
   }
 
   /** Passes an answer on, or throws what the core refused. */
@@ -248,12 +237,9 @@ export class Bridge {
   }
 
   kindNumber(kind: Kind): number {
-    const number = kindNumbers[kind];
-    if (number === undefined) {
-      const expected = `one of ${kinds.join(', ')}`;
-      throw new JoineryError('invalid-option', { expected, got: String(kind), remedy: 'Name a kind of container.' });
-    }
-    return number;
+    if (Object.hasOwn(this.#module.handles, kind)) return kinds.indexOf(kind);
+    const expected = `one of ${Object.keys(this.#module.handles).join(', ')}`;
+    throw new JoineryError('invalid-option', { expected, got: String(kind), remedy: 'Name a kind of container.' });
   }
 
   /** The kind of a container that is there. */
@@ -268,16 +254,24 @@ export class Bridge {
     }
     return kind;
   }
-}
 
-/** Linear memory moves when it grows, and views of where it was are empty then: so one is looked at before each use. */
-function byteView(): Uint8Array {
-  if (bytes.length === 0) bytes = new Uint8Array(coreMemory().buffer);
-  return bytes;
-}
+  /** A handle of a container of this kind. Which class that is, the module says; who asks knows it. */
+  open<H extends ContainerHandle<BasicCore>>(kind: Kind, place: Place): H {
+    const handle = this.#module.handles[kind];
+    // The core has made none of a kind that it hasn't.
+    if (handle === undefined) throw new Error(`no handle of a ${kind}`);
+    return new handle(this as unknown as Bridge<never>, place) as unknown as H;
+  }
 
-function copyOf(address: number, length: number): Uint8Array {
-  return byteView().slice(address, address + length);
+  /** The handle of a container by its number. */
+  handleOf<H extends ContainerHandle<BasicCore>>(container: number): H {
+    return this.open(this.kindOf(container), container);
+  }
+
+  /** An empty replica of the same module. */
+  apart(options: BridgeOptions): Bridge<C> {
+    return new Bridge(this.#module, options);
+  }
 }
 
 /** Indices and lengths are whole and not negative before they cross: the core takes 32 bits. */

@@ -1,6 +1,6 @@
 /** What an envelope does, in an app's words: the shape that `Replica.describe` gives. */
 
-import type { Kind } from './bridge.ts';
+import type { Kind } from './module.ts';
 import type { Plain } from './value.ts';
 
 /**

@@ -31,6 +31,15 @@ export function unavailable(what: string, cause: unknown): JoineryError {
   );
 }
 
+/** What who needs the core throws where it isn't loaded yet. */
+export function notInitialised(): JoineryError {
+  return new JoineryError('not-initialised', {
+    expected: 'a loaded core',
+    got: 'none',
+    remedy: 'Await `init()` before the first replica.',
+  });
+}
+
 /** Node's `fetch` reads no files. The module is asked for at run time, so that no bundler looks for it. */
 async function readFile(url: URL): Promise<BufferSource> {
   const fs = globalThis.process?.getBuiltinModule?.('node:fs/promises');

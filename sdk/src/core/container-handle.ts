@@ -3,20 +3,22 @@
  * said by the handles of its kind.
  */
 
-import { absent, type Bridge, checkKey, type Kind } from './bridge.ts';
+import { absent, type Bridge, checkKey } from './bridge.ts';
+import type { BasicCore, Kind } from './module.ts';
+import type { Core } from './pkg/joinery_core.js';
 import type { Plain } from './value.ts';
 
 /** Where a handle's container is found: by name in a map, or by its number for good. */
-export type Place = { readonly parent: ContainerHandle; readonly key: string } | number;
+export type Place = { readonly parent: ContainerHandle<BasicCore>; readonly key: string } | number;
 
-export abstract class ContainerHandle {
+export abstract class ContainerHandle<C extends BasicCore = Core> {
   abstract readonly kind: Kind;
-  protected readonly bridge: Bridge;
+  protected readonly bridge: Bridge<C>;
   readonly #place: Place;
   #container = absent;
   #structure = -1;
 
-  constructor(bridge: Bridge, place: Place) {
+  constructor(bridge: Bridge<C>, place: Place) {
     this.bridge = bridge;
     this.#place = place;
   }
@@ -46,7 +48,7 @@ export abstract class ContainerHandle {
   }
 
   /** Is it a handle of this replica? */
-  isOf(bridge: Bridge): boolean {
+  isOf(bridge: unknown): boolean {
     return this.bridge === bridge;
   }
 

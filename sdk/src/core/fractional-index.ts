@@ -5,6 +5,7 @@
 
 import { JoineryError } from '@joinery/protocol';
 import { Bridge } from './bridge.ts';
+import { coreModule } from './load.ts';
 
 /** Options of {@link fractionalIndex}. */
 export interface FractionalIndexOptions {
@@ -47,7 +48,7 @@ export function fractionalIndex(
   }
   // The core takes an empty string for none.
   if (low === '' || high === '') throw notAnIndex();
-  const bridge = new Bridge({ random });
+  const bridge = new Bridge(coreModule(), { random });
   try {
     const first = encoder.encode(low ?? '');
     bridge.input(first, encoder.encode(high ?? ''));

@@ -1,11 +1,9 @@
 /**
- * Handles: how an app reads and writes containers. A handle that was named (`replica.text('body')`) finds its container anew
- * when the structure changed, and creates it at the first write; one that was found in a list or by `get` stays with its
- * container and throws `container-gone` once that was deleted or replaced.
+ * Every handle of the full core: those of basic-handles.ts with what only this build has, and texts, trees and graphs.
  */
 
-import { JoineryError } from '@joinery/protocol';
-import { absent, Bridge, checkIndex, checkKey, type Kind, plain } from './bridge.ts';
+import { BasicListHandle, BasicMapHandle, CounterHandle, outOfRange, SetHandle } from './basic-handles.ts';
+import { absent, type Bridge, checkIndex } from './bridge.ts';
 import { ContainerHandle } from './container-handle.ts';
 import {
   type DeltaStep,
@@ -16,11 +14,29 @@ import {
   packDelta,
   type TextRun,
 } from './marks.ts';
+import type { BasicCore, HandleClasses, Kind } from './module.ts';
 import { GraphNodes, TreeNodes } from './nodes.ts';
-import { type Plain, packValue } from './value.ts';
+import type { Core } from './pkg/joinery_core.js';
+import type { Plain } from './value.ts';
+
+export { CounterHandle, SetHandle };
 
 /** Any handle. */
 export type Handle = MapHandle | ListHandle | TextHandle | CounterHandle | SetHandle | TreeHandle | GraphHandle;
+
+/** By kind. */
+export interface Handles {
+  map: MapHandle;
+  list: ListHandle;
+  text: TextHandle;
+  counter: CounterHandle;
+  set: SetHandle;
+  tree: TreeHandle;
+  graph: GraphHandle;
+}
+
+/** The handle class of a kind. */
+export type HandleOfKind<K extends Kind> = Handles[K];
 
 /** On which side of a position that is which it stays at. */
 export type Stick = 'left' | 'right';
@@ -28,30 +44,33 @@ export type Stick = 'left' | 'right';
 /** The positions at the ends, which name no unit (see crates/types/src/position.rs). */
 const endPositions: Readonly<Record<Stick, number>> = { left: 0, right: 1 };
 
-/** What has an order: places in it can be found again. */
-abstract class OrderedHandle extends ContainerHandle {
-  abstract get length(): number;
+/** Keyed values and containers; the last writer of a key wins. */
+export class MapHandle extends BasicMapHandle<Handles> {
+  /** The text at a key; created by the first write into it. */
+  text(key: string): TextHandle {
+    return this.bridge.open<TextHandle>('text', { parent: this, key });
+  }
+  /** The tree at a key; created by the first write into it. */
+  tree(key: string): TreeHandle {
+    return this.bridge.open<TreeHandle>('tree', { parent: this, key });
+  }
+  /** The graph at a key; created by the first write into it. */
+  graph(key: string): GraphHandle {
+    return this.bridge.open<GraphHandle>('graph', { parent: this, key });
+  }
+}
 
+/** Ordered elements; each is a value or a container. */
+export class ListHandle extends BasicListHandle<Handles> {
   /**
    * The place at `index` (at most `length`) as at most 14 bytes (27 beside an element that was moved), to be found again after edits by anybody: a cursor, a comment's
    * anchor. It holds for every replica that has what is around it, within the document's epoch.
    *
    * @param stick what it stays at: what is on its `left` (what is inserted there comes behind it) or on its `right`
    * @throws JoineryError `index-out-of-range`
-   * @example
-   * const cursor = text.position(5);
-   * text.insert(0, 'Oh: ');
-   * text.indexAt(cursor); // 9
    */
   position(index: number, stick: Stick = 'left'): Uint8Array {
-    checkIndex(index, this.length);
-    const container = this.resolve();
-    if (container === absent) {
-      if (index > 0) throw outOfRange(index, 0, 0);
-      return Uint8Array.of(endPositions[stick]);
-    }
-    this.bridge.check(this.bridge.core.position_at(container, index, stick === 'right'));
-    return this.bridge.output();
+    return positionIn(coreOf(this.bridge), this.resolve(), checkIndex(index, this.length), stick);
   }
 
   /**
@@ -61,258 +80,33 @@ abstract class OrderedHandle extends ContainerHandle {
    * @throws JoineryError `invalid-position`
    */
   indexAt(position: Uint8Array): number | undefined {
-    const container = this.resolve();
-    if (container === absent) return Object.values(endPositions).includes(position[0] ?? absent) ? 0 : undefined;
-    this.bridge.input(position);
-    const index = this.bridge.check(this.bridge.core.index_at(container));
-    return index === absent ? undefined : index;
+    return indexIn(coreOf(this.bridge), this.resolve(), position);
   }
 }
 
-/** The handle of a container by its number. */
-export function handleOf(bridge: Bridge, container: number): Handle {
-  switch (bridge.kindOf(container)) {
-    case 'map':
-      return new MapHandle(bridge, container);
-    case 'list':
-      return new ListHandle(bridge, container);
-    case 'text':
-      return new TextHandle(bridge, container);
-    case 'counter':
-      return new CounterHandle(bridge, container);
-    case 'set':
-      return new SetHandle(bridge, container);
-    case 'tree':
-      return new TreeHandle(bridge, container);
-    case 'graph':
-      return new GraphHandle(bridge, container);
-  }
+/** A bridge of handles that are in this module alone. */
+function coreOf(bridge: Bridge<BasicCore>): Bridge<Core> {
+  return bridge as Bridge<Core>;
 }
 
-function entry(bridge: Bridge, answer: number): Plain | Handle | undefined {
-  if (bridge.check(answer) === plain) return bridge.outputValue();
-  return answer === absent ? undefined : handleOf(bridge, answer);
+function positionIn(bridge: Bridge, container: number, index: number, stick: Stick): Uint8Array {
+  if (container === absent) {
+    if (index > 0) throw outOfRange(index, 0, 0);
+    return Uint8Array.of(endPositions[stick]);
+  }
+  bridge.check(bridge.core.position_at(container, index, stick === 'right'));
+  return bridge.output();
 }
 
-/** Keyed values and containers; the last writer of a key wins. */
-export class MapHandle extends ContainerHandle {
-  readonly kind = 'map';
-
-  /**
-   * Writes a value; whatever container was at the key ends, for good.
-   *
-   * @throws JoineryError `invalid-value`, `limit-exceeded` (a key has at most 1,024 bytes of UTF-8), `container-gone`
-   * @example replica.map('settings').set('theme', 'dark');
-   */
-  set(key: string, value: Plain): void {
-    const map = this.ensureFor(() => {
-      checkKey(key);
-      packValue(value);
-    });
-    const { bridge } = this;
-    const { writer } = bridge;
-    const keyLength = bridge.inputKey(key, value);
-    bridge.structure += bridge.check(writer.map_set(map, keyLength, bridge.now()));
-  }
-
-  /** The value at a key, a handle where a container is there, or undefined. */
-  get(key: string): Plain | Handle | undefined {
-    const map = this.resolve();
-    if (map === absent) return undefined;
-    this.bridge.inputKey(key);
-    return entry(this.bridge, this.bridge.core.map_get(map));
-  }
-
-  has(key: string): boolean {
-    const map = this.resolve();
-    if (map === absent) return false;
-    this.bridge.inputKey(key);
-    return this.bridge.check(this.bridge.core.map_get(map)) !== absent;
-  }
-
-  /** Deletes a key; false if there was nothing. */
-  delete(key: string): boolean {
-    const map = this.resolve();
-    if (map === absent) return false;
-    const { bridge } = this;
-    const { writer } = bridge;
-    bridge.inputKey(key);
-    const deleted = bridge.check(writer.map_delete(map, bridge.now())) === 1;
-    bridge.structure += 1;
-    return deleted;
-  }
-
-  /** The keys, in ascending order of their UTF-8 bytes. */
-  keys(): string[] {
-    const map = this.resolve();
-    if (map === absent) return [];
-    this.bridge.check(this.bridge.core.map_keys(map));
-    return this.bridge.outputValue() as string[];
-  }
-
-  get size(): number {
-    return this.keys().length;
-  }
-
-  /** The map at a key; created by the first write into it. */
-  map(key: string): MapHandle {
-    return new MapHandle(this.bridge, { parent: this, key });
-  }
-  /** The list at a key; created by the first write into it. */
-  list(key: string): ListHandle {
-    return new ListHandle(this.bridge, { parent: this, key });
-  }
-  /** The text at a key; created by the first write into it. */
-  text(key: string): TextHandle {
-    return new TextHandle(this.bridge, { parent: this, key });
-  }
-  /** The counter at a key; created by the first write into it. */
-  counter(key: string): CounterHandle {
-    return new CounterHandle(this.bridge, { parent: this, key });
-  }
-  /** The set at a key; created by the first write into it. (`set` writes a value.) */
-  setOf(key: string): SetHandle {
-    return new SetHandle(this.bridge, { parent: this, key });
-  }
-  /** The tree at a key; created by the first write into it. */
-  tree(key: string): TreeHandle {
-    return new TreeHandle(this.bridge, { parent: this, key });
-  }
-  /** The graph at a key; created by the first write into it. */
-  graph(key: string): GraphHandle {
-    return new GraphHandle(this.bridge, { parent: this, key });
-  }
-
-  /** A fresh container at a key; what was there ends, for good. */
-  create<K extends Kind>(key: string, kind: K): HandleOfKind<K> {
-    const { bridge } = this;
-    const number = bridge.kindNumber(kind);
-    const map = this.ensureFor(() => checkKey(key));
-    const { writer } = bridge;
-    bridge.inputKey(key);
-    const created = bridge.check(writer.create_child(map, number, bridge.now()));
-    bridge.structure += 1;
-    return handleOf(bridge, created) as HandleOfKind<K>;
-  }
-
-  toJSON(): Record<string, Plain> {
-    return this.content({}) as Record<string, Plain>;
-  }
-}
-
-/** The handle class of a kind. */
-export type HandleOfKind<K extends Kind> = Extract<Handle, { readonly kind: K }>;
-
-/** Ordered elements; each is a value or a container. */
-export class ListHandle extends OrderedHandle {
-  readonly kind = 'list';
-
-  get length(): number {
-    const list = this.resolve();
-    return list === absent ? 0 : this.bridge.check(this.bridge.core.list_length(list));
-  }
-
-  /**
-   * Inserts one value before `index` (at most `length`).
-   *
-   * @throws JoineryError `index-out-of-range`, `invalid-value`
-   */
-  insert(index: number, value: Plain): void {
-    this.#checkRange(index, 0);
-    const list = this.ensureFor(() => packValue(value));
-    const { writer } = this.bridge;
-    this.bridge.inputValue(value);
-    this.bridge.check(writer.list_insert(list, index));
-  }
-
-  push(value: Plain): void {
-    this.insert(this.length, value);
-  }
-
-  /** Replaces the element's value; whatever container was in it ends, for good. */
-  set(index: number, value: Plain): void {
-    this.#checkRange(index, 1);
-    const { bridge } = this;
-    const { writer } = bridge;
-    bridge.inputValue(value);
-    bridge.check(writer.list_set(this.resolve(), index, bridge.now()));
-    bridge.structure += 1;
-  }
-
-  /** The element's value, a handle where it holds a container, or undefined beyond the end. */
-  get(index: number): Plain | Handle | undefined {
-    const list = this.resolve();
-    if (list === absent || !Number.isInteger(index) || index < 0 || index >= this.length) return undefined;
-    return entry(this.bridge, this.bridge.core.list_get(list, index));
-  }
-
-  /**
-   * Moves an element, with all that is in it: it is at `to` in the list without it, where `splice` would put it back in. Of
-   * moves at the same time the last one wins, and what others write into the element is kept; one that another deletes stays
-   * deleted. To where it is already, nothing is written.
-   *
-   * @throws JoineryError `index-out-of-range`
-   * @example list.move(0, list.length - 1); // the first becomes the last
-   */
-  move(from: number, to: number): void {
-    this.#checkRange(from, 1);
-    this.#checkRange(to, 1);
-    const { bridge } = this;
-    bridge.check(bridge.writer.list_move(this.resolve(), from, to, bridge.now()));
-  }
-
-  /** Deletes `count` elements from `index` on, for good. */
-  delete(index: number, count = 1): void {
-    this.#checkRange(index, count);
-    if (count === 0) return;
-    this.bridge.check(this.bridge.writer.list_delete(this.resolve(), index, count));
-    this.bridge.structure += 1;
-  }
-
-  /** Inserts a fresh container before `index`. */
-  insertContainer<K extends Kind>(index: number, kind: K): HandleOfKind<K> {
-    this.#checkRange(index, 0);
-    const { bridge } = this;
-    const number = bridge.kindNumber(kind);
-    const list = this.ensure();
-    const created = bridge.check(bridge.writer.list_insert_child(list, index, number));
-    bridge.structure += 1;
-    return handleOf(bridge, created) as HandleOfKind<K>;
-  }
-
-  /** Puts a fresh container into an element; what was there ends, for good. */
-  setContainer<K extends Kind>(index: number, kind: K): HandleOfKind<K> {
-    this.#checkRange(index, 1);
-    const { bridge } = this;
-    const number = bridge.kindNumber(kind);
-    const created = bridge.check(bridge.writer.list_set_child(this.resolve(), index, number, bridge.now()));
-    bridge.structure += 1;
-    return handleOf(bridge, created) as HandleOfKind<K>;
-  }
-
-  toJSON(): Plain[] {
-    return this.content([]) as Plain[];
-  }
-
-  /** Checked here too, so that a bad index doesn't create the list. */
-  #checkRange(index: number, count: number): void {
-    const { length } = this;
-    checkIndex(index, length);
-    checkIndex(count, length);
-    if (index + count > length) throw outOfRange(index, count, length);
-  }
-}
-
-function outOfRange(index: number, count: number, length: number): JoineryError {
-  return new JoineryError('index-out-of-range', {
-    expected: `an index and a count within ${length}`,
-    got: count === 0 ? `${index}` : `${index} and ${count}`,
-    remedy: 'Read the length again before you write.',
-  });
+function indexIn(bridge: Bridge, container: number, position: Uint8Array): number | undefined {
+  if (container === absent) return Object.values(endPositions).includes(position[0] ?? absent) ? 0 : undefined;
+  bridge.input(position);
+  const index = bridge.check(bridge.core.index_at(container));
+  return index === absent ? undefined : index;
 }
 
 /** Text that many can edit at once. Indices and lengths are in UTF-16 units, as JavaScript's strings count. */
-export class TextHandle extends OrderedHandle {
+export class TextHandle extends ContainerHandle {
   readonly kind = 'text';
   #text = '';
   #textOf: readonly [container: number, revision: number] = [absent, 0];
@@ -342,7 +136,7 @@ export class TextHandle extends OrderedHandle {
     if (text.length === 1) {
       bridge.check(writer.text_insert_unit(container, index, text.charCodeAt(0)));
     } else {
-      bridge.inputUnits(text);
+      bridge.inputUnits(text, writer.units(text.length));
       bridge.check(writer.text_insert(container, index));
     }
   }
@@ -417,7 +211,7 @@ export class TextHandle extends OrderedHandle {
     const { bridge } = this;
     const present = before === absent ? [] : this.#markKeys(before);
     const { keys, steps } = packDelta(delta, present, expand);
-    const text = this.ensureFor(() => tryOnEmptyText(keys, steps));
+    const text = this.ensureFor(() => tryOnEmptyText(bridge, keys, steps));
     const { writer } = bridge;
     bridge.input(keys, steps);
     bridge.check(writer.text_apply_delta(text, keys.length, bridge.now()));
@@ -426,6 +220,31 @@ export class TextHandle extends OrderedHandle {
   #markKeys(text: number): string[] {
     this.bridge.check(this.bridge.core.text_mark_keys(text));
     return this.bridge.outputValue() as string[];
+  }
+
+  /**
+   * The place at `index` (at most `length`) as at most 14 bytes, to be found again after edits by anybody: a cursor, a comment's
+   * anchor. It holds for every replica that has what is around it, within the document's epoch.
+   *
+   * @param stick what it stays at: what is on its `left` (what is inserted there comes behind it) or on its `right`
+   * @throws JoineryError `index-out-of-range`
+   * @example
+   * const cursor = text.position(5);
+   * text.insert(0, 'Oh: ');
+   * text.indexAt(cursor); // 9
+   */
+  position(index: number, stick: Stick = 'left'): Uint8Array {
+    return positionIn(this.bridge, this.resolve(), checkIndex(index, this.length), stick);
+  }
+
+  /**
+   * The index at which a position is now; where what it stays at was deleted, that at which it stood. Undefined where that isn't
+   * here: not yet, or not in this epoch.
+   *
+   * @throws JoineryError `invalid-position`
+   */
+  indexAt(position: Uint8Array): number | undefined {
+    return indexIn(this.bridge, this.resolve(), position);
   }
 
   /** For messages only; the core checks against the real one. */
@@ -452,8 +271,8 @@ export class TextHandle extends OrderedHandle {
 }
 
 /** Throws what a packed delta is refused with on an empty text: what is refused must not create the text. */
-function tryOnEmptyText(keys: Uint8Array, steps: Uint8Array): void {
-  const scratch = new Bridge({ agent: 1n, now: () => 0 });
+function tryOnEmptyText(bridge: Bridge, keys: Uint8Array, steps: Uint8Array): void {
+  const scratch = bridge.apart({ agent: 1n, now: () => 0 });
   try {
     scratch.inputKey('text');
     const text = scratch.check(scratch.writer.ensure_child(0, scratch.kindNumber('text'), 0));
@@ -461,87 +280,6 @@ function tryOnEmptyText(keys: Uint8Array, steps: Uint8Array): void {
     scratch.check(scratch.writer.text_apply_delta(text, keys.length, 0));
   } finally {
     scratch.free();
-  }
-}
-
-/** A number that many can add to at once. */
-export class CounterHandle extends ContainerHandle {
-  readonly kind = 'counter';
-
-  get value(): number {
-    const counter = this.resolve();
-    if (counter === absent) return 0;
-    const value = this.bridge.core.counter_value(counter);
-    if (Number.isNaN(value)) throw this.bridge.refusal();
-    return value;
-  }
-
-  /**
-   * Adds a whole number (a negative one takes away).
-   *
-   * @throws JoineryError `invalid-value` for what is no safe integer; `limit-exceeded` beyond 2^53 − 1 in all
-   */
-  increment(amount = 1): void {
-    if (!Number.isSafeInteger(amount)) {
-      throw new JoineryError('invalid-value', {
-        expected: 'a whole number below 2^53',
-        got: String(amount),
-        remedy: 'Count in a unit that makes it whole.',
-      });
-    }
-    if (amount === 0) return;
-    const counter = this.ensure();
-    this.bridge.check(this.bridge.writer.counter_add(counter, amount));
-  }
-
-  /** Takes a whole number away. */
-  decrement(amount = 1): void {
-    this.increment(-amount);
-  }
-
-  toJSON(): number {
-    return this.value;
-  }
-}
-
-/** Distinct values; an add wins over a concurrent delete. */
-export class SetHandle extends ContainerHandle {
-  readonly kind = 'set';
-
-  add(value: Plain): void {
-    const set = this.ensureFor(() => packValue(value));
-    const { writer } = this.bridge;
-    this.bridge.inputValue(value);
-    this.bridge.check(writer.set_add(set));
-  }
-
-  /** Removes a value; false if it wasn't in. */
-  delete(value: Plain): boolean {
-    const set = this.resolve();
-    if (set === absent) return false;
-    const { writer } = this.bridge;
-    this.bridge.inputValue(value);
-    return this.bridge.check(writer.set_delete(set)) === 1;
-  }
-
-  has(value: Plain): boolean {
-    const set = this.resolve();
-    if (set === absent) return false;
-    this.bridge.inputValue(value);
-    return this.bridge.check(this.bridge.core.set_has(set)) === 1;
-  }
-
-  get size(): number {
-    return this.values().length;
-  }
-
-  /** The values, sorted: null, booleans, numbers, strings by code points, then the rest; the same at every replica. */
-  values(): Plain[] {
-    return this.content([]) as Plain[];
-  }
-
-  toJSON(): Plain[] {
-    return this.values();
   }
 }
 
@@ -553,7 +291,7 @@ export class TreeHandle extends TreeNodes {
    * @throws JoineryError `no-such-node`
    */
   data(node: string): MapHandle {
-    return new MapHandle(this.bridge, this.mapOf(node));
+    return this.bridge.open<MapHandle>('map', this.mapOf(node));
   }
 }
 
@@ -565,6 +303,17 @@ export class GraphHandle extends GraphNodes {
    * @throws JoineryError `no-such-node`
    */
   data(id: string): MapHandle {
-    return new MapHandle(this.bridge, this.mapOf(id));
+    return this.bridge.open<MapHandle>('map', this.mapOf(id));
   }
 }
+
+/** The classes by kind, for the module. */
+export const handles = {
+  map: MapHandle,
+  list: ListHandle,
+  text: TextHandle,
+  counter: CounterHandle,
+  set: SetHandle,
+  tree: TreeHandle,
+  graph: GraphHandle,
+} satisfies HandleClasses;

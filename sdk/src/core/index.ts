@@ -2,7 +2,7 @@
 
 export { JoineryError } from '@joinery/protocol';
 export { applyPatches } from './apply-patches.ts';
-export type { Kind } from './bridge.ts';
+
 export type { Change } from './change.ts';
 export type { CoreSource } from './compile.ts';
 export { diffRoots } from './diff.ts';
@@ -30,6 +30,7 @@ export {
   expandOf,
   type TextRun,
 } from './marks.ts';
+export type { Kind } from './module.ts';
 export type { GraphEdge, GraphValue, TreeNode } from './nodes.ts';
 export type { GraphItem, Patch, PatchOrigin, PatchPath, PatchSet } from './patches.ts';
 export type {
@@ -44,13 +45,11 @@ export { Replay } from './replay.ts';
 export { Replica, type ReplicaOptions } from './replica.ts';
 export {
   applyUpdate,
-  compareVersions,
   computeUpdate,
   diffStates,
   mergeUpdates,
   type StateOptions,
-  type VersionOrder,
 } from './states.ts';
 export { UndoStack, type UndoStackOptions } from './undo-stack.ts';
 export type { Plain } from './value.ts';
-export { decodeVersion, encodeVersion } from './version.ts';
+export { compareVersions, decodeVersion, encodeVersion, type VersionOrder } from './version.ts';

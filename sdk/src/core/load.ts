@@ -3,11 +3,16 @@
  * module that another thread has compiled. It is not an API of the core's data: that is `replica.ts`.
  */
 
-import { JoineryError } from '@joinery/protocol';
-import { type CoreSource, compile, unavailable } from './compile.ts';
-import { initSync } from './pkg/joinery_core.js';
+import { type CoreSource, compile, notInitialised, unavailable } from './compile.ts';
+import { handles } from './handles.ts';
+import { CoreModule } from './module.ts';
+import { Core, initSync, room } from './pkg/joinery_core.js';
+
+/** Updates up to so many bytes pass through the room (see crates/wasm). */
+const roomBytes = 1024;
 
 let memory: WebAssembly.Memory | undefined;
+let loaded: CoreModule<Core> | undefined;
 let loading: Promise<WebAssembly.Module> | undefined;
 
 /**
@@ -25,6 +30,7 @@ export function init(source?: CoreSource): Promise<WebAssembly.Module> {
   loading ??= compile(source ?? new URL('./pkg/joinery_core_bg.wasm', import.meta.url), import.meta.url)
     .then((module) => {
       memory = initSync({ module }).memory;
+      loaded = new CoreModule(memory, () => new Core(), handles, { address: room(), bytes: roomBytes });
       return module;
     })
     .catch((error: unknown) => {
@@ -36,12 +42,12 @@ export function init(source?: CoreSource): Promise<WebAssembly.Module> {
 
 /** The core's linear memory. A view of it is void after any call into the core. */
 export function coreMemory(): WebAssembly.Memory {
-  if (memory === undefined) {
-    throw new JoineryError('not-initialised', {
-      expected: 'a loaded core',
-      got: 'none',
-      remedy: 'Await `init()` before the first replica.',
-    });
-  }
+  if (memory === undefined) throw notInitialised();
   return memory;
+}
+
+/** The loaded core. */
+export function coreModule(): CoreModule<Core> {
+  if (loaded === undefined) throw notInitialised();
+  return loaded;
 }

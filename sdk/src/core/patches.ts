@@ -1,7 +1,7 @@
 /** Patches: what a change has changed for a reader, path by path. The shapes; what makes them is in `core-rs/crates/types/src/patches`. */
 
-import type { Kind } from './bridge.ts';
 import type { DeltaStep } from './marks.ts';
+import type { Kind } from './module.ts';
 import type { GraphEdge, TreeNode } from './nodes.ts';
 import type { Plain } from './value.ts';
 

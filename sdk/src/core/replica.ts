@@ -4,24 +4,15 @@
  */
 
 import { JoineryError } from '@joinery/protocol';
-import { Bridge, type BridgeOptions, checkAgent, reshapes } from './bridge.ts';
+import { BasicReplica, loaded } from './basic-replica.ts';
+import { Bridge, type BridgeOptions, checkAgent } from './bridge.ts';
 import type { Change } from './change.ts';
-import {
-  type CounterHandle,
-  type GraphHandle,
-  type ListHandle,
-  MapHandle,
-  type SetHandle,
-  type TextHandle,
-  type TreeHandle,
-} from './handles.ts';
+import type { GraphHandle, Handles, TextHandle, TreeHandle } from './handles.ts';
+import { coreModule } from './load.ts';
 import type { Patch, PatchOrigin, PatchSet } from './patches.ts';
+import type { Core } from './pkg/joinery_core.js';
 import { Replay, type ReplayOptions } from './replay.ts';
 import { UndoStack, type UndoStackOptions } from './undo-stack.ts';
-import type { Plain } from './value.ts';
-
-/** The root map's number in the core. */
-const rootContainer = 0;
 
 /** So many changes are kept apart until they are taken; more are told together. */
 const maxPatchSets = 256;
@@ -49,15 +40,13 @@ export type ReplicaOptions = BridgeOptions;
  * b.applyUpdate(a.exportUpdate());
  * b.text('body').toString(); // 'Hello'
  */
-export class Replica {
-  readonly #bridge: Bridge;
-  #root: MapHandle | undefined;
+export class Replica extends BasicReplica<Core, Handles> {
   /** What was noted and not yet taken; undefined while nothing is noted. */
   #patchSets: PatchSet[] | undefined;
 
   /** @throws JoineryError `not-initialised` before `init()` has resolved */
   constructor(options: ReplicaOptions = {}) {
-    this.#bridge = new Bridge(options);
+    super(new Bridge(coreModule(), options));
   }
 
   /**
@@ -66,40 +55,11 @@ export class Replica {
    * @throws JoineryError `invalid-snapshot`, `invalid-update`
    */
   static load(state: Uint8Array, options: ReplicaOptions = {}): Replica {
-    const replica = new Replica(options);
-    try {
-      replica.applyUpdate(state);
-    } catch (error) {
-      try {
-        replica.free();
-      } catch {
-        // After a trap freeing fails as well; the first error is the one to tell.
-      }
-      throw error;
-    }
-    return replica;
-  }
-
-  /** The root map; `text`, `map` and so on below are its children by name. */
-  get root(): MapHandle {
-    this.#root ??= new MapHandle(this.#bridge, rootContainer);
-    return this.#root;
+    return loaded(new Replica(options), state);
   }
 
   text(key: string): TextHandle {
     return this.root.text(key);
-  }
-  map(key: string): MapHandle {
-    return this.root.map(key);
-  }
-  list(key: string): ListHandle {
-    return this.root.list(key);
-  }
-  counter(key: string): CounterHandle {
-    return this.root.counter(key);
-  }
-  set(key: string): SetHandle {
-    return this.root.setOf(key);
   }
   tree(key: string): TreeHandle {
     return this.root.tree(key);
@@ -108,73 +68,18 @@ export class Replica {
     return this.root.graph(key);
   }
 
-  /** The agent, from the first write on. */
-  get agent(): bigint | undefined {
-    return this.#bridge.agent;
-  }
-
-  /** The seq of the last operation that was written here; 0 before the first. */
-  get seq(): number {
-    return this.#bridge.core.own_seq();
-  }
-
-  /** Grows with every change, from here or elsewhere. */
-  get revision(): number {
-    return this.#bridge.core.revision();
-  }
-
-  /** How many updates wait for what they rest on, or for their time; at most 4,096 and 16 MiB. */
-  get pendingCount(): number {
-    return this.#bridge.core.pending_count();
-  }
-
-  /**
-   * The content: maps as objects, lists and sets as arrays, texts as strings, counters as numbers, trees as arrays of nodes within
-   * each other, graphs as objects of nodes and edges.
-   */
-  toJSON(): Record<string, Plain> {
-    return this.root.toJSON();
-  }
-
-  /**
-   * What was written here since the last take, as one envelope (about 256 KiB at most), or undefined. Call it until it gives
-   * undefined; what it has given, it never gives again.
-   */
-  takeUpdate(): Uint8Array | undefined {
-    return this.#bridge.takeUpdate();
-  }
-
-  /**
-   * What has changed since a version (all, without one), merged: to bring up a replica that has reached that version.
-   *
-   * @param since bytes of `version()` of the receiver
-   * @throws JoineryError `invalid-version`
-   */
-  exportUpdate(since?: Uint8Array): Uint8Array {
-    this.#bridge.input(since ?? new Uint8Array(0));
-    this.#bridge.check(this.#bridge.core.export_update());
-    return this.#bridge.output();
-  }
-
-  /**
-   * Joins an envelope, an exported update or a snapshot, in any order and however often.
-   *
-   * @returns true if it joined; false if it was known, or waits for what it rests on (see `pendingCount`).
-   * @throws JoineryError `invalid-update`, `invalid-snapshot`, `pending-full`, `limit-exceeded`; then nothing has changed
-   */
-  applyUpdate(bytes: Uint8Array): boolean {
+  override applyUpdate(bytes: Uint8Array): boolean {
     this.#collectPatches('local');
-    const answer = this.#bridge.apply(bytes);
-    if (answer >= reshapes) this.#bridge.structure += 1;
+    const joined = super.applyUpdate(bytes);
     this.#collectPatches('remote');
-    return answer % reshapes === 0;
+    return joined;
   }
 
   /**
    * Notes from now on what changes, for {@link Replica.takePatches}; or no more. It is off at first: then it costs nothing.
    */
   recordPatches(on: boolean): void {
-    const { core } = this.#bridge;
+    const { core } = this.bridge;
     if (on === (this.#patchSets !== undefined)) return;
     core.record_patches(on);
     this.#patchSets = on ? [] : undefined;
@@ -199,59 +104,43 @@ export class Replica {
   }
 
   #collectPatches(origin: PatchOrigin): void {
-    const { core } = this.#bridge;
+    const { core } = this.bridge;
     const sets = this.#patchSets;
     if (sets === undefined || sets.length >= maxPatchSets) return;
     if (core.take_patches() === 0) return;
-    sets.push({ origin, patches: this.#bridge.outputValue() as unknown as Patch[] });
+    sets.push({ origin, patches: this.bridge.outputValue() as unknown as Patch[] });
   }
 
-  /** Joins several. Stops at the first that is refused; those before it have joined. An empty list tries again what waits. */
-  applyUpdates(list: readonly Uint8Array[]): void {
+  override applyUpdates(list: readonly Uint8Array[]): void {
     // What is recorded is told update by update.
-    if (this.#patchSets === undefined) this.#applyTogether(list);
-    else for (const bytes of list) this.applyUpdate(bytes);
-    const { core } = this.#bridge;
-    if (core.pending_count() > 0) {
-      this.#collectPatches('local');
-      core.retry_pending(this.#bridge.arrival());
-      this.#bridge.structure += 1;
-      this.#collectPatches('remote');
+    if (this.#patchSets !== undefined) {
+      super.applyUpdates(list);
+      return;
     }
+    this.#applyTogether(list);
+    this.retryPending();
+  }
+
+  protected override retryPending(): void {
+    if (this.bridge.core.pending_count() === 0) return;
+    this.#collectPatches('local');
+    super.retryPending();
+    this.#collectPatches('remote');
   }
 
   #applyTogether(list: readonly Uint8Array[]): void {
-    const bridge = this.#bridge;
+    const bridge = this.bridge;
     for (let from = 0; from < list.length; ) {
       let to = from;
       let bytes = 0;
       for (; to < list.length && bytes < maxTogetherBytes; to += 1) bytes += list[to]?.length ?? 0;
+      bridge.inputList(list.slice(from, to));
       bridge.structure += 1;
-      bridge.applyAll(list.slice(from, to));
+      const answer = bridge.core.apply_all(bridge.arrival());
+      bridge.noteWaiting();
+      bridge.check(answer);
       from = to;
     }
-  }
-
-  /** The version: what this replica has seen, as bytes (see `decodeVersion`). */
-  version(): Uint8Array {
-    this.#bridge.core.version();
-    return this.#bridge.output();
-  }
-
-  /**
-   * Has this replica seen everything that the version has?
-   *
-   * @throws JoineryError `invalid-version`
-   */
-  covers(version: Uint8Array): boolean {
-    this.#bridge.input(version);
-    return this.#bridge.check(this.#bridge.core.covers()) === 1;
-  }
-
-  /** The whole state, for storage: magic, format version, length, checksum, content. Equal states give equal bytes. */
-  encodeSnapshot(): Uint8Array {
-    this.#bridge.core.encode_snapshot();
-    return this.#bridge.output();
   }
 
   /**
@@ -264,8 +153,8 @@ export class Replica {
    */
   trim(agent: bigint): Uint8Array {
     checkAgent(agent);
-    this.#bridge.check(this.#bridge.core.trim(agent));
-    return this.#bridge.output();
+    this.bridge.check(this.bridge.core.trim(agent));
+    return this.bridge.output();
   }
 
   /**
@@ -286,9 +175,9 @@ export class Replica {
       words.setUint32(8 * index + 4, to, true);
       before = to;
     }
-    this.#bridge.input(new Uint8Array(words.buffer), envelope);
-    this.#bridge.check(this.#bridge.core.describe(parts.length));
-    return this.#bridge.outputValue() as unknown as Change[];
+    this.bridge.input(new Uint8Array(words.buffer), envelope);
+    this.bridge.check(this.bridge.core.describe(parts.length));
+    return this.bridge.outputValue() as unknown as Change[];
   }
 
   /**
@@ -299,7 +188,7 @@ export class Replica {
    *   `limit-exceeded`, `invalid-option`
    */
   beginReplay(from: Replica, options: ReplayOptions = {}): Replay {
-    return new Replay(from.#bridge, this.#bridge, options);
+    return new Replay(from.bridge, this.bridge, options);
   }
 
   /**
@@ -310,12 +199,7 @@ export class Replica {
    *   `invalid-option`
    */
   undoStack(options: UndoStackOptions = {}): UndoStack {
-    return new UndoStack(this.#bridge, options);
-  }
-
-  /** Gives the memory back. Whatever is called afterwards throws `freed`. */
-  free(): void {
-    this.#bridge.free();
+    return new UndoStack(this.bridge, options);
   }
 }
 

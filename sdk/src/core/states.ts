@@ -1,35 +1,15 @@
 /**
- * Whole states as bytes: how two versions stand to each other, what lies between two states, and joining without keeping a
- * replica. For servers, scripts and tools that hold snapshots and updates; an app that has a document open uses `Replica`.
+ * Whole states as bytes: what lies between two states, and joining without keeping a replica. For servers, scripts and tools that
+ * hold snapshots and updates; an app that has a document open uses `Replica`.
  */
 
 import { JoineryError } from '@joinery/protocol';
 import { diffRoots } from './diff.ts';
 import type { Patch } from './patches.ts';
 import { Replica, type ReplicaOptions } from './replica.ts';
-import { decodeVersion } from './version.ts';
-
-/** How a version stands to another one. */
-export type VersionOrder = 'before' | 'after' | 'equal' | 'concurrent';
 
 /** Against which time foreign stamps are held; see {@link ReplicaOptions}. */
 export type StateOptions = Pick<ReplicaOptions, 'now' | 'trustStamps'>;
-
-/**
- * How version `a` stands to version `b`: it lies before it, after it, is equal, or each has seen what the other one hasn't.
- *
- * @param a bytes of `Replica.version()`
- * @param b the same
- * @throws JoineryError `invalid-version`
- * @example compareVersions(mine.version(), theirs.version()) // 'concurrent'
- */
-export function compareVersions(a: Uint8Array, b: Uint8Array): VersionOrder {
-  const [first, second] = [decodeVersion(a), decodeVersion(b)];
-  const [isBefore, isAfter] = [isCovered(first, second), isCovered(second, first)];
-  if (isBefore && isAfter) return 'equal';
-  if (isBefore) return 'before';
-  return isAfter ? 'after' : 'concurrent';
-}
 
 /**
  * The update that brings whoever has `from` up to `to`, as small as there is.
@@ -109,9 +89,4 @@ function joinAll(replica: Replica, updates: readonly Uint8Array[]): void {
     got: `${replica.pendingCount} that wait`,
     remedy: 'Fetch what is missing, and give it as well.',
   });
-}
-
-function isCovered(version: ReadonlyMap<bigint, number>, by: ReadonlyMap<bigint, number>): boolean {
-  for (const [agent, seq] of version) if ((by.get(agent) ?? 0) < seq) return false;
-  return true;
 }

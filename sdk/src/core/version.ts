@@ -73,6 +73,30 @@ export function encodeVersion(version: ReadonlyMap<bigint, number>): Uint8Array 
   return bytes.slice(0, offset);
 }
 
+/** How a version stands to another one. */
+export type VersionOrder = 'before' | 'after' | 'equal' | 'concurrent';
+
+/**
+ * How version `a` stands to version `b`: it lies before it, after it, is equal, or each has seen what the other one hasn't.
+ *
+ * @param a bytes of `Replica.version()`
+ * @param b the same
+ * @throws JoineryError `invalid-version`
+ * @example compareVersions(mine.version(), theirs.version()) // 'concurrent'
+ */
+export function compareVersions(a: Uint8Array, b: Uint8Array): VersionOrder {
+  const [first, second] = [decodeVersion(a), decodeVersion(b)];
+  const [isBefore, isAfter] = [isCovered(first, second), isCovered(second, first)];
+  if (isBefore && isAfter) return 'equal';
+  if (isBefore) return 'before';
+  return isAfter ? 'after' : 'concurrent';
+}
+
+function isCovered(version: ReadonlyMap<bigint, number>, by: ReadonlyMap<bigint, number>): boolean {
+  for (const [agent, seq] of version) if ((by.get(agent) ?? 0) < seq) return false;
+  return true;
+}
+
 function invalid(expected: string, got: string): JoineryError {
   return new JoineryError('invalid-version', { expected, got, remedy: 'Ask for the version again.' });
 }

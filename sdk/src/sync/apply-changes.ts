@@ -2,7 +2,6 @@
 // goes by paths and indices, as far as the document still has what they name; what it hasn't is left out.
 
 import { JoineryError } from '@joinery/protocol';
-import type { Kind } from '../core/bridge.ts';
 import type { Change } from '../core/change.ts';
 import {
   CounterHandle,
@@ -15,6 +14,7 @@ import {
   TreeHandle,
 } from '../core/handles.ts';
 import type { Attributes } from '../core/marks.ts';
+import type { Kind } from '../core/module.ts';
 import type { Replica } from '../core/replica.ts';
 import type { Plain } from '../core/value.ts';
 

@@ -260,24 +260,36 @@ describe('an engine', () => {
     await world.untilSynced();
   });
 
-  test('that dies again and again is given up, and closing says so', async () => {
-    const world = await World.create();
-    const client = world.client();
-    const text = client.text('notes');
-    await world.time.settled(text.loaded);
-    const events: ClientEvent[] = [];
-    client.subscribeEvents((event) => events.push(event));
-    const broken = vi.spyOn(Replica.prototype, 'version').mockImplementation(() => {
-      throw new WebAssembly.RuntimeError('unreachable');
-    });
-    text.insert(0, 'x');
-    client.text('other');
-    await world.time.until(() => client.status.storage.state === 'failed');
-    broken.mockRestore();
-    expect(events).toHaveLength(5);
-    expect(text.value).toBe('x');
-    await expect(world.time.settled(client.close())).rejects.toMatchObject({ code: 'internal' });
-  });
+  test.each([true, false])(
+    'that dies again and again is given up, and closing says what is not stored (stored: %s)',
+    async (isStored) => {
+      const world = await World.create();
+      const memory = new MemoryStorage();
+      const storage = new ControlledStorage(memory);
+      const client = world.client(storage, { connect: false });
+      const text = client.text('notes');
+      await world.time.settled(text.loaded);
+      if (isStored) await world.time.settled(text.insert(0, 'x').durable);
+      else storage.hold();
+      const events: ClientEvent[] = [];
+      client.subscribeEvents((event) => events.push(event));
+      const broken = vi.spyOn(Replica.prototype, 'version').mockImplementation(() => {
+        throw new WebAssembly.RuntimeError('unreachable');
+      });
+      if (!isStored) text.insert(0, 'x');
+      client.text('other');
+      await world.time.until(() => client.status.storage.state === 'failed');
+      broken.mockRestore();
+      expect(events).toHaveLength(5);
+      expect(text.value).toBe('x');
+      expect(memory.area(namespace).documents.get('notes')?.log.size ?? 0).toBe(isStored ? 1 : 0);
+      // The server has it in neither case, and no engine is left that would know of it.
+      expect(client.status.sync.state).toBe('pending');
+      const closing = world.time.settled(client.close());
+      if (isStored) await closing;
+      else await expect(closing).rejects.toMatchObject({ code: 'internal' });
+    },
+  );
 
   test('a trap under a main replica costs what was not yet taken from it, and no more', async () => {
     const world = await World.create();

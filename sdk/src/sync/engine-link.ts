@@ -435,16 +435,19 @@ export class EngineLink {
     this.#engine?.terminate();
     this.#engine = undefined;
     this.#generation += 1;
+    // What it had stored last it may not have told: until storage is asked again, nobody knows of all that is pending.
+    const { sync } = this.#engineStatus;
+    this.#engineStatus = { ...this.#engineStatus, sync: { ...sync, counted: false } };
     const { environment } = this.#options;
     const now = environment.monotonic();
     this.#deaths = [...this.#deaths.filter((at) => now - at < restartWindow_ms), now];
     if (this.#deaths.length > restartLimit) {
       this.#failure = error;
-      const { storage, sync } = this.#engineStatus;
+      const { mode } = this.#engineStatus.storage;
       this.#engineStatus = {
+        ...this.#engineStatus,
         connection: { state: 'offline', lastError: error },
-        sync,
-        storage: { mode: storage.mode, state: 'failed', lastError: error },
+        storage: { mode, state: 'failed', lastError: error },
       };
       this.#statusChanged();
       this.#finish(error);

@@ -136,7 +136,7 @@ describe('signing out', () => {
     notes.update({ c: '3' });
     await world.time.settled(client.signOut({ wipe: true, force: true }));
     const left = storage.area({ server: 'ws://server/sync', user: '', name: 'default' });
-    expect([left.documents.size, left.values.size]).toEqual([0, 0]);
+    expect([left.documents.size, [...left.values.keys()]]).toEqual([0, ['wipes']]);
   });
 
   test('with `wipe` ends the other tabs too: what they write then is nowhere on the device', async () => {
@@ -160,7 +160,7 @@ describe('signing out', () => {
     expect(events).toEqual(['user-changed']);
     expect(() => theirs.update({ late: 'x' })).toThrow(expect.objectContaining({ code: 'closed' }));
     const left = storage.area({ server: 'ws://server/sync', user: '', name: 'default' });
-    expect([[...left.documents.keys()], [...left.values.keys()]]).toEqual([[], []]);
+    expect([[...left.documents.keys()], [...left.values.keys()]]).toEqual([[], ['wipes']]);
   });
 
   test('with `wipe` takes nothing of a tab that slept through it: what it stores when it thaws is nowhere', async () => {
@@ -185,7 +185,7 @@ describe('signing out', () => {
     await world.time.advance(15_000);
     expect(() => theirs.update({ late: 'x' })).toThrow(expect.objectContaining({ code: 'closed' }));
     const left = storage.area({ server: 'ws://server/sync', user: '', name: 'default' });
-    expect([[...left.documents.keys()], [...left.values.keys()]]).toEqual([[], []]);
+    expect([[...left.documents.keys()], [...left.values.keys()]]).toEqual([[], ['wipes']]);
     // Whoever signs in next begins with nothing, and works.
     const next = world.client(storage, tokenOf('bob'), device.tab());
     const nexts = next.document<Fields>('notes');

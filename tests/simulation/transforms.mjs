@@ -160,9 +160,9 @@ export const planted = [
     why: "a tab's compaction replaces a snapshot that it has not read",
     transforms: [
       {
-        file: 'sdk/src/storage/memory.ts',
-        find: 'if (stored !== compaction.replaces || before.incarnation !== compaction.incarnation) return undefined;',
-        replace: 'if (before.incarnation !== compaction.incarnation) return undefined;',
+        file: 'sdk/src/storage/record-store.ts',
+        find: 'if (!isSameIncarnation(before, compaction) || (stored && snapshotTag(stored)) !== compaction.replaces) return;',
+        replace: 'if (!isSameIncarnation(before, compaction)) return;',
       },
     ],
   },
@@ -345,9 +345,9 @@ export const planted = [
     why: 'what came to nothing in a swap is not in the rejected list',
     transforms: [
       {
-        file: 'sdk/src/storage/memory.ts',
-        find: 'const rejected = swap.rejected.map((one)',
-        replace: 'const rejected = swap.rejected.slice(0, 0).map((one)',
+        file: 'sdk/src/storage/record-store.ts',
+        find: 'for (const one of swap.rejected) records',
+        replace: 'for (const one of swap.rejected.slice(0, 0)) records',
       },
     ],
   },

@@ -16,15 +16,17 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^joinery$/, replacement: from('./sdk/src/index.ts') },
-      { find: /^joinery\/(core|lite|files|react|testing)$/, replacement: from('./sdk/src/$1/index.ts') },
+      { find: /^joinery\/(core|lite|files|react|storage|testing)$/, replacement: from('./sdk/src/$1/index.ts') },
       { find: /^@joinery\/protocol$/, replacement: from('./protocol/src/index.ts') },
       { find: /^@joinery\/server$/, replacement: from('./server/src/index.ts') },
+      { find: /^@joinery\/storage-sqlite\/node$/, replacement: from('./adapters/storage-sqlite/src/node.ts') },
     ],
   },
   test: {
     projects: [
       project('protocol', ['protocol/src/**/*.test.ts'], 60_000),
       project('sdk', ['sdk/src/**/*.test.{ts,tsx}'], 60_000),
+      project('adapters', ['adapters/*/src/**/*.test.ts'], 60_000),
       project('server', ['server/src/**/*.test.ts'], 60_000),
       // Integration and chaos start the built server; `npm test` builds it first.
       project('integration', ['tests/integration/**/*.test.ts'], 60_000),

@@ -13,7 +13,7 @@ const playground = join(root, 'examples', 'playground');
 const recordPath = join(root, 'node_modules', '.cache', 'joinery', 'build.json');
 
 /** What the build reads. Tests are no part of it. */
-const inputs = ['package-lock.json', 'tsconfig.base.json', 'protocol', 'sdk', 'server', join('examples', 'playground')];
+const inputs = ['package-lock.json', 'tsconfig.base.json', 'protocol', 'sdk', 'server', 'adapters', join('examples', 'playground')];
 
 /** What the build must leave. */
 const outputs = [
@@ -23,6 +23,7 @@ const outputs = [
   join('sdk', 'dist', 'lite', 'pkg', 'joinery_lite.wasm'),
   join('sdk', 'dist', 'files', 'pkg', 'joinery_files_simd.wasm'),
   join('server', 'dist', 'bin.js'),
+  join('adapters', 'storage-sqlite', 'dist', 'node.js'),
   join('examples', 'playground', 'dist', 'index.html'),
 ];
 
@@ -38,7 +39,7 @@ export function build() {
     throw new Error(`The built ${module.name} is missing (${module.path}); run: npm run build:core`);
   }
   console.log('Building …');
-  if (run(process.execPath, [bin('typescript', 'tsc'), '-b', 'server']) !== 0) {
+  if (run(process.execPath, [bin('typescript', 'tsc'), '-b', 'server', 'adapters/storage-sqlite']) !== 0) {
     throw new Error('The TypeScript packages could not be built; the compiler says why above.');
   }
   copyModules();

@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createServer, type Server } from '@joinery/server';
+import { SqliteStorage } from '@joinery/storage-sqlite/node';
 import { type Client, type ClientOptions, createClient, type WebSocketConstructor } from 'joinery';
 import { afterEach, expect, test } from 'vitest';
 import { WebSocket } from 'ws';
@@ -193,4 +194,27 @@ test('a token that the server does not accept is told, and nothing is lost', asy
   client.disconnect();
   client.connect();
   await receipt.synced;
+});
+
+test('a client in Node keeps its documents in a SQLite file, and what was written offline is sent at the next start', async () => {
+  server = await createServer({ data: dataFolder() });
+  const path = join(dataFolder(), 'client.sqlite');
+  const storage = (): SqliteStorage => new SqliteStorage({ path });
+  const first = open({ storage: storage() });
+  const todos = first.document<Todos>('todos');
+  await todos.update({ items: [{ title: 'tea', done: false }] }).synced;
+  first.disconnect();
+  const receipt = todos.update({ items: [{ title: 'tea', done: true }] });
+  await receipt.durable;
+  expect([first.status.storage.mode, first.status.sync.pending]).toEqual(['sqlite', 1]);
+  await first.close();
+
+  const second = open({ storage: storage() });
+  const again = second.document<Todos>('todos');
+  await again.loaded;
+  expect(again.value).toEqual({ items: [{ title: 'tea', done: true }] });
+  await untilSynced(second);
+  const reader = open();
+  const read = reader.document<Todos>('todos');
+  await until(read.subscribe.bind(read), () => read.value?.items?.[0]?.done === true);
 });

@@ -18,6 +18,7 @@ const publicEntries = [
   'sdk/src/files/index.ts',
   'sdk/src/lite/index.ts',
   'sdk/src/react/index.ts',
+  'sdk/src/storage/index.ts',
   'sdk/src/testing/index.ts',
   'server/src/index.ts',
 ];

@@ -32,6 +32,7 @@ const table: Readonly<Record<string, readonly string[]>> = {
   // Published as `joinery/testing`: the suites of every contract. No part but tests may import it.
   'sdk/testing': ['protocol', ...sdkParts],
   server: ['protocol', 'sdk/core'],
+  'adapters/storage-sqlite': ['protocol', 'sdk/storage'],
   examples: ['sdk/index', 'sdk/core', 'sdk/lite', 'sdk/files', 'sdk/react', 'sdk/vue', 'sdk/svelte'],
 };
 
@@ -47,6 +48,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'sdk/svelte': ['svelte'],
   'sdk/testing': ['vitest', 'fast-check', 'node:*'],
   server: ['hono', '@hono/node-server', 'libsql', 'protobufjs', 'ws', 'node:*'],
+  'adapters/storage-sqlite': ['libsql', 'node:*'],
 };
 
 /** The part that each package's name leads to. */
@@ -60,6 +62,7 @@ const partsByPackage: Readonly<Record<string, string>> = {
   'joinery/react': 'sdk/react',
   'joinery/vue': 'sdk/vue',
   'joinery/svelte': 'sdk/svelte',
+  'joinery/storage': 'sdk/storage',
   'joinery/testing': 'sdk/testing',
 };
 
@@ -72,6 +75,7 @@ function partOf(path: string): string | undefined {
   if (path.startsWith('protocol/')) return 'protocol';
   if (path.startsWith('server/')) return 'server';
   if (path.startsWith('examples/')) return 'examples';
+  if (path.startsWith('adapters/')) return path.split('/').slice(0, 2).join('/');
   const match = /^sdk\/src\/([^/.]+)(\/|\.)/.exec(path);
   return match ? `sdk/${match[1]}` : undefined;
 }

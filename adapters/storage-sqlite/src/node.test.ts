@@ -1,0 +1,117 @@
+// Runs the storage contract's suite on SQLite in Node, and what is SQLite's alone: a file that is another program's, of a later
+// version, or none. Several processes and a full disk are in tests/integration.
+
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { writeEnvelope } from '@joinery/protocol';
+import type { DocumentWrite, Namespace } from 'joinery/storage';
+import { storageSuite } from 'joinery/testing';
+import Libsql from 'libsql';
+import { afterAll, beforeEach, describe, expect, test } from 'vitest';
+import { SqliteStorage } from './node.ts';
+import { schemaVersion } from './schema.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'joinery-sqlite-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+let count = 0;
+let path = '';
+beforeEach(() => {
+  count += 1;
+  path = join(folder, 'data', `${count}.sqlite`);
+});
+
+const namespace: Namespace = { server: 'wss://example.org/sync', user: 'ada', name: 'default' };
+
+function write(seq: number, bytes = 1): DocumentWrite {
+  const local = [writeEnvelope({ agent: 1n, from: seq - 1, to: seq, payload: new Uint8Array(bytes).fill(seq) })];
+  return { document: 'notes', incarnation: 0, epoch: 0, at_ms: seq, local };
+}
+
+/** Another connection to the file, for what only a test does. */
+function raw<Result>(use: (database: InstanceType<typeof Libsql>) => Result): Result {
+  const database = new Libsql(path);
+  try {
+    return use(database);
+  } finally {
+    database.close();
+  }
+}
+
+describe('storage in SQLite', () => {
+  for (const { name, run } of storageSuite) {
+    test(name, async () => {
+      await run({
+        storage: new SqliteStorage({ path }),
+        async damage({ server, user, name: client }, document, area) {
+          const owner = [server, user, client].map(encodeURIComponent).join('/');
+          raw((database) => {
+            const where = `area = '${area}' AND document = ? AND namespace = (SELECT id FROM namespaces WHERE name = ?)`;
+            const found = database.prepare(
+              `SELECT id, record FROM (SELECT rowid AS id, * FROM records) WHERE ${where}`,
+            );
+            const [[id, blob] = []] = found.raw().all([document, owner]) as [number, Uint8Array][];
+            if (blob === undefined) throw new Error(`Expected a ${area} record of ${document}, found none.`);
+            const record = new Uint8Array(blob);
+            const middle = record.length >> 1;
+            record[middle] = (record[middle] ?? 0) ^ 4;
+            database.prepare('UPDATE records SET record = ? WHERE rowid = ?').run([record, id]);
+          });
+        },
+      });
+    });
+  }
+});
+
+describe('a SQLite file', () => {
+  test('that another program has written is refused, and left as it is', async () => {
+    const storage = new SqliteStorage({ path });
+    await (await storage.open(namespace)).close();
+    path = join(folder, 'other.sqlite');
+    raw((database) => database.exec('CREATE TABLE theirs (x)'));
+    const before = readFileSync(path);
+    await expect(new SqliteStorage({ path }).open(namespace)).rejects.toMatchObject({ code: 'storage-unavailable' });
+    expect(raw((database) => database.prepare('SELECT name FROM sqlite_master').raw().all([]))).toEqual([['theirs']]);
+    expect(readFileSync(path).subarray(100)).toEqual(before.subarray(100));
+  });
+
+  test('of a later version is refused, and left as it is', async () => {
+    const storage = new SqliteStorage({ path });
+    const store = await storage.open(namespace);
+    await store.append([write(1)]);
+    await store.close();
+    raw((database) => database.exec(`PRAGMA user_version = ${schemaVersion + 1}`));
+    await expect(storage.open(namespace)).rejects.toMatchObject({ code: 'storage-locked' });
+    raw((database) => database.exec(`PRAGMA user_version = ${schemaVersion}`));
+    const again = await storage.open(namespace);
+    expect((await again.load('notes')).log).toHaveLength(1);
+    await again.close();
+  });
+
+  test('that is none is refused with a typed error, and left as it is', async () => {
+    const storage = new SqliteStorage({ path });
+    await (await storage.open(namespace)).close();
+    path = join(folder, 'text.sqlite');
+    writeFileSync(path, 'no database at all\n'.repeat(500));
+    await expect(new SqliteStorage({ path }).open(namespace)).rejects.toMatchObject({ code: 'storage-corrupt' });
+    expect(readFileSync(path, 'utf8')).toBe('no database at all\n'.repeat(500));
+  });
+
+  test('that is full refuses a commit whole, and goes on when there is room', async () => {
+    const limited = await new SqliteStorage({ path, maxBytes: 300_000 }).open(namespace);
+    await limited.append([write(1)]);
+    const more = [write(2, 100_000), write(3, 100_000), write(4, 100_000)];
+    await expect(limited.append(more)).rejects.toMatchObject({ code: 'storage-full' });
+    expect((await limited.load('notes')).log).toHaveLength(1);
+    await limited.append(more.slice(0, 1));
+    await limited.close();
+    const store = await new SqliteStorage({ path }).open(namespace);
+    await store.append(more.slice(1));
+    expect((await store.load('notes')).log).toHaveLength(4);
+    await store.close();
+  });
+
+  test.each([0, -1, Number.NaN])('has no limit of %s bytes', (maxBytes) => {
+    expect(() => new SqliteStorage({ path, maxBytes })).toThrow(expect.objectContaining({ code: 'invalid-option' }));
+  });
+});

@@ -1,0 +1,78 @@
+// The tables, and how a file of an earlier version becomes one of this. A file of a later version is refused.
+
+import { JoineryError } from '@joinery/protocol';
+import type { SqlDatabase } from './sql.ts';
+
+/** "jnry": so that no other program's file is taken for one. */
+const applicationId = 0x6a6e7279;
+
+/**
+ * One list of statements for each version, which make it of the version before. One that was released is never changed.
+ *
+ * `local`: the record doesn't say that it came from the server (of the log alone; else 0).
+ */
+const versions: readonly string[] = [
+  `CREATE TABLE namespaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
+   CREATE TABLE records (
+     namespace INTEGER NOT NULL REFERENCES namespaces (id),
+     area TEXT NOT NULL,
+     document TEXT NOT NULL,
+     name TEXT NOT NULL,
+     local INTEGER NOT NULL,
+     record BLOB NOT NULL,
+     UNIQUE (namespace, area, document, name)
+   );
+   CREATE INDEX local_records ON records (namespace) WHERE local = 1;
+   CREATE TABLE damaged (
+     id INTEGER PRIMARY KEY,
+     namespace INTEGER NOT NULL REFERENCES namespaces (id),
+     document TEXT NOT NULL,
+     area TEXT NOT NULL,
+     bytes BLOB NOT NULL,
+     reason TEXT NOT NULL
+   );`,
+];
+
+/** The version that this code writes. */
+export const schemaVersion = versions.length;
+
+/**
+ * Makes a database one of {@link schemaVersion}, in one transaction.
+ *
+ * @throws JoineryError `storage-locked` where a newer version of this code has written it; `storage-unavailable` where it is
+ *   another program's
+ */
+export function upgrade(database: SqlDatabase): void {
+  database.execute('BEGIN IMMEDIATE');
+  try {
+    const version = pragma(database, 'user_version');
+    const owner = pragma(database, 'application_id');
+    if (version > schemaVersion) {
+      throw new JoineryError('storage-locked', {
+        expected: `a database of version ${schemaVersion} or lower`,
+        got: `one of version ${version}, written by a newer version of this app`,
+        remedy: 'Start the newer version.',
+      });
+    }
+    const [[tables = 0] = []] = database.prepare('SELECT count(*) FROM sqlite_master').all();
+    if (owner !== applicationId && (owner !== 0 || version !== 0 || tables !== 0)) {
+      throw new JoineryError('storage-unavailable', {
+        expected: 'a database of Joinery, or an empty one',
+        got: "another program's",
+        remedy: 'Name a file of its own.',
+      });
+    }
+    if (version < schemaVersion) {
+      for (const statements of versions.slice(version)) database.execute(statements);
+      database.execute(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);
+    }
+    database.execute('COMMIT');
+  } catch (error) {
+    if (database.inTransaction) database.execute('ROLLBACK');
+    throw error;
+  }
+}
+
+function pragma(database: SqlDatabase, name: string): number {
+  return Number(database.prepare(`PRAGMA ${name}`).all()[0]?.[0] ?? 0);
+}

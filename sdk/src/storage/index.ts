@@ -1,0 +1,31 @@
+// The public names of `joinery/storage`, for those who write a storage: its contract, and a document store for all that can
+// keep records by name. Whoever uses one needs none of them.
+
+export { looksRemote } from './record.ts';
+export { openRecordStore } from './record-store.ts';
+export type { RecordArea, RecordFile, RecordReader, RecordWriter } from './records.ts';
+export type {
+  Acknowledgement,
+  Compaction,
+  DamagedRecord,
+  DocumentStore,
+  DocumentWrite,
+  EnvelopeKey,
+  EpochEnd,
+  IncarnationMark,
+  Namespace,
+  PendingDocument,
+  RejectedPart,
+  RejectedRange,
+  RejectedWrite,
+  Replacement,
+  ResumeMark,
+  Storage,
+  StoredDocument,
+  StoredEnvelope,
+  StoredRejection,
+  StoredSnapshot,
+  StoreEvents,
+  Swap,
+} from './storage.ts';
+export { StaleIncarnation } from './storage.ts';

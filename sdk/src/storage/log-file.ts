@@ -1,0 +1,526 @@
+// Records in a file that only grows: each commit is a frame at its end, flushed before the commit is told of. An index in memory
+// says where each record is. It knows of files what `SyncFile` says, and of other tabs that somebody keeps them out while one
+// works (`LogFolder`); what they have written meanwhile is read first.
+//
+// A frame that a crash has cut short was durable for nobody: it is taken off, and so is a last one that was damaged later, for
+// nothing tells these two apart. Damage before the last frame is gone around: what
+// can be made out is kept (records have checksums of their own), and as nobody knows what else was there, every document's
+// resume point is dropped, so that what the server has is fetched again.
+//
+// A file of which most is no longer needed is written anew into the other one of two, whose header, with a higher generation,
+// comes last: of two files with a header the higher one counts.
+
+import { asJoineryError, JoineryError } from '@joinery/protocol';
+import {
+  bodyLength,
+  decodeFrame,
+  decodeHeader,
+  encodeFrame,
+  encodeHeader,
+  frameHead_bytes,
+  type Header,
+  header_bytes,
+  isWhole,
+  type Operation,
+} from './log-format.ts';
+import { decodeStateRecord, encodeStateRecord, looksRemote } from './record.ts';
+import type { RecordArea, RecordFile, RecordReader, RecordWriter } from './records.ts';
+import type { DamagedRecord } from './storage.ts';
+
+/** A file that is read and written synchronously, at offsets: a sync access handle of the origin private file system. */
+export interface SyncFile {
+  size(): number;
+  /** How many bytes it read; fewer than `into` has where the file ends before. */
+  read(into: Uint8Array, at: number): number;
+  /** How many bytes it wrote. */
+  write(bytes: Uint8Array, at: number): number;
+  truncate(size: number): void;
+  /** Returns when everything written has reached the disk. */
+  flush(): void;
+}
+
+/** The two files of a namespace. */
+export interface LogFolder {
+  /** Runs `body` while nobody else has the files. */
+  exclusive<Result>(body: (files: readonly [SyncFile, SyncFile]) => Result): Promise<Result>;
+  /** Waits for what is under way. */
+  close(): Promise<void>;
+}
+
+/** A file is written anew when it is larger than so many times what is needed of it. */
+const rewriteFactor = 3;
+/** Of frames that are written anew; a larger record is a frame of its own. */
+const rewriteFrame_bytes = 1024 * 1024;
+/** So many places where a frame may begin are tried behind a damaged one. */
+const resyncTries = 10_000;
+
+export class LogFile implements RecordFile {
+  readonly #folder: LogFolder;
+  #index = new Index();
+  #which: 0 | 1 = 0;
+  /** Of the file that was read; none before. */
+  #header: Header = { generation: 0, salt: 0 };
+  /** Up to here the index knows the file. */
+  #end = 0;
+  readonly #salt: () => number;
+  readonly #rewriteLeast_bytes: number;
+  /** The file may grow to this size before it is written anew: where there was no room for that, it is put off. */
+  #rewriteAt: number;
+
+  /**
+   * @param salt 32 bits that nobody can guess, for each new file
+   * @param rewriteLeast_bytes a smaller file is never written anew
+   */
+  constructor(folder: LogFolder, salt: () => number, rewriteLeast_bytes = 1024 * 1024) {
+    this.#folder = folder;
+    this.#salt = salt;
+    this.#rewriteLeast_bytes = rewriteLeast_bytes;
+    this.#rewriteAt = rewriteLeast_bytes;
+  }
+
+  view<Result>(body: (records: RecordReader) => Result): Promise<Result> {
+    return this.#exclusive((files) => body(new Commit(this.#index, files[this.#which])));
+  }
+
+  commit<Result>(body: (records: RecordWriter) => Result): Promise<Result> {
+    return this.#exclusive((files) => {
+      const commit = new Commit(this.#index, files[this.#which]);
+      const result = body(commit);
+      if (commit.operations.length > 0) {
+        this.#append(files[this.#which], commit.operations);
+        this.#tidy(files);
+      }
+      return result;
+    });
+  }
+
+  close(): Promise<void> {
+    return this.#folder.close();
+  }
+
+  #exclusive<Result>(body: (files: readonly [SyncFile, SyncFile]) => Result): Promise<Result> {
+    return this.#folder.exclusive((files) => {
+      typed(() => this.#catchUp(files));
+      return body(files);
+    });
+  }
+
+  /** Reads what others have written, or all of it. */
+  #catchUp(files: readonly [SyncFile, SyncFile]): void {
+    const [first, second] = [headerOf(files[0]), headerOf(files[1])];
+    if (first === undefined && second === undefined) {
+      this.#begin(files);
+      return;
+    }
+    const which = (second?.generation ?? 0) > (first?.generation ?? 0) ? 1 : 0;
+    const header = (which === 1 ? second : first) as Header;
+    const file = files[which];
+    const size = file.size();
+    if (which !== this.#which || header.generation !== this.#header.generation || size < this.#end) {
+      this.#index = new Index();
+      this.#which = which;
+      this.#header = header;
+      this.#end = header_bytes;
+    }
+    if (size > this.#end) this.#scan(file, size);
+  }
+
+  /** Neither file has a header: there was none yet, or both copies of it are damaged. */
+  #begin(files: readonly [SyncFile, SyncFile]): void {
+    const sizes = files.map((file) => file.size()) as [number, number];
+    // What can't be read stays where it lies, till the file is written anew.
+    this.#which = sizes[1] < sizes[0] ? 1 : 0;
+    this.#header = { generation: 1, salt: this.#salt() };
+    this.#index = new Index();
+    this.#end = header_bytes;
+    const file = files[this.#which];
+    file.truncate(0);
+    writeAll(file, encodeHeader(this.#header), 0);
+    file.flush();
+    const lost = Math.max(...sizes);
+    if (lost <= header_bytes) return;
+    const reason = `A file of ${lost} bytes could not be read: both copies of its header are damaged.`;
+    this.#append(file, [asideOperation({ document: '', area: 'log', bytes: new Uint8Array(0), reason })]);
+  }
+
+  #scan(file: SyncFile, size: number): void {
+    const { salt } = this.#header;
+    const lost: DamagedRecord[] = [];
+    let at = this.#end;
+    while (at < size) {
+      const frame = frameAt(file, at, size);
+      if (frame !== undefined && isWhole(salt, frame)) {
+        this.#take(frame, at);
+        at += frame.length;
+        continue;
+      }
+      const next = nextFrame(file, salt, at + 1, size);
+      if (next === undefined) break;
+      // Its length may be what is damaged.
+      const damaged = readAt(file, at, next - at);
+      if (bodyLength(damaged) !== undefined) this.#take(damaged, at);
+      lost.push({
+        document: '',
+        area: 'log',
+        bytes: damaged,
+        reason: 'A commit could not be read; it may have been whole.',
+      });
+      at = next;
+    }
+    if (at < size) {
+      file.truncate(at);
+      file.flush();
+    }
+    this.#end = at;
+    if (lost.length > 0) this.#append(file, [...lost.map(asideOperation), ...this.#withoutResumePoints(file)]);
+  }
+
+  #take(frame: Uint8Array, at: number): void {
+    for (const { operation, at: within } of decodeFrame(frame).found) this.#index.apply(operation, at + within);
+  }
+
+  #withoutResumePoints(file: SyncFile): Operation[] {
+    const records = new Commit(this.#index, file);
+    return [...records.documents()].flatMap((document): Operation[] => {
+      const record = records.get('state', document, '');
+      try {
+        if (record === undefined) return [];
+        const state = decodeStateRecord(document, record);
+        const repaired = encodeStateRecord(document, { ...state, repairs: state.repairs + 1, resume: undefined });
+        return [{ kind: 'put', area: 'state', document, name: '', record: repaired }];
+      } catch {
+        // The next load sets it aside.
+        return [];
+      }
+    });
+  }
+
+  #append(file: SyncFile, operations: readonly Operation[]): void {
+    const frame = encodeFrame(this.#header.salt, operations);
+    const at = this.#end;
+    typed(() => {
+      try {
+        writeAll(file, frame, at);
+        file.flush();
+      } catch (error) {
+        // Cut off again at the next start at the latest, if it is not whole.
+        file.truncate(at);
+        throw error;
+      }
+    });
+    this.#end = at + frame.length;
+    this.#take(frame, at);
+  }
+
+  /** Writes the file anew where most of it isn't needed any more. */
+  #tidy(files: readonly [SyncFile, SyncFile]): void {
+    const { live_bytes } = this.#index;
+    if (this.#end < Math.max(this.#rewriteAt, rewriteFactor * live_bytes)) return;
+    const other = this.#which === 0 ? 1 : 0;
+    const [from, to] = [files[this.#which], files[other]];
+    const header = { generation: this.#header.generation + 1, salt: this.#salt() };
+    const index = new Index();
+    let end = header_bytes;
+    try {
+      to.truncate(0);
+      for (const operations of this.#index.frames((entry) => recordAt(from, entry))) {
+        const frame = encodeFrame(header.salt, operations);
+        writeAll(to, frame, end);
+        for (const { operation, at } of decodeFrame(frame).found) index.apply(operation, end + at);
+        end += frame.length;
+      }
+      to.flush();
+      writeAll(to, encodeHeader(header), 0);
+      to.flush();
+    } catch {
+      // Without room for both files the old one goes on, for twice as long.
+      this.#rewriteAt = 2 * this.#end;
+      try {
+        to.truncate(0);
+        to.flush();
+      } catch {
+        // It has no header, or its generation is the same again next time.
+      }
+      return;
+    }
+    this.#index = index;
+    this.#which = other;
+    this.#header = header;
+    this.#end = end;
+    this.#rewriteAt = this.#rewriteLeast_bytes;
+    try {
+      from.truncate(0);
+      from.flush();
+    } catch {
+      // Its generation is the lower one, whatever is left of it.
+    }
+  }
+}
+
+/** Where a record is. */
+interface Entry {
+  readonly at: number;
+  readonly length: number;
+  /** It is of the log and doesn't say that it came from the server. */
+  readonly isLocal: boolean;
+}
+
+/** Which records there are, by area and document, and what was set aside. */
+class Index {
+  readonly #groups = new Map<string, Map<string, Entry>>();
+  damaged: DamagedRecord[] = [];
+  /** What a file with just these would have, about. */
+  live_bytes = header_bytes;
+
+  group(area: RecordArea, document: string): ReadonlyMap<string, Entry> | undefined {
+    return this.#groups.get(groupName(area, document));
+  }
+
+  *groups(only: RecordArea): Generator<readonly [document: string, ReadonlyMap<string, Entry>]> {
+    const prefix = groupName(only, '');
+    for (const [name, entries] of this.#groups) {
+      if (name.startsWith(prefix)) yield [name.slice(prefix.length), entries];
+    }
+  }
+
+  /** @param at where its record is in the file */
+  apply(operation: Operation, at: number): void {
+    if (operation.kind === 'clear') {
+      this.#groups.clear();
+      this.damaged = [];
+      this.live_bytes = header_bytes;
+      return;
+    }
+    if (operation.kind === 'set aside') {
+      this.damaged.push(operation.damaged);
+      this.live_bytes += operation.damaged.bytes.length;
+      return;
+    }
+    const { area, document, name } = operation;
+    const group = groupName(area, document);
+    let entries = this.#groups.get(group);
+    const before = entries?.get(name);
+    if (before !== undefined) this.live_bytes -= before.length + overhead(group, name);
+    if (operation.kind === 'delete') {
+      entries?.delete(name);
+      if (entries?.size === 0) this.#groups.delete(group);
+      return;
+    }
+    if (entries === undefined) {
+      entries = new Map();
+      this.#groups.set(group, entries);
+    }
+    const { length } = operation.record;
+    entries.set(name, { at, length, isLocal: area === 'log' && !looksRemote(operation.record) });
+    this.live_bytes += length + overhead(group, name);
+  }
+
+  /** All there is, as operations, in frames of bounded size. */
+  *frames(read: (entry: Entry) => Uint8Array): Generator<Operation[]> {
+    let operations: Operation[] = this.damaged.map(asideOperation);
+    let size = this.damaged.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    for (const [group, entries] of this.#groups) {
+      const [area, document] = ofGroup(group);
+      for (const [name, entry] of entries) {
+        if (size + entry.length > rewriteFrame_bytes && operations.length > 0) {
+          yield operations;
+          operations = [];
+          size = 0;
+        }
+        operations.push({ kind: 'put', area, document, name, record: read(entry) });
+        size += entry.length;
+      }
+    }
+    if (operations.length > 0) yield operations;
+  }
+}
+
+/** A look at the records, with what one commit writes. */
+class Commit implements RecordWriter {
+  readonly #index: Index;
+  readonly #file: SyncFile;
+  readonly #written = new Map<string, Map<string, Uint8Array | undefined>>();
+  #isCleared = false;
+  readonly operations: Operation[] = [];
+
+  constructor(index: Index, file: SyncFile) {
+    this.#index = index;
+    this.#file = file;
+  }
+
+  get(area: RecordArea, document: string, name: string): Uint8Array | undefined {
+    const written = this.#written.get(groupName(area, document));
+    if (written?.has(name) === true) return written.get(name);
+    const entry = this.#stored(area, document)?.get(name);
+    return entry && recordAt(this.#file, entry);
+  }
+
+  *list(area: RecordArea, document: string): Generator<readonly [string, Uint8Array]> {
+    const written = this.#written.get(groupName(area, document));
+    for (const [name, entry] of this.#stored(area, document) ?? []) {
+      if (written?.has(name) !== true) yield [name, recordAt(this.#file, entry)];
+    }
+    for (const [name, record] of written ?? []) if (record !== undefined) yield [name, record];
+  }
+
+  documents(): Iterable<string> {
+    return this.#documentsOf('state');
+  }
+
+  rejecting(): Iterable<string> {
+    return this.#documentsOf('rejected');
+  }
+
+  *localLog(): Generator<readonly [string, Uint8Array]> {
+    for (const document of this.#documentsOf('log')) {
+      const written = this.#written.get(groupName('log', document));
+      for (const [name, entry] of this.#stored('log', document) ?? []) {
+        if (entry.isLocal && written?.has(name) !== true) yield [document, recordAt(this.#file, entry)];
+      }
+      for (const record of written?.values() ?? []) {
+        if (record !== undefined && !looksRemote(record)) yield [document, record];
+      }
+    }
+  }
+
+  damaged(): DamagedRecord[] {
+    const written = this.operations.flatMap((operation) => (operation.kind === 'set aside' ? operation.damaged : []));
+    return [...(this.#isCleared ? [] : this.#index.damaged), ...written];
+  }
+
+  put(area: RecordArea, document: string, name: string, record: Uint8Array): void {
+    this.operations.push({ kind: 'put', area, document, name, record });
+    this.#write(area, document, name, record);
+  }
+
+  delete(area: RecordArea, document: string, name: string): void {
+    const written = this.#written.get(groupName(area, document));
+    const isThere = written?.has(name) ? written.get(name) !== undefined : this.#stored(area, document)?.has(name);
+    if (isThere !== true) return;
+    this.operations.push({ kind: 'delete', area, document, name });
+    this.#write(area, document, name, undefined);
+  }
+
+  setAside(record: DamagedRecord): void {
+    this.operations.push(asideOperation(record));
+  }
+
+  clear(): void {
+    this.operations.splice(0, Number.POSITIVE_INFINITY, { kind: 'clear' });
+    this.#written.clear();
+    this.#isCleared = true;
+  }
+
+  #stored(area: RecordArea, document: string): ReadonlyMap<string, Entry> | undefined {
+    return this.#isCleared ? undefined : this.#index.group(area, document);
+  }
+
+  #write(area: RecordArea, document: string, name: string, record: Uint8Array | undefined): void {
+    const group = groupName(area, document);
+    let written = this.#written.get(group);
+    if (written === undefined) {
+      written = new Map();
+      this.#written.set(group, written);
+    }
+    written.set(name, record);
+  }
+
+  *#documentsOf(area: RecordArea): Generator<string> {
+    const found = new Set<string>();
+    if (!this.#isCleared) for (const [document] of this.#index.groups(area)) found.add(document);
+    for (const group of this.#written.keys()) {
+      const [of, document] = ofGroup(group);
+      if (of === area) found.add(document);
+    }
+    for (const document of found) {
+      const written = this.#written.get(groupName(area, document));
+      const stored = [...(this.#stored(area, document)?.keys() ?? [])];
+      const isThere = stored.some((name) => written?.has(name) !== true);
+      if (isThere || [...(written?.values() ?? [])].some((record) => record !== undefined)) yield document;
+    }
+  }
+}
+
+function groupName(area: RecordArea, document: string): string {
+  return `${area} ${document}`;
+}
+
+function ofGroup(group: string): [area: RecordArea, document: string] {
+  const space = group.indexOf(' ');
+  return [group.slice(0, space) as RecordArea, group.slice(space + 1)];
+}
+
+/** About what an operation's head and names take. */
+function overhead(group: string, name: string): number {
+  return group.length + name.length + 8;
+}
+
+function asideOperation(damaged: DamagedRecord): Operation {
+  return { kind: 'set aside', damaged };
+}
+
+function headerOf(file: SyncFile): Header | undefined {
+  return decodeHeader(readAt(file, 0, Math.min(header_bytes, file.size())));
+}
+
+/** The bytes of a frame that claims to be here; undefined where none does, or it claims more than there is. */
+function frameAt(file: SyncFile, at: number, size: number): Uint8Array | undefined {
+  if (size - at < frameHead_bytes) return undefined;
+  const length = bodyLength(readAt(file, at, frameHead_bytes));
+  if (length === undefined || at + frameHead_bytes + length > size) return undefined;
+  return readAt(file, at, frameHead_bytes + length);
+}
+
+/** Where the next whole frame begins, from here on. */
+function nextFrame(file: SyncFile, salt: number, from: number, size: number): number | undefined {
+  const block = 64 * 1024;
+  let tries = 0;
+  for (let start = from; start < size; start += block) {
+    // With what a head at its end needs of the next one.
+    const bytes = readAt(file, start, Math.min(block + frameHead_bytes, size - start));
+    for (let within = 0; within < Math.min(block, bytes.length); within += 1) {
+      if (bodyLength(bytes.subarray(within, within + frameHead_bytes)) === undefined) continue;
+      tries += 1;
+      if (tries > resyncTries) return undefined;
+      const frame = frameAt(file, start + within, size);
+      if (frame !== undefined && isWhole(salt, frame)) return start + within;
+    }
+  }
+  return undefined;
+}
+
+function recordAt(file: SyncFile, { at, length }: Entry): Uint8Array {
+  return readAt(file, at, length);
+}
+
+function readAt(file: SyncFile, at: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let done = 0;
+  while (done < length) {
+    const read = file.read(done === 0 ? bytes : bytes.subarray(done), at + done);
+    if (read === 0) throw new JoineryError('storage-failed', `Expected ${length} bytes at ${at}, got ${done}.`);
+    done += read;
+  }
+  return bytes;
+}
+
+function writeAll(file: SyncFile, bytes: Uint8Array, at: number): void {
+  let done = 0;
+  while (done < bytes.length) {
+    const written = file.write(done === 0 ? bytes : bytes.subarray(done), at + done);
+    // A browser that has no more room may write less than it was given.
+    if (written === 0)
+      throw new JoineryError('storage-full', 'There is no more room for this origin. Free space; it is tried again.');
+    done += written;
+  }
+}
+
+function typed<Result>(run: () => Result): Result {
+  try {
+    return run();
+  } catch (error) {
+    if (error instanceof JoineryError) throw error;
+    const isFull = error instanceof Error && error.name === 'QuotaExceededError';
+    throw asJoineryError(error, isFull ? 'storage-full' : 'storage-failed');
+  }
+}

@@ -1,0 +1,240 @@
+// How a file of records looks (`log-file.ts` reads and writes it): a header, twice, then a frame for each commit.
+//
+//   header  "JOINERY" 1  generation (8 bytes)  salt (4)  CRC-32 of these 20 (4)
+//   frame   "JF"  length of the body (4)  CRC-32 of salt, length and body (4)  body
+//   body    operations, one behind the other:
+//           kind  area  lengths of document's id and name (2 each)  length of the record (4)  document's id  name  record
+//
+// Kinds: 1 put, 2 delete, 3 set aside (the name is the reason), 4 clear. Numbers are little endian, texts UTF-8. The salt is
+// random and known to this device alone: what others wrote, which lies in records, can't look like a frame to whoever looks
+// for one behind damage. What records are is `record.ts`'s; each has a checksum of its own.
+
+import { JoineryError } from '@joinery/protocol';
+import { crc32 } from './checksum.ts';
+import type { RecordArea } from './records.ts';
+import type { DamagedRecord } from './storage.ts';
+
+const magic = Uint8Array.of(0x4a, 0x4f, 0x49, 0x4e, 0x45, 0x52, 0x59, 1);
+const copy_bytes = 24;
+/** Both copies. */
+export const header_bytes = 2 * copy_bytes;
+const frameMagic = 0x464a;
+export const frameHead_bytes = 10;
+const operationHead_bytes = 10;
+/** A commit is one frame. */
+export const maxFrame_bytes = 512 * 1024 * 1024;
+
+const areas: readonly (RecordArea | DamagedRecord['area'])[] = [
+  'log',
+  'snapshot',
+  'state',
+  'rejected',
+  'replacement',
+  'value',
+];
+const utf8 = new TextEncoder();
+const utf8Reader = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/** What a commit does, in order. */
+export type Operation =
+  | {
+      readonly kind: 'put';
+      readonly area: RecordArea;
+      readonly document: string;
+      readonly name: string;
+      readonly record: Uint8Array;
+    }
+  | { readonly kind: 'delete'; readonly area: RecordArea; readonly document: string; readonly name: string }
+  | { readonly kind: 'set aside'; readonly damaged: DamagedRecord }
+  | { readonly kind: 'clear' };
+
+/** What a file's header says. */
+export interface Header {
+  /** From 1 on. */
+  readonly generation: number;
+  readonly salt: number;
+}
+
+export function encodeHeader({ generation, salt }: Header): Uint8Array {
+  const header = new Uint8Array(header_bytes);
+  header.set(magic);
+  const view = new DataView(header.buffer);
+  view.setBigUint64(8, BigInt(generation), true);
+  view.setUint32(16, salt, true);
+  view.setUint32(20, crc32(header.subarray(0, 20)), true);
+  header.copyWithin(copy_bytes, 0, copy_bytes);
+  return header;
+}
+
+/**
+ * A header, of whichever copy is whole; undefined where there is none.
+ *
+ * @throws JoineryError `storage-locked` where a later version of this code has written it
+ */
+export function decodeHeader(header: Uint8Array): Header | undefined {
+  for (const at of [0, copy_bytes]) {
+    const copy = header.slice(at, at + copy_bytes);
+    if (copy.length < copy_bytes) continue;
+    const view = new DataView(copy.buffer);
+    if (view.getUint32(20, true) !== crc32(copy.subarray(0, 20))) continue;
+    if (magic.subarray(0, 7).some((byte, index) => copy[index] !== byte)) continue;
+    if (copy[7] === magic[7]) {
+      return { generation: Number(view.getBigUint64(8, true)), salt: view.getUint32(16, true) };
+    }
+    throw new JoineryError('storage-locked', {
+      expected: `a file of records of version ${magic[7]}`,
+      got: `one of version ${copy[7]}, written by a newer version of this app`,
+      remedy: 'Reload this tab to get the newer version.',
+    });
+  }
+  return undefined;
+}
+
+/** One commit. Records' bytes are copied. */
+export function encodeFrame(salt: number, operations: readonly Operation[]): Uint8Array {
+  const parts = operations.map(partsOf);
+  const size = parts.reduce(
+    (sum, { document, name, record }) => sum + operationHead_bytes + document.length + name.length + record.length,
+    frameHead_bytes,
+  );
+  if (size > maxFrame_bytes) {
+    throw new JoineryError('limit-exceeded', {
+      expected: `a commit of at most ${maxFrame_bytes} bytes`,
+      got: `${size}`,
+      remedy: 'Write less at once.',
+    });
+  }
+  const frame = new Uint8Array(size);
+  const view = new DataView(frame.buffer);
+  let at = frameHead_bytes;
+  for (const { kind, area, document, name, record } of parts) {
+    view.setUint8(at, kind);
+    view.setUint8(at + 1, area);
+    view.setUint16(at + 2, document.length, true);
+    view.setUint16(at + 4, name.length, true);
+    view.setUint32(at + 6, record.length, true);
+    at += operationHead_bytes;
+    for (const bytes of [document, name, record]) {
+      frame.set(bytes, at);
+      at += bytes.length;
+    }
+  }
+  view.setUint16(0, frameMagic, true);
+  view.setUint32(2, size - frameHead_bytes, true);
+  view.setUint32(6, checksumOf(salt, frame), true);
+  return frame;
+}
+
+/** The length of a frame's body by its head; undefined where it is no head. */
+export function bodyLength(head: Uint8Array): number | undefined {
+  if (head.length < frameHead_bytes) return undefined;
+  const view = new DataView(head.buffer, head.byteOffset, head.length);
+  const length = view.getUint32(2, true);
+  return view.getUint16(0, true) === frameMagic && length <= maxFrame_bytes ? length : undefined;
+}
+
+/** Whether a frame is as it was written. */
+export function isWhole(salt: number, frame: Uint8Array): boolean {
+  return new DataView(frame.buffer, frame.byteOffset).getUint32(6, true) === checksumOf(salt, frame);
+}
+
+function checksumOf(salt: number, frame: Uint8Array): number {
+  return crc32(frame.subarray(frameHead_bytes), crc32(frame.subarray(2, 6), salt));
+}
+
+/** An operation with where in the frame its record is: a put's record is read when it is asked for. */
+export interface FoundOperation {
+  readonly operation: Operation;
+  readonly at: number;
+}
+
+/**
+ * The operations of a frame, as far as they can be made out: of a whole frame all of them. `isComplete` is false where the rest
+ * can't.
+ */
+export function decodeFrame(frame: Uint8Array): {
+  readonly found: readonly FoundOperation[];
+  readonly isComplete: boolean;
+} {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  const found: FoundOperation[] = [];
+  let at = frameHead_bytes;
+  while (at < frame.length) {
+    if (frame.length - at < operationHead_bytes) return { found, isComplete: false };
+    const [kind, area] = [view.getUint8(at), areas[view.getUint8(at + 1)]];
+    const [first, second] = [view.getUint16(at + 2, true), view.getUint16(at + 4, true)];
+    const length = view.getUint32(at + 6, true);
+    const documentAt = at + operationHead_bytes;
+    const [nameAt, recordAt] = [documentAt + first, documentAt + first + second];
+    const end = recordAt + length;
+    if (area === undefined || end > frame.length) return { found, isComplete: false };
+    let document: string;
+    let name: string;
+    try {
+      document = utf8Reader.decode(frame.subarray(documentAt, nameAt));
+      name = utf8Reader.decode(frame.subarray(nameAt, recordAt));
+    } catch {
+      return { found, isComplete: false };
+    }
+    const operation = operationOf(kind, area, document, name, frame.subarray(recordAt, end));
+    if (operation === undefined) return { found, isComplete: false };
+    found.push({ operation, at: recordAt });
+    at = end;
+  }
+  return { found, isComplete: true };
+}
+
+function operationOf(
+  kind: number,
+  area: RecordArea | DamagedRecord['area'],
+  document: string,
+  name: string,
+  record: Uint8Array,
+): Operation | undefined {
+  if (kind === 4) return { kind: 'clear' };
+  if (kind === 2) return { kind: 'delete', area, document, name };
+  if (kind === 1) return { kind: 'put', area, document, name, record };
+  if (kind !== 3 || area === 'value') return undefined;
+  return { kind: 'set aside', damaged: { document, area, bytes: record.slice(), reason: name } };
+}
+
+interface Parts {
+  readonly kind: number;
+  readonly area: number;
+  readonly document: Uint8Array;
+  readonly name: Uint8Array;
+  readonly record: Uint8Array;
+}
+
+const nothing = new Uint8Array(0);
+
+function partsOf(operation: Operation): Parts {
+  if (operation.kind === 'clear') return { kind: 4, area: 0, document: nothing, name: nothing, record: nothing };
+  if (operation.kind === 'set aside') {
+    const { document, area, bytes, reason } = operation.damaged;
+    return parts(3, area, document, reason.slice(0, 1_000), bytes);
+  }
+  const { area, document, name } = operation;
+  return operation.kind === 'delete'
+    ? parts(2, area, document, name, nothing)
+    : parts(1, area, document, name, operation.record);
+}
+
+function parts(
+  kind: number,
+  area: RecordArea | DamagedRecord['area'],
+  document: string,
+  name: string,
+  record: Uint8Array,
+): Parts {
+  const [id, key] = [utf8.encode(document), utf8.encode(name)];
+  for (const text of [id, key]) {
+    if (text.length <= 0xffff) continue;
+    throw new JoineryError('limit-exceeded', {
+      expected: 'a name of at most 65,535 bytes of UTF-8',
+      got: `${text.length}`,
+      remedy: 'Shorten it.',
+    });
+  }
+  return { kind, area: areas.indexOf(area), document: id, name: key, record };
+}

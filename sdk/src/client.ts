@@ -12,6 +12,7 @@ import { OpenTree, type TreeDocument } from './documents/tree.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
 import type { Deletion, Space } from './spaces/space.ts';
 import type { Storage } from './storage/storage.ts';
+import { type StorageName, storageNames } from './storage/storage-name.ts';
 import { EngineLink, type StartEngine } from './sync/engine-link.ts';
 import type { OpenDocument } from './sync/open-document.ts';
 import { type RejectedList, StoredRejectedList } from './sync/rejected-list.ts';
@@ -28,8 +29,11 @@ export interface ClientOptions {
    * an address without a path as that of `/sync`.
    */
   readonly url: string;
-  /** Where data is kept on this device: `auto` (the default) is IndexedDB where it works, else memory. */
-  readonly storage?: 'auto' | 'memory' | 'indexeddb' | Storage;
+  /**
+   * Where data is kept on this device: `auto` (the default) is IndexedDB where it works, else memory. `opfs` is the origin private
+   * file system, which needs a worker.
+   */
+  readonly storage?: 'auto' | StorageName | Storage;
   /** Who the user is, for the server: a token, or a function that gets a fresh one for each connection. */
   readonly token?: string | (() => Promise<string>);
   /**
@@ -349,15 +353,17 @@ function hasWorkers(): boolean {
   return typeof Worker !== 'undefined' && typeof window !== 'undefined';
 }
 
-type StorageMode = 'indexeddb' | 'memory' | Storage;
+type StorageMode = StorageName | Storage;
 
 function storageModes(given: NonNullable<ClientOptions['storage']>): readonly StorageMode[] {
-  if (given === 'memory' || typeof given === 'object') return [given];
-  if (given !== 'auto' && given !== 'indexeddb') {
-    throw invalidOption('storage', "'auto', 'memory', 'indexeddb' or a storage", String(given));
+  if (typeof given === 'object') return [given];
+  if (given !== 'auto') {
+    if (!storageNames.includes(given)) {
+      throw invalidOption('storage', "'auto', 'memory', 'indexeddb', 'opfs' or a storage", String(given));
+    }
+    // Who names a storage wants that one: in memory `durable` would promise what isn't so.
+    return [given];
   }
-  // Who names a storage wants that one: in memory `durable` would promise what isn't so.
-  if (given === 'indexeddb') return ['indexeddb'];
   // In memory the app works at least; that it is so is shown by the status.
   return typeof indexedDB === 'undefined' ? ['memory'] : ['indexeddb', 'memory'];
 }

@@ -9,44 +9,46 @@ import { openShared, test } from './shared-page.ts';
 const kills = 30;
 const seed = Number(process.env.JOINERY_SEED ?? 1);
 
-test(`no durable write is missing after ${kills} kills (seed ${seed})`, async ({ pageUrl }) => {
-  test.setTimeout(300_000);
-  const random = mulberry32(seed);
-  const browser = new ChromiumProcess();
-  const durable = new Set<string>();
-  try {
-    for (let kill = 0; kill <= kills; kill++) {
-      const page = await openKilled(browser, pageUrl);
-      const found = await page.evaluate(() => ({
-        mode: window.shared.client.status.storage.mode,
-        keys: Object.keys(window.shared.list.value ?? {}),
-        counter: window.shared.counter.value,
-      }));
-      expect(found.mode).toBe('indexeddb');
-      expect(browser.droppedDatabase).toBe(false);
-      const keys = new Set(found.keys);
-      expect([...durable].filter((key) => !keys.has(key))).toEqual([]);
-      expect(found.counter).toBeGreaterThanOrEqual(durable.size);
-      if (kill === kills) break;
+for (const storage of ['indexeddb', 'opfs'] as const) {
+  test(`${storage}: no durable write is missing after ${kills} kills (seed ${seed})`, async ({ pageUrl }) => {
+    test.setTimeout(300_000);
+    const random = mulberry32(seed);
+    const browser = new ChromiumProcess();
+    const durable = new Set<string>();
+    try {
+      for (let kill = 0; kill <= kills; kill++) {
+        const page = await openKilled(browser, pageUrl, storage);
+        const found = await page.evaluate(() => ({
+          mode: window.shared.client.status.storage.mode,
+          keys: Object.keys(window.shared.list.value ?? {}),
+          counter: window.shared.counter.value,
+        }));
+        expect(found.mode).toBe(storage);
+        expect(browser.droppedDatabase).toBe(false);
+        const keys = new Set(found.keys);
+        expect([...durable].filter((key) => !keys.has(key))).toEqual([]);
+        expect(found.counter).toBeGreaterThanOrEqual(durable.size);
+        if (kill === kills) break;
 
-      let left = 1 + Math.floor(random() * 80);
-      let reached = (): void => {};
-      const enough = new Promise<void>((resolve) => {
-        reached = resolve;
-      });
-      await page.exposeFunction('reportDurable', (key: string) => {
-        durable.add(key);
-        left -= 1;
-        if (left === 0) reached();
-      });
-      await page.evaluate(writeForEver, kill);
-      await enough;
-      await browser.kill();
+        let left = 1 + Math.floor(random() * 80);
+        let reached = (): void => {};
+        const enough = new Promise<void>((resolve) => {
+          reached = resolve;
+        });
+        await page.exposeFunction('reportDurable', (key: string) => {
+          durable.add(key);
+          left -= 1;
+          if (left === 0) reached();
+        });
+        await page.evaluate(writeForEver, kill);
+        await enough;
+        await browser.kill();
+      }
+    } finally {
+      await browser.dispose();
     }
-  } finally {
-    await browser.dispose();
-  }
-});
+  });
+}
 
 test('a record that a kill cut in two costs nothing but itself', async ({ pageUrl }) => {
   const browser = new ChromiumProcess();
@@ -68,10 +70,14 @@ test('a record that a kill cut in two costs nothing but itself', async ({ pageUr
   }
 });
 
-async function openKilled(browser: ChromiumProcess, pageUrl: string): Promise<Page> {
+async function openKilled(
+  browser: ChromiumProcess,
+  pageUrl: string,
+  storage: 'indexeddb' | 'opfs' = 'indexeddb',
+): Promise<Page> {
   const page = await browser.start();
   // Nobody listens there: everything stays on this device.
-  const options = { url: 'ws://localhost:9/sync', name: 'killed', prefix: 'kills', connect: false };
+  const options = { url: 'ws://localhost:9/sync', name: 'killed', prefix: 'kills', connect: false, storage };
   await openShared(page, pageUrl, options);
   return page;
 }

@@ -9,6 +9,7 @@ export { assert, assertEqual, assertRejects, type ContractCase } from './contrac
 export { ControlledStorage } from './controlled-storage.ts';
 export { indexedDbHarness } from './indexeddb-harness.ts';
 export { MemoryServer, type MemoryServerOptions } from './memory-server.ts';
+export { opfsHarness } from './opfs-harness.ts';
 export { seededRandom } from './random.ts';
 export { type StorageHarness, storageSuite } from './storage-suite.ts';
 export { type ServerEnd, type TransportHarness, transportSuite } from './transport-suite.ts';

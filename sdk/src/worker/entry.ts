@@ -5,8 +5,7 @@ import { asJoineryError } from '@joinery/protocol';
 import { expose } from 'comlink';
 import { init } from '../core/index.ts';
 import { systemEnvironment } from '../environment.ts';
-import { IndexedDbStorage } from '../storage/indexeddb.ts';
-import { MemoryStorage } from '../storage/memory.ts';
+import { namedStorage } from '../storage/named.ts';
 import { Engine } from '../sync/engine.ts';
 import { errorData, type FromEngine, type ToEngine } from '../sync/messages.ts';
 import { WebSocketTransport } from '../transport/websocket.ts';
@@ -23,12 +22,13 @@ const entry: WorkerEntry = {
     if (self.navigator.locks) await holdLock(lock);
     const post = (message: FromEngine, transfer: readonly ArrayBuffer[] = []): void =>
       port.postMessage(message, [...transfer]);
+    const environment = systemEnvironment();
     const engine = new Engine(
       {
-        environment: systemEnvironment(),
+        environment,
         transport: new WebSocketTransport(),
         url,
-        storages: storage.map((mode) => (mode === 'indexeddb' ? new IndexedDbStorage() : new MemoryStorage())),
+        storages: storage.map((name) => namedStorage(name, environment)),
         namespace,
         asksUser,
         token,

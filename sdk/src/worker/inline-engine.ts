@@ -4,9 +4,9 @@
 
 import { init } from '../core/index.ts';
 import type { Environment } from '../environment.ts';
-import { IndexedDbStorage } from '../storage/indexeddb.ts';
-import { MemoryStorage } from '../storage/memory.ts';
+import { namedStorage } from '../storage/named.ts';
 import type { Namespace, Storage } from '../storage/storage.ts';
+import type { StorageName } from '../storage/storage-name.ts';
 import { Engine } from '../sync/engine.ts';
 import type { StartEngine } from '../sync/engine-link.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -16,7 +16,7 @@ import type { TokenSource } from './protocol.ts';
 export interface InlineConfig {
   readonly url: string;
   /** Storages, or modes of storage, to try in order. */
-  readonly storage: readonly ('indexeddb' | 'memory' | Storage)[];
+  readonly storage: readonly (StorageName | Storage)[];
   readonly namespace: Namespace;
   readonly asksUser: boolean;
   readonly token: TokenSource;
@@ -28,10 +28,9 @@ export function inlineEngine(environment: Environment, config: InlineConfig): St
   const { url, namespace, asksUser, token } = config;
   const transport = config.transport ?? new WebSocketTransport(config.WebSocket);
   // Made once: an engine that takes another's place finds what is in memory.
-  const storages = config.storage.map((storage) => {
-    if (typeof storage === 'object') return storage;
-    return storage === 'memory' ? new MemoryStorage() : new IndexedDbStorage();
-  });
+  const storages = config.storage.map((storage) =>
+    typeof storage === 'object' ? storage : namedStorage(storage, environment),
+  );
   return async (receive) => {
     await init();
     let running = true;

@@ -30,6 +30,7 @@ interface OpenOptions {
   readonly prefix: string;
   /** Whether it starts online. */
   readonly connect: boolean;
+  readonly storage?: 'indexeddb' | 'opfs';
 }
 
 /** Opens the client of this page, and resolves when everything stored is there. */
@@ -50,6 +51,20 @@ async function runStorageSuite(): Promise<{ failures: string[]; cases: number }>
     await run(indexedDbHarness()).catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
   }
   return { failures, cases: storageSuite.length };
+}
+
+/** Has a worker do something with the origin private file system: see `storage-worker.ts`. */
+function askStorageWorker<Result>(message: { countUp?: number }): Promise<Result> {
+  const worker = new Worker(new URL('./storage-worker.ts', import.meta.url), { type: 'module' });
+  return new Promise<Result>((resolve, reject) => {
+    worker.onmessage = ({ data }: MessageEvent<{ result: Result } | { error: string }>) => {
+      worker.terminate();
+      if ('result' in data) resolve(data.result);
+      else reject(new Error(data.error));
+    };
+    worker.onerror = (event) => reject(new Error(event.message));
+    worker.postMessage(message);
+  });
 }
 
 /** Loads joinery/files when it is called, and gives the hashes of the file's chunks in hex. */
@@ -73,6 +88,7 @@ declare global {
       Replica: typeof Replica;
     };
     openShared: typeof openShared;
+    askStorageWorker: typeof askStorageWorker;
     runStorageSuite: typeof runStorageSuite;
     shared: Shared;
   }
@@ -80,5 +96,6 @@ declare global {
 
 window.joinery = { createClient, JoineryError, init, Replica };
 window.openShared = openShared;
+window.askStorageWorker = askStorageWorker;
 window.runStorageSuite = runStorageSuite;
 window.hashFile = hashFile;

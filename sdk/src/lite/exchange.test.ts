@@ -3,7 +3,11 @@
 
 import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { Bridge } from '../core/bridge.ts';
 import * as core from '../core/index.ts';
+import { CoreModule } from '../core/module.ts';
+import { coresOf } from './core.ts';
+import { handles } from './handles.ts';
 import {
   type CounterHandle,
   type Handle,
@@ -205,4 +209,22 @@ it('keeps every replica apart, also in the place of a freed one', () => {
     expect(replica.toJSON()).toEqual({ m: { index } });
     replica.free();
   }
+});
+
+it('takes no more memory for the same again', async () => {
+  const { exports } = await WebAssembly.instantiate(await init(), {});
+  const module = new CoreModule(exports.memory as WebAssembly.Memory, coresOf(exports), handles);
+  const pages = () => (exports.memory as WebAssembly.Memory).buffer.byteLength / 65_536;
+  const again = () => {
+    const bridge = new Bridge(module, { agent: 1n, now: () => 1_000 });
+    const list = bridge.open<MapHandle>('map', 0).list('l');
+    for (let index = 0; index < 3_000; index += 1) list.insert(index >> 1, `a value of some length: ${index}`);
+    list.delete(0, 1_000);
+    bridge.free();
+  };
+  again();
+  again();
+  const before = pages();
+  for (let round = 0; round < 20; round += 1) again();
+  expect(pages()).toBe(before);
 });

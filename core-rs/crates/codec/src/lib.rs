@@ -11,7 +11,7 @@ mod writer;
 mod wtf8;
 
 pub use checksum::crc32;
-pub use error::DecodeError;
+pub use error::{decimal, digits, sentence, DecodeError};
 pub use reader::Reader;
 pub use value::{check_value, compare_values, skip_value, MAX_VALUE_BYTES, MAX_VALUE_DEPTH};
 pub use writer::{write_varint, write_zigzag, Writer};

@@ -38,11 +38,7 @@ impl<'a> Reader<'a> {
 
     /// An error at the current offset.
     pub fn error(&self, expected: &'static str, found: &'static str) -> DecodeError {
-        DecodeError {
-            offset: self.offset,
-            expected,
-            found,
-        }
+        DecodeError::new(self.offset, expected, found)
     }
 
     /// One byte.
@@ -138,11 +134,8 @@ impl<'a> Reader<'a> {
     /// A length and that many bytes of UTF-8.
     pub fn str(&mut self, expected: &'static str) -> Result<&'a str, DecodeError> {
         let at = self.offset;
-        std::str::from_utf8(self.blob(expected)?).map_err(|_| DecodeError {
-            offset: at,
-            expected,
-            found: "bytes that are not UTF-8",
-        })
+        std::str::from_utf8(self.blob(expected)?)
+            .map_err(|_| DecodeError::new(at, expected, "bytes that are not UTF-8"))
     }
 
     /// Succeeds only when everything was read.

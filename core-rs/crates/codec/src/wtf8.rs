@@ -74,11 +74,8 @@ pub fn decode_utf8_to_units(bytes: &[u8], out: &mut Vec<u16>) -> Result<(), Deco
         out.extend(bytes.iter().map(|&b| u16::from(b)));
         return Ok(());
     }
-    let text = std::str::from_utf8(bytes).map_err(|e| DecodeError {
-        offset: e.valid_up_to(),
-        expected: "UTF-8 text",
-        found: "other bytes",
-    })?;
+    let text =
+        std::str::from_utf8(bytes).map_err(|e| DecodeError::new(e.valid_up_to(), "UTF-8 text", "other bytes"))?;
     out.extend(text.encode_utf16());
     Ok(())
 }
@@ -96,11 +93,7 @@ pub fn decode_wtf8_to_units(bytes: &[u8], out: &mut Vec<u16>) -> Result<(), Deco
             let unit = 0xd000 | u16::from(bytes[i + 1] & 0x3f) << 6 | u16::from(bytes[i + 2] & 0x3f);
             // Two halves that stand together are one character and have the four-byte form alone.
             if is_low(unit) && out.last().copied().is_some_and(is_high) {
-                return Err(DecodeError {
-                    offset: i,
-                    expected: "WTF-8 text",
-                    found: "a pair in two pieces",
-                });
+                return Err(DecodeError::new(i, "WTF-8 text", "a pair in two pieces"));
             }
             out.push(unit);
             i += 3;
@@ -116,11 +109,7 @@ pub fn decode_wtf8_to_units(bytes: &[u8], out: &mut Vec<u16>) -> Result<(), Deco
         let before = out.len();
         if decode_utf8_to_units(&bytes[i..stop], out).is_err() {
             out.truncate(before);
-            return Err(DecodeError {
-                offset: i,
-                expected: "WTF-8 text",
-                found: "other bytes",
-            });
+            return Err(DecodeError::new(i, "WTF-8 text", "other bytes"));
         }
         i = stop;
     }

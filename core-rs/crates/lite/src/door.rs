@@ -92,7 +92,7 @@ impl Door {
         if let Some(error) = &self.error {
             self.output.extend_from_slice(error.code().as_bytes());
             self.output.push(b'\n');
-            self.output.extend_from_slice(error.to_string().as_bytes());
+            self.output.extend_from_slice(error.message().as_bytes());
         }
     }
 }

@@ -4,3 +4,11 @@
 pub mod door;
 #[cfg(target_arch = "wasm32")]
 mod exports;
+// Implementing an allocator is unsafe by its nature.
+#[cfg(target_arch = "wasm32")]
+#[allow(unsafe_code)]
+mod memory;
+
+#[cfg(target_arch = "wasm32")]
+#[global_allocator]
+static MEMORY: memory::Memory = memory::Memory::new();

@@ -3,6 +3,7 @@
 
 use crate::container::{Body, Key, KeyRef, Keyed, Kind, ROOT};
 use crate::counter::MAX_AMOUNT;
+use crate::cut::TEXT;
 use crate::document::{Document, MAX_DEPTH, MAX_KEY_BYTES};
 use crate::error::Error;
 use crate::join;
@@ -339,7 +340,7 @@ impl Check<'_> {
                 let named = self.name(*parent as usize, *key, *kind, *generation)?;
                 self.named.push(named);
             }
-            &Action::Find { tag, unit } => {
+            &Action::Find { tag, unit } if TEXT => {
                 self.known(unit)?;
                 let home = self.document.containers.text_with(tag, unit);
                 self.named.push(Named {
@@ -347,6 +348,7 @@ impl Check<'_> {
                     ..Named::new(home.map_or(Target::Gone, Target::Live), 0)
                 });
             }
+            Action::Find { .. } => {}
             Action::InsertText { anchor, .. } | Action::InsertElements { anchor, .. } => {
                 // What the version covers must be here already; the rest hangs on its last unit.
                 let skip = self.have.saturating_sub(seq - 1).min(*len);
@@ -605,7 +607,7 @@ impl Applying<'_> {
         };
         self.document.containers.touch(container);
         match action {
-            Action::InsertText { anchor, text } => {
+            Action::InsertText { anchor, text } if TEXT => {
                 let document = &mut *self.document;
                 self.units.clear();
                 if let (Ok(()), Ok(state)) = (
@@ -694,7 +696,7 @@ impl Applying<'_> {
                 self.document
                     .join_mark(container, key, (start, end), (dot, stamp), value);
             }
-            Action::Name { .. } | Action::Find { .. } => {}
+            Action::InsertText { .. } | Action::Name { .. } | Action::Find { .. } => {}
         }
     }
 

@@ -42,9 +42,6 @@ pub enum Kind {
     Graph = 6,
 }
 
-/// What a decoder finds that meets a kind of container which the build leaves out.
-pub(crate) const LEFT_OUT: &str = "one that this build leaves out";
-
 impl Kind {
     /// The kind behind a number, if there is such a one and the build has it.
     pub fn from_number(number: u8) -> Option<Kind> {
@@ -62,12 +59,10 @@ impl Kind {
 
     /// The kind behind a number in bytes, of which `reader` has read so far.
     pub(crate) fn read(number: u8, reader: &Reader<'_>) -> Result<Kind, DecodeError> {
-        let found = if number <= Kind::Graph as u8 {
-            LEFT_OUT
-        } else {
-            "an unknown one"
-        };
-        Kind::from_number(number).ok_or_else(|| reader.error("a kind of container", found))
+        Kind::from_number(number).ok_or_else(|| match number <= Kind::Graph as u8 {
+            true => DecodeError::left_out(reader.offset(), "a kind of container"),
+            false => reader.error("a kind of container", "an unknown one"),
+        })
     }
 
     /// The kind's name in messages.

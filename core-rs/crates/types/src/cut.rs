@@ -47,6 +47,13 @@ macro_rules! part {
     };
 }
 
+/// What is kept for undo stacks. A build without them has it empty for good, so there is never anything to drop.
+#[cfg(feature = "undo")]
+pub type OfUndo<T> = T;
+/// What is kept for undo stacks. A build without them has it empty for good, so there is never anything to drop.
+#[cfg(not(feature = "undo"))]
+pub type OfUndo<T> = std::mem::ManuallyDrop<T>;
+
 part!("text", OfText, text, own_text);
 part!("nodes", OfNodes, nodes, own_nodes);
 part!("patches", OfPatches, patches, own_patches);

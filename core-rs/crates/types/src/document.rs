@@ -5,6 +5,7 @@
 
 use crate::apply::{join_slot, Scratch};
 use crate::container::{Container, Containers, Key, KeyRef, Keyed, Kind, ROOT};
+use crate::cut::{OfUndo, UNDO};
 use crate::error::Error;
 use crate::operation::check_plain;
 use crate::outbox::{Outbox, Who};
@@ -64,7 +65,7 @@ pub struct Document {
     pub(crate) own: Option<u32>,
     pub(crate) outbox: Outbox,
     pub(crate) stamps: Stamps,
-    pub(crate) undo: Undo,
+    pub(crate) undo: OfUndo<Undo>,
 }
 
 impl Document {
@@ -72,7 +73,9 @@ impl Document {
     pub fn set_agent(&mut self, id: u64) {
         let own = self.agents.intern(id);
         self.own = Some(own);
-        self.undo.add_mine(own);
+        if UNDO {
+            self.undo.add_mine(own);
+        }
     }
 
     /// The replica's agent, once it has one.

@@ -1,8 +1,7 @@
 //! What a call into the core can refuse, each with a stable code. A refused call has changed nothing.
 
-use crate::container::LEFT_OUT;
 use crate::fractional_index::FractionalIndexError;
-use joinery_codec::DecodeError;
+use joinery_codec::{decimal, sentence, DecodeError};
 use std::fmt;
 
 /// Why a call was refused.
@@ -59,17 +58,17 @@ pub enum Error {
 impl Error {
     /// Why an update can't be read.
     pub(crate) fn of_update(error: DecodeError) -> Error {
-        match error.found {
-            LEFT_OUT => Error::Unsupported(error),
-            _ => Error::InvalidUpdate(error),
+        match error.is_left_out() {
+            true => Error::Unsupported(error),
+            false => Error::InvalidUpdate(error),
         }
     }
 
     /// The same of a snapshot.
     pub(crate) fn of_snapshot(error: DecodeError) -> Error {
-        match error.found {
-            LEFT_OUT => Error::Unsupported(error),
-            _ => Error::InvalidSnapshot(error),
+        match error.is_left_out() {
+            true => Error::Unsupported(error),
+            false => Error::InvalidSnapshot(error),
         }
     }
 
@@ -98,52 +97,88 @@ impl Error {
     }
 }
 
+impl Error {
+    /// What was expected, what came, what to do.
+    pub fn message(&self) -> String {
+        let (numbers, text);
+        let parts = match self {
+            Error::IndexOutOfRange { index, len } => {
+                numbers = [len, index].map(|&number| decimal(u64::from(number)));
+                [
+                    "expected an index within ",
+                    &numbers[0],
+                    ", got ",
+                    &numbers[1],
+                    "; read the length again before you write",
+                ]
+            }
+            Error::InvalidValue(e)
+            | Error::InvalidVersion(e)
+            | Error::InvalidPosition(e)
+            | Error::Unsupported(e)
+            | Error::InvalidUpdate(e)
+            | Error::InvalidSnapshot(e)
+            | Error::InvalidUndo(e) => {
+                text = e.message();
+                let (what, remedy) = self.around();
+                [what, &text, remedy, "", ""]
+            }
+            Error::Contradiction(what) => [
+                "an update that contradicts itself or the document: ",
+                what,
+                "; it was not joined",
+                "",
+                "",
+            ],
+            Error::WrongType { expected, found } => ["expected a ", expected, ", found a ", found, ""],
+            Error::NoFractionalIndex(why) => ["expected ", why.message(), "", "", ""],
+            Error::LimitExceeded(what) => ["limit exceeded: ", what, "", "", ""],
+            _ => [self.around().0, "", "", "", ""],
+        };
+        sentence(&parts)
+    }
+
+    /// What is said before and behind what a decoder says, or all that there is to say.
+    fn around(&self) -> (&'static str, &'static str) {
+        let fetch_again = "; fetch it again from where it came";
+        match self {
+            Error::InvalidValue(_) => ("not a value: ", ""),
+            Error::InvalidUpdate(_) => ("not an update: ", fetch_again),
+            Error::InvalidSnapshot(_) => ("not a snapshot: ", fetch_again),
+            Error::InvalidVersion(_) => ("not a version: ", ""),
+            Error::InvalidPosition(_) => ("not a relative position: ", ""),
+            Error::InvalidUndo(_) => ("not an undo stack: ", "; go on without it"),
+            Error::Unsupported(_) => ("", "; open it with the full core"),
+            Error::NoSuchNode => (
+                "expected the id of a node or an edge that is there, got another; read them again before you write",
+                "",
+            ),
+            Error::MoveIntoItself => (
+                "expected a parent elsewhere, got the node itself or one below it; move that one out first",
+                "",
+            ),
+            Error::PendingFull => (
+                "too many updates wait for ones that never came; ask the peer for what is missing",
+                "",
+            ),
+            Error::ContainerGone => (
+                "this container was deleted or replaced; get it again from its parent",
+                "",
+            ),
+            Error::NoSuchUndoStack => ("expected an undo stack, got one that was ended; begin another one", ""),
+            Error::NoAgent => ("expected an agent before the first write, got none", ""),
+            Error::IndexOutOfRange { .. }
+            | Error::Contradiction(_)
+            | Error::WrongType { .. }
+            | Error::NoFractionalIndex(_)
+            | Error::LimitExceeded(_) => ("", ""),
+        }
+    }
+}
+
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Error::IndexOutOfRange { index, len } => {
-                write!(
-                    f,
-                    "expected an index within {len}, got {index}; read the length again before you write"
-                )
-            }
-            Error::InvalidValue(e) => write!(f, "not a value: {e}"),
-            Error::InvalidUpdate(e) => write!(f, "not an update: {e}; fetch it again from where it came"),
-            Error::Contradiction(what) => {
-                write!(
-                    f,
-                    "an update that contradicts itself or the document: {what}; it was not joined"
-                )
-            }
-            Error::InvalidSnapshot(e) => write!(f, "not a snapshot: {e}; fetch it again from where it came"),
-            Error::Unsupported(e) => write!(f, "{e}; open it with the full core"),
-            Error::InvalidVersion(e) => write!(f, "not a version: {e}"),
-            Error::InvalidPosition(e) => write!(f, "not a relative position: {e}"),
-            Error::WrongType { expected, found } => write!(f, "expected a {expected}, found a {found}"),
-            Error::NoFractionalIndex(why) => write!(f, "expected {why}"),
-            Error::NoSuchNode => write!(
-                f,
-                "expected the id of a node or an edge that is there, got another; read them again before you write"
-            ),
-            Error::MoveIntoItself => write!(
-                f,
-                "expected a parent elsewhere, got the node itself or one below it; move that one out first"
-            ),
-            Error::LimitExceeded(what) => write!(f, "limit exceeded: {what}"),
-            Error::PendingFull => {
-                write!(
-                    f,
-                    "too many updates wait for ones that never came; ask the peer for what is missing"
-                )
-            }
-            Error::ContainerGone => write!(
-                f,
-                "this container was deleted or replaced; get it again from its parent"
-            ),
-            Error::NoSuchUndoStack => write!(f, "expected an undo stack, got one that was ended; begin another one"),
-            Error::InvalidUndo(e) => write!(f, "not an undo stack: {e}; go on without it"),
-            Error::NoAgent => write!(f, "expected an agent before the first write, got none"),
-        }
+        f.write_str(&self.message())
     }
 }
 

@@ -29,9 +29,10 @@ pub enum FractionalIndexError {
     Exhausted,
 }
 
-impl fmt::Display for FractionalIndexError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
+impl FractionalIndexError {
+    /// What was expected, what came and what to do.
+    pub fn message(&self) -> &'static str {
+        match self {
             FractionalIndexError::Invalid => {
                 "fractional indices, got another string; take them from where they were made"
             }
@@ -41,7 +42,13 @@ impl fmt::Display for FractionalIndexError {
             FractionalIndexError::Exhausted => {
                 "room for an index of at most 1024 characters, got none; write the siblings' indices anew"
             }
-        })
+        }
+    }
+}
+
+impl fmt::Display for FractionalIndexError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.message())
     }
 }
 

@@ -49,11 +49,11 @@ pub(crate) fn apply_state(document: &mut Document, bytes: &[u8], now_ms: u64) ->
 fn snapshot_body(bytes: &[u8]) -> Result<&[u8], DecodeError> {
     let mut r = Reader::new(bytes);
     if r.bytes(4, "a snapshot")? != MAGIC {
-        return Err(DecodeError {
-            offset: 0,
-            expected: "an envelope, an update or a snapshot",
-            found: "other bytes",
-        });
+        return Err(DecodeError::new(
+            0,
+            "an envelope, an update or a snapshot",
+            "other bytes",
+        ));
     }
     if r.u8("a format")? != SNAPSHOT_FORMAT {
         return Err(r.error("snapshot format 3", "another format"));

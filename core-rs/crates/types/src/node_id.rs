@@ -3,11 +3,12 @@
 
 use crate::document::Document;
 use crate::error::Error;
+use joinery_codec::{decimal, digits, sentence};
 use joinery_history::Dot;
 
 /// The form of an id.
 pub(crate) fn format(agent: u64, seq: u32) -> String {
-    format!("{agent:x}:{seq}")
+    sentence(&[&digits(agent, 16), ":", &decimal(u64::from(seq))])
 }
 
 fn parse(text: &str) -> Option<(u64, u32)> {

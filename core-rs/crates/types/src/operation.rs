@@ -617,11 +617,11 @@ pub fn read_index<'a>(reader: &mut Reader<'a>) -> Result<&'a str, DecodeError> {
 /// Checks a value that an app hands in.
 pub fn check_plain(bytes: &[u8]) -> Result<(), DecodeError> {
     if bytes.len() > MAX_VALUE_BYTES {
-        return Err(DecodeError {
-            offset: bytes.len(),
-            expected: "a value of at most 768 KiB",
-            found: "a longer one",
-        });
+        return Err(DecodeError::new(
+            bytes.len(),
+            "a value of at most 768 KiB",
+            "a longer one",
+        ));
     }
     check_value(bytes)
 }

@@ -4,6 +4,7 @@
 //! key by key) is held back one step and grows that operation instead. The reader of these bytes is `operation.rs`.
 
 use crate::container::{Container, Key, KeyRef, Kind, ROOT};
+use crate::cut::TEXT;
 use crate::sequence::{Anchor, Gap, Side};
 use crate::slot::SlotValue;
 use joinery_codec::{encode_units_as_wtf8, write_varint, write_zigzag, Writer};
@@ -605,7 +606,7 @@ impl Outbox {
     fn flush(&mut self, who: Who<'_>) {
         match std::mem::replace(&mut self.open, Open::None) {
             Open::None => {}
-            Open::Insert { anchor, dot } => {
+            Open::Insert { anchor, dot } if TEXT => {
                 self.place(op::INSERT, who, dot, anchor);
                 let units = std::mem::take(&mut self.units);
                 if units.len() < 43 {
@@ -623,6 +624,7 @@ impl Outbox {
                 self.units = units;
                 self.units.clear();
             }
+            Open::Insert { .. } => {}
             Open::Delete { first, len, by, step } => {
                 let how = match step {
                     0 => op::RANGE,

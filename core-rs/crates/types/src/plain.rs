@@ -6,6 +6,7 @@ mod nodes;
 pub use nodes::MAX_PLAIN_NODES_DEEP;
 
 use crate::container::{Body, Key};
+use crate::cut::{self, OfNodes};
 use crate::document::{Document, Entry};
 use crate::error::Error;
 use crate::tree::Reading;
@@ -36,7 +37,7 @@ impl Document {
         self.containers().live(container)?;
         let mut stack = vec![Step::Container(container)];
         let mut lists: Vec<(u32, Vec<u32>)> = Vec::new();
-        let mut trees: Vec<(u32, Cow<'_, Reading>)> = Vec::new();
+        let mut trees: Vec<(u32, OfNodes<Cow<'_, Reading>>)> = Vec::new();
         while let Some(step) = stack.pop() {
             match step {
                 Step::Key(key) => out.blob(key.as_bytes()),
@@ -68,12 +69,14 @@ impl Document {
                 Step::Container(container) => match &self.container(container).body {
                     Body::Tree(tree) => {
                         let depth = self.nodes_above(container, &trees);
-                        trees.push((container, tree.read(&self.agents)));
-                        stack.push(Step::Siblings {
-                            tree: trees.len() - 1,
-                            parent: Dot::NONE,
-                            depth,
-                        });
+                        if let Some(reading) = cut::nodes(|| tree.read(&self.agents)) {
+                            trees.push((container, reading));
+                            stack.push(Step::Siblings {
+                                tree: trees.len() - 1,
+                                parent: Dot::NONE,
+                                depth,
+                            });
+                        }
                     }
                     Body::Graph(graph) => stack.extend(self.graph(container, graph).into_iter().rev()),
                     Body::Text(_) => {

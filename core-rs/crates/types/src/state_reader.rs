@@ -528,9 +528,9 @@ impl<'a> StateReader<'a> {
         let mut units = Vec::new();
         let is_ascii = bytes.is_ascii();
         if !is_ascii {
-            decode_wtf8_to_units(bytes, &mut units).map_err(|e| DecodeError {
-                offset: at + e.offset,
-                ..e
+            decode_wtf8_to_units(bytes, &mut units).map_err(|mut e| {
+                e.offset += at;
+                e
             })?;
         }
         let count = if is_ascii { bytes.len() } else { units.len() };

@@ -100,7 +100,7 @@ impl Core {
 
     /// What was expected, what came, what to do.
     pub fn error_message(&self) -> String {
-        self.error.as_ref().map_or(String::new(), Error::to_string)
+        self.error.as_ref().map_or(String::new(), Error::message)
     }
 
     /// Gives the replica its agent. Once, before its first write.

@@ -130,11 +130,11 @@ impl Document {
                 len,
             })?;
             if state.pair_start(at) != at {
-                return Err(Error::InvalidValue(DecodeError {
-                    offset: 0,
-                    expected: "steps that end between characters",
-                    found: "one that ends inside a surrogate pair",
-                }));
+                return Err(Error::InvalidValue(DecodeError::new(
+                    0,
+                    "steps that end between characters",
+                    "one that ends inside a surrogate pair",
+                )));
             }
         }
         let mut keys: Vec<&str> = Vec::new();

@@ -197,9 +197,9 @@ pub(super) fn check_mark(key: &str, value: &[u8]) -> Result<(), Error> {
 }
 
 pub(super) fn reserved() -> Error {
-    Error::InvalidValue(DecodeError {
-        offset: 0,
-        expected: "an attribute's key",
-        found: "U+FFFC, which is kept for embedded objects",
-    })
+    Error::InvalidValue(DecodeError::new(
+        0,
+        "an attribute's key",
+        "U+FFFC, which is kept for embedded objects",
+    ))
 }

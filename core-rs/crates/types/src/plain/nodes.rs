@@ -4,6 +4,7 @@
 
 use super::Step;
 use crate::container::{Container, Key, Kind, ROOT};
+use crate::cut::OfNodes;
 use crate::document::Document;
 use crate::graph::Graph;
 use crate::tree::Reading;
@@ -32,7 +33,7 @@ impl Document {
 
     /// How many tree nodes a container is in.
     #[inline(never)]
-    pub(super) fn nodes_above(&self, container: u32, trees: &[(u32, Cow<'_, Reading>)]) -> u32 {
+    pub(super) fn nodes_above(&self, container: u32, trees: &[(u32, OfNodes<Cow<'_, Reading>>)]) -> u32 {
         let (mut at, mut nodes) = (container, 0);
         while at != ROOT {
             let Container { parent, key, .. } = self.container(at);

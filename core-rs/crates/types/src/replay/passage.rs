@@ -182,11 +182,7 @@ fn follow(numbers: &mut [u32], next: &[u32]) {
 
 fn load(snapshot: &[u8]) -> Result<Document, Error> {
     if !snapshot.starts_with(MAGIC) {
-        return Err(Error::InvalidSnapshot(DecodeError {
-            offset: 0,
-            expected: "a snapshot",
-            found: "other bytes",
-        }));
+        return Err(Error::InvalidSnapshot(DecodeError::new(0, "a snapshot", "other bytes")));
     }
     let mut document = Document::default();
     match document.apply(snapshot, u64::MAX)? {

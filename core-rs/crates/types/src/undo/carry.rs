@@ -9,7 +9,7 @@
 use super::copy::{Content, Copied};
 use super::rename::Table;
 use super::step::{Cut, Edit, Entry, Seat, Step, THEIRS};
-use super::{Stack, UndoScope};
+use super::{Stack, Undo, UndoScope};
 use crate::container::{Key, ROOT};
 use crate::document::Document;
 use crate::error::Error;
@@ -64,7 +64,7 @@ impl Document {
             let here = self.agents.find(from.agents.id(agent));
             here.into_iter().for_each(|agent| self.undo.add_mine(agent));
         }
-        let undo = &mut self.undo;
+        let undo: &mut Undo = &mut self.undo;
         let mine = &undo.mine;
         let brought = brought.stretches();
         undo.brought

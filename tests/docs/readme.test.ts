@@ -56,6 +56,11 @@ it('runs the host that refuses', () => {
   expect(output).toBe("forbidden\n{ title: 'Tea' } [ 'price' ]\n");
 });
 
+it('runs the lines of the lite core', () => {
+  const code = examples.find((example) => example?.includes('joinery/lite')) ?? '';
+  expect(run('lite', code)).toBe("{ shopping: [ 'Milk', 'Tea' ] }\n");
+});
+
 it('runs the lines of the core alone', () => {
   const code = examples.find((example) => example?.includes('joinery/core')) ?? '';
   expect(run('core', code)).toBe('Hello\nHello\n');

@@ -58,7 +58,7 @@ function agentOf({ agent }) {
 /** @type {import('./library.mjs').Library} */
 export const library = {
   name: 'joinery',
-  lacks: { lite: 'has no joinery/lite yet' },
+  lacks: {},
   init: async () => {
     await init();
   },

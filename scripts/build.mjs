@@ -13,7 +13,15 @@ const playground = join(root, 'examples', 'playground');
 const recordPath = join(root, 'node_modules', '.cache', 'joinery', 'build.json');
 
 /** What the build reads. Tests are no part of it. */
-const inputs = ['package-lock.json', 'tsconfig.base.json', 'protocol', 'sdk', 'server', 'adapters', join('examples', 'playground')];
+const inputs = [
+  'package-lock.json',
+  'tsconfig.base.json',
+  'protocol',
+  'sdk',
+  'server',
+  'adapters',
+  join('examples', 'playground'),
+];
 
 /** What the build must leave. */
 const outputs = [

@@ -8,7 +8,7 @@ import { seededRandom } from '../testing/random.ts';
 import { storageSuite } from '../testing/storage-suite.ts';
 import { crc32 } from './checksum.ts';
 import { LogFile } from './log-file.ts';
-import { decodeFrame, decodeHeader, encodeFrame, encodeHeader, header_bytes } from './log-format.ts';
+import { decodeFrame, decodeHeader, encodeFrame, encodeHeader, frameHead_bytes, header_bytes } from './log-format.ts';
 import { encodeSnapshotRecord } from './record.ts';
 import { openRecordStore } from './record-store.ts';
 import type { DocumentStore, DocumentWrite, Namespace, Storage, StoredEnvelope } from './storage.ts';
@@ -70,9 +70,11 @@ describe('records in a file', () => {
 /** All operations of a file whose header is whole. */
 function operationsOf(content: Uint8Array): ReturnType<typeof decodeFrame>['found'] {
   const found: ReturnType<typeof decodeFrame>['found'][number][] = [];
+  const { salt = 0 } = decodeHeader(content) ?? {};
   for (let at = header_bytes; at < content.length; ) {
-    const length = 10 + new DataView(content.buffer, content.byteOffset + at).getUint32(2, true);
-    for (const one of decodeFrame(content.subarray(at, at + length)).found) found.push({ ...one, at: at + one.at });
+    const length = frameHead_bytes + new DataView(content.buffer, content.byteOffset + at).getUint32(2, true);
+    for (const one of decodeFrame(salt, content.subarray(at, at + length)).found)
+      found.push({ ...one, at: at + one.at });
     at += length;
   }
   return found;
@@ -201,7 +203,44 @@ describe('a damaged file', () => {
         { document: 'b', incarnation: 0, epoch: 1, at_ms: seq, remote, resume },
       ]);
     }
+    // And one that is swapped for the server's state, with what was written here made again by another agent.
+    await store.append([local('c', 1, 1), local('c', 1, 2)]);
+    const local7 = [envelope(7, 1, 20), envelope(7, 2, 20)];
+    const swap = {
+      ...{
+        incarnation: 0,
+        expectAgents: new Map([[1n, 2]]),
+        snapshot: Uint8Array.of(5),
+        resume: { epoch: 1, position: 9 },
+      },
+      ...{ safe: undefined, at_ms: 1, local: local7, clockOffset_ms: 0, rejected: [], mapping: Uint8Array.of(1) },
+      agents: [{ agent: 1n, covered: 2, last: 0 }],
+    };
+    expect(await store.swap('c', swap)).toBe(true);
+    await store.append([{ ...local('c', 7, 3), incarnation: 1, epoch: 1 }]);
+    await store.compact('a', {
+      incarnation: 0,
+      replaces: undefined,
+      epoch: 1,
+      bytes: Uint8Array.of(4),
+      covers: new Map(),
+    });
+    await store.append([local('d', 1, 1)]);
     return disk;
+  }
+
+  /** Of a document that was swapped: nothing of both incarnations. */
+  async function checkSwapped(store: DocumentStore, at: number): Promise<void> {
+    const { incarnation, log, snapshot } = await store.load('c');
+    const found = names(log);
+    const [old, made] = [found.filter((name) => name.startsWith('1:')), found.filter((name) => name.startsWith('7:'))];
+    expect([old.length > 0 && made.length > 0, incarnation === 0 && made.length > 0], `byte ${at}`).toEqual([
+      false,
+      false,
+    ]);
+    if (incarnation === 1)
+      expect([old, snapshot?.bytes ?? Uint8Array.of(5)], `byte ${at}`).toEqual([[], Uint8Array.of(5)]);
+    else expect(snapshot, `byte ${at}`).toBeUndefined();
   }
 
   test('gives what is left, whichever byte is damaged, and asks the server for the rest', async () => {
@@ -221,6 +260,7 @@ describe('a damaged file', () => {
       // What the server has is fetched again where any of it may be missing.
       if (!isWhole) expect(b.resume === undefined || b.resume.position < 20, `byte ${at}`).toBe(true);
       for (const { bytes, to } of [...a.log, ...b.log]) expect(bytes.at(-1)).toBe(to);
+      await checkSwapped(store, at);
       if (a.log.length === 20 && isWhole) kept += 1;
       await store.append([local('later', 9, 1)]);
       const again = await openOn(broken);
@@ -228,6 +268,59 @@ describe('a damaged file', () => {
     }
     expect(kept).toBeGreaterThanOrEqual(header_bytes);
   }, 60_000);
+
+  test('of which a whole sector is lost mixes nothing either', async () => {
+    const disk = await written();
+    const before = disk.files[0].content.slice();
+    for (let at = 0; at < before.length; at += 128) {
+      const broken = new CrashDisk({ random: seededRandom(at) });
+      const content = before.slice();
+      content.fill(0, at, at + 512);
+      broken.files[0].put(content);
+      const store = await openOn(broken);
+      await checkSwapped(store, at);
+      // The header has a copy in another sector.
+      if (at + 512 <= 4_096) expect(names((await store.load('a')).log)).toHaveLength(20);
+      const { log, resume } = await store.load('b');
+      if (log.length < 20) expect(resume === undefined || resume.position < 20, `byte ${at}`).toBe(true);
+    }
+  });
+
+  test('full of what looks like the beginning of frames loses nothing but what is damaged', async () => {
+    const disk = new CrashDisk({ random: seededRandom(1) });
+    const store = await openOn(disk);
+    const payload = new TextEncoder().encode('JFabc\nJAabc\n'.repeat(20_000));
+    await store.append([{ ...local('theirs', 5, 1), local: [writeEnvelope({ agent: 5n, from: 0, to: 1, payload })] }]);
+    for (let seq = 1; seq <= 50; seq += 1) await store.append([local('mine', 1, seq)]);
+    const { content } = disk.files[0];
+    content[header_bytes + 20] = (content[header_bytes + 20] ?? 0) ^ 1;
+    const again = await openOn(disk);
+    expect(names((await again.load('mine')).log)).toHaveLength(50);
+    expect(await again.damaged()).toHaveLength(1);
+  });
+
+  test('is read though there is no room to write down what follows from damage, and that is done later', async () => {
+    const disk = await written();
+    const { content } = disk.files[0];
+    // The name of a record of a commit in the middle.
+    const named = operationsOf(content).filter(
+      ({ operation }) => operation.kind === 'put' && operation.document === 'b' && operation.area === 'log',
+    );
+    const at = (named[6]?.at ?? 0) - 3;
+    content[at] = (content[at] ?? 0) ^ 1;
+    disk.room_bytes = disk.used_bytes;
+    const store = await openOn(disk);
+    for (let time = 0; time < 2; time += 1) {
+      const { log, resume, repairs } = await store.load('b');
+      expect([log.length < 20, resume, repairs]).toEqual([true, undefined, 1]);
+      expect(await store.damaged()).toHaveLength(1);
+    }
+    disk.room_bytes = Number.POSITIVE_INFINITY;
+    await store.append([local('later', 9, 1)]);
+    const again = await openOn(disk);
+    expect((await again.load('b')).resume).toBeUndefined();
+    expect((await again.load('later')).log).toHaveLength(1);
+  });
 
   test('without a header is set aside, and a new one begins', async () => {
     const disk = await written();
@@ -245,7 +338,7 @@ describe('a damaged file', () => {
     const disk = await written();
     const header = decodeHeader(disk.files[0].content) ?? { generation: 0, salt: 0 };
     const later = encodeHeader(header);
-    for (const at of [0, 24]) {
+    for (const at of [0, 4096]) {
       later[at + 7] = 2;
       new DataView(later.buffer).setUint32(at + 20, crc32(later.subarray(at, at + 20)), true);
     }
@@ -257,6 +350,54 @@ describe('a damaged file', () => {
 });
 
 describe('a file', () => {
+  test('that was removed and made anew by another tab is read anew', async () => {
+    const disk = new CrashDisk({ random: seededRandom(1) });
+    const [mine, theirs] = [await openOn(disk), await openOn(disk)];
+    await mine.append([local('a', 1, 1)]);
+    for (const file of disk.files) file.put(new Uint8Array(0));
+    // As long as the old one, and of its generation.
+    await theirs.append([local('a', 2, 1)]);
+    await theirs.append([local('a', 2, 2)]);
+    await mine.append([local('a', 1, 2)]);
+    for (const store of [mine, theirs, await openOn(disk)]) {
+      expect(names((await store.load('a')).log)).toEqual(['1:2', '2:1', '2:2']);
+      expect(await store.damaged()).toEqual([]);
+    }
+  });
+
+  test('that was wiped has nothing of what was there, byte by byte', async () => {
+    const disk = new CrashDisk({ random: seededRandom(1) });
+    const store = await openOn(disk);
+    const payload = new TextEncoder().encode('a secret of somebody who has signed out');
+    await store.append([{ ...local('a', 5, 1), local: [writeEnvelope({ agent: 5n, from: 0, to: 1, payload })] }]);
+    const has = (): boolean => disk.files.some(({ content }) => lastIndexOf(content, payload) >= 0);
+    expect(has()).toBe(true);
+    await store.wipe();
+    expect([has(), await store.documents()]).toEqual([false, []]);
+  });
+
+  test('whose successor’s header can be neither finished nor removed is not written to until it is', async () => {
+    const disk = new CrashDisk({ random: seededRandom(1) });
+    const store = await openOn(disk, 2_000);
+    await store.append([local('a', 1, 1)]);
+    const flushes = [0, 0];
+    for (const which of [0, 1] as const) {
+      const flush = disk.files[which].flush.bind(disk.files[which]);
+      disk.files[which].flush = () => {
+        flushes[which] = (flushes[which] ?? 0) + 1;
+        // The second file's first time is that of its content; then comes the header, then the header is removed.
+        if (which === 1 && (flushes[1] === 2 || flushes[1] === 3)) throw new Error('The disk fails.');
+        flush();
+      };
+    }
+    for (let step = 1; (flushes[1] ?? 0) < 3; step += 1) await store.writeValue('v', new Uint8Array(3_000).fill(step));
+    await store.append([local('a', 1, 2)]);
+    // Before that one the header was removed for good.
+    expect(flushes[1]).toBe(4);
+    const left = await openOn(disk.afterPowerCut());
+    expect(names((await left.load('a')).log)).toEqual(['1:1', '1:2']);
+  });
+
   test('that two tabs write to shows each what the other has written, also when one of them writes it anew', async () => {
     const disk = new CrashDisk({ random: seededRandom(1) });
     const tabs = [await openOn(disk), await openOn(disk)] as const;
@@ -341,7 +482,7 @@ describe('a file', () => {
     const at = lastIndexOf(content, forged);
     expect(at).toBeGreaterThan(header_bytes);
     // The head of the frame that it lies in.
-    content[header_bytes + 2] = (content[header_bytes + 2] ?? 0) ^ 0xff;
+    content[header_bytes + 3] = (content[header_bytes + 3] ?? 0) ^ 0xff;
     const again = await openOn(disk);
     expect((await again.load('a')).snapshot).toBeUndefined();
     expect((await again.load('b')).log).toHaveLength(1);

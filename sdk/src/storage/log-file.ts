@@ -3,9 +3,10 @@
 // works (`LogFolder`); what they have written meanwhile is read first.
 //
 // A frame that a crash has cut short was durable for nobody: it is taken off, and so is a last one that was damaged later, for
-// nothing tells these two apart. Damage before the last frame is gone around: what
-// can be made out is kept (records have checksums of their own), and as nobody knows what else was there, every document's
-// resume point is dropped, so that what the server has is fetched again.
+// nothing tells these two apart. Damage before the last frame is gone around. Where only a record is damaged, its commit counts (a
+// record's own checksum tells of it when it is read). Where it can't be known what a commit did, what it certainly added counts,
+// and nothing else of it; and as nobody knows what else was there, every document's resume point is dropped, so that what the
+// server has is fetched again.
 //
 // A file of which most is no longer needed is written anew into the other one of two, whose header, with a higher generation,
 // comes last: of two files with a header the higher one counts.
@@ -17,13 +18,16 @@ import {
   decodeHeader,
   encodeFrame,
   encodeHeader,
+  type FoundOperation,
+  firstByte,
   frameHead_bytes,
   type Header,
   header_bytes,
   isWhole,
   type Operation,
+  onlyAdds,
 } from './log-format.ts';
-import { decodeStateRecord, encodeStateRecord, looksRemote } from './record.ts';
+import { decodeStateRecord, encodeStateRecord, looksRemote, type StateRecord } from './record.ts';
 import type { RecordArea, RecordFile, RecordReader, RecordWriter } from './records.ts';
 import type { DamagedRecord } from './storage.ts';
 
@@ -51,9 +55,6 @@ export interface LogFolder {
 const rewriteFactor = 3;
 /** Of frames that are written anew; a larger record is a frame of its own. */
 const rewriteFrame_bytes = 1024 * 1024;
-/** So many places where a frame may begin are tried behind a damaged one. */
-const resyncTries = 10_000;
-
 export class LogFile implements RecordFile {
   readonly #folder: LogFolder;
   #index = new Index();
@@ -62,6 +63,10 @@ export class LogFile implements RecordFile {
   #header: Header = { generation: 0, salt: 0 };
   /** Up to here the index knows the file. */
   #end = 0;
+  /** What is to be written because of damage, where there was no room for it yet: it counts already. */
+  #repairs: readonly Operation[] = [];
+  /** The other file may have a header that was not to be: nothing is durable here until it has none. */
+  #isOtherInDoubt = false;
   readonly #salt: () => number;
   readonly #rewriteLeast_bytes: number;
   /** The file may grow to this size before it is written anew: where there was no room for that, it is put off. */
@@ -79,19 +84,24 @@ export class LogFile implements RecordFile {
   }
 
   view<Result>(body: (records: RecordReader) => Result): Promise<Result> {
-    return this.#exclusive((files) => body(new Commit(this.#index, files[this.#which])));
+    return this.#exclusive((files) => body(this.#look(files)));
   }
 
   commit<Result>(body: (records: RecordWriter) => Result): Promise<Result> {
     return this.#exclusive((files) => {
-      const commit = new Commit(this.#index, files[this.#which]);
+      const commit = this.#look(files);
       const result = body(commit);
-      if (commit.operations.length > 0) {
-        this.#append(files[this.#which], commit.operations);
-        this.#tidy(files);
-      }
+      if (!commit.hasWritten) return result;
+      this.#append(files, commit.operations);
+      this.#repairs = [];
+      // What was removed for good is not to lie there any longer.
+      this.#tidy(files, commit.isCleared);
       return result;
     });
+  }
+
+  #look(files: readonly [SyncFile, SyncFile]): Commit {
+    return new Commit(this.#index, files[this.#which], this.#repairs);
   }
 
   close(): Promise<void> {
@@ -116,13 +126,17 @@ export class LogFile implements RecordFile {
     const header = (which === 1 ? second : first) as Header;
     const file = files[which];
     const size = file.size();
-    if (which !== this.#which || header.generation !== this.#header.generation || size < this.#end) {
+    const { generation, salt } = this.#header;
+    if (which !== this.#which || header.generation !== generation || header.salt !== salt || size < this.#end) {
       this.#index = new Index();
       this.#which = which;
       this.#header = header;
       this.#end = header_bytes;
+      this.#repairs = [];
+      this.#isOtherInDoubt = false;
+      this.#rewriteAt = this.#rewriteLeast_bytes;
     }
-    if (size > this.#end) this.#scan(file, size);
+    if (size > this.#end) this.#scan(files, size);
   }
 
   /** Neither file has a header: there was none yet, or both copies of it are damaged. */
@@ -140,82 +154,127 @@ export class LogFile implements RecordFile {
     const lost = Math.max(...sizes);
     if (lost <= header_bytes) return;
     const reason = `A file of ${lost} bytes could not be read: both copies of its header are damaged.`;
-    this.#append(file, [asideOperation({ document: '', area: 'log', bytes: new Uint8Array(0), reason })]);
+    this.#repair(files, [asideOperation({ document: '', area: 'log', bytes: new Uint8Array(0), reason })]);
   }
 
-  #scan(file: SyncFile, size: number): void {
+  #scan(files: readonly [SyncFile, SyncFile], size: number): void {
+    const file = files[this.#which];
     const { salt } = this.#header;
     const lost: DamagedRecord[] = [];
+    /** Where the last commit was of which it isn't known what it did. */
+    let unknownAt = -1;
     let at = this.#end;
     while (at < size) {
-      const frame = frameAt(file, at, size);
-      if (frame !== undefined && isWhole(salt, frame)) {
-        this.#take(frame, at);
+      const frame = frameAt(file, salt, at, size);
+      if (frame !== undefined && isWhole(frame)) {
+        this.#take(decodeFrame(salt, frame).found, at);
         at += frame.length;
         continue;
       }
-      const next = nextFrame(file, salt, at + 1, size);
+      const next = nextHead(file, salt, at + 1, size);
       if (next === undefined) break;
-      // Its length may be what is damaged.
-      const damaged = readAt(file, at, next - at);
-      if (bodyLength(damaged) !== undefined) this.#take(damaged, at);
-      lost.push({
-        document: '',
-        area: 'log',
-        bytes: damaged,
-        reason: 'A commit could not be read; it may have been whole.',
-      });
-      at = next;
+      const damaged = frame ?? readAt(file, at, next - at);
+      const { found, isComplete } = frame === undefined ? { found: [], isComplete: false } : decodeFrame(salt, frame);
+      if (isComplete) this.#take(found, at);
+      else {
+        // State records speak of what else the commit did.
+        if (onlyAdds(damaged)) {
+          this.#take(
+            found.filter(({ operation }) => operation.kind === 'put' && operation.area === 'log'),
+            at,
+          );
+        }
+        unknownAt = at;
+        lost.push({ document: '', area: 'log', bytes: damaged, reason: 'It is not known what this commit has done.' });
+      }
+      at += damaged.length;
     }
     if (at < size) {
       file.truncate(at);
       file.flush();
     }
     this.#end = at;
-    if (lost.length > 0) this.#append(file, [...lost.map(asideOperation), ...this.#withoutResumePoints(file)]);
+    if (lost.length > 0) this.#repair(files, [...lost.map(asideOperation), ...this.#afterLoss(file, unknownAt)]);
   }
 
-  #take(frame: Uint8Array, at: number): void {
-    for (const { operation, at: within } of decodeFrame(frame).found) this.#index.apply(operation, at + within);
+  /** Writes down what follows from damage, now or with the next commit. */
+  #repair(files: readonly [SyncFile, SyncFile], repairs: readonly Operation[]): void {
+    this.#repairs = [...this.#repairs, ...repairs];
+    try {
+      this.#append(files, this.#repairs);
+      this.#repairs = [];
+    } catch {
+      // Without room, or on a disk that fails, what is there can be read all the same.
+    }
   }
 
-  #withoutResumePoints(file: SyncFile): Operation[] {
-    const records = new Commit(this.#index, file);
-    return [...records.documents()].flatMap((document): Operation[] => {
-      const record = records.get('state', document, '');
+  #take(found: readonly FoundOperation[], at: number): void {
+    for (const { operation, at: within } of found) this.#index.apply(operation, at + within);
+  }
+
+  /**
+   * What follows for each document from a commit at `lostAt` of which it isn't known what it did: its resume point stands for
+   * nothing any more. And where it is in an incarnation whose beginning is lost, what lay before that is of the one before.
+   */
+  #afterLoss(file: SyncFile, lostAt: number): Operation[] {
+    const operations: Operation[] = [];
+    const setAside = (area: 'log' | 'snapshot', document: string, name: string, entry: Entry): void => {
+      const reason = 'What replaced it could not be read.';
+      operations.push(asideOperation({ document, area, bytes: recordAt(file, entry), reason }));
+      operations.push({ kind: 'delete', area, document, name });
+    };
+    for (const [document, entries] of this.#index.groups('state')) {
+      const entry = entries.get('');
+      if (entry === undefined) continue;
+      let state: StateRecord;
       try {
-        if (record === undefined) return [];
-        const state = decodeStateRecord(document, record);
-        const repaired = encodeStateRecord(document, { ...state, repairs: state.repairs + 1, resume: undefined });
-        return [{ kind: 'put', area: 'state', document, name: '', record: repaired }];
+        state = decodeStateRecord(document, recordAt(file, entry));
       } catch {
         // The next load sets it aside.
-        return [];
+        continue;
       }
-    });
+      const known = [...(this.#index.group('replacement', document)?.keys() ?? [])].map(Number);
+      if (state.incarnation > Math.max(0, ...known)) {
+        for (const area of ['log', 'snapshot'] as const) {
+          for (const [name, old] of this.#index.group(area, document) ?? []) {
+            if (old.at < lostAt) setAside(area, document, name, old);
+          }
+        }
+      }
+      const record = encodeStateRecord(document, { ...state, repairs: state.repairs + 1, resume: undefined });
+      operations.push({ kind: 'put', area: 'state', document, name: '', record });
+    }
+    return operations;
   }
 
-  #append(file: SyncFile, operations: readonly Operation[]): void {
+  #append(files: readonly [SyncFile, SyncFile], operations: readonly Operation[]): void {
+    const file = files[this.#which];
     const frame = encodeFrame(this.#header.salt, operations);
     const at = this.#end;
     typed(() => {
+      if (this.#isOtherInDoubt) {
+        const other = files[this.#which === 0 ? 1 : 0];
+        other.truncate(0);
+        other.flush();
+        this.#isOtherInDoubt = false;
+      }
       try {
         writeAll(file, frame, at);
         file.flush();
       } catch (error) {
-        // Cut off again at the next start at the latest, if it is not whole.
+        // Cut off again at the next look at the latest, if it is not whole.
         file.truncate(at);
         throw error;
       }
     });
     this.#end = at + frame.length;
-    this.#take(frame, at);
+    this.#take(decodeFrame(this.#header.salt, frame).found, at);
   }
 
-  /** Writes the file anew where most of it isn't needed any more. */
-  #tidy(files: readonly [SyncFile, SyncFile]): void {
+  /** Writes the file anew where most of it isn't needed any more, or when it has to be. */
+  #tidy(files: readonly [SyncFile, SyncFile], must: boolean): void {
     const { live_bytes } = this.#index;
-    if (this.#end < Math.max(this.#rewriteAt, rewriteFactor * live_bytes)) return;
+    if (!must && this.#end < Math.max(this.#rewriteAt, rewriteFactor * live_bytes)) return;
     const other = this.#which === 0 ? 1 : 0;
     const [from, to] = [files[this.#which], files[other]];
     const header = { generation: this.#header.generation + 1, salt: this.#salt() };
@@ -226,7 +285,7 @@ export class LogFile implements RecordFile {
       for (const operations of this.#index.frames((entry) => recordAt(from, entry))) {
         const frame = encodeFrame(header.salt, operations);
         writeAll(to, frame, end);
-        for (const { operation, at } of decodeFrame(frame).found) index.apply(operation, end + at);
+        for (const { operation, at } of decodeFrame(header.salt, frame).found) index.apply(operation, end + at);
         end += frame.length;
       }
       to.flush();
@@ -239,7 +298,8 @@ export class LogFile implements RecordFile {
         to.truncate(0);
         to.flush();
       } catch {
-        // It has no header, or its generation is the same again next time.
+        // Its header may be there, or come to be.
+        this.#isOtherInDoubt = true;
       }
       return;
     }
@@ -341,11 +401,27 @@ class Commit implements RecordWriter {
   readonly #file: SyncFile;
   readonly #written = new Map<string, Map<string, Uint8Array | undefined>>();
   #isCleared = false;
-  readonly operations: Operation[] = [];
+  #hasWritten = false;
+  /** What was to be written before, and what this commit writes. */
+  readonly operations: Operation[];
 
-  constructor(index: Index, file: SyncFile) {
+  constructor(index: Index, file: SyncFile, before: readonly Operation[]) {
     this.#index = index;
     this.#file = file;
+    this.operations = [...before];
+    for (const operation of before) {
+      if (operation.kind === 'put') this.#write(operation.area, operation.document, operation.name, operation.record);
+      if (operation.kind === 'delete') this.#write(operation.area, operation.document, operation.name, undefined);
+    }
+    this.#hasWritten = false;
+  }
+
+  get hasWritten(): boolean {
+    return this.#hasWritten;
+  }
+
+  get isCleared(): boolean {
+    return this.#isCleared;
   }
 
   get(area: RecordArea, document: string, name: string): Uint8Array | undefined {
@@ -402,10 +478,12 @@ class Commit implements RecordWriter {
   }
 
   setAside(record: DamagedRecord): void {
+    this.#hasWritten = true;
     this.operations.push(asideOperation(record));
   }
 
   clear(): void {
+    this.#hasWritten = true;
     this.operations.splice(0, Number.POSITIVE_INFINITY, { kind: 'clear' });
     this.#written.clear();
     this.#isCleared = true;
@@ -416,6 +494,7 @@ class Commit implements RecordWriter {
   }
 
   #write(area: RecordArea, document: string, name: string, record: Uint8Array | undefined): void {
+    this.#hasWritten = true;
     const group = groupName(area, document);
     let written = this.#written.get(group);
     if (written === undefined) {
@@ -463,34 +542,33 @@ function headerOf(file: SyncFile): Header | undefined {
   return decodeHeader(readAt(file, 0, Math.min(header_bytes, file.size())));
 }
 
-/** The bytes of a frame that claims to be here; undefined where none does, or it claims more than there is. */
-function frameAt(file: SyncFile, at: number, size: number): Uint8Array | undefined {
+/** The bytes of the frame that begins here; undefined where none does, or there is less of it than it says. */
+function frameAt(file: SyncFile, salt: number, at: number, size: number): Uint8Array | undefined {
   if (size - at < frameHead_bytes) return undefined;
-  const length = bodyLength(readAt(file, at, frameHead_bytes));
+  const length = bodyLength(salt, readAt(file, at, frameHead_bytes));
   if (length === undefined || at + frameHead_bytes + length > size) return undefined;
   return readAt(file, at, frameHead_bytes + length);
 }
 
-/** Where the next whole frame begins, from here on. */
-function nextFrame(file: SyncFile, salt: number, from: number, size: number): number | undefined {
+/** Where the next frame begins, from here on. */
+function nextHead(file: SyncFile, salt: number, from: number, size: number): number | undefined {
   const block = 64 * 1024;
-  let tries = 0;
   for (let start = from; start < size; start += block) {
     // With what a head at its end needs of the next one.
     const bytes = readAt(file, start, Math.min(block + frameHead_bytes, size - start));
-    for (let within = 0; within < Math.min(block, bytes.length); within += 1) {
-      if (bodyLength(bytes.subarray(within, within + frameHead_bytes)) === undefined) continue;
-      tries += 1;
-      if (tries > resyncTries) return undefined;
-      const frame = frameAt(file, start + within, size);
-      if (frame !== undefined && isWhole(salt, frame)) return start + within;
+    for (
+      let within = bytes.indexOf(firstByte);
+      within >= 0 && within < block;
+      within = bytes.indexOf(firstByte, within + 1)
+    ) {
+      if (bodyLength(salt, bytes.subarray(within, within + frameHead_bytes)) !== undefined) return start + within;
     }
   }
   return undefined;
 }
 
 function recordAt(file: SyncFile, { at, length }: Entry): Uint8Array {
-  return readAt(file, at, length);
+  return typed(() => readAt(file, at, length));
 }
 
 function readAt(file: SyncFile, at: number, length: number): Uint8Array {

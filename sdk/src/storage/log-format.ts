@@ -1,13 +1,15 @@
 // How a file of records looks (`log-file.ts` reads and writes it): a header, twice, then a frame for each commit.
 //
-//   header  "JOINERY" 1  generation (8 bytes)  salt (4)  CRC-32 of these 20 (4)
-//   frame   "JF"  length of the body (4)  CRC-32 of salt, length and body (4)  body
+//   header  "JOINERY" 1  generation (8 bytes)  salt (4)  CRC-32 of these 20 (4); its second copy lies 4,096 bytes on
+//   frame   "JA" or "JF"  length of the body (4)  CRC-32 of salt and these 6 (4)  CRC-32 of the body, from that one on (4)  body
 //   body    operations, one behind the other:
-//           kind  area  lengths of document's id and name (2 each)  length of the record (4)  document's id  name  record
+//           kind  area  lengths of document's id and name (2 each)  length of the record (4)
+//           CRC-32 of salt, these 10 and the two names (4)  document's id  name  record
 //
-// Kinds: 1 put, 2 delete, 3 set aside (the name is the reason), 4 clear. Numbers are little endian, texts UTF-8. The salt is
-// random and known to this device alone: what others wrote, which lies in records, can't look like a frame to whoever looks
-// for one behind damage. What records are is `record.ts`'s; each has a checksum of its own.
+// Kinds: 1 put, 2 delete, 3 set aside (the name is the reason), 4 clear. Numbers are little endian, texts UTF-8. "JA" is a commit that
+// only adds (see `isAdding`). The salt is random and known to this device alone: what others wrote, which lies in records, can't
+// look like a frame to whoever looks for one behind damage. What records are is `record.ts`'s; each has a checksum of its own, so
+// damage to one is found when it is read.
 
 import { JoineryError } from '@joinery/protocol';
 import { crc32 } from './checksum.ts';
@@ -16,11 +18,16 @@ import type { DamagedRecord } from './storage.ts';
 
 const magic = Uint8Array.of(0x4a, 0x4f, 0x49, 0x4e, 0x45, 0x52, 0x59, 1);
 const copy_bytes = 24;
-/** Both copies. */
-export const header_bytes = 2 * copy_bytes;
-const frameMagic = 0x464a;
-export const frameHead_bytes = 10;
-const operationHead_bytes = 10;
+/** In another sector, so that one that can't be read doesn't cost both. */
+const secondCopy = 4096;
+/** Both copies, and what lies between. */
+export const header_bytes = secondCopy + copy_bytes;
+const plainMagic = 0x464a;
+const addingMagic = 0x414a;
+/** What both magics begin with. */
+export const firstByte = 0x4a;
+export const frameHead_bytes = 14;
+const operationHead_bytes = 14;
 /** A commit is one frame. */
 export const maxFrame_bytes = 512 * 1024 * 1024;
 
@@ -62,7 +69,7 @@ export function encodeHeader({ generation, salt }: Header): Uint8Array {
   view.setBigUint64(8, BigInt(generation), true);
   view.setUint32(16, salt, true);
   view.setUint32(20, crc32(header.subarray(0, 20)), true);
-  header.copyWithin(copy_bytes, 0, copy_bytes);
+  header.copyWithin(secondCopy, 0, copy_bytes);
   return header;
 }
 
@@ -72,7 +79,7 @@ export function encodeHeader({ generation, salt }: Header): Uint8Array {
  * @throws JoineryError `storage-locked` where a later version of this code has written it
  */
 export function decodeHeader(header: Uint8Array): Header | undefined {
-  for (const at of [0, copy_bytes]) {
+  for (const at of [0, secondCopy]) {
     const copy = header.slice(at, at + copy_bytes);
     if (copy.length < copy_bytes) continue;
     const view = new DataView(copy.buffer);
@@ -88,6 +95,11 @@ export function decodeHeader(header: Uint8Array): Header | undefined {
     });
   }
   return undefined;
+}
+
+/** Whether it only puts what stands by itself: of such a commit each part that is whole is worth something alone. */
+export function isAdding(operation: Operation): boolean {
+  return operation.kind === 'put' && (operation.area === 'log' || operation.area === 'state');
 }
 
 /** One commit. Records' bytes are copied. */
@@ -113,33 +125,44 @@ export function encodeFrame(salt: number, operations: readonly Operation[]): Uin
     view.setUint16(at + 2, document.length, true);
     view.setUint16(at + 4, name.length, true);
     view.setUint32(at + 6, record.length, true);
-    at += operationHead_bytes;
-    for (const bytes of [document, name, record]) {
-      frame.set(bytes, at);
-      at += bytes.length;
-    }
+    const namesAt = at + operationHead_bytes;
+    const recordAt = namesAt + document.length + name.length;
+    frame.set(document, namesAt);
+    frame.set(name, namesAt + document.length);
+    frame.set(record, recordAt);
+    view.setUint32(at + 10, namesChecksum(salt, frame, at, recordAt), true);
+    at = recordAt + record.length;
   }
-  view.setUint16(0, frameMagic, true);
+  view.setUint16(0, operations.every(isAdding) ? addingMagic : plainMagic, true);
   view.setUint32(2, size - frameHead_bytes, true);
-  view.setUint32(6, checksumOf(salt, frame), true);
+  const head = crc32(frame.subarray(0, 6), salt);
+  view.setUint32(6, head, true);
+  view.setUint32(10, crc32(frame.subarray(frameHead_bytes), head), true);
   return frame;
 }
 
-/** The length of a frame's body by its head; undefined where it is no head. */
-export function bodyLength(head: Uint8Array): number | undefined {
+/** The length of a frame's body by its head; undefined where it is no head that this file's writer has made. */
+export function bodyLength(salt: number, head: Uint8Array): number | undefined {
   if (head.length < frameHead_bytes) return undefined;
   const view = new DataView(head.buffer, head.byteOffset, head.length);
-  const length = view.getUint32(2, true);
-  return view.getUint16(0, true) === frameMagic && length <= maxFrame_bytes ? length : undefined;
+  const start = view.getUint16(0, true);
+  if (start !== plainMagic && start !== addingMagic) return undefined;
+  return view.getUint32(6, true) === crc32(head.subarray(0, 6), salt) ? view.getUint32(2, true) : undefined;
 }
 
-/** Whether a frame is as it was written. */
-export function isWhole(salt: number, frame: Uint8Array): boolean {
-  return new DataView(frame.buffer, frame.byteOffset).getUint32(6, true) === checksumOf(salt, frame);
+/** Whether a frame is as it was written. Its head is. */
+export function isWhole(frame: Uint8Array): boolean {
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
+  return view.getUint32(10, true) === crc32(frame.subarray(frameHead_bytes), view.getUint32(6, true));
 }
 
-function checksumOf(salt: number, frame: Uint8Array): number {
-  return crc32(frame.subarray(frameHead_bytes), crc32(frame.subarray(2, 6), salt));
+/** Whether a frame's head says that it only adds. */
+export function onlyAdds(frame: Uint8Array): boolean {
+  return frame[0] === firstByte && frame[1] === addingMagic >> 8;
+}
+
+function namesChecksum(salt: number, frame: Uint8Array, at: number, recordAt: number): number {
+  return crc32(frame.subarray(at + operationHead_bytes, recordAt), crc32(frame.subarray(at, at + 10), salt));
 }
 
 /** An operation with where in the frame its record is: a put's record is read when it is asked for. */
@@ -149,34 +172,31 @@ export interface FoundOperation {
 }
 
 /**
- * The operations of a frame, as far as they can be made out: of a whole frame all of them. `isComplete` is false where the rest
- * can't.
+ * The operations of a frame, in order, up to the first that is damaged itself (its record may be): `isComplete` says whether there is
+ * none.
  */
-export function decodeFrame(frame: Uint8Array): {
-  readonly found: readonly FoundOperation[];
-  readonly isComplete: boolean;
-} {
+export function decodeFrame(
+  salt: number,
+  frame: Uint8Array,
+): { readonly found: readonly FoundOperation[]; readonly isComplete: boolean } {
   const view = new DataView(frame.buffer, frame.byteOffset, frame.length);
   const found: FoundOperation[] = [];
   let at = frameHead_bytes;
   while (at < frame.length) {
     if (frame.length - at < operationHead_bytes) return { found, isComplete: false };
-    const [kind, area] = [view.getUint8(at), areas[view.getUint8(at + 1)]];
-    const [first, second] = [view.getUint16(at + 2, true), view.getUint16(at + 4, true)];
-    const length = view.getUint32(at + 6, true);
-    const documentAt = at + operationHead_bytes;
-    const [nameAt, recordAt] = [documentAt + first, documentAt + first + second];
-    const end = recordAt + length;
-    if (area === undefined || end > frame.length) return { found, isComplete: false };
-    let document: string;
-    let name: string;
-    try {
-      document = utf8Reader.decode(frame.subarray(documentAt, nameAt));
-      name = utf8Reader.decode(frame.subarray(nameAt, recordAt));
-    } catch {
-      return { found, isComplete: false };
-    }
-    const operation = operationOf(kind, area, document, name, frame.subarray(recordAt, end));
+    const area = areas[view.getUint8(at + 1)];
+    const namesAt = at + operationHead_bytes;
+    const nameAt = namesAt + view.getUint16(at + 2, true);
+    const recordAt = nameAt + view.getUint16(at + 4, true);
+    const end = recordAt + view.getUint32(at + 6, true);
+    const isIntact =
+      area !== undefined &&
+      end <= frame.length &&
+      view.getUint32(at + 10, true) === namesChecksum(salt, frame, at, recordAt);
+    if (!isIntact) return { found, isComplete: false };
+    const document = utf8Reader.decode(frame.subarray(namesAt, nameAt));
+    const name = utf8Reader.decode(frame.subarray(nameAt, recordAt));
+    const operation = operationOf(view.getUint8(at), area, document, name, frame.subarray(recordAt, end));
     if (operation === undefined) return { found, isComplete: false };
     found.push({ operation, at: recordAt });
     at = end;

@@ -1,12 +1,12 @@
 // `@joinery/storage-sqlite/node`: an app's documents in one SQLite file, in Node. It is no server's storage; that is the
 // server's own.
 
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type ErrorCode, JoineryError } from '@joinery/protocol';
 import { type DocumentStore, type Namespace, openRecordStore, type Storage } from 'joinery/storage';
 import Libsql from 'libsql';
-import { upgrade } from './schema.ts';
+import { checkOwner, upgrade } from './schema.ts';
 import type { SqlDatabase, SqlStatement, SqlValue } from './sql.ts';
 import { SqliteFile } from './sqlite-file.ts';
 
@@ -16,7 +16,10 @@ const busyTimeout_ms = 2_000;
 export interface SqliteStorageOptions {
   /** The file; it and its folder are made where there are none. Beside it lie its `-wal` and `-shm`. */
   readonly path: string;
-  /** The file grows no larger than this, about; a commit that would make it is refused with `storage-full`. No limit if left out. */
+  /**
+   * The file grows no larger than this, about; a commit that would make it is refused with `storage-full`. No limit if left out. Of
+   * storages of one file in one process the one that was opened last says it for all.
+   */
   readonly maxBytes?: number;
 }
 
@@ -47,12 +50,14 @@ export class SqliteStorage implements Storage {
   }
 
   /** @throws JoineryError `storage-unavailable` where it is another program's file; `storage-locked`, `storage-failed`, … */
-  async open({ server, user, name }: Namespace): Promise<DocumentStore> {
-    const database = openDatabase(this.#path);
+  async open(namespace: Namespace): Promise<DocumentStore> {
+    const { server, user, name } = namespace;
+    const database = shared(this.#path);
     try {
-      upgrade(database);
-      if (this.#maxBytes !== undefined) limit(database, this.#maxBytes);
-      return await openRecordStore(new SqliteFile(database, [server, user, name].map(encodeURIComponent).join('/')));
+      // Another process may have upgraded it since it was opened.
+      checkOwner(database);
+      limit(database, this.#maxBytes ?? Number.POSITIVE_INFINITY);
+      return await openRecordStore(new SqliteFile(database, JSON.stringify([server, user, name])));
     } catch (error) {
       database.close();
       throw error;
@@ -60,22 +65,74 @@ export class SqliteStorage implements Storage {
   }
 }
 
-/** The file with a write-ahead log, every commit synced. */
+/**
+ * One connection for each file, for all stores of this process, now and later: libsql lets go of a connection when its statements
+ * are garbage, so one for each store would run out of descriptors.
+ */
+const connections = new Map<string, { readonly database: SqlDatabase; readonly file: string; users: number }>();
+
+/** The database of a file. Closing it brings everything into the one file when nobody uses it any more. */
+function shared(path: string): SqlDatabase {
+  let connection = connections.get(path);
+  // The file may have been removed, and another one made, since it was used last.
+  if (connection === undefined || connection.file !== identityOf(path)) {
+    const database = openDatabase(path);
+    connection = { database, file: identityOf(path), users: 0 };
+    connections.set(path, connection);
+  }
+  const used = connection;
+  const { database } = used;
+  used.users += 1;
+  let isOpen = true;
+  return {
+    prepare: (sql) => database.prepare(sql),
+    execute: (sql) => database.execute(sql),
+    get inTransaction() {
+      return database.inTransaction;
+    },
+    close: () => {
+      if (!isOpen) return;
+      isOpen = false;
+      used.users -= 1;
+      // Where another process is reading, it is left for a later one.
+      if (used.users === 0) database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+    },
+  };
+}
+
+/** Which file it is that lies there. */
+function identityOf(path: string): string {
+  const found = statSync(path, { bigint: true, throwIfNoEntry: false });
+  return found === undefined ? '' : `${found.dev}:${found.ino}`;
+}
+
+/** The file with a write-ahead log, every commit synced, and nothing left of what was removed. */
 function openDatabase(path: string): SqlDatabase {
   const database = guard(path, () => {
     mkdirSync(dirname(path), { recursive: true });
     return new Libsql(path);
   });
+  const statements = new Map<string, SqlStatement>();
   const opened: SqlDatabase = {
-    prepare: (sql) => prepared(path, database, sql),
+    prepare: (sql) => {
+      const statement = statements.get(sql) ?? prepared(path, database, sql);
+      statements.set(sql, statement);
+      return statement;
+    },
     execute: (sql) => guard(path, () => void database.exec(sql)),
     get inTransaction() {
       return database.inTransaction;
     },
-    close: () => guard(path, () => void database.close()),
+    close: () => {
+      statements.clear();
+      guard(path, () => void database.close());
+    },
   };
   try {
-    opened.execute(`PRAGMA busy_timeout = ${busyTimeout_ms}; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL`);
+    opened.execute(`PRAGMA busy_timeout = ${busyTimeout_ms}`);
+    checkOwner(opened);
+    opened.execute('PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON');
+    upgrade(opened);
   } catch (error) {
     opened.close();
     throw error;

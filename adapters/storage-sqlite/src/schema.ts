@@ -37,31 +37,42 @@ const versions: readonly string[] = [
 export const schemaVersion = versions.length;
 
 /**
- * Makes a database one of {@link schemaVersion}, in one transaction.
+ * Looks whether a database may be written to, and writes nothing.
  *
  * @throws JoineryError `storage-locked` where a newer version of this code has written it; `storage-unavailable` where it is
  *   another program's
  */
+export function checkOwner(database: SqlDatabase): void {
+  const version = pragma(database, 'user_version');
+  const owner = pragma(database, 'application_id');
+  const [[tables = 0] = []] = database.prepare('SELECT count(*) FROM sqlite_master').all();
+  if (owner !== applicationId && (owner !== 0 || version !== 0 || tables !== 0)) {
+    throw new JoineryError('storage-unavailable', {
+      expected: 'a database of Joinery, or an empty one',
+      got: "another program's",
+      remedy: 'Name a file of its own.',
+    });
+  }
+  if (version > schemaVersion) {
+    throw new JoineryError('storage-locked', {
+      expected: `a database of version ${schemaVersion} or lower`,
+      got: `one of version ${version}, written by a newer version of this app`,
+      remedy: 'Start the newer version.',
+    });
+  }
+}
+
+/**
+ * Makes a database one of {@link schemaVersion}, in one transaction.
+ *
+ * @throws JoineryError as {@link checkOwner}
+ */
 export function upgrade(database: SqlDatabase): void {
   database.execute('BEGIN IMMEDIATE');
   try {
+    // Another process may have been quicker.
+    checkOwner(database);
     const version = pragma(database, 'user_version');
-    const owner = pragma(database, 'application_id');
-    if (version > schemaVersion) {
-      throw new JoineryError('storage-locked', {
-        expected: `a database of version ${schemaVersion} or lower`,
-        got: `one of version ${version}, written by a newer version of this app`,
-        remedy: 'Start the newer version.',
-      });
-    }
-    const [[tables = 0] = []] = database.prepare('SELECT count(*) FROM sqlite_master').all();
-    if (owner !== applicationId && (owner !== 0 || version !== 0 || tables !== 0)) {
-      throw new JoineryError('storage-unavailable', {
-        expected: 'a database of Joinery, or an empty one',
-        got: "another program's",
-        remedy: 'Name a file of its own.',
-      });
-    }
     if (version < schemaVersion) {
       for (const statements of versions.slice(version)) database.execute(statements);
       database.execute(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);

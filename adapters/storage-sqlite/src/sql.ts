@@ -11,6 +11,7 @@ export interface SqlStatement {
 
 /** An open database. What it throws is a JoineryError: `storage-full`, `storage-locked`, `storage-corrupt` or `storage-failed`. */
 export interface SqlDatabase {
+  /** The same statement for the same text. */
   prepare(sql: string): SqlStatement;
   /** One or several statements without values. */
   execute(sql: string): void;

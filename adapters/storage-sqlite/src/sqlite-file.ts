@@ -36,6 +36,7 @@ export class SqliteFile implements RecordFile {
     try {
       const result = body(this.#records);
       this.#database.execute('COMMIT');
+      this.#forget();
       return result;
     } catch (error) {
       // Some failures (a full disk) have rolled back already.
@@ -43,12 +44,21 @@ export class SqliteFile implements RecordFile {
       throw error;
     }
   }
+
+  /** What was removed for good is not to lie in the write-ahead log any longer. */
+  #forget(): void {
+    if (!this.#records.isCleared) return;
+    this.#records.isCleared = false;
+    // Where others are reading, it is left for a later one.
+    this.#database.prepare('PRAGMA wal_checkpoint(TRUNCATE)').all();
+  }
 }
 
 class SqliteRecords implements RecordWriter {
   readonly #database: SqlDatabase;
   readonly #namespace: number;
-  readonly #statements = new Map<string, SqlStatement>();
+  /** Everything was removed since this was set. */
+  isCleared = false;
 
   constructor(database: SqlDatabase, namespace: number) {
     this.#database = database;
@@ -102,6 +112,7 @@ class SqliteRecords implements RecordWriter {
   clear(): void {
     this.#prepared('DELETE FROM records WHERE namespace = ?').run(this.#namespace);
     this.#prepared('DELETE FROM damaged WHERE namespace = ?').run(this.#namespace);
+    this.isCleared = true;
   }
 
   #column(sql: string): readonly string[] {
@@ -113,11 +124,6 @@ class SqliteRecords implements RecordWriter {
   }
 
   #prepared(sql: string): SqlStatement {
-    let statement = this.#statements.get(sql);
-    if (statement === undefined) {
-      statement = this.#database.prepare(sql);
-      this.#statements.set(sql, statement);
-    }
-    return statement;
+    return this.#database.prepare(sql);
   }
 }

@@ -12,11 +12,11 @@ const folderName = 'joinery';
 const fileNames = ['a.log', 'b.log'] as const;
 /** After so long without use a file is given back: a tab that is frozen could not. */
 const idle_ms = 200;
-/** A tab that has just ended may still have its handles; so long they are waited for. */
-const handlePatience_ms = 3_000;
+/** So long another tab's files are waited for. It gives them back when it is asked, unless it is frozen. */
+const patience_ms = 5_000;
+/** Whoever waits asks again after so long: who has the files by then may not have heard. */
+const askAgain_ms = 250;
 const handleRetry_ms = 20;
-/** A folder's name may be no longer. */
-const maxName_bytes = 200;
 
 /** As the worker's scope has it; TypeScript's DOM library does not. */
 interface SyncAccessHandle {
@@ -61,16 +61,18 @@ export class OpfsStorage implements Storage {
 /** The files of a namespace, for one tab after the other. */
 export async function openFolder(environment: Environment, namespace: Namespace): Promise<LogFolder> {
   const name = await folderNameOf(namespace);
-  const handles = await available(async () => {
-    const root = await navigator.storage.getDirectory();
-    const all = await root.getDirectoryHandle(folderName, { create: true });
-    const own = await all.getDirectoryHandle(name, { create: true });
-    return await Promise.all(fileNames.map((file) => own.getFileHandle(file, { create: true })));
-  });
-  return new OpfsFolder(environment, `joinery-opfs-${name}`, handles);
+  const folder = new OpfsFolder(environment, name);
+  try {
+    // What can't be had is told now.
+    await folder.exclusive(() => {});
+    return folder;
+  } catch (error) {
+    await folder.close();
+    throw error;
+  }
 }
 
-/** What a folder that is had can be used for. */
+/** The files, as long as they are had. */
 interface Held {
   readonly files: readonly [SyncFile, SyncFile];
   release(): void;
@@ -78,9 +80,9 @@ interface Held {
 
 class OpfsFolder implements LogFolder {
   readonly #environment: Environment;
-  readonly #lock: string;
-  readonly #handles: readonly SyncFileHandle[];
+  readonly #name: string;
   readonly #channel: Channel | undefined;
+  #handles: readonly SyncFileHandle[] | undefined;
   #held: Held | undefined;
   /** Another tab has asked for the files. */
   #isWanted = false;
@@ -89,34 +91,42 @@ class OpfsFolder implements LogFolder {
   /** What was asked for goes one behind the other. */
   #last: Promise<unknown> = Promise.resolve();
 
-  constructor(environment: Environment, lock: string, handles: readonly SyncFileHandle[]) {
+  constructor(environment: Environment, name: string) {
     this.#environment = environment;
-    this.#lock = lock;
-    this.#handles = handles;
-    this.#channel = environment.tabs?.channel(lock, () => {
+    this.#name = name;
+    this.#channel = environment.tabs?.channel(this.#lock, () => {
       this.#isWanted = true;
       this.#giveBack();
     });
+  }
+
+  get #lock(): string {
+    return `joinery-opfs-${this.#name}`;
   }
 
   exclusive<Result>(body: (files: readonly [SyncFile, SyncFile]) => Result): Promise<Result> {
     const done = this.#last.then(async () => {
       this.#idle?.();
       this.#held ??= await this.#take();
+      let result: Result;
       try {
-        return body(this.#held.files);
-      } finally {
-        if (this.#isWanted) this.#giveBack();
-        else this.#idle = this.#environment.timer(() => this.#giveBack(), idle_ms);
+        result = body(this.#held.files);
+      } catch (error) {
+        // Handles may have died; others can be had.
+        this.#giveBack();
+        throw error;
       }
+      if (this.#isWanted) this.#giveBack();
+      else this.#idle = this.#environment.timer(() => this.#giveBack(), idle_ms);
+      return result;
     });
     this.#last = done.catch(() => {});
     return done;
   }
 
   async close(): Promise<void> {
-    await this.#last;
     this.#isClosed = true;
+    await this.#last;
     this.#giveBack();
     this.#channel?.close();
   }
@@ -130,20 +140,22 @@ class OpfsFolder implements LogFolder {
 
   async #take(): Promise<Held> {
     if (this.#isClosed) throw new JoineryError('closed', 'The store is closed; open it again.');
-    // Who asks from now on waits behind this one.
-    this.#isWanted = false;
-    this.#channel?.post('wanted');
     const unlock = await this.#locked();
+    // Who has asked by now has waited behind this one, and asks again.
+    this.#isWanted = false;
     const open: SyncAccessHandle[] = [];
     const release = (): void => {
       for (const handle of open) handle.close();
       unlock();
     };
     try {
+      this.#handles ??= await fileHandles(this.#name);
       for (const handle of this.#handles) open.push(await this.#opened(handle));
       const [first, second] = open.map(syncFile);
       return { files: [first as SyncFile, second as SyncFile], release };
     } catch (error) {
+      // The folder may have been removed: the next time it is looked for anew.
+      this.#handles = undefined;
       release();
       throw error;
     }
@@ -154,8 +166,30 @@ class OpfsFolder implements LogFolder {
     // Without locks the handles themselves keep the others out.
     if (locks === undefined) return Promise.resolve(() => {});
     return new Promise((resolve, reject) => {
-      const failed = (): void => reject(new JoineryError('storage-failed', 'A lock for the files could not be had.'));
-      const unlock = locks.request(this.#lock, false, { granted: () => resolve(unlock), lost: failed, failed });
+      let askAgain = (): void => {};
+      const ask = (): void => {
+        this.#channel?.post('wanted');
+        askAgain = this.#environment.timer(ask, askAgain_ms);
+      };
+      const end = (): void => {
+        askAgain();
+        giveUp();
+      };
+      const failed = (): void => {
+        end();
+        reject(new JoineryError('storage-failed', 'A lock for the files could not be had.'));
+      };
+      const giveUp = this.#environment.timer(() => {
+        end();
+        unlock();
+        reject(taken());
+      }, patience_ms);
+      const granted = (): void => {
+        end();
+        resolve(unlock);
+      };
+      const unlock = locks.request(this.#lock, false, { granted, lost: failed, failed });
+      ask();
     });
   }
 
@@ -167,19 +201,35 @@ class OpfsFolder implements LogFolder {
       try {
         return await handle.createSyncAccessHandle();
       } catch (error) {
-        const isTaken = error instanceof Error && error.name === 'NoModificationAllowedError';
+        // A tab that has just ended may still have its handles. (WebKit calls it an invalid state.)
+        const isTaken = error instanceof Error && /^(NoModificationAllowed|InvalidState)Error$/.test(error.name);
         if (!isTaken) throw failure(error);
-        if (environment.monotonic() - start > handlePatience_ms) {
-          throw new JoineryError('storage-locked', {
-            expected: "this origin's files",
-            got: 'another tab that holds them',
-            remedy: 'Close the other tabs of this app.',
-          });
-        }
+        if (environment.monotonic() - start > patience_ms) throw taken(error);
         await new Promise<void>((resolve) => environment.timer(resolve, handleRetry_ms));
       }
     }
   }
+}
+
+function fileHandles(name: string): Promise<SyncFileHandle[]> {
+  return available(async () => {
+    const root = await navigator.storage.getDirectory();
+    const all = await root.getDirectoryHandle(folderName, { create: true });
+    const own = await all.getDirectoryHandle(name, { create: true });
+    return await Promise.all(fileNames.map((file) => own.getFileHandle(file, { create: true })));
+  });
+}
+
+function taken(cause?: unknown): JoineryError {
+  return new JoineryError(
+    'storage-locked',
+    {
+      expected: "this origin's files within five seconds",
+      got: 'another tab that holds them',
+      remedy: 'It is tried again; where that does not help, close the other tabs of this app.',
+    },
+    { cause },
+  );
 }
 
 function syncFile(handle: SyncAccessHandle): SyncFile {
@@ -192,12 +242,11 @@ function syncFile(handle: SyncAccessHandle): SyncFile {
   };
 }
 
-/** A name for a folder: readable, or a hash where that would be too long. */
+/** A name for a folder: a hash, for names may be long, and some file systems take two of them for one. */
 async function folderNameOf({ server, user, name }: Namespace): Promise<string> {
-  const readable = [server, user, name].map(encodeURIComponent).join('+');
-  if (readable.length <= maxName_bytes) return `n-${readable}`;
-  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', new TextEncoder().encode(readable)));
-  return `h-${Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+  const bytes = new TextEncoder().encode(JSON.stringify([server, user, name]));
+  const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
+  return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
 async function available<Result>(run: () => Promise<Result>): Promise<Result> {

@@ -203,20 +203,23 @@ describe('a damaged file', () => {
         { document: 'b', incarnation: 0, epoch: 1, at_ms: seq, remote, resume },
       ]);
     }
-    // And one that is swapped for the server's state, with what was written here made again by another agent.
-    await store.append([local('c', 1, 1), local('c', 1, 2)]);
-    const local7 = [envelope(7, 1, 20), envelope(7, 2, 20)];
-    const swap = {
-      ...{
-        incarnation: 0,
-        expectAgents: new Map([[1n, 2]]),
-        snapshot: Uint8Array.of(5),
-        resume: { epoch: 1, position: 9 },
-      },
-      ...{ safe: undefined, at_ms: 1, local: local7, clockOffset_ms: 0, rejected: [], mapping: Uint8Array.of(1) },
-      agents: [{ agent: 1n, covered: 2, last: 0 }],
-    };
-    expect(await store.swap('c', swap)).toBe(true);
+    // And two that are swapped for the server's state, with what was written here made again by another agent. To one of them more
+    // is written afterwards.
+    for (const document of ['c', 'e']) {
+      await store.append([local(document, 1, 1), local(document, 1, 2)]);
+      const local7 = [envelope(7, 1, 20), envelope(7, 2, 20)];
+      const swap = {
+        ...{
+          incarnation: 0,
+          expectAgents: new Map([[1n, 2]]),
+          snapshot: Uint8Array.of(5),
+          resume: { epoch: 1, position: 9 },
+        },
+        ...{ safe: undefined, at_ms: 1, local: local7, clockOffset_ms: 0, rejected: [], mapping: Uint8Array.of(1) },
+        agents: [{ agent: 1n, covered: 2, last: 0 }],
+      };
+      expect(await store.swap(document, swap)).toBe(true);
+    }
     await store.append([{ ...local('c', 7, 3), incarnation: 1, epoch: 1 }]);
     await store.compact('a', {
       incarnation: 0,
@@ -230,8 +233,8 @@ describe('a damaged file', () => {
   }
 
   /** Of a document that was swapped: nothing of both incarnations. */
-  async function checkSwapped(store: DocumentStore, at: number): Promise<void> {
-    const { incarnation, log, snapshot } = await store.load('c');
+  async function checkSwapped(store: DocumentStore, document: string, at: number): Promise<void> {
+    const { incarnation, log, snapshot } = await store.load(document);
     const found = names(log);
     const [old, made] = [found.filter((name) => name.startsWith('1:')), found.filter((name) => name.startsWith('7:'))];
     expect([old.length > 0 && made.length > 0, incarnation === 0 && made.length > 0], `byte ${at}`).toEqual([
@@ -260,7 +263,7 @@ describe('a damaged file', () => {
       // What the server has is fetched again where any of it may be missing.
       if (!isWhole) expect(b.resume === undefined || b.resume.position < 20, `byte ${at}`).toBe(true);
       for (const { bytes, to } of [...a.log, ...b.log]) expect(bytes.at(-1)).toBe(to);
-      await checkSwapped(store, at);
+      for (const document of ['c', 'e']) await checkSwapped(store, document, at);
       if (a.log.length === 20 && isWhole) kept += 1;
       await store.append([local('later', 9, 1)]);
       const again = await openOn(broken);
@@ -278,7 +281,7 @@ describe('a damaged file', () => {
       content.fill(0, at, at + 512);
       broken.files[0].put(content);
       const store = await openOn(broken);
-      await checkSwapped(store, at);
+      for (const document of ['c', 'e']) await checkSwapped(store, document, at);
       // The header has a copy in another sector.
       if (at + 512 <= 4_096) expect(names((await store.load('a')).log)).toHaveLength(20);
       const { log, resume } = await store.load('b');

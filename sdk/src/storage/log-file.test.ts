@@ -1,14 +1,16 @@
 // Runs the storage contract's suite on records in a file, cuts the power at every write of a workload, damages every part, and
 // lets two tabs and too little room at it. Real files of the browser are in tests/browser.
 
+import { isDeepStrictEqual } from 'node:util';
 import { writeEnvelope } from '@joinery/protocol';
 import { describe, expect, test } from 'vitest';
 import { CrashDisk, PowerCut } from '../testing/crash-disk.ts';
+import { operationsOf } from '../testing/log-operations.ts';
 import { seededRandom } from '../testing/random.ts';
 import { storageSuite } from '../testing/storage-suite.ts';
 import { crc32 } from './checksum.ts';
 import { LogFile } from './log-file.ts';
-import { decodeFrame, decodeHeader, encodeFrame, encodeHeader, frameHead_bytes, header_bytes } from './log-format.ts';
+import { decodeHeader, encodeFrame, encodeHeader, header_bytes } from './log-format.ts';
 import { encodeSnapshotRecord } from './record.ts';
 import { openRecordStore } from './record-store.ts';
 import type { DocumentStore, DocumentWrite, Namespace, Storage, StoredEnvelope } from './storage.ts';
@@ -66,19 +68,6 @@ describe('records in a file', () => {
     });
   }
 });
-
-/** All operations of a file whose header is whole. */
-function operationsOf(content: Uint8Array): ReturnType<typeof decodeFrame>['found'] {
-  const found: ReturnType<typeof decodeFrame>['found'][number][] = [];
-  const { salt = 0 } = decodeHeader(content) ?? {};
-  for (let at = header_bytes; at < content.length; ) {
-    const length = frameHead_bytes + new DataView(content.buffer, content.byteOffset + at).getUint32(2, true);
-    for (const one of decodeFrame(salt, content.subarray(at, at + length)).found)
-      found.push({ ...one, at: at + one.at });
-    at += length;
-  }
-  return found;
-}
 
 function envelope(agent: number, seq: number, size: number): Uint8Array {
   return writeEnvelope({ agent: BigInt(agent), from: seq - 1, to: seq, payload: new Uint8Array(size).fill(seq) });
@@ -168,7 +157,7 @@ describe('a power cut', () => {
         }
         const store = await openOn(disk.afterPowerCut());
         const left = await everything(store);
-        const isWhole = isEqual(left, states[durable + 1]);
+        const isWhole = isDeepStrictEqual(left, states[durable + 1]);
         if (!isWhole) expect(left, `cut after ${cutAfter}`).toEqual(states[durable]);
         if (isWhole) whole += 1;
         else none += 1;
@@ -181,15 +170,6 @@ describe('a power cut', () => {
     expect(Math.min(whole, none)).toBeGreaterThan(5);
   });
 });
-
-function isEqual(a: unknown, b: unknown): boolean {
-  try {
-    expect(a).toEqual(b);
-    return true;
-  } catch {
-    return false;
-  }
-}
 
 describe('a damaged file', () => {
   async function written(): Promise<CrashDisk> {

@@ -11,7 +11,7 @@
 // A file of which most is no longer needed is written anew into the other one of two, whose header, with a higher generation,
 // comes last: of two files with a header the higher one counts.
 
-import { asJoineryError, JoineryError } from '@joinery/protocol';
+import { JoineryError } from '@joinery/protocol';
 import {
   bodyLength,
   decodeFrame,
@@ -55,6 +55,8 @@ export interface LogFolder {
 const rewriteFactor = 3;
 /** Of frames that are written anew; a larger record is a frame of its own. */
 const rewriteFrame_bytes = 1024 * 1024;
+
+/** See the top of this file. */
 export class LogFile implements RecordFile {
   readonly #folder: LogFolder;
   #index = new Index();
@@ -401,23 +403,23 @@ class Commit implements RecordWriter {
   readonly #file: SyncFile;
   readonly #written = new Map<string, Map<string, Uint8Array | undefined>>();
   #isCleared = false;
-  #hasWritten = false;
   /** What was to be written before, and what this commit writes. */
   readonly operations: Operation[];
+  readonly #before: number;
 
   constructor(index: Index, file: SyncFile, before: readonly Operation[]) {
     this.#index = index;
     this.#file = file;
     this.operations = [...before];
+    this.#before = before.length;
     for (const operation of before) {
       if (operation.kind === 'put') this.#write(operation.area, operation.document, operation.name, operation.record);
       if (operation.kind === 'delete') this.#write(operation.area, operation.document, operation.name, undefined);
     }
-    this.#hasWritten = false;
   }
 
   get hasWritten(): boolean {
-    return this.#hasWritten;
+    return this.#isCleared || this.operations.length > this.#before;
   }
 
   get isCleared(): boolean {
@@ -432,11 +434,7 @@ class Commit implements RecordWriter {
   }
 
   *list(area: RecordArea, document: string): Generator<readonly [string, Uint8Array]> {
-    const written = this.#written.get(groupName(area, document));
-    for (const [name, entry] of this.#stored(area, document) ?? []) {
-      if (written?.has(name) !== true) yield [name, recordAt(this.#file, entry)];
-    }
-    for (const [name, record] of written ?? []) if (record !== undefined) yield [name, record];
+    for (const name of this.#names(area, document)) yield [name, this.get(area, document, name) as Uint8Array];
   }
 
   documents(): Iterable<string> {
@@ -450,11 +448,11 @@ class Commit implements RecordWriter {
   *localLog(): Generator<readonly [string, Uint8Array]> {
     for (const document of this.#documentsOf('log')) {
       const written = this.#written.get(groupName('log', document));
-      for (const [name, entry] of this.#stored('log', document) ?? []) {
-        if (entry.isLocal && written?.has(name) !== true) yield [document, recordAt(this.#file, entry)];
-      }
-      for (const record of written?.values() ?? []) {
-        if (record !== undefined && !looksRemote(record)) yield [document, record];
+      for (const name of this.#names('log', document)) {
+        // What came from the server, which is most, is not read for it.
+        if (written?.has(name) !== true && this.#stored('log', document)?.get(name)?.isLocal !== true) continue;
+        const record = this.get('log', document, name) as Uint8Array;
+        if (!looksRemote(record)) yield [document, record];
       }
     }
   }
@@ -478,12 +476,10 @@ class Commit implements RecordWriter {
   }
 
   setAside(record: DamagedRecord): void {
-    this.#hasWritten = true;
     this.operations.push(asideOperation(record));
   }
 
   clear(): void {
-    this.#hasWritten = true;
     this.operations.splice(0, Number.POSITIVE_INFINITY, { kind: 'clear' });
     this.#written.clear();
     this.#isCleared = true;
@@ -494,7 +490,6 @@ class Commit implements RecordWriter {
   }
 
   #write(area: RecordArea, document: string, name: string, record: Uint8Array | undefined): void {
-    this.#hasWritten = true;
     const group = groupName(area, document);
     let written = this.#written.get(group);
     if (written === undefined) {
@@ -511,12 +506,14 @@ class Commit implements RecordWriter {
       const [of, document] = ofGroup(group);
       if (of === area) found.add(document);
     }
-    for (const document of found) {
-      const written = this.#written.get(groupName(area, document));
-      const stored = [...(this.#stored(area, document)?.keys() ?? [])];
-      const isThere = stored.some((name) => written?.has(name) !== true);
-      if (isThere || [...(written?.values() ?? [])].some((record) => record !== undefined)) yield document;
-    }
+    for (const document of found) if (!this.#names(area, document).next().done) yield document;
+  }
+
+  /** The names of the records that there are. */
+  *#names(area: RecordArea, document: string): Generator<string> {
+    const written = this.#written.get(groupName(area, document));
+    for (const name of this.#stored(area, document)?.keys() ?? []) if (written?.has(name) !== true) yield name;
+    for (const [name, record] of written ?? []) if (record !== undefined) yield name;
   }
 }
 
@@ -597,8 +594,18 @@ function typed<Result>(run: () => Result): Result {
   try {
     return run();
   } catch (error) {
-    if (error instanceof JoineryError) throw error;
-    const isFull = error instanceof Error && error.name === 'QuotaExceededError';
-    throw asJoineryError(error, isFull ? 'storage-full' : 'storage-failed');
+    throw fileError(error);
   }
+}
+
+/** What it means that a file could not be read or written. */
+export function fileError(error: unknown): JoineryError {
+  if (error instanceof JoineryError) return error;
+  const isFull = error instanceof Error && error.name === 'QuotaExceededError';
+  const got = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  return new JoineryError(
+    isFull ? 'storage-full' : 'storage-failed',
+    { expected: "this origin's files to work", got, remedy: 'The operation is safe to try again.' },
+    { cause: error },
+  );
 }

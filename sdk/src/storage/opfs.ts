@@ -4,7 +4,7 @@
 
 import { JoineryError } from '@joinery/protocol';
 import type { Cancel, Channel, Environment } from '../environment.ts';
-import { LogFile, type LogFolder, type SyncFile } from './log-file.ts';
+import { fileError, LogFile, type LogFolder, type SyncFile } from './log-file.ts';
 import { openRecordStore } from './record-store.ts';
 import type { DocumentStore, Namespace, Storage } from './storage.ts';
 
@@ -203,7 +203,7 @@ class OpfsFolder implements LogFolder {
       } catch (error) {
         // A tab that has just ended may still have its handles. (WebKit calls it an invalid state.)
         const isTaken = error instanceof Error && /^(NoModificationAllowed|InvalidState)Error$/.test(error.name);
-        if (!isTaken) throw failure(error);
+        if (!isTaken) throw fileError(error);
         if (environment.monotonic() - start > patience_ms) throw taken(error);
         await new Promise<void>((resolve) => environment.timer(resolve, handleRetry_ms));
       }
@@ -260,22 +260,11 @@ async function available<Result>(run: () => Promise<Result>): Promise<Result> {
     if (error instanceof Error && /^(Security|NotAllowed)Error$/.test(error.name)) {
       throw unavailable('the origin private file system to be allowed', `${error.name}: ${error.message}`, error);
     }
-    throw failure(error);
+    throw fileError(error);
   }
 }
 
 function unavailable(expected: string, got: string, cause?: unknown): JoineryError {
   const remedy = "Use storage: 'indexeddb'.";
   return new JoineryError('storage-unavailable', { expected, got, remedy }, { cause });
-}
-
-function failure(error: unknown): JoineryError {
-  if (error instanceof JoineryError) return error;
-  const isFull = error instanceof Error && error.name === 'QuotaExceededError';
-  const got = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
-  return new JoineryError(
-    isFull ? 'storage-full' : 'storage-failed',
-    { expected: "this origin's files to work", got, remedy: 'The operation is safe to try again.' },
-    { cause: error },
-  );
 }

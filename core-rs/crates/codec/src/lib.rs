@@ -13,6 +13,6 @@ mod wtf8;
 pub use checksum::crc32;
 pub use error::{decimal, digits, sentence, DecodeError};
 pub use reader::Reader;
-pub use value::{check_value, compare_values, skip_value, MAX_VALUE_BYTES, MAX_VALUE_DEPTH};
+pub use value::{check_value, compare_values, skip_value, write_texts, MAX_VALUE_BYTES, MAX_VALUE_DEPTH};
 pub use writer::{write_varint, write_zigzag, Writer};
 pub use wtf8::{decode_utf8_to_units, decode_wtf8_to_units, encode_units_as_wtf8, well_formed_units};

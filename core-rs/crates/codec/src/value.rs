@@ -13,7 +13,7 @@
 //! | 7 | array | count, values |
 //! | 8 | object | count, (key as string body, value)… with keys in ascending byte order |
 
-use crate::{DecodeError, Reader};
+use crate::{DecodeError, Reader, Writer};
 use std::cmp::Ordering;
 
 /// How deep arrays and objects may nest.
@@ -64,6 +64,20 @@ struct Open<'a> {
     /// The key before, where this is an object: keys must ascend.
     last_key: Option<&'a [u8]>,
     is_object: bool,
+}
+
+/// Appends a packed array of texts.
+pub fn write_texts<T: AsRef<str>>(texts: impl Iterator<Item = T>, out: &mut Vec<u8>) {
+    let mut count = 0u64;
+    let mut bytes = Vec::new();
+    for text in texts {
+        bytes.push(5);
+        bytes.blob(text.as_ref().as_bytes());
+        count += 1;
+    }
+    out.push(7);
+    out.varint(count);
+    out.extend_from_slice(&bytes);
 }
 
 /// Reads past one packed value and returns its bytes.

@@ -1,7 +1,7 @@
 //! What is behind the module's exports: replicas by number, and one input and one output for all of them. It names nothing of
 //! WebAssembly, so that it is tested natively.
 
-use joinery_codec::{skip_value, Reader, Writer};
+use joinery_codec::{skip_value, write_texts, Reader};
 use joinery_types::{Applied, Document, Entry, Error, Kind};
 
 /// There is nothing there.
@@ -132,17 +132,9 @@ pub fn show(entry: Option<Entry<'_>>, output: &mut Vec<u8>) -> i32 {
 
 /// Puts a map's keys into the output, as a packed array of strings.
 pub fn show_keys(document: &Document, map: u32, output: &mut Vec<u8>) -> Answer {
-    let mut count = 0u64;
-    let mut bytes = Vec::new();
-    for key in document.map_keys(map)? {
-        bytes.push(5);
-        bytes.blob(key.as_bytes());
-        count += 1;
-    }
+    let keys = document.map_keys(map)?;
     output.clear();
-    output.push(7);
-    output.varint(count);
-    output.extend_from_slice(&bytes);
+    write_texts(keys, output);
     Ok(0)
 }
 

@@ -8,7 +8,7 @@
 //! Numbers below zero: [`ABSENT`], [`FAILED`] (then [`Core::error_code`] and [`Core::error_message`] tell why), [`PLAIN`]
 //! (a packed value is in the output).
 
-use joinery_codec::{skip_value, Reader, Writer};
+use joinery_codec::{skip_value, write_texts, Reader};
 use joinery_types::{fractional_index, Applied, Document, Entry, Error, Expand, Kind, Stick};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -651,17 +651,8 @@ fn kind_of(number: u8) -> Result<Kind, Error> {
 }
 
 fn show_keys<'k>(keys: impl Iterator<Item = &'k Rc<str>>, output: &mut Vec<u8>) {
-    let mut count = 0u64;
-    let mut bytes = Vec::new();
-    for key in keys {
-        bytes.push(5);
-        bytes.blob(key.as_bytes());
-        count += 1;
-    }
     output.clear();
-    output.push(7);
-    output.varint(count);
-    output.extend_from_slice(&bytes);
+    write_texts(keys, output);
 }
 
 fn expand(grows: bool) -> Expand {

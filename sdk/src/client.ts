@@ -14,9 +14,11 @@ import type { Deletion, Space } from './spaces/space.ts';
 import type { Storage } from './storage/storage.ts';
 import { type StorageName, storageNames } from './storage/storage-name.ts';
 import { EngineLink, type StartEngine } from './sync/engine-link.ts';
+import type { ExportedDocument } from './sync/export-link.ts';
 import type { OpenDocument } from './sync/open-document.ts';
 import { type RejectedList, StoredRejectedList } from './sync/rejected-list.ts';
 import type { ClientEvent, ClientStatus } from './sync/status.ts';
+import type { StorageEstimate } from './sync/storage-guard.ts';
 import type { Transport } from './transport/transport.ts';
 import type { WebSocketConstructor } from './transport/websocket.ts';
 import type { inlineEngine } from './worker/inline-engine.ts';
@@ -86,6 +88,30 @@ export interface Client {
    * @throws JoineryError `invalid-document-id`, `closed`
    */
   deleteDocument(id: string): Deletion;
+  /**
+   * Every document on this device, also those that aren't open, with what isn't synced yet: for a backup that the user can
+   * keep. One at a time, in the order of their ids; works offline. What can't be read is told by its `error`, and the rest comes
+   * all the same. Refused writes are not in it: they are in `rejected`.
+   *
+   * @throws JoineryError `closed`; `storage-failed` and the like where storage can't be read
+   * @example
+   * for await (const { id, value } of client.exportAll()) lines.push(JSON.stringify({ id, value }));
+   */
+  exportAll(): AsyncIterable<ExportedDocument>;
+  /**
+   * Asks the browser to keep this origin's storage also when the device runs out of room; some browsers ask the user. Best
+   * called when the user does something that shows why. `status.storage.persisted` shows it from then on.
+   *
+   * @returns whether it does; false where there is nobody to ask (Node, a page that is not secure)
+   * @throws JoineryError `storage-failed`
+   */
+  persist(): Promise<boolean>;
+  /**
+   * How much of its storage this origin uses; undefined where that isn't told. An event `storage-low` comes by itself.
+   *
+   * @throws JoineryError `storage-failed`
+   */
+  storageEstimate(): Promise<StorageEstimate | undefined>;
   /** Connection, sync and storage, now. The same object as long as nothing changes. */
   readonly status: ClientStatus;
   subscribeStatus(listener: () => void): () => void;
@@ -259,6 +285,21 @@ class LinkedClient implements Client {
   deleteDocument(id: string): Deletion {
     this.#checkOpen();
     return this.#link.spaces.delete(id);
+  }
+
+  exportAll(): AsyncIterable<ExportedDocument> {
+    this.#checkOpen();
+    return this.#link.exportAll();
+  }
+
+  async persist(): Promise<boolean> {
+    this.#checkOpen();
+    return await this.#link.guard.persist();
+  }
+
+  async storageEstimate(): Promise<StorageEstimate | undefined> {
+    this.#checkOpen();
+    return await this.#link.guard.estimate();
   }
 
   subscribeStatus(listener: () => void): () => void {

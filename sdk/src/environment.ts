@@ -25,6 +25,24 @@ export interface Environment {
   subscribeOnline(listener: (online: boolean) => void): Cancel;
   /** The way to other tabs of the same origin; absent where there is none: every client then is on its own. */
   readonly tabs?: TabsEnvironment;
+  /** What the browser tells of this origin's storage; absent where it tells nothing, and in workers. */
+  readonly quota?: StorageQuota;
+  /** A few short texts that stay on the device, beside all storage; absent where there is no place for them. */
+  readonly notes?: Notes;
+}
+
+/** How much the origin may store, and whether the browser may remove it. Each may reject with whatever the browser throws. */
+export interface StorageQuota {
+  estimate(): Promise<{ readonly usage_bytes: number; readonly quota_bytes: number }>;
+  persisted(): Promise<boolean>;
+  /** Asks that it may not. It may ask the user. */
+  persist(): Promise<boolean>;
+}
+
+export interface Notes {
+  read(key: string): string | undefined;
+  /** Undefined removes it. Where there is no room nothing is written. */
+  write(key: string, text: string | undefined): void;
 }
 
 /** What tabs of one origin have in common, besides storage. */
@@ -64,9 +82,11 @@ export interface LockEvents {
 /** The environment of a browser's page, a worker, or Node. */
 export function systemEnvironment(): Environment {
   const task = taskQueue();
-  const tabs = systemTabs();
+  const [tabs, quota, notes] = [systemTabs(), systemQuota(), systemNotes()];
   return {
     ...(tabs === undefined ? {} : { tabs }),
+    ...(quota === undefined ? {} : { quota }),
+    ...(notes === undefined ? {} : { notes }),
     now: () => Date.now(),
     monotonic: () => performance.now(),
     random: () => Math.random(),
@@ -106,6 +126,42 @@ function taskQueue(): (run: () => void) => void {
   return (run) => {
     queue.push(run);
     channel.port2.postMessage(undefined);
+  };
+}
+
+function systemQuota(): StorageQuota | undefined {
+  const storage = typeof window === 'undefined' ? undefined : navigator.storage;
+  // Absent in a page that is not secure.
+  if (storage?.persist === undefined) return undefined;
+  return {
+    estimate: async () => {
+      const { usage = 0, quota = 0 } = await storage.estimate();
+      return { usage_bytes: usage, quota_bytes: quota };
+    },
+    persisted: () => storage.persisted(),
+    persist: () => storage.persist(),
+  };
+}
+
+function systemNotes(): Notes | undefined {
+  if (typeof window === 'undefined') return undefined;
+  let storage: Storage;
+  try {
+    // Throws where the user has turned storage off.
+    storage = window.localStorage;
+  } catch {
+    return undefined;
+  }
+  return {
+    read: (key) => storage.getItem(key) ?? undefined,
+    write: (key, text) => {
+      try {
+        if (text === undefined) storage.removeItem(key);
+        else storage.setItem(key, text);
+      } catch {
+        // There is no room.
+      }
+    },
   };
 }
 

@@ -137,7 +137,7 @@ describe('a SQLite file', () => {
     expect(await again.documents()).toEqual([]);
     await again.append([write(1)]);
     await again.close();
-    expect(raw((database) => database.prepare('SELECT count(*) FROM records').raw().all([]))).toEqual([[2]]);
+    expect(raw((database) => database.prepare('SELECT count(*) FROM records').raw().all([]))).toEqual([[3]]);
   });
 
   test('has nothing of what was wiped, byte by byte', async () => {

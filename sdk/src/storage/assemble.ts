@@ -349,15 +349,6 @@ export function notRejected(id: string): JoineryError {
   });
 }
 
-/** A store that was open when everything was removed. */
-export function wiped(): JoineryError {
-  return new JoineryError('wiped', {
-    expected: 'a namespace that is as it was opened',
-    got: 'one from which everything was removed since: somebody has signed out',
-    remedy: 'Open it again when somebody has signed in.',
-  });
-}
-
 /** The rejected list's order, whichever storage it lies in. */
 export function oldestFirst(list: readonly StoredRejection[]): StoredRejection[] {
   return [...list].sort((a, b) => a.at_ms - b.at_ms || (a.id < b.id ? -1 : 1));

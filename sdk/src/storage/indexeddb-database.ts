@@ -15,6 +15,7 @@ import { JoineryError } from '@joinery/protocol';
 import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB } from 'idb';
 import { agentKey } from './assemble.ts';
 import type { DamagedRecord, EnvelopeKey, Namespace, StoreEvents } from './storage.ts';
+import { evicted } from './store-mark.ts';
 
 /** Raised with every change of the stores below; the upgrade from each older version is in `upgrade`. */
 export const databaseVersion = 2;
@@ -92,11 +93,13 @@ export async function openDatabase(namespace: Namespace, events: StoreEvents, cl
         database.close();
         closed();
         events.lost?.(
-          new JoineryError('storage-locked', {
-            expected: `the database in version ${databaseVersion}`,
-            got: next === null ? 'its deletion by another tab' : `its upgrade to version ${next} by another tab`,
-            remedy: 'Reload this tab. What it has not stored yet is still in its memory.',
-          }),
+          next === null
+            ? evicted()
+            : new JoineryError('storage-locked', {
+                expected: `the database in version ${databaseVersion}`,
+                got: `its upgrade to version ${next} by another tab`,
+                remedy: 'Reload this tab. What it has not stored yet is still in its memory.',
+              }),
         );
       },
       terminated: closed,

@@ -16,7 +16,6 @@ import {
   notRejected,
   pruneState,
   recordsOf,
-  wiped,
 } from './assemble.ts';
 import {
   type Database,
@@ -57,9 +56,7 @@ import {
   type StoreEvents,
   type Swap,
 } from './storage.ts';
-
-/** The value that wiping leaves behind: how often it was done, in one byte that goes round. */
-const wipesKey = 'wipes';
+import { checkedMark, markKey, wipedMark } from './store-mark.ts';
 
 export class IndexedDbStorage implements Storage {
   readonly mode = 'indexeddb';
@@ -77,8 +74,8 @@ class IndexedDbStore implements DocumentStore {
   readonly #events: StoreEvents;
   #database: Promise<Database> | undefined;
   #ended: JoineryError | undefined;
-  /** How often everything had been removed when this store was opened, as it lies there. */
-  #wipes: Uint8Array | undefined;
+  /** See `store-mark.ts`; undefined: nothing was ever here. */
+  #mark: Uint8Array | undefined;
 
   constructor(namespace: Namespace, events: StoreEvents) {
     this.#namespace = namespace;
@@ -92,14 +89,22 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async begin(): Promise<void> {
-    this.#wipes = await this.#view(['values'], (transaction) => transaction.objectStore('values').get(wipesKey));
+    this.#mark = await this.#view(['values'], markIn);
+  }
+
+  get isNew(): boolean {
+    return this.#mark === undefined;
   }
 
   /** The open database; opened again when the browser has ended the connection. */
   connect(): Promise<Database> {
     if (this.#ended) return Promise.reject(this.#ended);
     if (this.#database === undefined) {
-      const opening = openDatabase(this.#namespace, this.#events, () => this.#forget(opening));
+      const closed = (): void => {
+        this.#forget(opening);
+        this.#events.interrupted?.(interrupted());
+      };
+      const opening = openDatabase(this.#namespace, this.#events, closed);
       this.#database = opening;
       opening.catch(() => this.#forget(opening));
     }
@@ -155,9 +160,12 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async load(id: string): Promise<StoredDocument> {
-    const first = await this.#view(['log', 'snapshots', 'states', 'replaced'], (transaction) =>
-      readRaw(transaction, id),
-    );
+    const stores = ['log', 'snapshots', 'states', 'replaced'] as const;
+    const first = await this.#view(this.isNew ? [...stores, 'values'] : stores, async (transaction) => {
+      // What is read may be written to: from here on it has to stay.
+      if (this.isNew) this.#mark = await markIn(transaction);
+      return await readRaw(transaction, id);
+    });
     if (first.damage === undefined) return first.stored;
     // Read again inside the transaction that moves records: another tab may have been quicker.
     return await this.#commit(documentStores, async (transaction) => {
@@ -234,9 +242,11 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async pending(): Promise<PendingDocument[]> {
-    const [keys, times] = await this.#view(['outbox'], (transaction) => {
+    const [keys, times] = await this.#view(['outbox', 'values'], async (transaction) => {
       const outbox = transaction.objectStore('outbox');
-      return Promise.all([outbox.getAllKeys(), outbox.getAll()]);
+      const [mark, ...found] = await Promise.all([markIn(transaction), outbox.getAllKeys(), outbox.getAll()]);
+      if (this.#mark !== undefined) checkedMark(this.#mark, mark);
+      return found;
     });
     const pending = new Map<string, PendingDocument>();
     keys.forEach(([document], index) => {
@@ -279,12 +289,11 @@ class IndexedDbStore implements DocumentStore {
 
   async wipe(): Promise<void> {
     const all: readonly StoreName[] = [...documentStores, 'values'];
-    this.#wipes = await this.#write(all, async (transaction) => {
-      const [count = 0] = (this.#wipes && storedValue(wipesKey, this.#wipes)) ?? [];
-      const wipes = encodeValueRecord(wipesKey, Uint8Array.of(count + 1));
+    this.#mark = await this.#write(all, async (transaction, mark) => {
+      const wiped = wipedMark(mark);
       for (const name of all) unwrap(transaction.objectStore(name)).clear();
-      unwrap(transaction.objectStore('values')).put(wipes, wipesKey);
-      return wipes;
+      unwrap(transaction.objectStore('values')).put(encodeValueRecord(markKey, wiped), markKey);
+      return wiped;
     });
   }
 
@@ -315,13 +324,18 @@ class IndexedDbStore implements DocumentStore {
   /** The same as `commit`, unless everything was removed since this store was opened. */
   async #write<Result>(
     names: readonly StoreName[],
-    body: (transaction: Transaction<'readwrite'>) => Promise<Result>,
+    body: (transaction: Transaction<'readwrite'>, mark: Uint8Array) => Promise<Result>,
   ): Promise<Result> {
-    return await this.#commit([...new Set([...names, 'values' as const])], async (transaction) => {
-      const wipes = await transaction.objectStore('values').get(wipesKey);
-      if (!isSame(wipes, this.#wipes)) throw wiped();
-      return await body(transaction);
+    const { mark, result } = await this.#commit([...new Set([...names, 'values' as const])], async (transaction) => {
+      const stored = await markIn(transaction);
+      const mark = checkedMark(this.#mark, stored);
+      if (stored === undefined) {
+        unwrap(transaction.objectStore('values')).put(encodeValueRecord(markKey, mark), markKey);
+      }
+      return { mark, result: await body(transaction, mark) };
     });
+    this.#mark = mark;
+    return result;
   }
 
   /** Runs `body` in one strict transaction: resolves when it is durable, and undoes all of it on any error. */
@@ -416,8 +430,11 @@ async function checkSettled(transaction: Transaction<'readwrite'>, writes: reado
   });
 }
 
-function isSame(a: Uint8Array | undefined, b: Uint8Array | undefined): boolean {
-  return a?.length === b?.length && (a?.every((byte, index) => byte === b?.[index]) ?? true);
+async function markIn<Mode extends IDBTransactionMode>(
+  transaction: Transaction<Mode>,
+): Promise<Uint8Array | undefined> {
+  const record = await transaction.objectStore('values').get(markKey);
+  return record && storedValue(markKey, record);
 }
 
 /** A damaged value reads as absent. */
@@ -427,6 +444,14 @@ function storedValue(key: string, record: Uint8Array): Uint8Array | undefined {
   } catch {
     return undefined;
   }
+}
+
+function interrupted(): JoineryError {
+  return new JoineryError('storage-failed', {
+    expected: 'the browser to keep the database open',
+    got: 'a connection that it has ended',
+    remedy: 'It is opened again, and nothing has to be done.',
+  });
 }
 
 function isAbort(error: unknown): boolean {

@@ -19,7 +19,6 @@ import {
   recordsOf,
   replacementOf,
   swappedState,
-  wiped,
 } from './assemble.ts';
 import {
   decodeRejectedRecord,
@@ -49,9 +48,7 @@ import {
   type StoredRejection,
   type Swap,
 } from './storage.ts';
-
-/** The value that wiping leaves behind: how often it was done, in one byte that goes round. */
-const wipesKey = 'wipes';
+import { checkedMark, markKey, wipedMark } from './store-mark.ts';
 
 /**
  * Opens a document store on records.
@@ -59,19 +56,23 @@ const wipesKey = 'wipes';
  * @throws JoineryError what reading the records throws
  */
 export async function openRecordStore(file: RecordFile): Promise<DocumentStore> {
-  const wipes = await file.view((records) => valueAt(records, wipesKey));
-  return new RecordStore(file, wipes);
+  const mark = await file.view((records) => valueAt(records, markKey));
+  return new RecordStore(file, mark);
 }
 
 class RecordStore implements DocumentStore {
   readonly #file: RecordFile;
-  /** How often everything had been removed when this store was opened, as it lies there. */
-  #wipes: Uint8Array | undefined;
+  /** See `store-mark.ts`; undefined: nothing was ever here. */
+  #mark: Uint8Array | undefined;
   #closed = false;
 
-  constructor(file: RecordFile, wipes: Uint8Array | undefined) {
+  constructor(file: RecordFile, mark: Uint8Array | undefined) {
     this.#file = file;
-    this.#wipes = wipes;
+    this.#mark = mark;
+  }
+
+  get isNew(): boolean {
+    return this.#mark === undefined;
   }
 
   append(writes: readonly DocumentWrite[]): Promise<void> {
@@ -161,6 +162,7 @@ class RecordStore implements DocumentStore {
 
   pending(): Promise<PendingDocument[]> {
     return this.#view((records) => {
+      if (this.#mark !== undefined) checkedMark(this.#mark, valueAt(records, markKey));
       const pending = new Map<string, PendingDocument>();
       const acknowledged = new Map<string, ReadonlyMap<bigint, number>>();
       for (const [document, record] of records.localLog()) {
@@ -207,12 +209,11 @@ class RecordStore implements DocumentStore {
   }
 
   async wipe(): Promise<void> {
-    this.#wipes = await this.#write((records) => {
-      const [count = 0] = this.#wipes ?? [];
-      const wipes = Uint8Array.of(count + 1);
+    this.#mark = await this.#write((records, mark) => {
+      const wiped = wipedMark(mark);
       records.clear();
-      records.put('value', '', wipesKey, encodeValueRecord(wipesKey, wipes));
-      return wipes;
+      records.put('value', '', markKey, encodeValueRecord(markKey, wiped));
+      return wiped;
     });
   }
 
@@ -257,7 +258,11 @@ class RecordStore implements DocumentStore {
 
   async #view<Result>(body: (records: RecordReader) => Result): Promise<Result> {
     this.#check();
-    return await this.#file.view(body);
+    return await this.#file.view((records) => {
+      // What is read may be written to: from here on it has to stay.
+      this.#mark ??= valueAt(records, markKey);
+      return body(records);
+    });
   }
 
   async #commit<Result>(body: (records: RecordWriter) => Result): Promise<Result> {
@@ -266,11 +271,15 @@ class RecordStore implements DocumentStore {
   }
 
   /** The same, unless everything was removed since this store was opened. */
-  #write<Result>(body: (records: RecordWriter) => Result): Promise<Result> {
-    return this.#commit((records) => {
-      if (valueAt(records, wipesKey)?.[0] !== this.#wipes?.[0]) throw wiped();
-      return body(records);
+  async #write<Result>(body: (records: RecordWriter, mark: Uint8Array) => Result): Promise<Result> {
+    const { mark, result } = await this.#commit((records) => {
+      const stored = valueAt(records, markKey);
+      const mark = checkedMark(this.#mark, stored);
+      if (stored === undefined) records.put('value', '', markKey, encodeValueRecord(markKey, mark));
+      return { mark, result: body(records, mark) };
     });
+    this.#mark = mark;
+    return result;
   }
 
   #check(): void {

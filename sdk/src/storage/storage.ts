@@ -48,8 +48,16 @@ export interface Storage {
 }
 
 export interface StoreEvents {
-  /** The store can't be used any more by this tab (a newer version took it over); every operation will fail. */
+  /**
+   * The store can't be used any more by this tab; every operation will fail. A newer version took it over, or
+   * (`storage-evicted`) everything was removed.
+   */
   lost?(error: Error): void;
+  /**
+   * Whatever the store rests on was taken away, and is to be had again: what is stored is worth a look, for it may be gone.
+   * (`pending` finds out.)
+   */
+  interrupted?(error: Error): void;
   /** Opening waits for another tab to let go of the store. */
   blocked?(error: Error): void;
 }
@@ -282,8 +290,13 @@ export interface StoredRejection extends RejectedWrite {
   readonly document: string;
 }
 
-/** One namespace's documents. Every method may reject with `storage-failed`, `storage-full`, `storage-locked` or `closed`. */
+/**
+ * One namespace's documents. Every method may reject with `storage-failed`, `storage-full`, `storage-locked` or `closed`; one
+ * that writes also with `storage-evicted`, where everything was removed that this store has seen: it can't be used any more.
+ */
 export interface DocumentStore {
+  /** Nothing was ever written to it, as far as this store has seen. Absent: it can't tell. */
+  readonly isNew?: boolean;
   append(writes: readonly DocumentWrite[]): Promise<void>;
   /** An unknown document is an empty one. */
   load(document: string): Promise<StoredDocument>;
@@ -301,6 +314,7 @@ export interface DocumentStore {
   removeRejected(document: string, ids: readonly string[]): Promise<void>;
   /** The ids of all documents that were ever appended to or compacted, sorted. */
   documents(): Promise<string[]>;
+  /** Rejects also with `wiped` and `storage-evicted`, as a write would. */
   pending(): Promise<PendingDocument[]>;
   damaged(): Promise<DamagedRecord[]>;
   /** A small area beside the documents. A damaged value reads as absent. */

@@ -108,6 +108,7 @@ describe('the link to the engine', () => {
       connection: { state: 'offline' as const },
       sync: { blocked: false, counted: false, pending: 0 },
       storage: { mode: 'memory', state: 'opening' as const },
+      store: undefined,
     };
     engines[0]?.say({ type: 'status', status });
     await time.advance(0);

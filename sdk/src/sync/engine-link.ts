@@ -2,14 +2,17 @@
 // documents, and puts the client's status together. It has no replica and decides nothing about data.
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
+import { Replica } from '../core/index.ts';
 import type { Cancel, Environment } from '../environment.ts';
 import type { StoredRejection } from '../storage/storage.ts';
 import { AwakeDocuments } from './awake-documents.ts';
 import { CorrectedClock } from './corrected-clock.ts';
+import { type ExportedDocument, ExportLink } from './export-link.ts';
 import { type EngineStatus, errorData, errorFrom, type FromEngine, type SignOut, type ToEngine } from './messages.ts';
 import { type ChannelMessage, OpenDocument, type OpenDocumentContext } from './open-document.ts';
 import { SpaceLink } from './space-link.ts';
 import type { ClientEvent, ClientStatus } from './status.ts';
+import { StorageGuard } from './storage-guard.ts';
 import { UnsyncedWork } from './unsynced-work.ts';
 import { backoff_ms } from './waiting.ts';
 
@@ -52,6 +55,8 @@ const startRetryCap_ms = 30_000;
 
 export class EngineLink {
   readonly spaces: SpaceLink;
+  readonly guard: StorageGuard;
+  readonly #exports: ExportLink;
   readonly #options: EngineLinkOptions;
   readonly #documents = new Map<number, OpenDocument>();
   /** One for all of them. */
@@ -98,10 +103,17 @@ export class EngineLink {
       post: (message) => this.#post(message),
       tell: (listener) => this.#tell(listener),
     });
+    this.#exports = new ExportLink((message) => this.#post(message));
+    this.guard = new StorageGuard({
+      environment: options.environment,
+      emit: (event) => this.#emit(event),
+      changed: () => this.#statusChanged(),
+    });
     this.#engineStatus = {
       connection: { state: 'offline' },
       sync: { blocked: false, counted: false, pending: 0 },
       storage: { mode: options.storageMode, state: 'opening' },
+      store: undefined,
     };
     this.#status = this.#compose();
     this.#toldStatus = this.#status;
@@ -173,6 +185,34 @@ export class EngineLink {
     this.#documents.set(document.channel, document);
     this.#post(document.opening());
     return document;
+  }
+
+  /**
+   * All documents on this device, one at a time, in the order of their ids.
+   *
+   * @throws JoineryError `closed`; `storage-failed` and the like where the list can't be read
+   */
+  async *exportAll(): AsyncGenerator<ExportedDocument> {
+    const open = (): Map<string, OpenDocument> => new Map(Array.from(this.#documents.values(), (one) => [one.id, one]));
+    const ids = new Set([...(await this.#exports.documents()), ...open().keys()]);
+    for (const id of [...ids].sort()) {
+      const exported = await this.#export(id, open().get(id));
+      if (exported !== undefined) yield exported;
+    }
+  }
+
+  async #export(id: string, document: OpenDocument | undefined): Promise<ExportedDocument | undefined> {
+    try {
+      await document?.loaded;
+      // Of one that is open also what storage doesn't have yet.
+      const open = document?.encode();
+      if (open !== undefined) return { id, state: open, value: document?.value };
+      const state = await this.#exports.state(id);
+      return state && { id, state, value: valueIn(state) };
+    } catch (error) {
+      if (this.#closed) throw error;
+      return { id, state: undefined, value: undefined, error: asJoineryError(error) };
+    }
   }
 
   /** No handle is left, and no early write waits. */
@@ -333,6 +373,7 @@ export class EngineLink {
     }
     for (const [id, document] of this.#discarded) engine.post({ type: 'discard', document, id });
     this.spaces.started((message) => engine.post(message));
+    this.#exports.started((message) => engine.post(message));
     if (!this.#options.environment.online()) engine.post({ type: 'network', online: false });
     if (this.#wanted) engine.post({ type: 'connect' });
     if (this.#flushed) engine.post(this.#endMessage);
@@ -406,6 +447,12 @@ export class EngineLink {
       case 'ended':
         this.#finish(message.error && errorFrom(message.error));
         break;
+      case 'stored':
+        this.#exports.receive(message);
+        break;
+      case 'evicted':
+        this.#evicted(errorFrom(message.error));
+        break;
       case 'fatal':
         this.#died(errorFrom(message.error));
         break;
@@ -430,8 +477,17 @@ export class EngineLink {
     if ('status' in message) this.#setEngineStatus(message.status);
   }
 
+  /** Storage was emptied under the engine: the next one is given what is here of what was there. */
+  #evicted(error: JoineryError): void {
+    const { pending } = this.#engineStatus.sync;
+    let kept = 0;
+    for (const document of this.#documents.values()) kept += document.storageRemoved();
+    this.guard.evicted();
+    this.#died(error, { type: 'storage-evicted', error, unsynced: Math.max(0, pending - kept) });
+  }
+
   /** The engine is gone: another one starts from storage, and gets what was not yet there. */
-  #died(error: JoineryError): void {
+  #died(error: JoineryError, event: ClientEvent = { type: 'engine-restarted', error }): void {
     this.#engine?.terminate();
     this.#engine = undefined;
     this.#generation += 1;
@@ -454,7 +510,7 @@ export class EngineLink {
       return;
     }
     this.#setEngineStatus({ ...this.#engineStatus, connection: { state: 'offline' } });
-    this.#emit({ type: 'engine-restarted', error });
+    this.#emit(event);
     const delay = restartBase_ms * (2 ** (this.#deaths.length - 1) - 1);
     this.#restart = environment.timer(() => this.#start(), delay);
   }
@@ -476,12 +532,16 @@ export class EngineLink {
     this.#closing.clear();
     for (const document of documents) document.end();
     this.spaces.end();
+    this.#exports.end();
+    if (failure === undefined && this.#signOut?.wipe === true) this.guard.forget();
+    else this.guard.end();
     if (failure === undefined) this.#ending.resolve();
     else this.#ending.reject(failure);
   }
 
   #setEngineStatus(status: EngineStatus): void {
     this.#engineStatus = status;
+    this.guard.observe(status, status.sync.pending);
     this.#statusChanged();
   }
 
@@ -501,6 +561,7 @@ export class EngineLink {
 
   #compose(): ClientStatus {
     const { connection, sync, storage } = this.#engineStatus;
+    const { persisted } = this.guard;
     let pending = sync.pending;
     let oldest = sync.oldestPendingAt;
     for (const document of this.#documents.values()) {
@@ -516,7 +577,7 @@ export class EngineLink {
         ...(oldest === undefined ? {} : { oldestPendingAt: oldest }),
         ...(sync.lastError === undefined ? {} : { lastError: errorFrom(sync.lastError) }),
       },
-      storage: restored(storage),
+      storage: { ...restored(storage), ...(persisted === undefined ? {} : { persisted }) },
     };
   }
 
@@ -533,6 +594,15 @@ export class EngineLink {
         throw error;
       });
     }
+  }
+}
+
+function valueIn(state: Uint8Array): unknown {
+  const replica = Replica.load(state, { trustStamps: true });
+  try {
+    return replica.toJSON();
+  } finally {
+    replica.free();
   }
 }
 

@@ -11,7 +11,7 @@ import { AwakeDocuments } from './awake-documents.ts';
 import { CorrectedClock } from './corrected-clock.ts';
 import { type DocumentContext, EngineDocument } from './engine-document.ts';
 import { EngineSpaces } from './engine-spaces.ts';
-import { Journal } from './journal.ts';
+import { isRemoved, Journal } from './journal.ts';
 import {
   type EnginePort,
   type EngineStatus,
@@ -24,6 +24,7 @@ import {
 import { RetainedBytes } from './outbox.ts';
 import { Rejections } from './rejections.ts';
 import type { DocumentEffect } from './session-driver.ts';
+import { storedState } from './stored-state.ts';
 import { TabSession } from './tab-session.ts';
 import { TabUser } from './tab-user.ts';
 import { UnsyncedWork } from './unsynced-work.ts';
@@ -213,6 +214,9 @@ export class Engine {
       case 'delete':
         this.#spaces?.request(message);
         break;
+      case 'read-stored':
+        this.#readStored(message).catch((error: unknown) => this.#break(error));
+        break;
       case 'connect':
         this.#tabs.connect();
         if (this.#leader?.connection.state === 'online') this.#user.verify();
@@ -240,7 +244,7 @@ export class Engine {
     const journal = new Journal(environment, store, {
       state: (error) => this.#journalState(error),
       stale: (document) => this.#adopt(document),
-      wiped: () => this.#wipedElsewhere(),
+      removed: (error) => this.#removed(error),
       broken: (error) => this.#break(error),
     });
     const tabs = this.#tabs;
@@ -344,8 +348,13 @@ export class Engine {
         const namespace = asksUser ? await this.#user.namespaceIn(storage) : base;
         this.#namespace = namespace;
         const store = await storage.open(namespace, {
+          interrupted: (error) => this.#readState(asJoineryError(error, 'storage-failed')),
           blocked: (error) => this.#storageState('opening', asJoineryError(error, 'storage-locked')),
-          lost: (error) => this.#storageState('failed', asJoineryError(error, 'storage-locked')),
+          lost: (error) => {
+            const failure = asJoineryError(error, 'storage-locked');
+            if (isRemoved(failure)) this.#removed(failure);
+            else this.#storageState('failed', failure);
+          },
         });
         const lastError = failure === undefined ? {} : { lastError: errorData(failure) };
         this.#storage = { mode: storage.mode, state: 'ready', ...lastError };
@@ -384,6 +393,18 @@ export class Engine {
     this.#port.post({ type: 'user-changed', error: errorData(this.#sessionError) });
   }
 
+  #removed(error: JoineryError): void {
+    if (error.code === 'wiped') this.#wipedElsewhere();
+    else this.#evicted(error);
+  }
+
+  /** Nothing is stored any more: another engine begins with an empty storage, and gets what the main thread still has. */
+  #evicted(error: JoineryError): void {
+    if (this.#ended) return;
+    this.stop();
+    this.#port.post({ type: 'evicted', error: errorData(error) });
+  }
+
   /** Opens a storage, however long it takes. */
   async #storeThatOpens(): Promise<DocumentStore | undefined> {
     for (let attempt = 0; !this.#ended; attempt += 1) {
@@ -395,6 +416,28 @@ export class Engine {
       }
     }
     return undefined;
+  }
+
+  async #readStored({ request, document }: Extract<ToEngine, { readonly type: 'read-stored' }>): Promise<void> {
+    const store = this.#context?.store;
+    if (store === undefined) return;
+    const answer = { type: 'stored', request, documents: undefined, state: undefined, error: undefined } as const;
+    try {
+      if (document === undefined) {
+        this.#port.post({ ...answer, documents: await store.documents() });
+        return;
+      }
+      const { state, damaged } = await storedState(store, document, () => this.#clock.now());
+      if (damaged !== undefined) {
+        this.#port.post({ type: 'damaged', document, error: errorData(damaged) });
+        // What is set aside now is fetched again by whoever has it open.
+        this.#documents.get(document)?.tabs.look();
+      }
+      this.#port.post({ ...answer, state }, state === undefined ? [] : [state.buffer as ArrayBuffer]);
+    } catch (error) {
+      if (error instanceof WebAssembly.RuntimeError) throw error;
+      this.#port.post({ ...answer, error: errorData(asJoineryError(error, 'storage-failed')) });
+    }
   }
 
   /** Opens what earlier sessions or other tabs have written and not synced. */
@@ -520,8 +563,8 @@ export class Engine {
   }
 
   #readState(error: JoineryError | undefined): void {
-    if (error?.code === 'wiped') {
-      this.#wipedElsewhere();
+    if (error !== undefined && isRemoved(error)) {
+      this.#removed(error);
       return;
     }
     if (this.#ended || error?.code === 'closed' || (error ?? this.#readError) === undefined) return;
@@ -601,7 +644,15 @@ export class Engine {
         ...(trouble === undefined ? {} : { lastError: trouble.error }),
       },
       storage: this.#storage,
+      store: this.#openStoreStatus,
     };
+  }
+
+  get #openStoreStatus(): EngineStatus['store'] {
+    const { isNew } = this.#context?.store ?? {};
+    if (!this.#isShared || isNew === undefined) return undefined;
+    const { server, user, name } = this.#namespace;
+    return { name: JSON.stringify([this.#storage.mode, server, user, name]), isNew };
   }
 
   #connectionToShow(): EngineStatus['connection'] {

@@ -25,7 +25,7 @@ async function setUp() {
   const journal = new Journal(time, store, {
     state: (error) => states.push(error?.code),
     stale: (document) => stale.push(document),
-    wiped: () => stale.push('all'),
+    removed: () => stale.push('all'),
     broken: (error) => broken.push(error),
   });
   return { time, storage, store, journal, states, broken, stale };

@@ -29,8 +29,8 @@ export interface JournalEvents {
   state(error: JoineryError | undefined): void;
   /** A document has another incarnation in storage than was written: what was queued of the older one is dropped. */
   stale(document: string): void;
-  /** Everything was removed by another tab: nothing can be stored any more. */
-  wiped(): void;
+  /** Everything was removed (`wiped`, `storage-evicted`): nothing can be stored any more. */
+  removed(error: JoineryError): void;
   /** What a step or a `done` threw: nothing that storage could cure. */
   broken(error: unknown): void;
 }
@@ -178,9 +178,9 @@ export class Journal {
         return;
       }
       const failure = asJoineryError(error, 'storage-failed');
-      if (failure.code === 'wiped') {
+      if (isRemoved(failure)) {
         this.stop();
-        this.#events.wiped();
+        this.#events.removed(failure);
       } else this.#retryLater(failure);
       return;
     }
@@ -229,6 +229,11 @@ export class Journal {
     );
     this.#events.state(error);
   }
+}
+
+/** Whether everything is gone that was stored. */
+export function isRemoved({ code }: JoineryError): boolean {
+  return code === 'wiped' || code === 'storage-evicted';
 }
 
 function sizeOf(write: DocumentWrite): number {

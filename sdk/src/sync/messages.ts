@@ -80,6 +80,8 @@ export type ToEngine =
       readonly after: string;
       readonly limit: number;
     }
+  /** The ids of all stored documents are asked for, or the state of one of them; answered with `stored`. */
+  | { readonly type: 'read-stored'; readonly request: number; readonly document: string | undefined }
   /** Delete a document for ever; answered with `deletion`. */
   | { readonly type: 'delete'; readonly document: string }
   | { readonly type: 'connect' }
@@ -194,6 +196,14 @@ export type FromEngine =
       readonly documents: readonly string[] | undefined;
     }
   | { readonly type: 'space-failed'; readonly handle: number; readonly error: ErrorData }
+  /** `documents`: the ids, sorted; `state`: that of the document; undefined where it was not asked for or is not there. */
+  | {
+      readonly type: 'stored';
+      readonly request: number;
+      readonly documents: readonly string[] | undefined;
+      readonly state: Uint8Array | undefined;
+      readonly error: ErrorData | undefined;
+    }
   /** `next`: the `after` of the next page; undefined: it was the last one. */
   | {
       readonly type: 'space-page';
@@ -220,6 +230,8 @@ export type FromEngine =
   | { readonly type: 'ended'; readonly error: ErrorData | undefined }
   /** It does not sign out, and goes on: so much is unsynced. */
   | { readonly type: 'stays'; readonly pending: number; readonly rejected: number }
+  /** Everything was removed from storage while the engine had it open: it must be replaced. */
+  | { readonly type: 'evicted'; readonly error: ErrorData }
   /** The engine can't go on (its core has trapped): it must be replaced. */
   | { readonly type: 'fatal'; readonly error: ErrorData };
 
@@ -236,6 +248,11 @@ export interface EngineStatus {
     readonly lastError?: ErrorData;
   };
   readonly storage: Omit<StorageStatus, 'lastError'> & { readonly lastError?: ErrorData };
+  /**
+   * The store that is open; undefined before, and where it doesn't outlive the page or can't tell. `name`: the same for the
+   * same data; `isNew`: nothing was stored when it was opened, nor since.
+   */
+  readonly store: { readonly name: string; readonly isNew: boolean } | undefined;
 }
 
 /** One end of the way between main thread and engine. Messages arrive whole, in order, each in its own turn. */

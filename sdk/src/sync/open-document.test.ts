@@ -14,6 +14,7 @@ const status: EngineStatus = {
   connection: { state: 'online' },
   sync: { blocked: false, counted: true, pending: 0 },
   storage: { mode: 'memory', state: 'ready' },
+  store: undefined,
 };
 
 beforeAll(async () => {

@@ -301,6 +301,19 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     return () => stop(this.#replica);
   }
 
+  /** All of it, with what was written until now; undefined where it is not loaded. */
+  encode(): Uint8Array | undefined {
+    const { replica } = this;
+    return replica && this.#guard(() => replica.encodeSnapshot());
+  }
+
+  /** Everything was removed from storage, which begins anew. Returns how many envelopes are stored again from here. */
+  storageRemoved(): number {
+    // No swap is left there either: the replica is as good as any.
+    if (this.#incarnation !== undefined) this.#incarnation = 0;
+    return this.#madeWrites?.storageRemoved() ?? 0;
+  }
+
   /** What a new engine has to know of this document. */
   opening(): ToEngine {
     const { channel, id: document } = this;

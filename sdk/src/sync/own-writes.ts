@@ -101,6 +101,20 @@ export class OwnWrites {
     return [...this.#unstored.values()].flatMap(({ envelopes }) => envelopes);
   }
 
+  /**
+   * Everything was removed from storage: what was stored and is not synced is to be stored again, before what comes behind it.
+   * Returns how many envelopes that are.
+   */
+  storageRemoved(): number {
+    const again = this.#unsynced.filter(({ envelopes }) => envelopes.length > 0);
+    this.#unsynced = this.#unsynced.filter(({ envelopes }) => envelopes.length === 0);
+    const batches = [...again, ...this.#unstored.values()];
+    this.#unstored.clear();
+    for (const batch of batches) this.#unstored.set(batch.batch, batch);
+    const known = batches.filter(({ taken }, index) => taken || index < again.length);
+    return known.reduce((count, { envelopes }) => count + envelopes.length, 0);
+  }
+
   /** What a new engine has to know. From now on it is the new one's answers that are waited for. */
   handOver(): { readonly unstored: readonly EnvelopeBatch[]; readonly awaited: readonly AgentSeq[] } {
     const awaited = new Map<bigint, number>();
@@ -302,7 +316,9 @@ export class OwnWrites {
     }
     const [first, last] = [moved[0], moved.at(-1)];
     if (agent === undefined || first === undefined || last === undefined) return;
-    this.#unsynced.push({ ...batch, unchanged: [], agent, from: first.from, to: last.to, writes: moved });
+    // Its envelopes are of the incarnation before: nobody is to be given them again.
+    const now = { agent, from: first.from, to: last.to, envelopes: [], rejected: [] };
+    this.#unsynced.push({ ...batch, ...now, unchanged: [], writes: moved });
   }
 
   /** Writes that were left are in the new replica: their receipts wait for what they became. */

@@ -34,6 +34,8 @@ export interface StorageStatus {
   /** `failed`: the last write failed; it is kept in memory and tried again. */
   readonly state: 'opening' | 'ready' | 'failed';
   readonly lastError?: JoineryError;
+  /** Whether the browser has agreed to keep it when the device runs out of room; absent where that isn't known (yet). */
+  readonly persisted?: boolean;
 }
 
 /** Immutable: a new object after each change, with unchanged parts being the same objects. */
@@ -54,5 +56,14 @@ export type ClientEvent =
    * has it open, or opens it later.
    */
   | { readonly type: 'document-deleted'; readonly document: string }
+  /** Nearly all is used of what the browser lets this origin store. Told again after it was less for a while. */
+  | { readonly type: 'storage-low'; readonly usage_bytes: number; readonly quota_bytes: number }
+  /**
+   * Everything was removed from storage, by the browser or by whoever cleared the site's data; while the client was open, or
+   * since it was open last. What is in memory is stored again, and all else fetched from the server as it is opened.
+   * `unsynced`: at most so many batches of writes were on this device alone and are lost; what another tab still has of them
+   * is not.
+   */
+  | { readonly type: 'storage-evicted'; readonly error: JoineryError; readonly unsynced: number }
   /** A stored record could not be read. It was set aside in storage; what the server has is fetched again. */
   | { readonly type: 'record-damaged'; readonly document: string; readonly error: JoineryError };

@@ -65,6 +65,10 @@ function describe(event: ClientEvent): string {
       return `“${event.document}” was deleted, for everybody.`;
     case 'user-changed':
       return event.error.message;
+    case 'storage-low':
+      return 'This device has little room left for this site. Free some; what can’t be stored is kept in memory.';
+    case 'storage-evicted':
+      return `${event.error.message} Lost for good: ${event.unsynced}.`;
     case 'engine-restarted':
       return `The sync engine was restarted; everything stored is still there. ${event.error.message}`;
   }

@@ -1,5 +1,6 @@
-// The benchmark: this core against every rival, and what is ours alone: spaces, files, browsers, native code, growth. It fails when
-// a result is wrong, never when slow: but for the row `growth`, which fails where twice the work costs more than 2.3 times the time.
+// The benchmark: this core against every rival, and what is ours alone: spaces, files, browsers, coming back online, native code,
+// growth. It fails when a result is wrong, never when slow: but for the row `growth`, which fails where twice the work costs more
+// than 2.3 times the time.
 // `growth`, `plots` (drawn into docs/) and `native` (which needs cargo) are measured only when they are named. docs/performance.md
 // tells how to read it.
 //
@@ -27,12 +28,14 @@ import { median } from './measure.mjs';
 import { measureModules } from './module-sizes.mjs';
 import { measureNative } from './native-rows.mjs';
 import { plotGrowth } from './plots/plots.mjs';
+import { measureReconnects } from './reconnect-rows.mjs';
 import { coreRows, moduleRows, modulesCell } from './rows.mjs';
 import { format, printLines, printResults, summarize } from './table.mjs';
 import { openTrace, readTraceFile } from './trace.mjs';
 
 const librariesRow = 'libraries';
 const browserRow = 'browser';
+const reconnectRow = 'reconnect';
 const spaceRow = 'space';
 const filesRow = 'files';
 const growthRow = 'growth';
@@ -61,7 +64,18 @@ const { values } = parseArgs({
   },
 });
 const cells = [...new Set(coreRows.map(({ cell }) => cell))];
-const names = [librariesRow, ...cells, modulesCell, spaceRow, filesRow, browserRow, growthRow, nativeRow, plotsRow];
+const names = [
+  librariesRow,
+  ...cells,
+  modulesCell,
+  spaceRow,
+  filesRow,
+  browserRow,
+  reconnectRow,
+  growthRow,
+  nativeRow,
+  plotsRow,
+];
 for (const name of values.row) {
   if (!names.includes(name)) throw new Error(`expected --row to be one of ${names.join(', ')}, got "${name}"`);
 }
@@ -89,7 +103,8 @@ const own = [];
 if (wants(spaceRow)) own.push(...printOwn(measureSpaces()));
 const files = wants(filesRow) ? await measureFiles(rounds) : [];
 printComparisons(files);
-if (wants(browserRow)) own.push(...printOwn(await measureInBrowsers()));
+if (wants(browserRow)) own.push(...printOwn(await measureRounds(measureBrowsers)));
+if (wants(reconnectRow)) own.push(...printOwn(await measureRounds(measureReconnects)));
 const native = isNative ? measureNative(openTrace(sources.trace), ownMedian(typeCell)) : undefined;
 const plots = values.row.includes(plotsRow) ? plotGrowth(rounds, compared) : undefined;
 const growth = values.row.includes(growthRow) ? measureGrowth(rounds, values.case) : undefined;
@@ -163,12 +178,16 @@ function measureSpaces() {
   return summarizeOwn(`${spaceDocuments.toLocaleString('en')} documents of a space`, samples);
 }
 
-/** Ours alone: in Chromium, with storage, worker and server. @returns {Promise<Own[]>} */
-async function measureInBrowsers() {
+/**
+ * Ours alone, with storage and server.
+ * @param {() => Promise<Record<string, Record<string, number>>>} measureRound by row its figures
+ * @returns {Promise<Own[]>}
+ */
+async function measureRounds(measureRound) {
   /** @type {Map<string, Record<string, number>[]>} */
   const measurements = new Map();
   for (let round = 0; round < rounds; round++) {
-    for (const [row, figures] of Object.entries(await measureBrowsers())) {
+    for (const [row, figures] of Object.entries(await measureRound())) {
       measurements.set(row, [...(measurements.get(row) ?? []), figures]);
     }
   }

@@ -50,6 +50,13 @@ it('runs the twenty lines of the SDK', async () => {
   expect(await stored.json()).toMatchObject({ items: [{ title: 'Milk', done: false }] });
 });
 
+it('runs the client of Node', async () => {
+  const code = examples.find((example) => example?.includes('joinery/node')) ?? '';
+  run('node', code.replace('http://localhost:8787', server.url).replace('./data', join(folder, 'data')));
+  const stored = await fetch(`${server.url}/documents/bought`);
+  expect(await stored.json()).toEqual({ bought: ['Milk'] });
+});
+
 it('runs the host that refuses', () => {
   const code = examples.find((example) => example?.includes('createServer')) ?? '';
   const output = run('refusal', code.replace('./data', join(folder, 'data')));

@@ -17,6 +17,7 @@ const publicEntries = [
   'sdk/src/core/index.ts',
   'sdk/src/files/index.ts',
   'sdk/src/lite/index.ts',
+  'sdk/src/node/index.ts',
   'sdk/src/react/index.ts',
   'sdk/src/storage/index.ts',
   'sdk/src/testing/index.ts',

@@ -13,7 +13,7 @@ const sdkLines: readonly (readonly string[])[] = [
   ['worker'],
   ['client'],
   ['observe'],
-  ['react', 'vue', 'svelte'],
+  ['react', 'vue', 'svelte', 'node'],
 ];
 
 const sdkParts = sdkLines.flat().map((name) => `sdk/${name}`);
@@ -27,13 +27,13 @@ const table: Readonly<Record<string, readonly string[]>> = {
       return line.map((name) => [`sdk/${name}`, ['protocol', ...below.map((part) => `sdk/${part}`)]] as const);
     }),
   ),
-  // The public names of `joinery`. Bindings have a subpath of their own, for the framework is optional.
-  'sdk/index': ['protocol', ...sdkParts.filter((part) => !/\/(react|vue|svelte)$/.test(part))],
+  // The public names of `joinery`. Bindings have a subpath of their own, for the framework is optional, and Node is not a browser.
+  'sdk/index': ['protocol', ...sdkParts.filter((part) => !/\/(react|vue|svelte|node)$/.test(part))],
   // Published as `joinery/testing`: the suites of every contract. No part but tests may import it.
   'sdk/testing': ['protocol', ...sdkParts],
   server: ['protocol', 'sdk/core'],
   'adapters/storage-sqlite': ['protocol', 'sdk/storage'],
-  examples: ['sdk/index', 'sdk/core', 'sdk/lite', 'sdk/files', 'sdk/react', 'sdk/vue', 'sdk/svelte'],
+  examples: ['sdk/index', 'sdk/core', 'sdk/lite', 'sdk/files', 'sdk/node', 'sdk/react', 'sdk/vue', 'sdk/svelte'],
 };
 
 /** The third-party packages each part may import when it is published, in files that are not tests. */
@@ -43,6 +43,8 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'sdk/storage': ['idb'],
   'sdk/worker': ['comlink'],
   'sdk/client': ['comlink'],
+  // The socket of Node 20, an optional peer dependency.
+  'sdk/node': ['ws', 'node:*'],
   'sdk/react': ['react'],
   'sdk/vue': ['vue'],
   'sdk/svelte': ['svelte'],
@@ -59,6 +61,7 @@ const partsByPackage: Readonly<Record<string, string>> = {
   'joinery/core': 'sdk/core',
   'joinery/files': 'sdk/files',
   'joinery/lite': 'sdk/lite',
+  'joinery/node': 'sdk/node',
   'joinery/react': 'sdk/react',
   'joinery/vue': 'sdk/vue',
   'joinery/svelte': 'sdk/svelte',

@@ -56,6 +56,23 @@ describe('two clients', () => {
     await b.until('presence', () => b.seen('presence').length > 0);
     expect(b.seen('presence')[0]?.state).toEqual(Uint8Array.of(5));
   });
+
+  it('hear that one is gone, whether it says so or its link ends, and only of one that was there', async () => {
+    await world.start();
+    const b = world.client();
+    await b.caughtUp();
+    const silent = await world.raw().greeted();
+    await silent.subscribed();
+    const raw = await world.raw().greeted();
+    await raw.subscribed();
+    raw.send({ type: 'presence', channel: raw.channel, client: '', state: Uint8Array.of(5), gone: false });
+    await b.until('presence', () => b.seen('presence').length === 1);
+    silent.close();
+    raw.close();
+    await b.until('that it is gone', () => b.seen('presence').length === 2);
+    const [there, gone] = b.seen('presence');
+    expect(gone).toEqual({ ...there, state: undefined });
+  });
 });
 
 describe('a client that comes back', () => {

@@ -166,6 +166,8 @@ export class Documents {
   close(id: string, follower: Follower): void {
     const document = this.#live.get(id);
     if (document?.followers.delete(follower) !== true) return;
+    // However it ended: nobody else can say so of one whose link is gone.
+    if (document.present.has(follower)) this.#tellPresence(document, follower, new Uint8Array(0), true);
     document.unfollowedAt = this.#environment.monotonic();
     this.#release(document);
   }
@@ -200,11 +202,10 @@ export class Documents {
     });
   }
 
-  /** Tells the document's other followers. */
+  /** Tells the document's other followers, once more when this one follows it no longer. */
   presence(id: string, from: Follower, state: Uint8Array, gone: boolean): void {
-    for (const follower of this.#live.get(id)?.followers ?? []) {
-      if (follower !== from) follower.presence(id, from.name, state, gone);
-    }
+    const document = this.#live.get(id);
+    if (document?.followers.has(from)) this.#tellPresence(document, from, state, gone);
   }
 
   /**
@@ -498,6 +499,14 @@ export class Documents {
     if (this.#live.get(document.id) === document) this.#live.delete(document.id);
   }
 
+  #tellPresence({ id, followers, present }: LiveDocument, from: Follower, state: Uint8Array, gone: boolean): void {
+    if (gone) present.delete(from);
+    else present.add(from);
+    for (const follower of [...followers]) {
+      if (follower !== from) follower.presence(id, from.name, state, gone);
+    }
+  }
+
   /** It is not this document any more: followers begin anew, and what waits has failed. */
   #end(document: LiveDocument, error: JoineryError, epoch = 0): void {
     document.ended = true;
@@ -505,6 +514,7 @@ export class Documents {
     this.#replicas.forget(document);
     const followers = [...document.followers];
     document.followers.clear();
+    document.present.clear();
     for (const follower of followers) follower.lost(document.id, error, epoch);
     this.#committer.fail(document, error);
   }

@@ -70,6 +70,8 @@ export class LiveDocument {
   readonly epoch: number;
   readonly deleted: boolean;
   readonly followers = new Set<Follower>();
+  /** Those of them that have said something of themselves to the others. */
+  readonly present = new Set<Follower>();
   /** Whoever moves the document or looks at its replica holds it. */
   readonly lock = new Lock();
   waiting: Submission[] = [];

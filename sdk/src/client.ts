@@ -10,6 +10,7 @@ import type { Receipt } from './documents/receipt.ts';
 import { OpenText, type TextDocument, type TextOptions } from './documents/text.ts';
 import { OpenTree, type TreeDocument } from './documents/tree.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
+import type { Presence } from './presence/presence.ts';
 import type { Deletion, Space } from './spaces/space.ts';
 import type { Storage } from './storage/storage.ts';
 import { type StorageName, storageNames } from './storage/storage-name.ts';
@@ -64,6 +65,18 @@ export interface Client {
   tree<D extends object = Record<string, unknown>>(id: string, key?: string): TreeDocument<D>;
   /** The graph under `key` (`graph` when left out) of a document. */
   graph<D extends object = Record<string, unknown>>(id: string, key?: string): GraphDocument<D>;
+  /**
+   * Who else is at a document, and what each shows of itself: a name, a cursor. It reaches the others at once, with the
+   * network or from tab to tab without it, and is stored nowhere. Opens the document; release it with its `close`.
+   *
+   * Who may not read the document hears nothing of it.
+   *
+   * @throws JoineryError `invalid-document-id`, `closed`
+   * @example
+   * const presence = client.presence<{ name: string }>('notes');
+   * presence.set({ name: 'Ada' });
+   */
+  presence<T extends object = Record<string, unknown>>(documentId: string): Presence<T>;
   /** What was written here and will never be synced as it is; see {@link RejectedList}. */
   readonly rejected: RejectedList;
   /**
@@ -266,6 +279,12 @@ class LinkedClient implements Client {
   graph<D extends object = Record<string, unknown>>(id: string, key = 'graph'): GraphDocument<D> {
     const leased = this.#lease(id);
     return new OpenGraph<D>(leased.document, key, leased);
+  }
+
+  presence<T extends object = Record<string, unknown>>(documentId: string): Presence<T> {
+    // The server tells who follows the document.
+    const leased = this.#lease(documentId);
+    return this.#link.presence.open<T>(documentId, leased);
   }
 
   space(id: string): Space {

@@ -23,6 +23,11 @@ export interface Environment {
   online(): boolean;
   /** Calls `listener` with each change of `online()`. */
   subscribeOnline(listener: (online: boolean) => void): Cancel;
+  /**
+   * Calls `listener` with true when the page is left, be it for good or to be kept aside, and with false when it comes back. Absent
+   * where there are no pages.
+   */
+  subscribeLeaving?(listener: (left: boolean) => void): Cancel;
   /** The way to other tabs of the same origin; absent where there is none: every client then is on its own. */
   readonly tabs?: TabsEnvironment;
   /** What the browser tells of this origin's storage; absent where it tells nothing, and in workers. */
@@ -102,18 +107,22 @@ export function systemEnvironment(): Environment {
     task,
     microtask: (run) => queueMicrotask(run),
     online: () => typeof navigator === 'undefined' || navigator.onLine !== false,
-    subscribeOnline: (listener) => {
-      const target: Partial<EventTarget> = globalThis;
-      if (!target.addEventListener || !target.removeEventListener) return () => {};
-      const online = (): void => listener(true);
-      const offline = (): void => listener(false);
-      target.addEventListener('online', online);
-      target.addEventListener('offline', offline);
-      return () => {
-        target.removeEventListener?.('online', online);
-        target.removeEventListener?.('offline', offline);
-      };
-    },
+    subscribeOnline: (listener) => listenTo(listener, 'online', 'offline'),
+    subscribeLeaving: (listener) => listenTo(listener, 'pagehide', 'pageshow'),
+  };
+}
+
+/** Calls `listener` with true at the one event of the global scope, and with false at the other. */
+function listenTo(listener: (on: boolean) => void, onEvent: string, offEvent: string): Cancel {
+  const target: Partial<EventTarget> = globalThis;
+  if (!target.addEventListener || !target.removeEventListener) return () => {};
+  const on = (): void => listener(true);
+  const off = (): void => listener(false);
+  target.addEventListener(onEvent, on);
+  target.addEventListener(offEvent, off);
+  return () => {
+    target.removeEventListener?.(onEvent, on);
+    target.removeEventListener?.(offEvent, off);
   };
 }
 

@@ -16,6 +16,8 @@ export type { Created } from './documents/open-nodes.ts';
 export type { Receipt, ReceiptState } from './documents/receipt.ts';
 export type { TextDocument, TextOptions } from './documents/text.ts';
 export type { TreeDocument } from './documents/tree.ts';
+export type { Peer } from './presence/peers.ts';
+export type { Presence } from './presence/presence.ts';
 export type { Deletion, Space, SpacePage } from './spaces/space.ts';
 export type { Storage } from './storage/storage.ts';
 export type { ExportedDocument } from './sync/export-link.ts';

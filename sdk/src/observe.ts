@@ -6,6 +6,8 @@ import type { Client } from './client.ts';
 import type { CounterDocument } from './documents/counter.ts';
 import type { DocumentHandle } from './documents/document.ts';
 import type { TextDocument } from './documents/text.ts';
+import type { Peer } from './presence/peers.ts';
+import type { Presence } from './presence/presence.ts';
 import type { ClientStatus } from './sync/status.ts';
 
 /** Something to subscribe to, in the form of `useSyncExternalStore`. */
@@ -58,6 +60,28 @@ export function observeCounter(
     observe(() => client.counter(id, key), valueAndLoaded, { value: 0, isLoaded: false }),
   );
 }
+
+/** What a client shows of itself, and what others show. */
+export interface PresenceSnapshot<T extends object = Record<string, unknown>> {
+  readonly self: T | undefined;
+  readonly peers: readonly Peer<T>[];
+}
+
+export function observePresence<T extends object>(
+  client: Client,
+  documentId: string,
+): Observation<PresenceSnapshot<T>, Presence<T>> {
+  const empty: PresenceSnapshot<T> = { self: undefined, peers: noPeers };
+  return shared(client, JSON.stringify(['presence', documentId]), () =>
+    observe(
+      () => client.presence<T>(documentId),
+      ({ self, peers }): PresenceSnapshot<T> => ({ self, peers }),
+      empty,
+    ),
+  );
+}
+
+const noPeers: readonly never[] = Object.freeze([]);
 
 export function observeStatus(client: Client): Observation<ClientStatus, Client> {
   return {
@@ -144,12 +168,14 @@ function valueAndLoaded<Value>(handle: { readonly value: Value; readonly isLoade
   return { value: handle.value, isLoaded: handle.isLoaded };
 }
 
-/** Values are compared by identity, the pairs made above by their parts. */
+/** Values are compared by identity, the objects made above by their parts. */
 function sameSnapshot(a: unknown, b: unknown): boolean {
   if (Object.is(a, b)) return true;
-  return isPair(a) && isPair(b) && a.value === b.value && a.isLoaded === b.isLoaded;
+  if (!isMade(a) || !isMade(b)) return false;
+  return Object.keys(a).every((key) => Object.is(a[key], b[key]));
 }
 
-function isPair(snapshot: unknown): snapshot is TextSnapshot | CounterSnapshot {
-  return typeof snapshot === 'object' && snapshot !== null && 'isLoaded' in snapshot && !Object.isFrozen(snapshot);
+/** Those of one observation have the same keys; what comes from a document is frozen. */
+function isMade(snapshot: unknown): snapshot is Readonly<Record<string, unknown>> {
+  return typeof snapshot === 'object' && snapshot !== null && !Object.isFrozen(snapshot);
 }

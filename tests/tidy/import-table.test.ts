@@ -8,8 +8,9 @@ import { isScript, listFiles, readText } from './repository.ts';
 const sdkLines: readonly (readonly string[])[] = [
   ['core', 'environment'],
   ['documents', 'storage', 'transport', 'lite'],
+  ['presence'],
   ['tabs', 'spaces'],
-  ['sync', 'presence', 'undo', 'files'],
+  ['sync', 'undo', 'files'],
   ['worker'],
   ['client'],
   ['observe'],

@@ -4,7 +4,16 @@
 import { useMemo, useSyncExternalStore } from 'react';
 import type { DocumentHandle } from '../documents/document.ts';
 import type { Receipt } from '../documents/receipt.ts';
-import { type Observation, observeCounter, observeDocument, observeStatus, observeText } from '../observe.ts';
+import {
+  type Observation,
+  observeCounter,
+  observeDocument,
+  observePresence,
+  observeStatus,
+  observeText,
+} from '../observe.ts';
+import type { Peer } from '../presence/peers.ts';
+import type { Presence } from '../presence/presence.ts';
 import type { ClientStatus } from '../sync/status.ts';
 import { useJoineryClient } from './provider.ts';
 
@@ -83,6 +92,39 @@ export function useSyncCounter(id: string, key?: string): SyncCounter {
     [observation],
   );
   return useMemo(() => ({ value: snapshot.value, loaded: snapshot.isLoaded, ...writes }), [snapshot, writes]);
+}
+
+export interface SyncPresence<T extends object = Record<string, unknown>> {
+  /** What this client shows. */
+  readonly self: T | undefined;
+  /** The others who show something; the same array as long as nothing changes. */
+  readonly peers: readonly Peer<T>[];
+  readonly set: Presence<T>['set'];
+  readonly update: Presence<T>['update'];
+}
+
+/**
+ * Who else is at a document, and what each shows. What is set is shown as long as a component with this hook is mounted.
+ *
+ * @example
+ * function Avatars() {
+ *   const { peers, set } = usePresence<{ name: string }>('notes');
+ *   useEffect(() => set({ name: 'Ada' }), [set]);
+ *   return peers.map(({ id, state }) => <span key={id}>{state.name}</span>);
+ * }
+ */
+export function usePresence<T extends object = Record<string, unknown>>(documentId: string): SyncPresence<T> {
+  const client = useJoineryClient();
+  const observation = useMemo(() => observePresence<T>(client, documentId), [client, documentId]);
+  const snapshot = useObservation(observation);
+  const writes = useMemo<Pick<SyncPresence<T>, 'set' | 'update'>>(
+    () => ({
+      set: (state) => observation.use((presence) => presence.set(state)),
+      update: (partial) => observation.use((presence) => presence.update(partial)),
+    }),
+    [observation],
+  );
+  return useMemo(() => ({ ...snapshot, ...writes }), [snapshot, writes]);
 }
 
 /** The client's status: connection, sync and storage. */

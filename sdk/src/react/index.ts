@@ -2,7 +2,9 @@
 
 export {
   type SyncCounter,
+  type SyncPresence,
   type SyncText,
+  usePresence,
   useSyncCounter,
   useSyncDocument,
   useSyncStatus,

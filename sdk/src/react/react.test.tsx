@@ -2,7 +2,7 @@
 // The React hooks, mounted for real in StrictMode: what they show, when they render, and what they open and close.
 
 import { readFile } from 'node:fs/promises';
-import { act, Component, type ReactNode, StrictMode } from 'react';
+import { act, Component, type ReactNode, StrictMode, useEffect } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
 import { renderToString } from 'react-dom/server';
 import { afterEach, beforeAll, describe, expect, test } from 'vitest';
@@ -12,6 +12,7 @@ import { World } from '../testing/world.ts';
 import {
   JoineryProvider,
   useJoineryClient,
+  usePresence,
   useSyncCounter,
   useSyncDocument,
   useSyncStatus,
@@ -151,6 +152,42 @@ describe('the React hooks', () => {
     await act(() => world.time.until(() => container.textContent === 'third'));
   });
 
+  test('presence: what is set while mounted, who else is there, and who has left', async () => {
+    const world = await World.create();
+    const client = world.client();
+    const other = world.client().presence<{ name: string }>('notes');
+    const seen = new Set<unknown>();
+    let renders = 0;
+    function People({ name }: { name: string }) {
+      const { self, peers, set, update } = usePresence<{ name: string; at?: number }>('notes');
+      renders += 1;
+      seen.add(set).add(update);
+      useEffect(() => set({ name }), [set, name]);
+      return (
+        <button type="button" onClick={() => update({ at: 1 })}>
+          {[self?.name ?? '-', self?.at ?? '-', ...peers.map((peer) => peer.state.name)].join(' ')}
+        </button>
+      );
+    }
+    const { container, render } = await mount(client, <People name="Ada" />);
+    await act(() => world.time.until(() => other.peers.length === 1));
+    await act(async () => other.set({ name: 'Bob' }));
+    await act(() => world.time.until(() => container.textContent === 'Ada - Bob'));
+    await act(async () => container.querySelector('button')?.click());
+    expect(container.textContent).toBe('Ada 1 Bob');
+    const before = renders;
+    await act(() => world.time.advance(60_000));
+    expect(renders).toBe(before);
+    // Of another component it is the same.
+    await render([<People key="a" name="Ada" />, <People key="b" name="Eve" />]);
+    expect(container.textContent).toBe('Eve - BobEve - Bob');
+    await act(() => world.time.until(() => other.peers[0]?.state.name === 'Eve'));
+    await render(<p>nothing</p>);
+    await act(() => world.time.until(() => other.peers.length === 0, 100));
+    // Two of each for the two components and StrictMode's renderings for nothing.
+    expect(seen.size).toBeLessThanOrEqual(8);
+  });
+
   test('the status is shown, and changes by itself', async () => {
     const world = await World.create();
     const client = world.client(undefined, { connect: false });
@@ -200,14 +237,15 @@ describe('the React hooks', () => {
       const { value, loaded } = useSyncText('notes');
       const counter = useSyncCounter('notes');
       const { sync } = useSyncStatus();
-      return <p>{JSON.stringify([notes ?? null, value, loaded, counter.value, sync.state])}</p>;
+      const { self, peers } = usePresence('notes');
+      return <p>{JSON.stringify([notes ?? null, value, loaded, counter.value, sync.state, self ?? null, peers])}</p>;
     }
     const html = renderToString(
       <JoineryProvider client={client}>
         <All />
       </JoineryProvider>,
     );
-    expect(html).toContain('[null,&quot;&quot;,false,0,&quot;pending&quot;]');
+    expect(html).toContain('[null,&quot;&quot;,false,0,&quot;pending&quot;,null,[]]');
     await world.time.settled(client.close());
   });
 

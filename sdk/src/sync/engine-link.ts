@@ -10,6 +10,7 @@ import { CorrectedClock } from './corrected-clock.ts';
 import { type ExportedDocument, ExportLink } from './export-link.ts';
 import { type EngineStatus, errorData, errorFrom, type FromEngine, type SignOut, type ToEngine } from './messages.ts';
 import { type ChannelMessage, OpenDocument, type OpenDocumentContext } from './open-document.ts';
+import { PresenceLink } from './presence-link.ts';
 import { SpaceLink } from './space-link.ts';
 import type { ClientEvent, ClientStatus } from './status.ts';
 import { StorageGuard } from './storage-guard.ts';
@@ -57,6 +58,7 @@ export class EngineLink {
   readonly spaces: SpaceLink;
   readonly guard: StorageGuard;
   readonly #exports: ExportLink;
+  readonly presence: PresenceLink;
   readonly #options: EngineLinkOptions;
   readonly #documents = new Map<number, OpenDocument>();
   /** One for all of them. */
@@ -108,6 +110,11 @@ export class EngineLink {
       environment: options.environment,
       emit: (event) => this.#emit(event),
       changed: () => this.#statusChanged(),
+    });
+    this.presence = new PresenceLink({
+      environment: options.environment,
+      post: (message) => this.#post(message),
+      tell: (listener) => this.#tell(listener),
     });
     this.#engineStatus = {
       connection: { state: 'offline' },
@@ -263,6 +270,7 @@ export class EngineLink {
     this.#ending = this.#signOut = undefined;
     this.#flushed = false;
     for (const document of this.#documents.values()) document.resume();
+    this.presence.comeBack();
     ending?.reject(error);
   }
 
@@ -304,6 +312,7 @@ export class EngineLink {
     });
     this.#ending = { promise, resolve, reject };
     promise.catch(() => {});
+    this.presence.leave();
     const failure = this.#failure ?? this.#startFailure;
     if (failure !== undefined) this.#finish(this.status.sync.pending > 0 ? failure : undefined);
     const flush = (): void => {
@@ -374,6 +383,7 @@ export class EngineLink {
     for (const [id, document] of this.#discarded) engine.post({ type: 'discard', document, id });
     this.spaces.started((message) => engine.post(message));
     this.#exports.started((message) => engine.post(message));
+    this.presence.started((message) => engine.post(message));
     if (!this.#options.environment.online()) engine.post({ type: 'network', online: false });
     if (this.#wanted) engine.post({ type: 'connect' });
     if (this.#flushed) engine.post(this.#endMessage);
@@ -433,6 +443,9 @@ export class EngineLink {
       case 'space-failed':
       case 'space-page':
         this.spaces.receive(message);
+        break;
+      case 'presence':
+        this.presence.receive(message);
         break;
       case 'deletion':
         this.spaces.receive(message);
@@ -535,6 +548,7 @@ export class EngineLink {
     this.#exports.end();
     if (failure === undefined && this.#signOut?.wipe === true) this.guard.forget();
     else this.guard.end();
+    this.presence.end();
     if (failure === undefined) this.#ending.resolve();
     else this.#ending.reject(failure);
   }

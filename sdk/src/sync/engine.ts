@@ -4,6 +4,7 @@
 
 import { asJoineryError, type ConnectionStatus, JoineryError } from '@joinery/protocol';
 import type { Cancel, Environment } from '../environment.ts';
+import { Relay } from '../presence/relay.ts';
 import type { DocumentStore, Namespace, PendingDocument, Storage } from '../storage/storage.ts';
 import { type LeaderState, pendingLimit_count } from '../tabs/tab-message.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -70,6 +71,7 @@ export class Engine {
   /** Messages that came before the storage was open. */
   #early: ToEngine[] | undefined = [];
   #context: DocumentContext | undefined;
+  readonly #presence: Relay;
   #spaces: EngineSpaces | undefined;
   #connection: ConnectionStatus = { state: 'offline', attempts: 0 };
   #sessionError: JoineryError | undefined;
@@ -112,7 +114,12 @@ export class Engine {
         connection: (status) => this.#connectionChanged(status),
         authenticated: (user) => this.#user.authenticated(user),
         document: (effect: DocumentEffect) => {
+          if (effect.type === 'presence') {
+            this.#presence.fromServer(effect.document, effect.client, effect.state);
+            return;
+          }
           this.#documents.get(effect.document)?.handle(effect);
+          if (effect.type === 'subscribed') this.#presence.subscribed(effect.document);
           this.#spaces?.observe(effect);
         },
         space: (effect) => this.#spaces?.handle(effect),
@@ -127,6 +134,9 @@ export class Engine {
         get spaces() {
           return engine.#spaces;
         },
+        get presence() {
+          return engine.#presence;
+        },
         open: (document) => this.#open(document),
         lead: () => this.#lead(),
         follow: () => this.#follow(),
@@ -138,6 +148,15 @@ export class Engine {
         },
       },
     );
+    this.#presence = new Relay({
+      environment,
+      get leads() {
+        return engine.#tabs.leads;
+      },
+      toServer: (document, message) => this.#tabs.driver.presence(document, message),
+      toTabs: (body) => this.#tabs.post(body),
+      toMain: (document, client, message) => this.#port.post({ type: 'presence', document, client, message }),
+    });
     this.#user = new TabUser({ environment, transport, url, token }, options.namespace, {
       connection: (status) => this.#connectionChanged(status),
       failed: (error) => {
@@ -156,7 +175,13 @@ export class Engine {
     if (this.#early !== undefined) {
       // Without a storage there is nothing to wait for; what was written stays with the main thread.
       if (message.type === 'end' && this.#storage.state === 'failed') this.#endNow(this.#storage.lastError);
-      else this.#early.push(message);
+      else {
+        // Of presence the last is enough, however long the storage takes.
+        const isNewer = (one: ToEngine): boolean =>
+          message.type === 'presence' && one.type === 'presence' && one.document === message.document;
+        if (message.type === 'presence') this.#early = this.#early.filter((one) => !isNewer(one));
+        this.#early.push(message);
+      }
       if (message.type === 'end') this.#endUnopened();
       return;
     }
@@ -216,6 +241,18 @@ export class Engine {
         break;
       case 'read-stored':
         this.#readStored(message).catch((error: unknown) => this.#break(error));
+        break;
+      case 'open-presence':
+        this.#presence.open(message.document, message.message);
+        break;
+      case 'presence':
+        this.#presence.tell(message.document, message.message);
+        break;
+      case 'ask-presence':
+        this.#presence.ask(message.document);
+        break;
+      case 'close-presence':
+        this.#presence.close(message.document);
         break;
       case 'connect':
         this.#tabs.connect();
@@ -795,6 +832,7 @@ export class Engine {
     this.#cancelLook?.();
     this.#tabs.close();
     this.#ended = true;
+    this.#presence.stop();
     this.#spaces?.stop();
     this.#rejections?.stop();
     this.#context?.journal.stop();

@@ -84,6 +84,12 @@ export type ToEngine =
   | { readonly type: 'read-stored'; readonly request: number; readonly document: string | undefined }
   /** Delete a document for ever; answered with `deletion`. */
   | { readonly type: 'delete'; readonly document: string }
+  /** Take part in a document's presence; `message`: what this tab shows, as `presence/message.ts` writes it. */
+  | { readonly type: 'open-presence'; readonly document: string; readonly message: Uint8Array | undefined }
+  | { readonly type: 'presence'; readonly document: string; readonly message: Uint8Array }
+  /** The others are to tell again what they show. */
+  | { readonly type: 'ask-presence'; readonly document: string }
+  | { readonly type: 'close-presence'; readonly document: string }
   | { readonly type: 'connect' }
   | { readonly type: 'disconnect' }
   | { readonly type: 'network'; readonly online: boolean }
@@ -221,6 +227,16 @@ export type FromEngine =
     }
   /** The server has said before that this document is deleted, and it was opened since. */
   | { readonly type: 'deleted'; readonly document: string }
+  /**
+   * What another one says of itself, by this connection of the server's (empty: a tab of this browser); undefined: that
+   * connection has ended.
+   */
+  | {
+      readonly type: 'presence';
+      readonly document: string;
+      readonly client: string;
+      readonly message: Uint8Array | undefined;
+    }
   | { readonly type: 'status'; readonly status: EngineStatus }
   | { readonly type: 'damaged'; readonly document: string; readonly error: ErrorData }
   /** What to add to this device's clock to get the server's, in milliseconds. */

@@ -122,6 +122,11 @@ export class SessionDriver {
     this.#input((session, now) => session.handleConsumed(bytes, now));
   }
 
+  /** To the document's other clients, where the server serves it now. */
+  presence(document: string, message: Uint8Array): void {
+    this.#input((session, now) => session.handlePresence(document, message, now));
+  }
+
   followSpace(space: string, token: number): void {
     this.#input((session, now) => {
       try {

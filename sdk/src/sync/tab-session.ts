@@ -3,6 +3,7 @@
 // engine's documents and the other tabs. What a document does with them is in `tab-news.ts`.
 
 import type { Environment } from '../environment.ts';
+import type { Relay } from '../presence/relay.ts';
 import type { DocumentStore, Namespace } from '../storage/storage.ts';
 import { TabGroup } from '../tabs/tab-group.ts';
 import type { Hold, LeaderState, TabBody, TabItem } from '../tabs/tab-message.ts';
@@ -17,6 +18,7 @@ const termKey = 'leader-term';
 /** What the session needs of its engine, beside what any session does. */
 export interface TabSessionHost extends SessionHost {
   readonly spaces: EngineSpaces | undefined;
+  readonly presence: Relay;
   readonly documents: ReadonlyMap<string, TabDocument>;
   /** For another tab. */
   open(document: string): TabDocument;
@@ -108,7 +110,10 @@ export class TabSession implements DocumentTabs {
           }
         },
         released: (documents) => {
-          for (const document of documents) this.#host.documents.get(document)?.tabs.released();
+          for (const document of documents) {
+            this.#host.presence.released(document);
+            this.#host.documents.get(document)?.tabs.released();
+          }
         },
         deleted: (document) => this.#guard(() => this.#host.documents.get(document)?.knownDeleted()),
         spaces: (message) => this.#guard(() => this.#host.spaces?.receive(message)),
@@ -117,7 +122,11 @@ export class TabSession implements DocumentTabs {
           this.#host.spaces?.opened(opened);
         },
         wiped: () => this.#host.wiped(),
-        introduceSpaces: () => this.#host.spaces?.introduce(),
+        introduce: () => {
+          this.#host.spaces?.introduce();
+          this.#host.presence.introduce();
+        },
+        presence: (body) => this.#guard(() => this.#host.presence.fromTab(body)),
         wishes: (again) => this.#connectIfWanted(again),
         get state(): LeaderState {
           return session.#host.state;

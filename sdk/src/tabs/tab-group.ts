@@ -5,6 +5,7 @@
 // lost with a tab that ends is in storage, and the next leader looks there.
 
 import type { Cancel, Channel, Environment, TabsEnvironment } from '../environment.ts';
+import type { PresenceBody } from '../presence/relay.ts';
 import { beat_ms, Leadership, type TermStore } from './leadership.ts';
 import { Outgoing } from './outgoing.ts';
 import { alive_ms, Peers } from './peers.ts';
@@ -53,12 +54,14 @@ export interface TabGroupHost {
   spaces(message: SpaceBody): void;
   /** To followers: this is known to be deleted. */
   deleted(document: string): void;
+  /** What tabs say of their presence. */
+  presence(body: PresenceBody): void;
   /** To the leader: what others have open of spaces has changed; `opened` is what one of them has told just now. */
   spacesHeld(opened: readonly string[]): void;
   /** The user has signed out in another tab, which removes everything. */
   wiped(): void;
-  /** There is another leader: it has to know what this tab has open of spaces. */
-  introduceSpaces(): void;
+  /** There is another leader: it has to know what this tab has open of spaces, and where it takes part. */
+  introduce(): void;
   /** What this tab shows as a leader. */
   readonly state: LeaderState;
   /** What this tab has open. */
@@ -203,6 +206,7 @@ export class TabGroup {
     else if (message.type === 'overflow') this.#host.overflow();
     else if (message.type === 'rejections') this.#host.rejections();
     else if (message.type === 'wiped') this.#host.wiped();
+    else if (message.type === 'presence' || message.type === 'presence-open') this.#host.presence(message);
     else if (message.type === 'deleted') {
       // One that was replaced may not have heard that the server has it again.
       if (!this.leads && !this.#leadership.isReplaced(message)) this.#host.deleted(message.document);
@@ -273,7 +277,7 @@ export class TabGroup {
   /** Tells a leader all that it has to know of this tab. */
   #introduce(): void {
     this.#alive(true);
-    this.#host.introduceSpaces();
+    this.#host.introduce();
     this.#newHolds.clear();
     this.#newReleases.clear();
     for (const hold of this.#host.holds()) this.#newHolds.set(hold.document, hold);

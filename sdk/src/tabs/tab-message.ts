@@ -1,6 +1,9 @@
 // What tabs of one group say to each other: plain data for a BroadcastChannel, and the reader that takes nothing on trust.
 // Another tab may run another version of this code: what it says in another format, or wrongly, is not heard.
 
+import { maxPresenceBytes } from '@joinery/protocol';
+import type { PresenceBody } from '../presence/relay.ts';
+
 /** Raised when an older tab could misunderstand; tabs of different formats don't hear each other, which is harmless. */
 export const tabFormat = 4;
 
@@ -125,6 +128,7 @@ export type TabBody =
     }
   /** From the leader: this is known to be deleted, for who has opened it since that was told. */
   | { readonly type: 'deleted'; readonly document: string }
+  | PresenceBody
   | { readonly type: 'news'; readonly items: readonly TabItem[] }
   /** The rejected list in storage has changed. */
   | { readonly type: 'rejections' }
@@ -176,6 +180,15 @@ function isBody(data: Fields): boolean {
       const isState = isOneOf(data.state, ['kept', 'done', 'refused']);
       return isName(data.document) && isState && (data.error === undefined || isError(data.error));
     }
+    case 'presence': {
+      if (!isName(data.document) || typeof data.client !== 'string' || data.client.length > textLimit_chars)
+        return false;
+      return (
+        data.message === undefined || (isBytes(data.message) && (data.message as Uint8Array).length <= maxPresenceBytes)
+      );
+    }
+    case 'presence-open':
+      return isList(data.documents, messageLimit_count, isName);
     case 'news':
       return isList(data.items, messageLimit_count, isItem);
     default:

@@ -7,6 +7,7 @@ import {
   type Commit,
   epochChanged,
   JoineryError,
+  type PassPresence,
   type ServerEffect,
   ServerSession,
   type SpacePage,
@@ -35,9 +36,12 @@ export interface MemoryServerOptions {
 
 interface Connection {
   readonly self: object;
+  readonly name: string;
   readonly session: ServerSession;
   readonly link: AcceptedLink;
   readonly followed: Set<string>;
+  /** Documents where it has said something of itself. */
+  readonly present: Set<string>;
   readonly spaces: Set<string>;
 }
 
@@ -125,11 +129,20 @@ export class MemoryServer {
     const { environment } = this.#options;
     this.#names += 1;
     const self = {};
+    const name = `memory-${this.#names}`;
     const session = new ServerSession(
-      { self, name: `memory-${this.#names}`, knownTypes: ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'] },
+      { self, name, knownTypes: ['map', 'list', 'text', 'counter', 'set', 'tree', 'graph'] },
       environment.monotonic(),
     );
-    const connection: Connection = { self, session, link, followed: new Set(), spaces: new Set() };
+    const connection: Connection = {
+      self,
+      name,
+      session,
+      link,
+      followed: new Set(),
+      present: new Set(),
+      spaces: new Set(),
+    };
     this.#connections.add(connection);
     link.listen({
       opened: () => {},
@@ -191,6 +204,7 @@ export class MemoryServer {
           break;
         case 'close-document':
           connection.followed.delete(effect.document);
+          this.#leave(connection, effect.document);
           break;
         case 'submit': {
           this.#waiting.push({ connection, effect });
@@ -243,13 +257,24 @@ export class MemoryServer {
           break;
         }
         case 'presence':
-          for (const other of this.#connections) {
-            if (other === connection) continue;
-            this.#carryOut(other, other.session.handlePresence(effect.document, 'other', effect.state, effect.gone));
-          }
+          if (effect.gone) connection.present.delete(effect.document);
+          else connection.present.add(effect.document);
+          this.#tellPresence(connection, effect);
           break;
       }
     }
+  }
+
+  #tellPresence(from: Connection, { document, state, gone }: Omit<PassPresence, 'type'>): void {
+    for (const other of [...this.#connections]) {
+      if (other !== from) this.#carryOut(other, other.session.handlePresence(document, from.name, state, gone));
+    }
+  }
+
+  /** It follows the document no more: what it has said of itself there holds no more. */
+  #leave(connection: Connection, document: string): void {
+    if (!connection.present.delete(document)) return;
+    this.#tellPresence(connection, { document, state: new Uint8Array(0), gone: true });
   }
 
   #checkToken(connection: Connection, token: string): void {

@@ -127,6 +127,7 @@ export class VirtualTab implements Environment {
   deaf = false;
   readonly #environment: Environment;
   readonly #crashed: (() => void)[] = [];
+  readonly #leaving = new Set<(left: boolean) => void>();
   #state: 'running' | 'frozen' | 'crashed' = 'running';
   #held: (() => void)[] = [];
 
@@ -146,6 +147,11 @@ export class VirtualTab implements Environment {
     const held = this.#held;
     this.#held = [];
     for (const run of held) this.task(run);
+  }
+
+  /** Its page is left (true), as a browser says before it ends it or puts it aside; or it comes back. */
+  leave(left: boolean): void {
+    for (const listener of [...this.#leaving]) this.run(() => listener(left));
   }
 
   /** It ends without a word. */
@@ -210,5 +216,10 @@ export class VirtualTab implements Environment {
 
   subscribeOnline(listener: (online: boolean) => void): Cancel {
     return this.#environment.subscribeOnline((online) => this.run(() => listener(online)));
+  }
+
+  subscribeLeaving(listener: (left: boolean) => void): Cancel {
+    this.#leaving.add(listener);
+    return () => this.#leaving.delete(listener);
   }
 }

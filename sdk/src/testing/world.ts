@@ -91,6 +91,7 @@ function withClock(time: Environment, ahead_ms: number | (() => number)): Enviro
     microtask: (run) => time.microtask(run),
     online: () => time.online(),
     subscribeOnline: (listener) => time.subscribeOnline(listener),
+    subscribeLeaving: (listener) => time.subscribeLeaving?.(listener) ?? (() => {}),
     ...(time.tabs === undefined ? {} : { tabs: time.tabs }),
   };
 }

@@ -5,13 +5,14 @@
 // tells how to read it.
 //
 //   npm run bench -- [--trace FILE]… [--rounds N] [--row NAME]… [--library NAME]… [--json FILE] [--seed N] [--edits N]
+//   npm run bench -- --row sdk [--library NAME]…
 //   npm run bench -- --row native
 //   npm run bench -- --row plots [--library NAME]…
 //   npm run bench -- --row growth [--case PART-OF-A-NAME]…
 //
 // A `--trace` of one writer is for the text rows, one of several for the merge rows; `--trace synthetic` takes none of the recorded
 // ones that lie in ../shared/traces beside a checkout. Rows of libraries go by the name of their cell (rows.mjs); `libraries` and
-// `modules` name all of them.
+// `modules` name all of them. Rows of whole SDKs go by theirs too (sdk/sdk-rows.mjs); `sdk` names all of those.
 
 import { execFileSync } from 'node:child_process';
 import { existsSync, writeFileSync } from 'node:fs';
@@ -30,6 +31,7 @@ import { measureNative } from './native-rows.mjs';
 import { plotGrowth } from './plots/plots.mjs';
 import { measureReconnects } from './reconnect-rows.mjs';
 import { coreRows, moduleRows, modulesCell } from './rows.mjs';
+import { measureSdks, sdkRows, subjects } from './sdk/sdk-rows.mjs';
 import { format, printLines, printResults, summarize } from './table.mjs';
 import { openTrace, readTraceFile } from './trace.mjs';
 
@@ -38,6 +40,7 @@ const browserRow = 'browser';
 const reconnectRow = 'reconnect';
 const spaceRow = 'space';
 const filesRow = 'files';
+const sdkRow = 'sdk';
 const growthRow = 'growth';
 const nativeRow = 'native';
 const plotsRow = 'plots';
@@ -64,18 +67,9 @@ const { values } = parseArgs({
   },
 });
 const cells = [...new Set(coreRows.map(({ cell }) => cell))];
-const names = [
-  librariesRow,
-  ...cells,
-  modulesCell,
-  spaceRow,
-  filesRow,
-  browserRow,
-  reconnectRow,
-  growthRow,
-  nativeRow,
-  plotsRow,
-];
+const sdkCells = [...new Set(sdkRows.map(({ cell }) => cell))];
+const others = [spaceRow, filesRow, browserRow, reconnectRow, sdkRow, growthRow, nativeRow, plotsRow];
+const names = [librariesRow, ...cells, modulesCell, ...others, ...sdkCells];
 for (const name of values.row) {
   if (!names.includes(name)) throw new Error(`expected --row to be one of ${names.join(', ')}, got "${name}"`);
 }
@@ -84,8 +78,13 @@ const rounds = Number(values.rounds);
 const seed = Number(values.seed);
 /** Only when it is named: it needs cargo. */
 const isNative = values.row.includes(nativeRow);
-const compared =
-  values.library.length === 0 ? libraryNames : ['joinery', ...values.library.filter((name) => name !== 'joinery')];
+const isSdk = (/** @type {string} */ name) => subjects.some(({ folder }) => folder === name);
+const named = values.library.filter((name) => name !== 'joinery' && libraryNames.includes(name));
+for (const name of values.library) {
+  if (!libraryNames.includes(name) && !isSdk(name))
+    throw new Error(`expected --library to be a known one, got "${name}"`);
+}
+const compared = values.library.length === 0 ? libraryNames : ['joinery', ...named];
 const libraries = await Promise.all(compared.map(openLibrary));
 const sources = findTraces();
 const machine = `${cpus()[0]?.model ?? 'unknown processor'}, ${availableParallelism()} cores, Node ${process.versions.node}`;
@@ -106,6 +105,9 @@ printComparisons(files);
 if (wants(browserRow)) own.push(...printOwn(await measureRounds(measureBrowsers)));
 if (wants(reconnectRow)) own.push(...printOwn(await measureRounds(measureReconnects)));
 const native = isNative ? measureNative(openTrace(sources.trace), ownMedian(typeCell)) : undefined;
+const wantsSdk = (/** @type {string} */ cell) => wants(cell) || wants(sdkRow);
+const comparesSdk = (/** @type {string} */ name) => values.library.length === 0 || values.library.includes(name);
+const sdks = sdkCells.some(wantsSdk) ? await measureSdks(rounds, wantsSdk, comparesSdk) : [];
 const plots = values.row.includes(plotsRow) ? plotGrowth(rounds, compared) : undefined;
 const growth = values.row.includes(growthRow) ? measureGrowth(rounds, values.case) : undefined;
 if (growth !== undefined && growth.tooSteep.length > 0) {
@@ -115,7 +117,7 @@ if (growth !== undefined && growth.tooSteep.length > 0) {
 if (values.json !== undefined) {
   const traces = { trace: nameOf(sources.trace), concurrent: nameOf(sources.concurrent) };
   const date = new Date().toISOString();
-  const report = { machine, load, ...traces, seed, rounds, date, results, own, files, native, plots, growth };
+  const report = { machine, load, ...traces, seed, rounds, date, results, own, files, sdks, native, plots, growth };
   writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
 }
 

@@ -17,6 +17,8 @@ export class ChromiumProcess {
   #profile = mkdtempSync(join(tmpdir(), 'joinery-chromium-'));
   /** @type {import('node:child_process').ChildProcess | undefined} */
   #child;
+  /** @type {import('@playwright/test').Browser | undefined} */
+  #browser;
   #output = '';
 
   /**
@@ -74,9 +76,22 @@ export class ChromiumProcess {
       });
     });
     const browser = await chromium.connectOverCDP(address);
+    this.#browser = browser;
     const context = browser.contexts()[0];
     if (context === undefined) throw new Error('expected a browser context, found none');
     return context.newPage();
+  }
+
+  /** Has it end as its user would, and resolves when it is gone. */
+  async close() {
+    const child = this.#child;
+    if (child === undefined) return;
+    const exit = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+    const session = await this.#browser?.newBrowserCDPSession();
+    // The connection ends with the browser, before or after it has answered.
+    session?.send('Browser.close').catch(() => {});
+    await exit;
+    this.#child = undefined;
   }
 
   /** Kills it, and resolves when it is gone. */

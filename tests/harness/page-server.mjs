@@ -25,12 +25,14 @@ const isolation = {
   'cross-origin-embedder-policy': 'require-corp',
 };
 
-/** Starts it, and resolves to its address and a function that ends it. */
-export async function servePage() {
+/** Starts it, and resolves to its address and a function that ends it. Another folder than the test page's may be given. */
+export async function servePage(folder = pageFolder) {
   const server = createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', 'http://localhost');
-    const path = normalize(join(pageFolder, pathname === '/' ? 'index.html' : decodeURIComponent(pathname)));
-    if (!path.startsWith(pageFolder + sep)) {
+    const path = normalize(
+      join(folder, pathname.endsWith('/') ? `${pathname}index.html` : decodeURIComponent(pathname)),
+    );
+    if (!path.startsWith(normalize(join(folder, sep)))) {
       response.writeHead(403).end();
       return;
     }

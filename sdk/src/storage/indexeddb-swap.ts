@@ -5,6 +5,7 @@ import { asJoineryError } from '@joinery/protocol';
 import { unwrap } from 'idb';
 import { decodedOf, epochLeft, oldestFirst, readState, recordsOf, replacementOf, swappedState } from './assemble.ts';
 import { logKey, logRange, type Transaction } from './indexeddb-database.ts';
+import { readStates } from './indexeddb-loads.ts';
 import {
   decodeRejectedRecord,
   decodeReplacementRecord,
@@ -19,7 +20,26 @@ import { type DamagedRecord, keptReplacements, type Replacement, type StoredReje
 
 /** A document's state record; a damaged one is set aside in the same transaction. */
 export async function stateOf(transaction: Transaction<'readwrite'>, id: string): Promise<StateRecord> {
-  const raw = await transaction.objectStore('states').get(id);
+  return await readable(transaction, id, await transaction.objectStore('states').get(id));
+}
+
+/** The same of several documents. */
+export async function statesOf(
+  transaction: Transaction<'readwrite'>,
+  ids: readonly string[],
+): Promise<Map<string, StateRecord>> {
+  const raw = await readStates(transaction, ids);
+  const states = new Map<string, StateRecord>();
+  // Only a damaged one is waited for.
+  for (const id of ids) states.set(id, await readable(transaction, id, raw.get(id)));
+  return states;
+}
+
+async function readable(
+  transaction: Transaction<'readwrite'>,
+  id: string,
+  raw: Uint8Array | undefined,
+): Promise<StateRecord> {
   const first = readState(id, raw, 0);
   if (raw === undefined || first.reason === undefined) return first.state;
   setAside(transaction, { document: id, area: 'state', bytes: raw, reason: first.reason });

@@ -15,11 +15,13 @@ import {
   mergedEnvelope,
   notRejected,
   pruneState,
+  type RawDocument,
   recordsOf,
 } from './assemble.ts';
 import {
   type Database,
   documentStores,
+  type LogKey,
   logKey,
   logRange,
   openDatabase,
@@ -27,7 +29,8 @@ import {
   storageError,
   type Transaction,
 } from './indexeddb-database.ts';
-import { readRejected, readReplacements, stateOf, swapIn } from './indexeddb-swap.ts';
+import { Loads, readRaw } from './indexeddb-loads.ts';
+import { readRejected, readReplacements, stateOf, statesOf, swapIn } from './indexeddb-swap.ts';
 import { hasLevelDb, renewLog } from './log-renewal.ts';
 import {
   decodeValueRecord,
@@ -74,6 +77,7 @@ class IndexedDbStore implements DocumentStore {
   readonly #events: StoreEvents;
   #database: Promise<Database> | undefined;
   #ended: JoineryError | undefined;
+  readonly #loads = new Loads((names, body) => this.#view(names, body));
   /** See `store-mark.ts`; undefined: nothing was ever here. */
   #mark: Uint8Array | undefined;
 
@@ -118,8 +122,8 @@ class IndexedDbStore implements DocumentStore {
     const hasOwn = commits.some(({ records }) => records.some(({ record }) => !record.remote));
     const renewed = hasLevelDb() && hasOwn && renewLog();
     await this.#write(documentStores, async (transaction) => {
-      const states = await Promise.all(ids.map((id) => stateOf(transaction, id)));
-      const next = new Map(ids.map((id, index) => [id, states[index] as StateRecord]));
+      const states = await statesOf(transaction, ids);
+      const next = new Map(states);
       const [log, outbox] = [unwrap(transaction.objectStore('log')), unwrap(transaction.objectStore('outbox'))];
       const rejected = unwrap(transaction.objectStore('rejected'));
       await checkSettled(transaction, writes);
@@ -128,7 +132,7 @@ class IndexedDbStore implements DocumentStore {
         checkIncarnation(write, before);
         next.set(write.document, advanceState(before, write));
       }
-      const entered = ids.filter((id, index) => states[index]?.epoch !== next.get(id)?.epoch);
+      const entered = ids.filter((id) => states.get(id)?.epoch !== next.get(id)?.epoch);
       await Promise.all(entered.map((id) => enterEpoch(transaction, id, next.get(id) as StateRecord)));
       for (const { write, records } of commits) {
         const id = write.document;
@@ -160,16 +164,14 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async load(id: string): Promise<StoredDocument> {
-    const stores = ['log', 'snapshots', 'states', 'replaced'] as const;
-    const first = await this.#view(this.isNew ? [...stores, 'values'] : stores, async (transaction) => {
-      // What is read may be written to: from here on it has to stay.
-      if (this.isNew) this.#mark = await markIn(transaction);
-      return await readRaw(transaction, id);
-    });
+    const raw = await this.#loads.load(id);
+    // Another tab was the first to write. What is read may be written to: from here on it has to stay.
+    if (raw.state !== undefined && this.isNew) this.#mark ??= await this.#view(['values'], markIn);
+    const first = assembled(id, raw);
     if (first.damage === undefined) return first.stored;
     // Read again inside the transaction that moves records: another tab may have been quicker.
     return await this.#commit(documentStores, async (transaction) => {
-      const { stored, damage } = await readRaw(transaction, id);
+      const { stored, damage } = assembled(id, (await readRaw(transaction, [id])).get(id) as RawDocument<LogKey>);
       if (damage === undefined) return stored;
       const aside = unwrap(transaction.objectStore('damaged'));
       for (const record of stored.damaged) aside.add(record);
@@ -369,22 +371,7 @@ class IndexedDbStore implements DocumentStore {
   }
 }
 
-async function readRaw<Mode extends IDBTransactionMode>(transaction: Transaction<Mode>, id: string) {
-  const log = transaction.objectStore('log');
-  const [keys, records, snapshot, state, replaced] = await Promise.all([
-    log.getAllKeys(logRange(id)),
-    log.getAll(logRange(id)),
-    transaction.objectStore('snapshots').get(id),
-    transaction.objectStore('states').get(id),
-    transaction.objectStore('replaced').getAllKeys(logRange(id)),
-  ]);
-  const incarnation = replaced.at(-1)?.[1] ?? 0;
-  const raw = {
-    snapshot,
-    state,
-    incarnation,
-    log: keys.map((key, index) => ({ key, bytes: records[index] as Uint8Array })),
-  };
+function assembled(id: string, raw: RawDocument<LogKey>) {
   return assemble(id, raw, (key, envelope) => key[1] === agentKey(envelope.agent) && key[2] === envelope.from);
 }
 

@@ -196,6 +196,11 @@ export class EngineDocument implements Sleeper {
     return !this.#loading && this.#isSynced && !this.#hasEarly;
   }
 
+  /** Nothing is on its way to storage. What waits for the server may rest with it: it is in the log, and the outbox stays. */
+  get #mayRest(): boolean {
+    return !this.#loading && (this.#madeAppends?.size ?? 0) === 0 && !this.#hasEarly;
+  }
+
   get #isSynced(): boolean {
     return (this.#madeOutbox?.size ?? 0) === 0 && (this.#madeAppends?.size ?? 0) === 0;
   }
@@ -240,7 +245,7 @@ export class EngineDocument implements Sleeper {
   rest(): boolean {
     const local = this.#awake;
     if (local === undefined) return true;
-    if (!this.#isQuiet || this.#unstoredReceived > 0 || this.#unstoredAcknowledgements !== undefined) return false;
+    if (!this.#mayRest || this.#unstoredReceived > 0 || this.#unstoredAcknowledgements !== undefined) return false;
     if (this.#trouble !== undefined || this.#replacing !== undefined || this.#adopting !== undefined) return false;
     if (this.#refused !== undefined || this.#damaged !== undefined || this.#entering !== undefined) return false;
     if (this.#withheld > 0 || this.#held !== undefined || this.#madeTabs?.isIdle === false) return false;
@@ -248,8 +253,8 @@ export class EngineDocument implements Sleeper {
     if (resting === undefined) return false;
     this.#resting = resting;
     this.#awake = this.#madeTabs = this.#early = this.#sending = undefined;
-    // Which agents wrote in this tab is known nowhere else.
-    if (this.#madeAppends?.hasOwn) return true;
+    // Which agents wrote in this tab is known nowhere else, nor is what the session was given of what is not yet synced.
+    if (this.#madeAppends?.hasOwn || (this.#madeOutbox?.size ?? 0) > 0) return true;
     this.#restingNotes = this.#madeOutbox?.notes ?? this.#restingNotes;
     this.#madeAppends = this.#madeOutbox = undefined;
     return true;

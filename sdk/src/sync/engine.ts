@@ -23,6 +23,7 @@ import {
   type ToEngine,
 } from './messages.ts';
 import { RetainedBytes } from './outbox.ts';
+import { PendingTally } from './pending-tally.ts';
 import { Rejections } from './rejections.ts';
 import type { DocumentEffect } from './session-driver.ts';
 import { storedState } from './stored-state.ts';
@@ -64,10 +65,12 @@ export class Engine {
   /** Openings, also those that are closed, as long as something may come of them. */
   readonly #channels = new Map<number, EngineDocument>();
   /** Those with something to send. */
-  readonly #pending = new Set<EngineDocument>();
+  readonly #pending = new PendingTally<EngineDocument>();
   readonly #troubled = new Set<EngineDocument>();
   /** Left by earlier sessions and not opened yet. */
-  readonly #left = new Map<string, PendingDocument>();
+  readonly #left = new PendingTally<string>();
+  /** Of which it is not yet known what is stored. */
+  readonly #loading = new Set<EngineDocument>();
   /** Messages that came before the storage was open. */
   #early: ToEngine[] | undefined = [];
   #context: DocumentContext | undefined;
@@ -491,7 +494,7 @@ export class Engine {
     if (this.#ended) return;
     for (const left of pending) {
       const open = this.#documents.get(left.document);
-      if (open === undefined) this.#left.set(left.document, left);
+      if (open === undefined) this.#left.note(left.document, left.envelopes, left.oldestAt_ms);
       else if (left.envelopes > open.pending) this.#adopt(left.document);
     }
     this.#openLeft();
@@ -501,8 +504,8 @@ export class Engine {
   #openLeft(): void {
     // They are opened where the session is.
     if (!this.#tabs.leads) return;
-    for (const document of [...this.#left.keys()]) {
-      if ([...this.#documents.values()].filter((open) => open.loading).length >= pendingAtOnce) return;
+    for (const document of this.#left.keys()) {
+      if (this.#loading.size >= pendingAtOnce) return;
       this.#open(document);
     }
   }
@@ -513,6 +516,7 @@ export class Engine {
       if (this.#context === undefined) throw new Error('Expected an open storage.');
       document = new EngineDocument(id, this.#context);
       this.#documents.set(id, document);
+      if (document.loading) this.#loading.add(document);
     }
     return document;
   }
@@ -521,15 +525,19 @@ export class Engine {
     if (this.#documents.get(document.id) === document) this.#documents.delete(document.id);
     this.#awake.released(document);
     this.#pending.delete(document);
+    this.#loading.delete(document);
     this.#troubled.delete(document);
     this.#spaces?.closed(document.id);
     this.#statusSoon();
   }
 
   #note(document: EngineDocument): void {
-    if (!document.loading && this.#left.delete(document.id)) this.#openLeft();
+    if (!document.loading && this.#loading.delete(document)) {
+      this.#left.delete(document.id);
+      this.#openLeft();
+    }
     if (document.pending > 0) this.#spaces?.written(document.id);
-    mark(this.#pending, document, document.pending > 0);
+    this.#pending.note(document, document.pending, document.oldestAt_ms ?? Number.POSITIVE_INFINITY);
     mark(this.#troubled, document, document.trouble !== undefined);
   }
 
@@ -555,7 +563,8 @@ export class Engine {
     this.#counted ||= state.counted;
     this.#left.clear();
     for (const pending of state.pending) {
-      if (!this.#documents.has(pending.document)) this.#left.set(pending.document, pending);
+      const { document, envelopes, oldestAt_ms } = pending;
+      if (!this.#documents.has(document)) this.#left.note(document, envelopes, oldestAt_ms);
     }
     const { clockOffset_ms } = state;
     if (clockOffset_ms !== undefined && clockOffset_ms !== this.#toldOffset_ms) {
@@ -656,16 +665,9 @@ export class Engine {
   }
 
   #status(): EngineStatus {
-    let pending = 0;
-    let oldest = Number.POSITIVE_INFINITY;
-    for (const document of this.#pending) {
-      pending += document.pending;
-      oldest = Math.min(oldest, document.oldestAt_ms ?? oldest);
-    }
-    for (const left of this.#left.values()) {
-      pending += left.envelopes;
-      oldest = Math.min(oldest, left.oldestAt_ms);
-    }
+    let pending = this.#pending.count + this.#left.count;
+    const never = Number.POSITIVE_INFINITY;
+    let oldest = Math.min(this.#pending.oldestAt_ms ?? never, this.#left.oldestAt_ms ?? never);
     if (this.#leader !== undefined) {
       pending += this.#leader.morePending.envelopes;
       if (this.#leader.morePending.envelopes > 0) oldest = Math.min(oldest, this.#leader.morePending.oldestAt_ms);
@@ -710,9 +712,10 @@ export class Engine {
   }
 
   #stateForTabs(): LeaderState {
-    const all: PendingDocument[] = [...this.#left.values()];
-    for (const { id, pending, oldestAt_ms } of this.#pending) {
-      all.push({ document: id, envelopes: pending, oldestAt_ms: oldestAt_ms ?? 0 });
+    const all: PendingDocument[] = [];
+    for (const [document, { count, oldestAt_ms }] of this.#left) all.push({ document, envelopes: count, oldestAt_ms });
+    for (const [{ id }, { count, oldestAt_ms }] of this.#pending) {
+      all.push({ document: id, envelopes: count, oldestAt_ms: Number.isFinite(oldestAt_ms) ? oldestAt_ms : 0 });
     }
     const more = all.slice(pendingLimit_count);
     return {

@@ -31,6 +31,7 @@ const outputs = [
   join('sdk', 'dist', 'lite', 'pkg', 'joinery_lite.wasm'),
   join('sdk', 'dist', 'files', 'pkg', 'joinery_files_simd.wasm'),
   join('server', 'dist', 'bin.js'),
+  join('adapters', 'storage-sqlite', 'dist', 'browser.js'),
   join('adapters', 'storage-sqlite', 'dist', 'node.js'),
   join('examples', 'playground', 'dist', 'index.html'),
 ];

@@ -34,9 +34,9 @@ export interface ClientOptions {
   readonly url: string;
   /**
    * Where data is kept on this device: `auto` (the default) is IndexedDB where it works, else memory. `opfs` is the origin private
-   * file system, which needs a worker.
+   * file system, which needs a worker. Another name is one that a worker of the app's own gives a storage (see `worker`).
    */
-  readonly storage?: 'auto' | StorageName | Storage;
+  readonly storage?: 'auto' | StorageName | Storage | (string & Record<never, never>);
   /** Who the user is, for the server: a token, or a function that gets a fresh one for each connection. */
   readonly token?: string | (() => Promise<string>);
   /**
@@ -44,8 +44,11 @@ export interface ClientOptions {
    * share nothing but what the server gives them.
    */
   readonly name?: string;
-  /** Storage and network in a worker: by default where there are workers. `false` runs the same code on this thread. */
-  readonly worker?: boolean;
+  /**
+   * Storage and network in a worker: by default where there are workers. `false` runs the same code on this thread. A function makes
+   * a worker of the app's own, whose script calls `startWorker` of `joinery/worker`: so it can bring storages along.
+   */
+  readonly worker?: boolean | (() => Worker);
   /** Starts without connecting when `false`; `connect()` connects. True when left out. */
   readonly connect?: boolean;
   /** The class of the sockets where there is no global `WebSocket` (Node 20). Implies `worker: false`. */
@@ -182,7 +185,7 @@ export function createClientIn(
   const namespace = { server: url, user, name: options.name ?? 'default' };
   // Who the user of another token is, the server tells.
   const asksUser = options.token !== undefined && user === '';
-  const storage = storageModes(options.storage ?? 'auto');
+  const storage = storageModes(options.storage ?? 'auto', typeof options.worker === 'function');
   const token = tokenSource(options.token);
   const { WebSocket, transport } = options;
 
@@ -197,8 +200,9 @@ export function createClientIn(
   };
   const modes = storage.filter((mode) => typeof mode === 'string');
   const fitsWorker = modes.length === storage.length && !transport && !WebSocket && options.worker !== false;
+  const ownWorker = typeof options.worker === 'function' ? options.worker : undefined;
   const prepare = async () => ({ url, storage: modes, namespace, asksUser, core: await init() });
-  const start = fitsWorker && hasWorkers() ? workerOr(workerEngine(prepare, token), inline) : inline;
+  const start = fitsWorker && hasWorkers() ? workerOr(workerEngine(prepare, token, ownWorker), inline) : inline;
   const [first] = storage;
   const storageMode = typeof first === 'object' ? first.mode : (first ?? 'memory');
   const connect = options.connect ?? true;
@@ -413,13 +417,15 @@ function hasWorkers(): boolean {
   return typeof Worker !== 'undefined' && typeof window !== 'undefined';
 }
 
-type StorageMode = StorageName | Storage;
+type StorageMode = string | Storage;
 
-function storageModes(given: NonNullable<ClientOptions['storage']>): readonly StorageMode[] {
+function storageModes(given: NonNullable<ClientOptions['storage']>, hasOwnWorker: boolean): readonly StorageMode[] {
   if (typeof given === 'object') return [given];
   if (given !== 'auto') {
-    if (!storageNames.includes(given)) {
-      throw invalidOption('storage', "'auto', 'memory', 'indexeddb', 'opfs' or a storage", String(given));
+    if (typeof given !== 'string' || (!hasOwnWorker && !storageNames.some((name) => name === given))) {
+      const expected =
+        "'auto', 'memory', 'indexeddb', 'opfs', a storage, or the name of one in a worker of the app's own";
+      throw invalidOption('storage', expected, String(given));
     }
     // Who names a storage wants that one: in memory `durable` would promise what isn't so.
     return [given];

@@ -9,7 +9,7 @@ import { openShared, test } from './shared-page.ts';
 const kills = 30;
 const seed = Number(process.env.JOINERY_SEED ?? 1);
 
-for (const storage of ['indexeddb', 'opfs'] as const) {
+for (const storage of ['indexeddb', 'opfs', 'sqlite'] as const) {
   test(`${storage}: no durable write is missing after ${kills} kills (seed ${seed})`, async ({ pageUrl }) => {
     test.setTimeout(300_000);
     const random = mulberry32(seed);
@@ -73,7 +73,7 @@ test('a record that a kill cut in two costs nothing but itself', async ({ pageUr
 async function openKilled(
   browser: ChromiumProcess,
   pageUrl: string,
-  storage: 'indexeddb' | 'opfs' = 'indexeddb',
+  storage: 'indexeddb' | 'opfs' | 'sqlite' = 'indexeddb',
 ): Promise<Page> {
   const page = await browser.start();
   // Nobody listens there: everything stays on this device.

@@ -11,31 +11,35 @@ test('IndexedDB keeps the storage contract', async ({ page, pageUrl }) => {
   expect(cases).toBeGreaterThan(15);
 });
 
-test('the origin private file system keeps the storage contract', async ({ page, pageUrl }) => {
-  await page.goto(pageUrl);
-  await page.waitForFunction(() => 'askStorageWorker' in window);
-  const { failures, cases } = await page.evaluate(() =>
-    window.askStorageWorker<{ failures: string[]; cases: number }>({}),
-  );
-  expect(failures).toEqual([]);
-  expect(cases).toBeGreaterThan(15);
-});
+for (const [storage, name] of [
+  ['opfs', 'the origin private file system'],
+  ['sqlite', 'SQLite'],
+] as const) {
+  test(`${name} keeps the storage contract`, async ({ page, pageUrl }) => {
+    await page.goto(pageUrl);
+    await page.waitForFunction(() => 'askStorageWorker' in window);
+    const { failures, cases } = await page.evaluate(
+      (given) => window.askStorageWorker<{ failures: string[]; cases: number }>({ storage: given }),
+      storage,
+    );
+    expect(failures).toEqual([]);
+    expect(cases).toBeGreaterThan(15);
+  });
 
-test('tabs take turns at one file of the origin private file system, and none loses a commit', async ({
-  page,
-  context,
-  pageUrl,
-}) => {
-  const pages = [page, await context.newPage(), await context.newPage()];
-  for (const one of pages) {
-    await one.goto(pageUrl);
-    await one.waitForFunction(() => 'askStorageWorker' in window);
-  }
-  const counted = await Promise.all(
-    pages.map((one) => one.evaluate(() => window.askStorageWorker<number>({ countUp: 100 }))),
-  );
-  expect(Math.max(...counted)).toBe(300);
-});
+  test(`tabs take turns at one file of ${name}, and none loses a commit`, async ({ page, context, pageUrl }) => {
+    const pages = [page, await context.newPage(), await context.newPage()];
+    for (const one of pages) {
+      await one.goto(pageUrl);
+      await one.waitForFunction(() => 'askStorageWorker' in window);
+    }
+    const counted = await Promise.all(
+      pages.map((one) =>
+        one.evaluate((given) => window.askStorageWorker<number>({ storage: given, countUp: 100 }), storage),
+      ),
+    );
+    expect(Math.max(...counted)).toBe(300);
+  });
+}
 
 test('storage and network are in a worker; when it ends, another one goes on', async ({ page, pageUrl, server }) => {
   await openShared(page, pageUrl, { url: server.url, name: 'worker', prefix: 'worker', connect: true });

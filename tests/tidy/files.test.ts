@@ -20,6 +20,7 @@ const publicEntries = [
   'sdk/src/node/index.ts',
   'sdk/src/react/index.ts',
   'sdk/src/storage/index.ts',
+  'sdk/src/worker/index.ts',
   'sdk/src/testing/index.ts',
   'server/src/index.ts',
 ];

@@ -51,7 +51,7 @@ const packages: Readonly<Record<string, readonly string[]>> = {
   'sdk/svelte': ['svelte'],
   'sdk/testing': ['vitest', 'fast-check', 'node:*'],
   server: ['hono', '@hono/node-server', 'libsql', 'protobufjs', 'ws', 'node:*'],
-  'adapters/storage-sqlite': ['libsql', 'node:*'],
+  'adapters/storage-sqlite': ['@sqlite.org/sqlite-wasm', 'libsql', 'node:*'],
 };
 
 /** The part that each package's name leads to. */
@@ -68,6 +68,7 @@ const partsByPackage: Readonly<Record<string, string>> = {
   'joinery/svelte': 'sdk/svelte',
   'joinery/storage': 'sdk/storage',
   'joinery/testing': 'sdk/testing',
+  'joinery/worker': 'sdk/worker',
 };
 
 /** Tests, and the suites and models that only tests import. They keep the direction too, but may use test tools. */

@@ -7,7 +7,32 @@ import type { SqlDatabase, SqlStatement, SqlValue } from './sql.ts';
 
 const key = 'namespace = ? AND area = ? AND document = ? AND name = ?';
 
+/** For a SQLite that is there all the time. */
 export class SqliteFile implements RecordFile {
+  readonly #database: SqlDatabase;
+  readonly #namespace: SqliteNamespace;
+
+  /** @param name the namespace's; it is made where there is none */
+  constructor(database: SqlDatabase, name: string) {
+    this.#database = database;
+    this.#namespace = new SqliteNamespace(database, name);
+  }
+
+  async view<Result>(body: (records: RecordReader) => Result): Promise<Result> {
+    return this.#namespace.view(body);
+  }
+
+  async commit<Result>(body: (records: RecordWriter) => Result): Promise<Result> {
+    return this.#namespace.commit(body);
+  }
+
+  async close(): Promise<void> {
+    this.#database.close();
+  }
+}
+
+/** The same, synchronously: as `RecordFile` says, and durable when it returns. */
+export class SqliteNamespace {
   readonly #database: SqlDatabase;
   readonly #records: SqliteRecords;
 
@@ -19,16 +44,12 @@ export class SqliteFile implements RecordFile {
     this.#records = new SqliteRecords(database, Number(id));
   }
 
-  async view<Result>(body: (records: RecordReader) => Result): Promise<Result> {
+  view<Result>(body: (records: RecordReader) => Result): Result {
     return this.#transaction('BEGIN', body);
   }
 
-  async commit<Result>(body: (records: RecordWriter) => Result): Promise<Result> {
+  commit<Result>(body: (records: RecordWriter) => Result): Result {
     return this.#transaction('BEGIN IMMEDIATE', body);
-  }
-
-  async close(): Promise<void> {
-    this.#database.close();
   }
 
   #transaction<Result>(begin: string, body: (records: RecordWriter) => Result): Result {

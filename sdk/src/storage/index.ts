@@ -1,6 +1,9 @@
 // The public names of `joinery/storage`, for those who write a storage: its contract, and a document store for all that can
 // keep records by name. Whoever uses one needs none of them.
 
+export { type Cancel, type Environment, systemEnvironment } from '../environment.ts';
+export { fileError } from './log-file.ts';
+export { namespaceHash } from './opfs.ts';
 export { looksRemote } from './record.ts';
 export { openRecordStore } from './record-store.ts';
 export type { RecordArea, RecordFile, RecordReader, RecordWriter } from './records.ts';
@@ -29,3 +32,4 @@ export type {
   Swap,
 } from './storage.ts';
 export { StaleIncarnation } from './storage.ts';
+export { type Held, patiently, Turns } from './turns.ts';

@@ -1,14 +1,39 @@
-// The storages that can be named, which go by name to where the engine runs. One that an app brings along is an object, and stays
-// where it is.
+// The storages that can be named, which go by name to where the engine runs. One that an app brings along is an object: it stays
+// where it is, or is made in a worker of the app's own, and has a name there.
 
+import { JoineryError } from '@joinery/protocol';
 import type { Environment } from '../environment.ts';
 import { IndexedDbStorage } from './indexeddb.ts';
 import { MemoryStorage } from './memory.ts';
 import { OpfsStorage } from './opfs.ts';
-import type { Storage } from './storage.ts';
-import type { StorageName } from './storage-name.ts';
+import type { DocumentStore, Storage } from './storage.ts';
 
-export function namedStorage(name: StorageName, environment: Environment): Storage {
+/** @param own storages of the app, by name */
+export function namedStorage(
+  name: string,
+  environment: Environment,
+  own: Readonly<Record<string, Storage>> = {},
+): Storage {
+  const mine = Object.hasOwn(own, name) ? own[name] : undefined;
+  if (mine !== undefined) return mine;
   if (name === 'memory') return new MemoryStorage();
-  return name === 'opfs' ? new OpfsStorage(environment) : new IndexedDbStorage();
+  if (name === 'opfs') return new OpfsStorage(environment);
+  return name === 'indexeddb' ? new IndexedDbStorage() : new UnknownStorage(name);
+}
+
+/** One that only a worker of the app's own could have: where that doesn't run, nothing else may take its place. */
+class UnknownStorage implements Storage {
+  readonly mode: string;
+
+  constructor(mode: string) {
+    this.mode = mode;
+  }
+
+  async open(): Promise<DocumentStore> {
+    throw new JoineryError('storage-unavailable', {
+      expected: `a storage of the name ${JSON.stringify(this.mode)} where the engine runs`,
+      got: 'none',
+      remedy: 'Give it to startWorker({ storages }) in the script of the worker that the option `worker` makes.',
+    });
+  }
 }

@@ -1,22 +1,15 @@
 // Storage in the browser's origin private file system: records in a file of each namespace (`log-file.ts`), by sync access
-// handles, which there are in workers alone. Only one tab can have them: whoever has a file gives it back when another tab asks,
-// and when it has had nothing to do for a while.
+// handles, which there are in workers alone. Only one tab can have them: tabs take turns (`turns.ts`).
 
 import { JoineryError } from '@joinery/protocol';
-import type { Cancel, Channel, Environment } from '../environment.ts';
+import type { Environment } from '../environment.ts';
 import { fileError, LogFile, type LogFolder, type SyncFile } from './log-file.ts';
 import { openRecordStore } from './record-store.ts';
 import type { DocumentStore, Namespace, Storage } from './storage.ts';
+import { type Held, patiently, Turns } from './turns.ts';
 
 const folderName = 'joinery';
 const fileNames = ['a.log', 'b.log'] as const;
-/** After so long without use a file is given back: a tab that is frozen could not. */
-const idle_ms = 200;
-/** So long another tab's files are waited for. It gives them back when it is asked, unless it is frozen. */
-const patience_ms = 5_000;
-/** Whoever waits asks again after so long: who has the files by then may not have heard. */
-const askAgain_ms = 250;
-const handleRetry_ms = 20;
 
 /** As the worker's scope has it; TypeScript's DOM library does not. */
 interface SyncAccessHandle {
@@ -60,7 +53,7 @@ export class OpfsStorage implements Storage {
 
 /** The files of a namespace, for one tab after the other. */
 export async function openFolder(environment: Environment, namespace: Namespace): Promise<LogFolder> {
-  const name = await folderNameOf(namespace);
+  const name = await namespaceHash(namespace);
   const folder = new OpfsFolder(environment, name);
   try {
     // What can't be had is told now.
@@ -72,81 +65,30 @@ export async function openFolder(environment: Environment, namespace: Namespace)
   }
 }
 
-/** The files, as long as they are had. */
-interface Held {
-  readonly files: readonly [SyncFile, SyncFile];
-  release(): void;
-}
-
 class OpfsFolder implements LogFolder {
   readonly #environment: Environment;
   readonly #name: string;
-  readonly #channel: Channel | undefined;
+  readonly #turns: Turns<readonly [SyncFile, SyncFile]>;
   #handles: readonly SyncFileHandle[] | undefined;
-  #held: Held | undefined;
-  /** Another tab has asked for the files. */
-  #isWanted = false;
-  #idle: Cancel | undefined;
-  #isClosed = false;
-  /** What was asked for goes one behind the other. */
-  #last: Promise<unknown> = Promise.resolve();
 
   constructor(environment: Environment, name: string) {
     this.#environment = environment;
     this.#name = name;
-    this.#channel = environment.tabs?.channel(this.#lock, () => {
-      this.#isWanted = true;
-      this.#giveBack();
-    });
-  }
-
-  get #lock(): string {
-    return `joinery-opfs-${this.#name}`;
+    this.#turns = new Turns(environment, `joinery-opfs-${name}`, () => this.#take());
   }
 
   exclusive<Result>(body: (files: readonly [SyncFile, SyncFile]) => Result): Promise<Result> {
-    const done = this.#last.then(async () => {
-      this.#idle?.();
-      this.#held ??= await this.#take();
-      let result: Result;
-      try {
-        result = body(this.#held.files);
-      } catch (error) {
-        // Handles may have died; others can be had.
-        this.#giveBack();
-        throw error;
-      }
-      if (this.#isWanted) this.#giveBack();
-      else this.#idle = this.#environment.timer(() => this.#giveBack(), idle_ms);
-      return result;
-    });
-    this.#last = done.catch(() => {});
-    return done;
+    return this.#turns.exclusive(body);
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
-    await this.#last;
-    this.#giveBack();
-    this.#channel?.close();
+  close(): Promise<void> {
+    return this.#turns.close();
   }
 
-  #giveBack(): void {
-    this.#idle?.();
-    this.#idle = undefined;
-    this.#held?.release();
-    this.#held = undefined;
-  }
-
-  async #take(): Promise<Held> {
-    if (this.#isClosed) throw new JoineryError('closed', 'The store is closed; open it again.');
-    const unlock = await this.#locked();
-    // Who has asked by now has waited behind this one, and asks again.
-    this.#isWanted = false;
+  async #take(): Promise<Held<readonly [SyncFile, SyncFile]>> {
     const open: SyncAccessHandle[] = [];
     const release = (): void => {
       for (const handle of open) handle.close();
-      unlock();
     };
     try {
       this.#handles ??= await fileHandles(this.#name);
@@ -157,57 +99,15 @@ class OpfsFolder implements LogFolder {
       // The folder may have been removed: the next time it is looked for anew.
       this.#handles = undefined;
       release();
-      throw error;
+      throw fileError(error);
     }
   }
 
-  #locked(): Promise<Cancel> {
-    const { locks } = this.#environment.tabs ?? {};
-    // Without locks the handles themselves keep the others out.
-    if (locks === undefined) return Promise.resolve(() => {});
-    return new Promise((resolve, reject) => {
-      let askAgain = (): void => {};
-      const ask = (): void => {
-        this.#channel?.post('wanted');
-        askAgain = this.#environment.timer(ask, askAgain_ms);
-      };
-      const end = (): void => {
-        askAgain();
-        giveUp();
-      };
-      const failed = (): void => {
-        end();
-        reject(new JoineryError('storage-failed', 'A lock for the files could not be had.'));
-      };
-      const giveUp = this.#environment.timer(() => {
-        end();
-        unlock();
-        reject(taken());
-      }, patience_ms);
-      const granted = (): void => {
-        end();
-        resolve(unlock);
-      };
-      const unlock = locks.request(this.#lock, false, { granted, lost: failed, failed });
-      ask();
+  #opened(handle: SyncFileHandle): Promise<SyncAccessHandle> {
+    return patiently(this.#environment, () => {
+      if (handle.createSyncAccessHandle === undefined) throw unavailable('a worker with sync access handles', 'none');
+      return handle.createSyncAccessHandle();
     });
-  }
-
-  async #opened(handle: SyncFileHandle): Promise<SyncAccessHandle> {
-    if (handle.createSyncAccessHandle === undefined) throw unavailable('a worker with sync access handles', 'none');
-    const environment = this.#environment;
-    const start = environment.monotonic();
-    for (;;) {
-      try {
-        return await handle.createSyncAccessHandle();
-      } catch (error) {
-        // A tab that has just ended may still have its handles. (WebKit calls it an invalid state.)
-        const isTaken = error instanceof Error && /^(NoModificationAllowed|InvalidState)Error$/.test(error.name);
-        if (!isTaken) throw fileError(error);
-        if (environment.monotonic() - start > patience_ms) throw taken(error);
-        await new Promise<void>((resolve) => environment.timer(resolve, handleRetry_ms));
-      }
-    }
   }
 }
 
@@ -218,18 +118,6 @@ function fileHandles(name: string): Promise<SyncFileHandle[]> {
     const own = await all.getDirectoryHandle(name, { create: true });
     return await Promise.all(fileNames.map((file) => own.getFileHandle(file, { create: true })));
   });
-}
-
-function taken(cause?: unknown): JoineryError {
-  return new JoineryError(
-    'storage-locked',
-    {
-      expected: "this origin's files within five seconds",
-      got: 'another tab that holds them',
-      remedy: 'It is tried again; where that does not help, close the other tabs of this app.',
-    },
-    { cause },
-  );
 }
 
 function syncFile(handle: SyncAccessHandle): SyncFile {
@@ -243,7 +131,7 @@ function syncFile(handle: SyncAccessHandle): SyncFile {
 }
 
 /** A name for a folder: a hash, for names may be long, and some file systems take two of them for one. */
-async function folderNameOf({ server, user, name }: Namespace): Promise<string> {
+export async function namespaceHash({ server, user, name }: Namespace): Promise<string> {
   const bytes = new TextEncoder().encode(JSON.stringify([server, user, name]));
   const hash = new Uint8Array(await crypto.subtle.digest('SHA-256', bytes));
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -6,7 +6,6 @@ import { init } from '../core/index.ts';
 import type { Environment } from '../environment.ts';
 import { namedStorage } from '../storage/named.ts';
 import type { Namespace, Storage } from '../storage/storage.ts';
-import type { StorageName } from '../storage/storage-name.ts';
 import { Engine } from '../sync/engine.ts';
 import type { StartEngine } from '../sync/engine-link.ts';
 import type { Transport } from '../transport/transport.ts';
@@ -15,8 +14,8 @@ import type { TokenSource } from './protocol.ts';
 
 export interface InlineConfig {
   readonly url: string;
-  /** Storages, or modes of storage, to try in order. */
-  readonly storage: readonly (StorageName | Storage)[];
+  /** Storages, or names of storages, to try in order. */
+  readonly storage: readonly (string | Storage)[];
   readonly namespace: Namespace;
   readonly asksUser: boolean;
   readonly token: TokenSource;

@@ -1,12 +1,11 @@
 // What the main thread gives a worker to start with. All else goes over the port (see `sync/messages.ts`).
 
 import type { Namespace } from '../storage/storage.ts';
-import type { StorageName } from '../storage/storage-name.ts';
 
 export interface WorkerConfig {
   readonly url: string;
-  /** The modes of storage to try, in order. */
-  readonly storage: readonly StorageName[];
+  /** The names of storages to try, in order. */
+  readonly storage: readonly string[];
   readonly namespace: Namespace;
   readonly asksUser: boolean;
   /** Compiled by the main thread. */

@@ -8,12 +8,18 @@ import type { FromEngine } from '../sync/messages.ts';
 import { keepErrorsTyped } from './error-transfer.ts';
 import type { TokenSource, WorkerConfig, WorkerEntry } from './protocol.ts';
 
-/** @param prepare resolves to what the worker starts with, when the core is compiled. */
-export function workerEngine(prepare: () => Promise<Omit<WorkerConfig, 'lock'>>, token: TokenSource): StartEngine {
+/**
+ * @param prepare resolves to what the worker starts with, when the core is compiled
+ * @param make makes a worker of the app's own; the SDK's own if left out
+ */
+export function workerEngine(
+  prepare: () => Promise<Omit<WorkerConfig, 'lock'>>,
+  token: TokenSource,
+  make: () => Worker = ownWorker,
+): StartEngine {
   keepErrorsTyped();
   return async (receive, died) => {
-    // The address stands here as it is for bundlers, which look for just this form.
-    const worker = new Worker(new URL('./entry.js', import.meta.url), { type: 'module', name: 'joinery' });
+    const worker = make();
     let runs = false;
     const failed = new Promise<never>((_, reject) => {
       worker.addEventListener('error', (event) => {
@@ -52,6 +58,11 @@ export function workerEngine(prepare: () => Promise<Omit<WorkerConfig, 'lock'>>,
       throw error;
     }
   };
+}
+
+function ownWorker(): Worker {
+  // The address stands here as it is for bundlers, which look for just this form.
+  return new Worker(new URL('./entry.js', import.meta.url), { type: 'module', name: 'joinery' });
 }
 
 /** Calls `died` when the worker that holds the lock is gone: nothing else tells of a worker that was killed. */

@@ -10,6 +10,7 @@ import {
   type TextDocument,
 } from 'joinery';
 import { init, Replica } from 'joinery/core';
+import type { StorageTask } from './storage-worker.ts';
 
 /** A list of which every item is known, so that a missing or doubled one is seen. */
 interface List {
@@ -30,12 +31,13 @@ interface OpenOptions {
   readonly prefix: string;
   /** Whether it starts online. */
   readonly connect: boolean;
-  readonly storage?: 'indexeddb' | 'opfs';
+  readonly storage?: 'indexeddb' | 'opfs' | 'sqlite';
 }
 
 /** Opens the client of this page, and resolves when everything stored is there. */
 async function openShared({ prefix, ...options }: OpenOptions): Promise<void> {
-  const client = createClient(options);
+  const worker = () => new Worker(new URL('./engine-worker.ts', import.meta.url), { type: 'module' });
+  const client = createClient(options.storage === 'sqlite' ? { ...options, worker } : options);
   const list = client.document<List>(`${prefix}-list`);
   const text = client.text(`${prefix}-text`);
   const counter = client.counter(`${prefix}-counter`);
@@ -53,8 +55,8 @@ async function runStorageSuite(): Promise<{ failures: string[]; cases: number }>
   return { failures, cases: storageSuite.length };
 }
 
-/** Has a worker do something with the origin private file system: see `storage-worker.ts`. */
-function askStorageWorker<Result>(message: { countUp?: number }): Promise<Result> {
+/** Has a worker do something with this browser's files: see `storage-worker.ts`. */
+function askStorageWorker<Result>(message: StorageTask): Promise<Result> {
   const worker = new Worker(new URL('./storage-worker.ts', import.meta.url), { type: 'module' });
   return new Promise<Result>((resolve, reject) => {
     worker.onmessage = ({ data }: MessageEvent<{ result: Result } | { error: string }>) => {

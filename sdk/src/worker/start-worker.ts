@@ -1,0 +1,79 @@
+// What a worker does for a client: the engine with storage and WebSocket, started by one call from the main thread. The SDK's own
+// worker is `entry.ts`; an app whose storage is one that it brings along has a script of its own, which calls `startWorker`.
+
+import { asJoineryError } from '@joinery/protocol';
+import { expose } from 'comlink';
+import { init } from '../core/index.ts';
+import { systemEnvironment } from '../environment.ts';
+import { namedStorage } from '../storage/named.ts';
+import type { Storage } from '../storage/storage.ts';
+import { Engine } from '../sync/engine.ts';
+import { errorData, type FromEngine, type ToEngine } from '../sync/messages.ts';
+import { WebSocketTransport } from '../transport/websocket.ts';
+import { keepErrorsTyped } from './error-transfer.ts';
+import type { WorkerEntry } from './protocol.ts';
+
+declare const self: DedicatedWorkerGlobalScope;
+
+export interface WorkerOptions {
+  /** Storages of the app's own, by the names that `createClient({ storage })` calls them. One may take a known name's place. */
+  readonly storages?: Readonly<Record<string, Storage>>;
+}
+
+/**
+ * Makes this worker one that `createClient({ worker })` can use. To be called once, at once: a message may be on its way already.
+ *
+ * @example
+ * // my-worker.ts
+ * import { startWorker } from 'joinery/worker';
+ * startWorker({ storages: { mine: new MyStorage() } });
+ *
+ * // app.ts
+ * const worker = () => new Worker(new URL('./my-worker.ts', import.meta.url), { type: 'module' });
+ * const client = createClient({ url: 'wss://example.org/sync', storage: 'mine', worker });
+ */
+export function startWorker({ storages = {} }: WorkerOptions = {}): void {
+  keepErrorsTyped();
+  const entry: WorkerEntry = {
+    async start({ url, storage, namespace, asksUser, core, lock }, port, token) {
+      await init(core);
+      if (self.navigator.locks) await holdLock(lock);
+      const post = (message: FromEngine, transfer: readonly ArrayBuffer[] = []): void =>
+        port.postMessage(message, [...transfer]);
+      const environment = systemEnvironment();
+      const engine = new Engine(
+        {
+          environment,
+          transport: new WebSocketTransport(),
+          url,
+          storages: storage.map((name) => namedStorage(name, environment, storages)),
+          namespace,
+          asksUser,
+          token,
+        },
+        { post },
+      );
+      port.onmessage = ({ data }: MessageEvent<ToEngine>) => engine.receive(data);
+      // What nobody catches is the engine's end as well: the main thread starts another one.
+      const fatal = (error: unknown): void => {
+        engine.stop();
+        post({ type: 'fatal', error: errorData(asJoineryError(error)) });
+      };
+      self.addEventListener('error', ({ error }) => fatal(error));
+      self.addEventListener('unhandledrejection', ({ reason }) => fatal(reason));
+    },
+  };
+  expose(entry);
+}
+
+/** Resolves when this worker holds the lock, which it does until it ends. */
+function holdLock(name: string): Promise<void> {
+  return new Promise((resolve, reject) => {
+    self.navigator.locks
+      .request(name, () => {
+        resolve();
+        return new Promise(() => {});
+      })
+      .catch(reject);
+  });
+}

@@ -365,6 +365,25 @@ describe('tabs of one browser', () => {
     }
   });
 
+  test('a new leader hears from a tab that only looks where that takes part', async () => {
+    const world = await World.create();
+    const device = new Device(world);
+    const first = device.add('first');
+    await world.time.advance(200);
+    // The next leader has not heard that others take part; the third tab says nothing of itself.
+    const second = device.add();
+    second.environment.deaf = true;
+    await world.time.advance(200);
+    const looker = device.add();
+    await world.time.advance(200);
+    second.environment.deaf = false;
+    device.crash(first);
+    await world.time.until(() => device.leader === second, 10_000);
+    await world.time.advance(1_000);
+    open(world.client(), 'elsewhere');
+    await world.time.until(() => names(looker.presence).includes('elsewhere'), 500);
+  });
+
   test('a frozen leader is replaced, and comes back as the same peer', async () => {
     const { world, device } = await setUp(2);
     const elsewhere = open(world.client(), 'elsewhere');

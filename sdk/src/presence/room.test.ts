@@ -108,8 +108,11 @@ describe('a connection that ends', () => {
     expect(states()).toHaveLength(3);
     await time.advance(1_000);
     room.receive('e', moves.shows(1, { who: 'moves' }));
-    // Late, and by the one that has ended: it is no sign of life less.
     await time.advance(grace_ms);
+    expect(states()).toEqual([{ who: 'stays' }, { who: 'moves' }]);
+    // It is heard by another one by now: that the first ended is no news of it.
+    room.receive('c', undefined);
+    await time.advance(grace_ms + 1_000);
     expect(states()).toEqual([{ who: 'stays' }, { who: 'moves' }]);
   });
 });

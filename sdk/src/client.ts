@@ -191,8 +191,8 @@ export function createClientIn(
 
   let loaded: Promise<StartEngine> | undefined;
   const inline: StartEngine = async (receive, died) => {
-    const config = { url, storage, namespace, asksUser, token, WebSocket, transport };
-    loaded ??= loadInline().then((module) => module.inlineEngine(environment, config));
+    const inlineConfig = { url, storage, namespace, asksUser, token, WebSocket, transport };
+    loaded ??= loadInline().then((module) => module.inlineEngine(environment, inlineConfig));
     loaded.catch(() => {
       loaded = undefined;
     });
@@ -201,8 +201,10 @@ export function createClientIn(
   const modes = storage.filter((mode) => typeof mode === 'string');
   const fitsWorker = modes.length === storage.length && !transport && !WebSocket && options.worker !== false;
   const ownWorker = typeof options.worker === 'function' ? options.worker : undefined;
-  const prepare = async () => ({ url, storage: modes, namespace, asksUser, core: await init() });
-  const start = fitsWorker && hasWorkers() ? workerOr(workerEngine(prepare, token, ownWorker), inline) : inline;
+  const config = { url, storage: modes, namespace, asksUser };
+  const compiled = () => init();
+  const start =
+    fitsWorker && hasWorkers() ? workerOr(workerEngine(config, compiled, token, ownWorker), inline) : inline;
   const [first] = storage;
   const storageMode = typeof first === 'object' ? first.mode : (first ?? 'memory');
   const connect = options.connect ?? true;

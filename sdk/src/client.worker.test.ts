@@ -58,6 +58,11 @@ describe('a worker whose script can’t be loaded', () => {
 describe('a worker that runs', () => {
   test('and fails has died; the failure of one that never ran is only a rejection', async () => {
     const workers: EventTarget[] = [];
+    const heard: string[] = [];
+    let begun = (): void => {};
+    const starting = new Promise<void>((resolve) => {
+      begun = resolve;
+    });
     let answers = true;
     class FakeWorker extends EventTarget {
       readonly #port: MessagePort;
@@ -66,7 +71,11 @@ describe('a worker that runs', () => {
         const { port1, port2 } = new MessageChannel();
         this.#port = port1;
         port1.onmessage = ({ data }) => this.dispatchEvent(new MessageEvent('message', { data }));
-        if (answers) expose({ start: async (): Promise<void> => {} }, port2);
+        const said = (name: string) => async (): Promise<void> => {
+          heard.push(name);
+          if (name === 'start') begun();
+        };
+        if (answers) expose({ start: said('start'), provide: said('provide') }, port2);
         else queueMicrotask(() => this.dispatchEvent(failure('404')));
         workers.push(this);
       }
@@ -78,18 +87,29 @@ describe('a worker that runs', () => {
       }
     }
     vi.stubGlobal('Worker', FakeWorker);
-    const start = workerEngine(async () => {
-      const core = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
-      return {
+    const core = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0));
+    let compiled = (): void => {};
+    const compiling = new Promise<WebAssembly.Module>((resolve) => {
+      compiled = () => resolve(core);
+    });
+    const start = workerEngine(
+      {
         url: 'ws://server/sync',
         storage: ['memory'],
         namespace: { server: '', user: '', name: '' },
         asksUser: false,
-        core,
-      };
-    }, undefined);
+      },
+      () => compiling,
+      undefined,
+    );
     const died = vi.fn();
-    const engine = await start(() => {}, died);
+    const running = start(() => {}, died);
+    // It opens its storage while the core is still being compiled.
+    await starting;
+    expect(heard).toEqual(['start']);
+    compiled();
+    const engine = await running;
+    expect(heard).toEqual(['start', 'provide']);
     expect(died).not.toHaveBeenCalled();
     workers[0]?.dispatchEvent(failure('out of memory'));
     expect(died).toHaveBeenCalledExactlyOnceWith(expect.objectContaining({ code: 'internal' }));

@@ -43,6 +43,8 @@ export interface EngineOptions {
   /** Who the user is, only the server can tell from the token. */
   readonly asksUser?: boolean;
   readonly token?: ((refused: boolean) => Promise<string>) | undefined;
+  /** Resolves when the core is loaded, without which no document can be: storage is opened meanwhile. Absent where it is. */
+  readonly ready?: Promise<void>;
 }
 
 /** Documents that don't rest though nothing happens to them. */
@@ -277,6 +279,7 @@ export class Engine {
     const { environment } = this.#options;
     const store = await this.#storeThatOpens();
     if (store === undefined) return;
+    await this.#options.ready;
     if (this.#ended) {
       await store.close();
       return;

@@ -8,8 +8,6 @@ export interface WorkerConfig {
   readonly storage: readonly string[];
   readonly namespace: Namespace;
   readonly asksUser: boolean;
-  /** Compiled by the main thread. */
-  readonly core: WebAssembly.Module;
   /** Held by the worker as long as it lives: whoever gets this Web Lock knows that the worker is gone. */
   readonly lock: string;
 }
@@ -19,6 +17,11 @@ export type TokenSource = ((refused: boolean) => Promise<string>) | undefined;
 
 /** What the worker exposes. */
 export interface WorkerEntry {
-  /** Starts the engine; resolves when it listens on the port and holds the lock. */
+  /**
+   * Starts the engine, which opens its storage while the core is still on its way; resolves when it has that, listens on the port
+   * and holds the lock.
+   */
   start(config: WorkerConfig, port: MessagePort, token: TokenSource): Promise<void>;
+  /** Gives it the core, compiled by the main thread: once, and before or after `start`. */
+  provide(core: WebAssembly.Module): Promise<void>;
 }

@@ -34,9 +34,20 @@ export interface WorkerOptions {
  */
 export function startWorker({ storages = {} }: WorkerOptions = {}): void {
   keepErrorsTyped();
+  let provided = (_core: WebAssembly.Module): void => {};
+  const core = new Promise<WebAssembly.Module>((resolve) => {
+    provided = resolve;
+  });
   const entry: WorkerEntry = {
-    async start({ url, storage, namespace, asksUser, core, lock }, port, token) {
-      await init(core);
+    async provide(module) {
+      provided(module);
+      await init(module);
+    },
+
+    async start({ url, storage, namespace, asksUser, lock }, port, token) {
+      const ready = core.then(async (module) => {
+        await init(module);
+      });
       if (self.navigator.locks) await holdLock(lock);
       const post = (message: FromEngine, transfer: readonly ArrayBuffer[] = []): void =>
         port.postMessage(message, [...transfer]);
@@ -50,6 +61,8 @@ export function startWorker({ storages = {} }: WorkerOptions = {}): void {
           namespace,
           asksUser,
           token,
+          // What it can't be had for, `provide` tells.
+          ready: ready.catch(() => new Promise<never>(() => {})),
         },
         { post },
       );
@@ -61,6 +74,7 @@ export function startWorker({ storages = {} }: WorkerOptions = {}): void {
       };
       self.addEventListener('error', ({ error }) => fatal(error));
       self.addEventListener('unhandledrejection', ({ reason }) => fatal(reason));
+      await ready;
     },
   };
   expose(entry);

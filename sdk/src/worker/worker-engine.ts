@@ -9,11 +9,12 @@ import { keepErrorsTyped } from './error-transfer.ts';
 import type { TokenSource, WorkerConfig, WorkerEntry } from './protocol.ts';
 
 /**
- * @param prepare resolves to what the worker starts with, when the core is compiled
+ * @param core resolves to the compiled core, which the worker gets as soon as it is there
  * @param make makes a worker of the app's own; the SDK's own if left out
  */
 export function workerEngine(
-  prepare: () => Promise<Omit<WorkerConfig, 'lock'>>,
+  config: Omit<WorkerConfig, 'lock'>,
+  core: () => Promise<WebAssembly.Module>,
   token: TokenSource,
   make: () => Worker = ownWorker,
 ): StartEngine {
@@ -38,12 +39,15 @@ export function workerEngine(
     const { port1, port2 } = new MessageChannel();
     port1.onmessage = ({ data }: MessageEvent<FromEngine>) => receive(data);
     try {
-      const config = { ...(await prepare()), lock: `joinery-worker-${crypto.randomUUID()}` };
+      const lock = `joinery-worker-${crypto.randomUUID()}`;
       const given = token === undefined ? undefined : proxy(token);
       const entry = wrap<WorkerEntry>(worker);
-      await Promise.race([entry.start(config, transfer(port2, [port2]), given as TokenSource), failed]);
+      // Its storage opens while the core is fetched and compiled here.
+      const started = entry.start({ ...config, lock }, transfer(port2, [port2]), given as TokenSource);
+      const provided = core().then((module) => entry.provide(module));
+      await Promise.race([Promise.all([started, provided]), failed]);
       runs = true;
-      const stopWatching = watch(config.lock, died);
+      const stopWatching = watch(lock, died);
       return {
         post: (message) => port1.postMessage(message),
         terminate: () => {

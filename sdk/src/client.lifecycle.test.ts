@@ -58,6 +58,7 @@ class HeldReads implements Storage {
       },
       read: (document, keys) => store.read(document, keys),
       compact: (document, compaction) => store.compact(document, compaction),
+      undo: (document, owner, name) => store.undo(document, owner, name),
       documents: () => store.documents(),
       pending: async () => {
         await gate();

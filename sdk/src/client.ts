@@ -22,6 +22,7 @@ import type { ClientEvent, ClientStatus } from './sync/status.ts';
 import type { StorageEstimate } from './sync/storage-guard.ts';
 import type { Transport } from './transport/transport.ts';
 import type { WebSocketConstructor } from './transport/websocket.ts';
+import { groupOf, OpenUndo, partsOf, type Undo, type UndoOptions } from './undo/undo.ts';
 import type { inlineEngine } from './worker/inline-engine.ts';
 import type { TokenSource } from './worker/protocol.ts';
 import { workerEngine } from './worker/worker-engine.ts';
@@ -80,6 +81,18 @@ export interface Client {
    * presence.set({ name: 'Ada' });
    */
   presence<T extends object = Record<string, unknown>>(documentId: string): Presence<T>;
+  /**
+   * Undo and redo of what is written to a document, or to parts of it. Opens the document, or joins the handles it has; release it
+   * with its `close`.
+   *
+   * @throws JoineryError `invalid-option` (a scope that is none, or is about the same as that of another open stack),
+   *   `limit-exceeded` (16 stacks of a document), `closed`
+   * @example
+   * const history = client.undo('notes', { scope: 'body' });
+   * body.insert(0, 'Hello');
+   * history.undo();
+   */
+  undo(id: string, options?: UndoOptions): Undo;
   /** What was written here and will never be synced as it is; see {@link RejectedList}. */
   readonly rejected: RejectedList;
   /**
@@ -209,7 +222,7 @@ export function createClientIn(
   const storageMode = typeof first === 'object' ? first.mode : (first ?? 'memory');
   const connect = options.connect ?? true;
   const link: EngineLink = new EngineLink({
-    ...{ environment, start, storageMode, connect },
+    ...{ environment, start, storageMode, connect, client: JSON.stringify([url, namespace.name]) },
     userChanged: () => {
       // Whoever listens to the client hears of it by the event, and of what could not be stored by `close()`.
       client.close().catch(() => {});
@@ -291,6 +304,24 @@ class LinkedClient implements Client {
     // The server tells who follows the document.
     const leased = this.#lease(documentId);
     return this.#link.presence.open<T>(documentId, leased);
+  }
+
+  undo(id: string, options: UndoOptions = {}): Undo {
+    const [parts, groupMs] = [partsOf(options.scope), groupOf(options)];
+    const leased = this.#lease(id);
+    try {
+      const { access, release } = leased.document.openUndo(parts, groupMs);
+      const both = {
+        release: () => {
+          release();
+          leased.release();
+        },
+      };
+      return new OpenUndo(access, both);
+    } catch (error) {
+      leased.release();
+      throw error;
+    }
   }
 
   space(id: string): Space {

@@ -34,6 +34,8 @@ export interface Environment {
   readonly quota?: StorageQuota;
   /** A few short texts that stay on the device, beside all storage; absent where there is no place for them. */
   readonly notes?: Notes;
+  /** Absent where there is none: in a worker, in Node. */
+  readonly page?: PageEnvironment;
 }
 
 /** How much the origin may store, and whether the browser may remove it. Each may reject with whatever the browser throws. */
@@ -59,6 +61,21 @@ export interface TabsEnvironment {
    * of them posted it, and never what this one posts.
    */
   channel(name: string, receive: (message: unknown) => void): Channel;
+  /** What a tab remembers of itself: it outlives a reload and ends with the tab. Absent where there is no such thing. */
+  readonly session?: TabMemory;
+}
+
+/** A few texts by name. A copy of a tab begins with a copy of its memory. */
+export interface TabMemory {
+  read(name: string): string | undefined;
+  /** False where it can't be kept. */
+  write(name: string, text: string): boolean;
+}
+
+/** The page that a client is in. */
+export interface PageEnvironment {
+  /** Calls `listener` when the page is put out of sight: it may never be heard of again. */
+  subscribeHidden(listener: () => void): Cancel;
 }
 
 export interface Channel {
@@ -87,11 +104,12 @@ export interface LockEvents {
 /** The environment of a browser's page, a worker, or Node. */
 export function systemEnvironment(): Environment {
   const task = taskQueue();
-  const [tabs, quota, notes] = [systemTabs(), systemQuota(), systemNotes()];
+  const [tabs, quota, notes, page] = [systemTabs(), systemQuota(), systemNotes(), systemPage()];
   return {
     ...(tabs === undefined ? {} : { tabs }),
     ...(quota === undefined ? {} : { quota }),
     ...(notes === undefined ? {} : { notes }),
+    ...(page === undefined ? {} : { page }),
     now: () => Date.now(),
     monotonic: () => performance.now(),
     random: () => Math.random(),
@@ -180,6 +198,7 @@ function systemTabs(): TabsEnvironment | undefined {
   const locks = typeof navigator === 'undefined' ? undefined : navigator.locks;
   return {
     ...(locks === undefined ? {} : { locks: webLocks(locks) }),
+    ...(typeof document === 'undefined' ? {} : { session: sessionMemory }),
     channel(name, receive) {
       const channel = new BroadcastChannel(name);
       channel.onmessage = ({ data }: MessageEvent<unknown>) => receive(data);
@@ -194,6 +213,42 @@ function systemTabs(): TabsEnvironment | undefined {
           open = false;
           channel.close();
         },
+      };
+    },
+  };
+}
+
+/** What is not allowed to be looked at, as in some frames, is not there. */
+const sessionMemory: TabMemory = {
+  read(name) {
+    try {
+      return sessionStorage.getItem(name) ?? undefined;
+    } catch {
+      return undefined;
+    }
+  },
+  write(name, text) {
+    try {
+      sessionStorage.setItem(name, text);
+      return true;
+    } catch {
+      return false;
+    }
+  },
+};
+
+function systemPage(): PageEnvironment | undefined {
+  if (typeof document === 'undefined' || typeof window === 'undefined') return undefined;
+  return {
+    subscribeHidden(listener) {
+      const hidden = (): void => {
+        if (document.visibilityState === 'hidden') listener();
+      };
+      document.addEventListener('visibilitychange', hidden);
+      window.addEventListener('pagehide', listener);
+      return () => {
+        document.removeEventListener('visibilitychange', hidden);
+        window.removeEventListener('pagehide', listener);
       };
     },
   };

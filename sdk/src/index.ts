@@ -27,3 +27,4 @@ export type { StorageEstimate } from './sync/storage-guard.ts';
 export { UnsyncedWork } from './sync/unsynced-work.ts';
 export type { Transport } from './transport/transport.ts';
 export type { WebSocketConstructor } from './transport/websocket.ts';
+export type { Undo, UndoOptions } from './undo/undo.ts';

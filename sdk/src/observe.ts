@@ -9,6 +9,7 @@ import type { TextDocument } from './documents/text.ts';
 import type { Peer } from './presence/peers.ts';
 import type { Presence } from './presence/presence.ts';
 import type { ClientStatus } from './sync/status.ts';
+import type { Undo, UndoOptions } from './undo/undo.ts';
 
 /** Something to subscribe to, in the form of `useSyncExternalStore`. */
 export interface Observation<Snapshot, Handle> {
@@ -77,6 +78,26 @@ export function observePresence<T extends object>(
       () => client.presence<T>(documentId),
       ({ self, peers }): PresenceSnapshot<T> => ({ self, peers }),
       empty,
+    ),
+  );
+}
+
+export interface UndoSnapshot {
+  readonly canUndo: boolean;
+  readonly canRedo: boolean;
+  readonly undoLabel: string | undefined;
+  readonly redoLabel: string | undefined;
+  readonly isLoaded: boolean;
+}
+
+export function observeUndo(client: Client, id: string, options: UndoOptions = {}): Observation<UndoSnapshot, Undo> {
+  const { scope, groupMs } = options;
+  const nothing = { canUndo: false, canRedo: false, undoLabel: undefined, redoLabel: undefined, isLoaded: false };
+  return shared(client, JSON.stringify(['undo', id, scope, groupMs]), () =>
+    observe<UndoSnapshot, Undo>(
+      () => client.undo(id, options),
+      ({ canUndo, canRedo, undoLabel, redoLabel, isLoaded }) => ({ canUndo, canRedo, undoLabel, redoLabel, isLoaded }),
+      nothing,
     ),
   );
 }

@@ -11,6 +11,8 @@ const sdkLines: readonly (readonly string[])[] = [
   ['presence'],
   ['tabs', 'spaces'],
   ['sync', 'undo', 'files'],
+  ['tabs', 'spaces', 'undo'],
+  ['sync', 'presence', 'files'],
   ['worker'],
   ['client'],
   ['observe'],

@@ -29,11 +29,14 @@ export interface DocumentAccess {
   /**
    * Runs `write` on the replica, at once. Where it throws in the middle, what it had written until then stays written.
    *
+   * @param key of the root map, where it writes nowhere else
    * @throws JoineryError `document-not-loaded`, and whatever `write` throws
    */
-  write(write: (replica: Replica) => void): Receipt;
+  write(write: (replica: Replica) => void, key?: string): Receipt;
   /** The same; before the document is loaded it is run then, and what it throws the receipt is rejected with. */
-  writeKeyed(write: (replica: Replica) => void): Receipt;
+  writeKeyed(write: (replica: Replica) => void, key?: string): Receipt;
+  /** See `DocumentHandle.transact`. */
+  transact(label: string, run: () => unknown): Receipt;
   subscribe(listener: () => void): () => void;
   /** See `DocumentHandle.observe`. */
   observe(listener: PatchListener): () => void;

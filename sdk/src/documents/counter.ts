@@ -20,6 +20,8 @@ export interface CounterDocument {
   increment(amount?: number): Receipt;
   /** @param amount a whole number, 1 when left out. @throws JoineryError `invalid-value`, `wrong-type`, `closed` */
   decrement(amount?: number): Receipt;
+  /** Writes of `run` are one step to undo; see `DocumentHandle.transact`. */
+  transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
   close(): void;
@@ -37,7 +39,7 @@ export class OpenCounter extends OpenPart implements CounterDocument {
     return this.access.writeKeyed((replica) => {
       checkKind(replica.root, this.key, 'counter');
       replica.counter(this.key).increment(amount);
-    });
+    }, this.key);
   }
 
   decrement(amount = 1): Receipt {

@@ -46,6 +46,22 @@ export interface DocumentHandle<T extends object = Record<string, unknown>> {
    * });
    */
   update(change: Partially<T> | ((draft: Draft<T>) => void)): Receipt;
+  /**
+   * Runs `run`, which may write through any handles of this document: all of it is one step to undo, with `label` as its name, is told
+   * to listeners once, and has one receipt. When `run` throws, the document is as it was before, nothing was written, and the error
+   * is passed on. `run` is done when it returns; within another `transact` it is part of that one, and taken back with that one.
+   * It costs what it takes to write down the document's state.
+   *
+   * @throws JoineryError `invalid-value` (a label that is no text of at most 1,000 characters, an asynchronous `run`),
+   *   `document-not-loaded`, `closed`, and whatever `run` throws
+   *
+   * @example
+   * notes.transact('Add a chapter', () => {
+   *   notes.update({ chapters: 3 });
+   *   body.insert(body.length, 'Chapter 3');
+   * });
+   */
+  transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of `value`. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
   /**
@@ -98,6 +114,11 @@ export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
     }
     const partial = copyPartial(change, []);
     return this.#access.writeKeyed((replica) => mergeKeys(replica.root, partial));
+  }
+
+  transact(label: string, run: () => void): Receipt {
+    this.#lease.check();
+    return this.#access.transact(label, run);
   }
 
   subscribe(listener: () => void): () => void {

@@ -28,6 +28,8 @@ export interface GraphDocument<D extends object = Record<string, unknown>> {
   delete(id: string): Receipt;
   /** Writes to the data of a node or an edge, as `update` of a document does. @throws JoineryError as `addEdge` */
   update(id: string, change: NodeChange<D>): Receipt;
+  /** Writes of `run` are one step to undo; see `DocumentHandle.transact`. */
+  transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
   close(): void;

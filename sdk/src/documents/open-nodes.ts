@@ -51,6 +51,6 @@ export abstract class OpenNodes<Nodes extends TreeHandle | GraphHandle, D extend
       // The first write would end whatever else is at the key.
       if (nodes.resolve() < 0) checkKind(replica.root, this.key, nodes.kind);
       write(nodes);
-    });
+    }, this.key);
   }
 }

@@ -3,6 +3,7 @@
 
 import type { DocumentAccess } from './access.ts';
 import { Lease, type Leased } from './lease.ts';
+import type { Receipt } from './receipt.ts';
 
 /** The handle of one part over an open document. */
 export abstract class OpenPart {
@@ -26,6 +27,11 @@ export abstract class OpenPart {
 
   get loaded(): Promise<void> {
     return this.access.loaded;
+  }
+
+  transact(label: string, run: () => void): Receipt {
+    this.lease.check();
+    return this.access.transact(label, run);
   }
 
   subscribe(listener: () => void): () => void {

@@ -88,6 +88,8 @@ export interface TextDocument {
    * quill.on('text-change', (delta, _, source) => source === 'user' && body.applyDelta(delta.ops));
    */
   applyDelta(delta: readonly DeltaStep[]): Receipt;
+  /** Writes of `run` are one step to undo; see `DocumentHandle.transact`. */
+  transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
   close(): void;
@@ -162,7 +164,7 @@ export class OpenText extends OpenPart implements TextDocument {
       // The first write would end whatever else is at the key.
       if (text.length === 0) checkKind(replica.root, this.key, 'text');
       write(text);
-    });
+    }, this.key);
   }
 
   #text(replica: Replica): TextHandle {

@@ -44,6 +44,8 @@ export interface TreeDocument<D extends object = Record<string, unknown>> {
   children(parent?: string | null): string[];
   /** The node above one, null at the top; undefined where it isn't shown. @throws JoineryError `no-such-node` */
   parent(node: string): string | null | undefined;
+  /** Writes of `run` are one step to undo; see `DocumentHandle.transact`. */
+  transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
   close(): void;

@@ -11,10 +11,12 @@ import {
   observePresence,
   observeStatus,
   observeText,
+  observeUndo,
 } from '../observe.ts';
 import type { Peer } from '../presence/peers.ts';
 import type { Presence } from '../presence/presence.ts';
 import type { ClientStatus } from '../sync/status.ts';
+import type { UndoOptions } from '../undo/undo.ts';
 import { useJoineryClient } from './provider.ts';
 
 /**
@@ -125,6 +127,48 @@ export function usePresence<T extends object = Record<string, unknown>>(document
     [observation],
   );
   return useMemo(() => ({ ...snapshot, ...writes }), [snapshot, writes]);
+}
+
+export interface SyncUndo {
+  readonly canUndo: boolean;
+  readonly canRedo: boolean;
+  readonly undoLabel: string | undefined;
+  readonly redoLabel: string | undefined;
+  /** Whether the document was read, and what was kept of its steps. */
+  readonly loaded: boolean;
+  readonly undo: () => Receipt | undefined;
+  readonly redo: () => Receipt | undefined;
+  readonly clear: () => void;
+}
+
+/**
+ * Undo and redo of what is written to a document, or to parts of it, while a component with this hook is mounted.
+ *
+ * @example
+ * function History() {
+ *   const { canUndo, undoLabel, undo } = useUndo('notes', { scope: 'body' });
+ *   return <button disabled={!canUndo} onClick={undo}>Undo {undoLabel}</button>;
+ * }
+ */
+export function useUndo(id: string, options: UndoOptions = {}): SyncUndo {
+  const client = useJoineryClient();
+  // An object of options that is made in the component is another one each time.
+  const given = JSON.stringify([options.scope, options.groupMs]);
+  // biome-ignore lint/correctness/useExhaustiveDependencies: see above
+  const observation = useMemo(() => observeUndo(client, id, options), [client, id, given]);
+  const snapshot = useObservation(observation);
+  const calls = useMemo(
+    () => ({
+      undo: () => observation.use((handle) => handle.undo()),
+      redo: () => observation.use((handle) => handle.redo()),
+      clear: () => observation.use((handle) => handle.clear()),
+    }),
+    [observation],
+  );
+  return useMemo(() => {
+    const { isLoaded, ...state } = snapshot;
+    return { ...state, loaded: isLoaded, ...calls };
+  }, [snapshot, calls]);
 }
 
 /** The client's status: connection, sync and storage. */

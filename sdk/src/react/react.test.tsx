@@ -17,6 +17,7 @@ import {
   useSyncDocument,
   useSyncStatus,
   useSyncText,
+  useUndo,
 } from './index.ts';
 
 (globalThis as { IS_REACT_ACT_ENVIRONMENT?: boolean }).IS_REACT_ACT_ENVIRONMENT = true;
@@ -55,6 +56,47 @@ interface Notes {
 }
 
 describe('the React hooks', () => {
+  test('undo what is written while they are mounted, each its part', async () => {
+    const world = await World.create();
+    const client = world.client();
+    let renders = 0;
+    function Editor({ part }: { part: string }) {
+      const { value, loaded, insert } = useSyncText('notes', part);
+      const { canUndo, canRedo, undo, redo } = useUndo('notes', { scope: [part], groupMs: 0 });
+      renders += 1;
+      return (
+        <p>
+          <button type="button" disabled={!loaded} onClick={() => insert(0, 'x')} />
+          <button type="button" disabled={!canUndo} onClick={undo} />
+          <button type="button" disabled={!canRedo} onClick={redo} />
+          {value}
+        </p>
+      );
+    }
+    const { container, render } = await mount(client, [<Editor key="a" part="a" />, <Editor key="b" part="b" />]);
+    const button = (at: number) => container.querySelectorAll('button')[at] as HTMLButtonElement;
+    const shown = () => Array.from(container.querySelectorAll('p'), ({ textContent }) => textContent);
+    const click = (at: number) => act(async () => button(at).click());
+    await act(() => world.time.until(() => !button(0).disabled));
+    await click(0);
+    await click(0);
+    await click(3);
+    expect([shown(), button(1).disabled, button(2).disabled]).toEqual([['xx', 'x'], false, true]);
+    const before = renders;
+    await act(() => world.untilSynced());
+    expect(renders).toBe(before);
+    await click(1);
+    expect([shown(), button(2).disabled]).toEqual([['x', 'x'], false]);
+    await click(2);
+    await click(4);
+    expect([shown(), button(4).disabled]).toEqual([['xx', ''], true]);
+    await render(<Editor key="a" part="a" />);
+    await click(1);
+    expect(shown()).toEqual(['x']);
+    await render(null);
+    expect(() => client.undo('notes').close()).not.toThrow();
+  });
+
   test('show what is stored, what is written here, and what comes from elsewhere', async () => {
     const world = await World.create();
     const client = world.client();

@@ -60,6 +60,7 @@ import {
   type Swap,
 } from './storage.ts';
 import { checkedMark, markKey, wipedMark } from './store-mark.ts';
+import { readUndo, undoChanges, undoDropped, undoKey, undoListKey, type ValueChanges } from './undo-records.ts';
 
 export class IndexedDbStorage implements Storage {
   readonly mode = 'indexeddb';
@@ -127,6 +128,7 @@ class IndexedDbStore implements DocumentStore {
       const [log, outbox] = [unwrap(transaction.objectStore('log')), unwrap(transaction.objectStore('outbox'))];
       const rejected = unwrap(transaction.objectStore('rejected'));
       await checkSettled(transaction, writes);
+      const undoLists = await readUndoLists(transaction, writes);
       for (const write of writes) {
         const before = next.get(write.document) as StateRecord;
         checkIncarnation(write, before);
@@ -150,6 +152,12 @@ class IndexedDbStore implements DocumentStore {
         }
         for (const one of write.rejected ?? []) rejected.put(encodeRejectedRecord(id, one), [id, one.id]);
         for (const name of write.settled ?? []) rejected.delete([id, name]);
+      }
+      for (const write of writes) {
+        const changes = undoChanges(undoLists.get(write.document), write);
+        const key = undoListKey(write.document);
+        if (changes.has(key)) undoLists.set(write.document, changes.get(key));
+        putValues(transaction, changes);
       }
       for (const { write, records } of commits) {
         const state = next.get(write.document) as StateRecord;
@@ -222,7 +230,13 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async swap(id: string, swap: Swap): Promise<boolean> {
-    return await this.#write(documentStores, (transaction) => swapIn(transaction, id, swap));
+    return await this.#write(documentStores, async (transaction) => {
+      const key = undoListKey(id);
+      const list = await transaction.objectStore('values').get(key);
+      const isSwapped = await swapIn(transaction, id, swap);
+      if (isSwapped) putValues(transaction, undoDropped(id, list && storedValue(key, list)));
+      return isSwapped;
+    });
   }
 
   async replacements(id: string, after: number): Promise<Replacement[]> {
@@ -237,6 +251,18 @@ class IndexedDbStore implements DocumentStore {
     await this.#write(['rejected'], async (transaction) => {
       for (const name of ids) unwrap(transaction.objectStore('rejected')).delete([id, name]);
     });
+  }
+
+  async undo(id: string, owner: string, name: string) {
+    const key = undoKey(id, owner, name);
+    const record = await this.#view(['values'], (transaction) => transaction.objectStore('values').get(key));
+    const found = record && readUndo(id, key, record);
+    if (found === undefined || 'stack' in found) return { stack: found?.stack };
+    await this.#write(['values', 'damaged'], async (transaction) => {
+      unwrap(transaction.objectStore('values')).delete(key);
+      unwrap(transaction.objectStore('damaged')).add(found.damaged);
+    });
+    return found;
   }
 
   async documents(): Promise<string[]> {
@@ -422,6 +448,25 @@ async function markIn<Mode extends IDBTransactionMode>(
 ): Promise<Uint8Array | undefined> {
   const record = await transaction.objectStore('values').get(markKey);
   return record && storedValue(markKey, record);
+}
+
+/** The lists of stacks of the documents that are written. */
+async function readUndoLists(
+  transaction: Transaction<'readwrite'>,
+  writes: readonly DocumentWrite[],
+): Promise<Map<string, Uint8Array | undefined>> {
+  const ids = [...new Set(writes.flatMap(({ document, undo }) => (undo === undefined ? [] : [document])))];
+  const values = transaction.objectStore('values');
+  const records = await Promise.all(ids.map((id) => values.get(undoListKey(id))));
+  return new Map(ids.map((id, at) => [id, records[at] && storedValue(undoListKey(id), records[at])]));
+}
+
+function putValues(transaction: Transaction<'readwrite'>, changes: ValueChanges): void {
+  const values = unwrap(transaction.objectStore('values'));
+  for (const [key, value] of changes) {
+    if (value === undefined) values.delete(key);
+    else values.put(encodeValueRecord(key, value), key);
+  }
 }
 
 /** A damaged value reads as absent. */

@@ -49,6 +49,7 @@ import {
   type Swap,
 } from './storage.ts';
 import { checkedMark, markKey, wipedMark } from './store-mark.ts';
+import { readUndo, undoChanges, undoDropped, undoKey, undoListKey, type ValueChanges } from './undo-records.ts';
 
 /**
  * Opens a document store on records.
@@ -154,6 +155,18 @@ class RecordStore implements DocumentStore {
     return this.#write((records) => {
       for (const name of ids) records.delete('rejected', id, name);
     });
+  }
+
+  async undo(id: string, owner: string, name: string) {
+    const key = undoKey(id, owner, name);
+    const record = await this.#view((records) => records.get('value', '', key));
+    const found = record && readUndo(id, key, record);
+    if (found === undefined || 'stack' in found) return { stack: found?.stack };
+    await this.#write((records) => {
+      records.delete('value', '', key);
+      records.setAside(found.damaged);
+    });
+    return found;
   }
 
   documents(): Promise<string[]> {
@@ -321,7 +334,19 @@ function appendAll(records: RecordWriter, commits: readonly Append[]): void {
     }
     for (const name of write.settled ?? []) records.delete('rejected', document, name);
   }
+  for (const { write } of commits) {
+    if (write.undo !== undefined) {
+      putValues(records, undoChanges(valueAt(records, undoListKey(write.document)), write));
+    }
+  }
   for (const [document, state] of next) records.put('state', document, '', encodeStateRecord(document, state));
+}
+
+function putValues(records: RecordWriter, changes: ValueChanges): void {
+  for (const [key, value] of changes) {
+    if (value === undefined) records.delete('value', '', key);
+    else records.put('value', '', key, encodeValueRecord(key, value));
+  }
 }
 
 function swapIn(records: RecordWriter, id: string, swap: Swap): boolean {
@@ -347,6 +372,7 @@ function swapIn(records: RecordWriter, id: string, swap: Swap): boolean {
   const { incarnation } = replacement;
   records.put('replacement', id, String(incarnation), encodeReplacementRecord(id, replacement));
   records.delete('replacement', id, String(incarnation - keptReplacements));
+  putValues(records, undoDropped(id, valueAt(records, undoListKey(id))));
   return true;
 }
 

@@ -18,6 +18,8 @@
 // 8. An envelope that was written here stays in the log until the server has it *and* the server's `safe` position has
 //    passed it: through `compact`, and through swaps within an epoch.
 //
+// 9. An undo stack is stored in the commit of the writes that it names. A swap ends all that a document has.
+//
 // A storage moves bytes and reads envelope headers; it neither merges nor decides what is sent. What is "unsynced" is
 // not a list of its own: it is the log's local records above what was acknowledged.
 
@@ -100,6 +102,23 @@ export interface DocumentWrite {
    * and the append fails with `not-found`.
    */
   readonly settled?: readonly string[];
+  /** Undo stacks as they are with this write. */
+  readonly undo?: UndoWrite | undefined;
+}
+
+/** Undo stacks of one document, in one commit with the writes that they name. */
+export interface UndoWrite {
+  /** Whose they are: of stacks with one name each owner has its own. */
+  readonly owner: string;
+  /** Without bytes (or with more than 1 MiB) the stack is not kept. At most 16 are kept of a document, those written last. */
+  readonly stacks: readonly { readonly name: string; readonly bytes: Uint8Array | undefined }[];
+  /** All others of this owner go. */
+  readonly only: boolean;
+}
+
+/** An undo stack, and the incarnation and epoch whose operations it names. */
+export interface StoredUndo extends IncarnationMark {
+  readonly bytes: Uint8Array;
 }
 
 /** Seqs that were rejected, `from` exclusive, `to` inclusive, and why. */
@@ -247,7 +266,7 @@ export interface StoredEnvelope extends EnvelopeKey {
 /** A record that could not be read, as it was found. */
 export interface DamagedRecord {
   readonly document: string;
-  readonly area: 'log' | 'snapshot' | 'state' | 'rejected' | 'replacement';
+  readonly area: 'log' | 'snapshot' | 'state' | 'rejected' | 'replacement' | 'value';
   readonly bytes: Uint8Array;
   readonly reason: string;
 }
@@ -312,6 +331,12 @@ export interface DocumentStore {
   rejected(document?: string): Promise<StoredRejection[]>;
   /** Removes entries of the rejected list; unknown ids are none. */
   removeRejected(document: string, ids: readonly string[]): Promise<void>;
+  /** An undo stack, if it is kept. A damaged one is set aside, and told by the call that met it. */
+  undo(
+    document: string,
+    owner: string,
+    name: string,
+  ): Promise<{ readonly stack?: StoredUndo | undefined; readonly damaged?: DamagedRecord }>;
   /** The ids of all documents that were ever appended to or compacted, sorted. */
   documents(): Promise<string[]>;
   /** Rejects also with `wiped` and `storage-evicted`, as a write would. */

@@ -26,7 +26,7 @@ import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
 import type { ClockReading } from './corrected-clock.ts';
 import { HeldEffects, mayBeMadeAnew } from './held-effects.ts';
 import type { Journal } from './journal.ts';
-import { MainThread, type ReplacedMore } from './main-thread.ts';
+import { type AskedUndo, type KeptUndo, MainThread, type ReplacedMore } from './main-thread.ts';
 import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine, ToEngine } from './messages.ts';
 import { Outbox, type RetainedBytes } from './outbox.ts';
 import { type Rejections, rejectedListFull } from './rejections.ts';
@@ -47,6 +47,8 @@ export interface DocumentContext {
   readonly journal: Journal;
   /** Of this moment: not to be kept across waiting, but for what belongs to just this session. */
   readonly session: SessionDriver;
+  /** Other tabs have the same storage. */
+  readonly isShared: boolean;
   readonly retained: RetainedBytes;
   readonly tabs: DocumentTabs;
   readonly awake: AwakeDocuments;
@@ -106,6 +108,8 @@ export class EngineDocument implements Sleeper {
   #loaded: Promise<void> | undefined;
   /** What the main thread handed over before the document was loaded. */
   #early: Early[] | undefined;
+  /** Asked before it was loaded. */
+  #askedUndo: AskedUndo[] | undefined;
   /** Known here, and not to storage. */
   #unstoredAcknowledgements: Set<Acknowledgement> | undefined;
   #awake: StoredReplica | undefined;
@@ -306,7 +310,8 @@ export class EngineDocument implements Sleeper {
     const at_ms = environment.now();
     const append = this.#appends.add(channel, batch, at_ms);
     const { envelopes: local, clockOffset_ms, rejected } = append;
-    const isEmpty = local.length === 0 && rejected.length === 0;
+    const undo = this.#undoWrite(batch);
+    const isEmpty = local.length === 0 && rejected.length === 0 && undo === undefined;
     if (isEmpty && this.#appends.size === 1) {
       // Nothing to store, and nothing before it that has to be.
       this.#stored(append);
@@ -314,7 +319,7 @@ export class EngineDocument implements Sleeper {
     }
     const entered = (): number => this.#epoch;
     const write = {
-      ...{ ...this.#write(), local, clockOffset_ms, rejected },
+      ...{ ...this.#write(), local, clockOffset_ms, rejected, undo },
       // Of the moment at which it is stored: where storage fails it may be at the server by then.
       get epoch(): number {
         return entered();
@@ -376,6 +381,39 @@ export class EngineDocument implements Sleeper {
   #rejectedHere(): void {
     this.#context.rejections.changed();
     this.#context.rejectedHere();
+  }
+
+  /** Without tabs that share the storage all that is kept belongs to whoever opens it. */
+  #ownerOf(owner: string | undefined): string | undefined {
+    return this.#context.isShared ? owner : '';
+  }
+
+  #undoWrite({ undo }: EnvelopeBatch): EnvelopeBatch['undo'] {
+    const owner = undo && this.#ownerOf(undo.owner);
+    return undo === undefined || owner === undefined ? undefined : { ...undo, owner };
+  }
+
+  /** What is kept of an undo stack? Told behind everything that was handed over before. */
+  undo(asked: AskedUndo): void {
+    if (this.#loading) {
+      this.#askedUndo ??= [];
+      this.#askedUndo.push(asked);
+      return;
+    }
+    this.#context.journal.step(async () => {
+      this.#main.undo(asked, await this.#keptUndo(asked, this.#present));
+    });
+  }
+
+  /** @param present what the document's operations are named in */
+  async #keptUndo({ name, owner: given }: AskedUndo, present: IncarnationMark): Promise<KeptUndo> {
+    const owner = this.#ownerOf(given);
+    const found = owner === undefined ? {} : await this.#context.store.undo(this.id, owner, name);
+    const { stack, damaged } = found;
+    // Whatever was written in another incarnation has other names by now.
+    const bytes = stack !== undefined && isSameIncarnation(stack, present) ? stack.bytes : undefined;
+    const error = damaged && damagedUndo(damaged.reason);
+    return { owner, bytes, error };
   }
 
   /** The main replica was lost. */
@@ -965,15 +1003,20 @@ export class EngineDocument implements Sleeper {
   async #load(): Promise<void> {
     const { store } = this.#context;
     let stored: StoredDocument | undefined;
+    let kept: readonly (readonly [AskedUndo, KeptUndo])[] = [];
     while (stored === undefined) {
       try {
         stored = await store.load(this.id);
+        // Told before the document: what is written as soon as it is there has to find its undo stacks.
+        if (this.#askedUndo !== undefined) kept = await this.#readUndo(stored);
       } catch (error) {
+        stored = undefined;
         if (!(await this.#mayReadAgain(error))) return;
       }
     }
     this.#context.storageFailed(undefined);
     const log = this.#take(stored, this.#storedReplica(stored));
+    for (const [asked, answer] of kept) this.#main.undo(asked, answer);
     this.#loading = false;
     this.#greetLoaded(stored, log);
     this.#context.changed(this);
@@ -981,12 +1024,21 @@ export class EngineDocument implements Sleeper {
     for (let next = this.#early?.shift(); next !== undefined; next = this.#early?.shift()) {
       this.append(next.channel, next.incarnation, next.turn, next.batch);
     }
+    for (const asked of this.#askedUndo ?? []) this.undo(asked);
+    this.#askedUndo = undefined;
     this.#madeTabs?.loaded();
     // Storage may have forgotten what the leader knows of it.
     if ((this.#madeOutbox?.size ?? 0) > 0) this.#context.tabs.hold(this.hold);
     this.clockChanged();
     this.#maybeRelease();
     this.#context.awake.used(this);
+  }
+
+  async #readUndo(stored: StoredDocument): Promise<[AskedUndo, KeptUndo][]> {
+    const kept: [AskedUndo, KeptUndo][] = [];
+    for (const asked of this.#askedUndo ?? []) kept.push([asked, await this.#keptUndo(asked, stored)]);
+    this.#askedUndo = this.#askedUndo?.filter((asked) => !kept.some(([told]) => told === asked));
+    return kept;
   }
 
   /** Takes over what other tabs have stored of this incarnation. */
@@ -1323,6 +1375,14 @@ function deletedForEver(document: string): JoineryError {
     expected: 'a document that is not deleted',
     got: JSON.stringify(document),
     remedy: 'Close it. An id is never used again.',
+  });
+}
+
+function damagedUndo(reason: string): JoineryError {
+  return new JoineryError('storage-corrupt', {
+    expected: 'the undo steps that were kept of the document',
+    got: `a damaged record (${reason})`,
+    remedy: 'It was set aside. The document is as it was; what is written from now on can be undone.',
   });
 }
 

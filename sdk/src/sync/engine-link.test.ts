@@ -17,6 +17,7 @@ function setUp(start: () => void = () => {}) {
     environment: time,
     storageMode: 'memory',
     connect: true,
+    client: 'test',
     userChanged: () => {},
     start: async (receive, died): Promise<RunningEngine> => {
       start();

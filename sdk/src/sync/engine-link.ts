@@ -5,6 +5,7 @@ import { asJoineryError, JoineryError } from '@joinery/protocol';
 import { Replica } from '../core/index.ts';
 import type { Cancel, Environment } from '../environment.ts';
 import type { StoredRejection } from '../storage/storage.ts';
+import { TabName } from '../undo/tab-name.ts';
 import { AwakeDocuments } from './awake-documents.ts';
 import { CorrectedClock } from './corrected-clock.ts';
 import { type ExportedDocument, ExportLink } from './export-link.ts';
@@ -39,6 +40,8 @@ export interface EngineLinkOptions {
   /** What the storage will be called until it is open. */
   readonly storageMode: string;
   readonly connect: boolean;
+  /** Tells this client from others in one tab. */
+  readonly client: string;
   /** The token is another user's: the client is to be closed. */
   userChanged(): void;
 }
@@ -69,6 +72,8 @@ export class EngineLink {
   readonly #eventListeners = new Set<(event: ClientEvent) => void>();
   readonly #rejectionListeners = new Set<() => void>();
   readonly #stopNetwork: Cancel;
+  readonly #stopPage: Cancel | undefined;
+  readonly #tabName: TabName;
   #rejections: readonly StoredRejection[] = [];
   /** Entries of that list which were discarded, with their documents, until the engine shows that they are gone. */
   readonly #discarded = new Map<string, string>();
@@ -100,6 +105,7 @@ export class EngineLink {
     this.#options = options;
     this.#wanted = options.connect;
     this.#clock = new CorrectedClock(options.environment);
+    this.#tabName = new TabName(options.environment, options.client);
     this.spaces = new SpaceLink({
       environment: options.environment,
       post: (message) => this.#post(message),
@@ -129,6 +135,9 @@ export class EngineLink {
       if (online && this.#startFailure !== undefined && this.#restart !== undefined) this.#start();
     });
     const { environment } = options;
+    this.#stopPage = environment.page?.subscribeHidden(() => {
+      for (const document of this.#documents.values()) document.hidden();
+    });
     this.#documentContext = {
       environment,
       replicaOptions: {
@@ -143,6 +152,8 @@ export class EngineLink {
       clock: () => this.#clock.reading,
       pendingChanged: () => this.#statusChanged(),
       trapped: (error) => this.#emit({ type: 'engine-restarted', error }),
+      tabName: this.#tabName,
+      undoDropped: (document, error) => this.#emit({ type: 'undo-dropped', document, error }),
     };
     this.#start();
   }
@@ -377,6 +388,7 @@ export class EngineLink {
     }
     for (const document of this.#documents.values()) {
       engine.post(document.opening());
+      document.askUndo();
       const { channel, awaitsEngine: awaits, isClosed } = document;
       if (isClosed) engine.post({ type: 'close', channel, awaits });
     }
@@ -533,6 +545,8 @@ export class EngineLink {
     if (this.#ending === undefined || this.#closed) return;
     this.#closed = true;
     this.#stopNetwork();
+    this.#stopPage?.();
+    this.#tabName.end();
     this.#restart?.();
     this.#engine?.terminate();
     this.#engine = undefined;

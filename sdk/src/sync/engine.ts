@@ -222,6 +222,9 @@ export class Engine {
       case 'retry':
         this.#channels.get(message.channel)?.retry(message.channel, message.id);
         break;
+      case 'undo':
+        this.#channels.get(message.channel)?.undo(message);
+        break;
       case 'discard':
         this.#context?.journal.step(async () => {
           await this.#context?.store.removeRejected(message.document, [message.id]);
@@ -310,6 +313,7 @@ export class Engine {
         return tabs.driver;
       },
       tabs,
+      isShared: this.#isShared,
       retained: new RetainedBytes(),
       awake: this.#awake,
       now: () => this.#clock.now(),

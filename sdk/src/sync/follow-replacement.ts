@@ -27,6 +27,8 @@ export interface FollowInput {
   /** Of these it isn't known: where no swap tells either, making them again could mean that they are there twice. */
   readonly unanswered: readonly AgentSeq[];
   readonly epochChanged: boolean;
+  /** Everything was replayed: what hangs on the old replica comes along; without a replay it can't. */
+  readonly carry?: (replay: Replay | undefined) => void;
   readonly clock: ClockState | undefined;
   readonly at_ms: number;
 }
@@ -75,6 +77,7 @@ export function followReplacement(input: FollowInput): () => void {
     const rejected = replayBatch(batch, corrected, old, reached, at_ms);
     return outcomeOf(batch, rejected, (write) => renamed(write, batch, corrected));
   });
+  input.carry?.(complete ? corrected?.replay : undefined);
   corrected?.free();
   return settle(writes, followed.commit(), outcomes);
 }

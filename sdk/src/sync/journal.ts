@@ -241,5 +241,6 @@ function sizeOf(write: DocumentWrite): number {
   for (const envelope of write.local ?? []) bytes += envelope.length;
   for (const envelope of write.remote?.envelopes ?? []) bytes += envelope.length;
   for (const { changes, envelope } of write.rejected ?? []) bytes += changes.length + envelope.length;
+  for (const stack of write.undo?.stacks ?? []) bytes += stack.bytes?.length ?? 0;
   return bytes;
 }

@@ -6,7 +6,14 @@ import type { Bridge } from '../core/replay.ts';
 import type { Replacement, StoredDocument, StoredRejection } from '../storage/storage.ts';
 import type { Append } from './appends.ts';
 import { Feed, type StateSource } from './feed.ts';
-import { type AgentSeq, type EnginePort, type EngineStatus, errorData, type FromEngine } from './messages.ts';
+import {
+  type AgentSeq,
+  type EnginePort,
+  type EngineStatus,
+  errorData,
+  type FromEngine,
+  type ToEngine,
+} from './messages.ts';
 import type { Retried } from './retrying.ts';
 
 /** Stored documents with a log up to this size are passed on as they lie in storage; others as one encoded state. */
@@ -19,6 +26,15 @@ export interface ReplacedMore {
   readonly carried: readonly AgentSeq[];
   readonly unanswered: readonly AgentSeq[];
   readonly rejections: readonly StoredRejection[] | undefined;
+}
+
+export type AskedUndo = Extract<ToEngine, { readonly type: 'undo' }>;
+
+/** What storage has of an undo stack. */
+export interface KeptUndo {
+  readonly owner: string | undefined;
+  readonly bytes: Uint8Array | undefined;
+  readonly error: JoineryError | undefined;
 }
 
 export interface MainThreadDocument extends StateSource {
@@ -261,6 +277,11 @@ export class MainThread {
   retried(channel: number, id: string, { updates, written, error }: Retried, status: EngineStatus): void {
     const failure = error && errorData(error);
     this.#port.post({ type: 'retried', channel, id, updates, written, error: failure, status });
+  }
+
+  undo({ channel, name }: AskedUndo, kept: KeptUndo): void {
+    const { owner, bytes, error } = kept;
+    this.#port.post({ type: 'undo', channel, name, owner, bytes, error: error && errorData(error) });
   }
 
   damaged(error: JoineryError): void {

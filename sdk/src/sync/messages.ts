@@ -4,7 +4,7 @@
 
 import { JoineryError } from '@joinery/protocol';
 import type { Bridge } from '../core/replay.ts';
-import type { RejectedWrite, Replacement, StoredRejection } from '../storage/storage.ts';
+import type { RejectedWrite, Replacement, StoredRejection, UndoWrite } from '../storage/storage.ts';
 import type { ConnectionStatus, StorageStatus } from './status.ts';
 
 /** An error as data: class and code survive the way through a port. */
@@ -25,6 +25,8 @@ export interface EnvelopeBatch {
   readonly rejected: readonly RejectedWrite[];
   /** The answer is to say what of the document the server doesn't have. */
   readonly asks: boolean;
+  /** Undo stacks as they are with these envelopes. */
+  readonly undo?: UndoWrite | undefined;
 }
 
 /** The highest seq of an agent. */
@@ -61,6 +63,13 @@ export type ToEngine =
   | { readonly type: 'followed'; readonly channel: number; readonly awaited: readonly AgentSeq[] }
   /** Writes an entry of the rejected list again, and removes it, in one commit; answered with `retried`. */
   | { readonly type: 'retry'; readonly channel: number; readonly id: string }
+  /** What is kept of an undo stack? Answered with `undo`. Without an owner only where no other tab has the same storage. */
+  | {
+      readonly type: 'undo';
+      readonly channel: number;
+      readonly name: string;
+      readonly owner: string | undefined;
+    }
   /** Removes an entry of the rejected list. */
   | { readonly type: 'discard'; readonly document: string; readonly id: string }
   /** So many bytes of `updates` and `state` were joined here: as many more may be sent. */
@@ -181,6 +190,15 @@ export type FromEngine =
       readonly written: AgentSeqs | undefined;
       readonly error: ErrorData | undefined;
       readonly status: EngineStatus;
+    }
+  /** What is kept of an undo stack, if anything; `owner`: whose it is in storage, undefined where it isn't kept. */
+  | {
+      readonly type: 'undo';
+      readonly channel: number;
+      readonly name: string;
+      readonly owner: string | undefined;
+      readonly bytes: Uint8Array | undefined;
+      readonly error: ErrorData | undefined;
     }
   /** The rejected list, whole. */
   | { readonly type: 'rejections'; readonly entries: readonly StoredRejection[] }

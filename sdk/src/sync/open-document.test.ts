@@ -4,6 +4,7 @@ import { JoineryError, readEnvelope } from '@joinery/protocol';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { init, Replica } from '../core/index.ts';
 import { VirtualEnvironment } from '../testing/virtual-environment.ts';
+import { TabName } from '../undo/tab-name.ts';
 import { AwakeDocuments } from './awake-documents.ts';
 import type { EngineStatus, ToEngine } from './messages.ts';
 import { type ChannelMessage, OpenDocument } from './open-document.ts';
@@ -34,6 +35,8 @@ function setUp() {
     clock: () => ({ serverTime_ms: environment.now(), offset_ms: 0, sets_ms: [] }),
     pendingChanged: () => {},
     trapped: () => {},
+    tabName: new TabName(environment, 'test'),
+    undoDropped: () => {},
   };
   let channels = 0;
   const load = (updates: readonly Uint8Array[] = []): OpenDocument => {

@@ -13,6 +13,9 @@ import { type DocumentAccess, notLoaded, type PatchListener } from '../documents
 import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import { shareValue } from '../documents/shared-value.ts';
 import type { Environment } from '../environment.ts';
+import { type Steps, UndoStacks } from '../undo/stacks.ts';
+import type { TabName } from '../undo/tab-name.ts';
+import type { Parts, UndoAccess } from '../undo/undo.ts';
 import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
 import type { ClockReading } from './corrected-clock.ts';
 import { followReplacement, followUnknown } from './follow-replacement.ts';
@@ -35,6 +38,9 @@ export interface OpenDocumentContext {
   pendingChanged(): void;
   /** The core trapped under the replica; another one takes its place. */
   trapped(error: JoineryError): void;
+  readonly tabName: TabName;
+  /** Steps of an undo stack can't be gone on with. */
+  undoDropped(document: string, error: JoineryError): void;
 }
 
 /** Messages about one opening of a document. */
@@ -45,6 +51,7 @@ const earlyLimit = 10_000;
 
 interface EarlyWrite {
   readonly write: (replica: Replica) => void;
+  readonly key: string | undefined;
   readonly receipt: WriteReceipt;
 }
 
@@ -62,6 +69,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #listeners: readonly (() => void)[] = nobody;
   /** Made with the first who wants patches. */
   #patches: PatchNews | undefined;
+  /** Made with the first undo stack. */
+  #undo: UndoStacks | undefined;
   #replica: Replica | undefined;
   /** In place of the replica while nobody uses it. */
   #resting: string | undefined;
@@ -159,7 +168,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   rest(): boolean {
     const replica = this.#replica;
     if (replica === undefined) return true;
-    if (this.#writing || replica.pendingCount > 0) return false;
+    if (this.#writing || replica.pendingCount > 0 || this.#undo?.isOpen === true) return false;
     let state: string | undefined;
     try {
       if (replica.agent === undefined) state = this.#guard(() => packState(replica));
@@ -190,6 +199,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       environment: context.environment,
       takeUpdate: () => this.#guard(() => this.#replica?.takeUpdate()),
       clockOffset_ms: () => context.clock().offset_ms,
+      takeUndo: (isAll) => this.#undo?.take(isAll),
       post: (batch) =>
         // Nothing is written before there is a replica.
         context.post({
@@ -240,15 +250,12 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     return this.#madeWrites?.awaitsEngine ?? false;
   }
 
-  write(write: (replica: Replica) => void): Receipt {
-    if (this.#ended) throw closed();
-    const { replica } = this;
-    if (this.#failure !== undefined) throw this.#failure;
-    if (replica === undefined) throw notLoaded(this.id);
+  write(write: (replica: Replica) => void, key?: string): Receipt {
+    const replica = this.#writable();
     const before = replica.seq;
     let receipt: WriteReceipt | undefined;
     try {
-      this.#run(replica, write);
+      this.#run(replica, write, key);
     } finally {
       // What an error left behind is written all the same.
       const after = this.#replica === replica ? replica.seq : before;
@@ -257,18 +264,170 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     return receipt ?? this.#writes.unchanged();
   }
 
-  #run(replica: Replica, write: (replica: Replica) => void): void {
-    const outer = this.#writing;
+  #writable(): Replica {
+    if (this.#ended) throw closed();
+    const { replica } = this;
+    if (this.#failure !== undefined) throw this.#failure;
+    if (replica === undefined) throw notLoaded(this.id);
+    return replica;
+  }
+
+  /** @param key of the root map that it writes to; undefined: anywhere */
+  #run(replica: Replica, write: (replica: Replica) => void, key?: string): void {
+    const [outer, before] = [this.#writing, replica.seq];
     this.#writing = true;
+    this.#undo?.beforeWrite();
     try {
       this.#guard(() => write(replica));
     } finally {
       this.#writing = outer;
+      if (this.#undo !== undefined && this.#replica === replica && replica.seq !== before) this.#undo.afterWrite(key);
     }
   }
 
-  writeKeyed(write: (replica: Replica) => void): Receipt {
-    if (this.isLoaded || this.#ended) return this.write(write);
+  transact(label: string, run: () => unknown): Receipt {
+    const undo = this.#undoStacks;
+    undo.checkLabel(label);
+    const replica = this.#writable();
+    const before = replica.seq;
+    if (undo.isTransacting) {
+      // It is part of the one around it, and that one's error takes all of it back.
+      synchronous(run());
+      return this.#receiptSince(replica, before);
+    }
+    this.#writes.cut();
+    this.#patches?.collect(replica);
+    const state = this.#guard(() => replica.encodeSnapshot().slice());
+    const states = undo.states();
+    undo.begin();
+    try {
+      synchronous(run());
+    } catch (error) {
+      if (this.#replica === replica && replica.seq !== before) {
+        this.#takeBack(replica, state, states, asJoineryError(error));
+      }
+      throw error;
+    } finally {
+      undo.commit(label);
+    }
+    const receipt = this.#receiptSince(replica, before);
+    if (this.#replica === replica && replica.seq !== before) this.#notify();
+    return receipt;
+  }
+
+  /** A recipe has thrown: the document is as it was before, and nothing was written. */
+  #takeBack(old: Replica, state: Uint8Array, states: ReturnType<UndoStacks['states']>, error: JoineryError): void {
+    const { pendingCount } = old;
+    this.#adopt(this.#guard(() => Replica.load(state, this.#context.replicaOptions)));
+    const next = this.#replica as Replica;
+    this.#undo?.rollBack(states, next);
+    this.#patches?.begin(next);
+    this.#writes.takeBack(error);
+    free(old);
+    // What waits for its causes is not in a state.
+    if (pendingCount > 0) this.#context.post({ type: 'reload', channel: this.channel });
+    this.#notify();
+  }
+
+  /** One receipt for several writes. */
+  #receiptSince(replica: Replica, before: number): Receipt {
+    const after = this.#replica === replica ? replica.seq : before;
+    return after === before ? this.#writes.unchanged() : this.#writes.written(before, after);
+  }
+
+  get #undoStacks(): UndoStacks {
+    this.#undo ??= new UndoStacks({
+      environment: this.#context.environment,
+      saveSoon: () => this.#writes.takeSoon(),
+      dropped: (error) => this.#context.undoDropped(this.id, error),
+    });
+    return this.#undo;
+  }
+
+  /** Opens an undo stack, or takes part in its being open. `release` is to be called once. */
+  openUndo(parts: Parts, groupMs: number): { readonly access: UndoAccess; readonly release: () => void } {
+    const undo = this.#undoStacks;
+    const { replica } = this;
+    if (!undo.isOpen) undo.attach(replica);
+    const steps = undo.open(parts, groupMs);
+    if (steps.handles === 1) this.#askUndo(steps.name);
+    return {
+      access: this.#undoAccess(undo, steps),
+      release: () => {
+        steps.handles -= 1;
+        if (steps.handles > 0) return;
+        undo.hurry();
+        if (!this.#closed) this.#madeWrites?.takeAll();
+        undo.close(steps);
+      },
+    };
+  }
+
+  /** What is kept of these stacks? Also asked of each new engine. */
+  askUndo(): void {
+    for (const name of this.#undo?.unrestored ?? []) this.#askUndo(name);
+  }
+
+  #askUndo(name: string): void {
+    this.#context.tabName.name.then((owner) => {
+      if (!this.#closed) this.#context.post({ type: 'undo', channel: this.channel, name, owner });
+    });
+  }
+
+  #undoAccess(undo: UndoStacks, steps: Steps): UndoAccess {
+    const document = this;
+    return {
+      document: this.id,
+      get isLoaded() {
+        return document.isLoaded && steps.isRestored;
+      },
+      get loaded() {
+        return document.#undoLoaded(steps);
+      },
+      depth: (redo) => undo.depth(steps, redo),
+      label: (redo) => undo.label(steps, redo),
+      takeBack: (redo) => document.#undoStep(undo, steps, redo),
+      clear: () => {
+        undo.clear(steps);
+        document.#notify();
+      },
+      subscribe: (listener) => document.subscribe(listener),
+    };
+  }
+
+  async #undoLoaded(steps: Steps): Promise<void> {
+    await this.loaded;
+    while (!steps.isRestored) {
+      if (this.#ended) throw closed();
+      await new Promise<void>((resolve) => steps.waiters.push(resolve));
+    }
+  }
+
+  #undoStep(undo: UndoStacks, steps: Steps, redo: boolean): Receipt | undefined {
+    const replica = this.#writable();
+    if (undo.isTransacting) {
+      throw new JoineryError('invalid-option', {
+        expected: 'undo and redo outside of `transact`',
+        got: 'a call within',
+        remedy: 'Call it when `transact` has returned.',
+      });
+    }
+    const before = replica.seq;
+    const isDone = this.#guard(() => undo.takeBack(steps, redo));
+    if (isDone) return this.#written(before, replica.seq);
+    // Steps of which nothing was left are gone.
+    this.#writes.takeSoon();
+    this.#notify();
+    return undefined;
+  }
+
+  /** The page may be gone in a moment. */
+  hidden(): void {
+    this.#undo?.hurry();
+  }
+
+  writeKeyed(write: (replica: Replica) => void, key?: string): Receipt {
+    if (this.isLoaded || this.#ended) return this.write(write, key);
     if (this.#failure) throw this.#failure;
     this.#early ??= [];
     if (this.#early.length >= earlyLimit) {
@@ -279,7 +438,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       });
     }
     const receipt = new WriteReceipt();
-    this.#early.push({ write, receipt });
+    this.#early.push({ write, key, receipt });
     this.#writes.announce();
     return receipt;
   }
@@ -332,6 +491,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   async flush(): Promise<void> {
     this.#ended = true;
     if (this.hasEarly) await this.earlyMade();
+    this.#undo?.hurry();
     if (!this.#closed) this.#madeWrites?.takeAll();
   }
 
@@ -403,6 +563,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #leave(): void {
     this.#ended = true;
     this.#closed = true;
+    this.#undo?.end();
     const replica = this.#replica;
     this.#replica = this.#resting = undefined;
     this.#value = undefined;
@@ -453,8 +614,18 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       case 'retried':
         this.#retried(message);
         break;
+      case 'undo':
+        this.#restoreUndo(message);
+        break;
     }
     this.#closeWhenStored();
+  }
+
+  #restoreUndo({ name, owner, bytes, error }: Extract<ChannelMessage, { readonly type: 'undo' }>): void {
+    if (this.#closed || this.#undo === undefined) return;
+    const undo = this.#undo;
+    this.#guard(() => undo.restore(name, owner, bytes, error && errorFrom(error)));
+    this.#notify();
   }
 
   /**
@@ -487,6 +658,9 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     const next = Replica.load(snapshot, this.#context.replicaOptions);
     const followed = followReplacement({
       ...{ old, next, writes: this.#writes, replacements, complete, bridges, carried, unanswered, epochChanged, at_ms },
+      carry: (replay) => {
+        if (!this.#closed) this.#undo?.carry(replay, next);
+      },
       clock: { ...this.#context.clock(), refused: false },
     });
     if (this.#closed) free(next);
@@ -517,6 +691,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     // Also after a trap, when the engine was replaced before it could send the state.
     this.#applyAll([...updates, ...this.#unstored]);
     this.#guard(() => this.#patches?.replaced(undefined, this.#replica));
+    this.#attachUndo();
     this.#ready();
   }
 
@@ -529,7 +704,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       if (replica === undefined || early === undefined) break;
       const before = replica.seq;
       try {
-        this.#run(replica, early.write);
+        this.#run(replica, early.write, early.key);
         this.#writes.written(before, replica.seq, early.receipt);
       } catch (error) {
         // As with any write: the error is the caller's, and what it left behind is written all the same.
@@ -598,11 +773,19 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     const old = this.#replica;
     // What is only in the old replica is taken out of it first.
     this.#madeWrites?.takeAll();
+    if (old !== undefined) this.#undo?.leave();
     this.#adopt(this.#guard(() => Replica.load(snapshot, this.#context.replicaOptions)));
     this.#applyAll(this.#unstored);
     this.#guard(() => this.#patches?.replaced(old, this.#replica));
+    this.#attachUndo();
     free(old);
     this.#ready();
+  }
+
+  /** All that the replica before had is in this one. */
+  #attachUndo(): void {
+    const [undo, replica] = [this.#undo, this.#replica];
+    if (undo?.isOpen === true && replica !== undefined) this.#guard(() => undo.attach(replica));
   }
 
   #adopt(replica: Replica): void {
@@ -625,6 +808,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       this.#ahead += 2 ** 32;
       this.#replica = undefined;
       this.#patches?.lose();
+      this.#undo?.lose();
       this.#madeWrites?.lose(failure);
       if (this.hasEarly) this.#writes.announce();
       this.#context.post({ type: 'reload', channel: this.channel });
@@ -638,8 +822,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #written(from: number, to: number): WriteReceipt {
     const receipt = this.#writes.written(from, to);
     // At once for the first write of a task, since a controlled input must be rendered with its event; later ones wait
-    // for each other.
-    if (!this.#notifyDue) {
+    // for each other. What belongs together is told when it is whole.
+    if (!this.#notifyDue && this.#undo?.isTransacting !== true) {
       this.#notifyDue = true;
       this.#notify();
       this.#context.environment.microtask(() => {
@@ -676,6 +860,20 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     }
   }
 }
+
+/** @throws JoineryError `invalid-value` for what is not done when it returns */
+function synchronous(result: unknown): void {
+  if (!(result instanceof Promise)) return;
+  // Its outcome is nobody's any more.
+  result.then(ignore, ignore);
+  throw new JoineryError('invalid-value', {
+    expected: 'a function that is done when it returns',
+    got: 'an asynchronous one',
+    remedy: 'Wait first, then call `transact`.',
+  });
+}
+
+function ignore(): void {}
 
 /** What `#guard` makes of one. */
 function isTrap(error: unknown): boolean {

@@ -18,6 +18,7 @@ async function ownWrites() {
     clockOffset_ms: () => 0,
     post: (batch) => posted.push(batch),
     pendingChanged: () => {},
+    takeUndo: () => undefined,
   });
   return { replica, posted, writes };
 }

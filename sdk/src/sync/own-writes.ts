@@ -7,7 +7,7 @@
 import { type JoineryError, readEnvelope } from '@joinery/protocol';
 import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import type { Environment } from '../environment.ts';
-import type { RejectedWrite } from '../storage/storage.ts';
+import type { RejectedWrite, UndoWrite } from '../storage/storage.ts';
 import type { AgentSeq, AgentSeqs, EnvelopeBatch } from './messages.ts';
 import type { Fate } from './write-fates.ts';
 
@@ -17,6 +17,8 @@ export interface OwnWritesContext {
   takeUpdate(): Uint8Array | undefined;
   /** What is added to this device's clock now. */
   clockOffset_ms(): number;
+  /** Undo stacks that are to be stored with a batch; `isAll`: everything that was written is in it, or in an earlier one. */
+  takeUndo(isAll: boolean): UndoWrite | undefined;
   post(batch: EnvelopeBatch): void;
   pendingChanged(): void;
 }
@@ -66,7 +68,7 @@ export class OwnWrites {
   /** When the oldest write was made that is in no batch. */
   #dirtyAt_ms: number | undefined;
   /** Taken out of the replica, for the next batch. */
-  #carry: Uint8Array | undefined;
+  #carry: Uint8Array[] = [];
   readonly #unstored = new Map<number, Batch>();
   /** Stored, and of interest to a receipt. */
   #unsynced: Batch[] = [];
@@ -183,10 +185,26 @@ export class OwnWrites {
     this.#inFlight = [...this.#unstored.keys()].at(-1);
   }
 
-  /** What is in no batch is lost. */
+  /** What was written until now stays, whatever comes of what is written next: see `takeBack`. */
+  cut(): void {
+    for (let next = this.#context.takeUpdate(); next !== undefined; next = this.#context.takeUpdate()) {
+      this.#carry.push(next);
+    }
+  }
+
+  /** What was written since `cut` is gone with its replica; what was written before goes alone, for the next one has another agent. */
+  takeBack(error: JoineryError): void {
+    this.lose(error);
+    while (this.#carry.length > 0) this.#take(() => undefined);
+  }
+
+  /** What is still in the replica is lost. */
   lose(error: JoineryError): void {
-    const lost = this.#written.splice(0);
-    this.#clean();
+    const last = this.#carry.at(-1);
+    const reached = last === undefined ? 0 : readEnvelope(last).to;
+    const first = this.#written.findIndex(({ to }) => to > reached);
+    const lost = first < 0 ? [] : this.#written.splice(first);
+    if (last === undefined) this.#clean();
     for (const { receipt } of lost) receipt.markRejected(error);
   }
 
@@ -205,7 +223,8 @@ export class OwnWrites {
     this.#unsynced = [];
     this.#questions = [];
     this.#written = [];
-    this.#unchanged = this.#carry = undefined;
+    this.#unchanged = undefined;
+    this.#carry = [];
     this.#clean();
     for (const receipt of receipts) receipt.markClosed(error);
   }
@@ -218,7 +237,7 @@ export class OwnWrites {
     const { writes, unchanged } = batch;
     if (writes.some(({ receipt: { state } }) => state === 'local' || state === 'durable')) {
       // What it brought to the rejected list is there, or dealt with by now: if ever it is handed over again, without that.
-      this.#unsynced.push({ ...batch, rejected: [], unchanged: [] });
+      this.#unsynced.push({ ...batch, rejected: [], unchanged: [], undo: undefined });
     }
     const isSynced = unsynced.length === 0;
     if (unchanged.length > 0 && !isSynced) this.#questions.push({ seqs: new Map(unsynced), receipts: unchanged });
@@ -345,18 +364,19 @@ export class OwnWrites {
   }
 
   /** Posts what was written since the last time, a batch of it; false when there was nothing. */
-  #take(): boolean {
+  #take(takeUpdate = this.#context.takeUpdate): boolean {
     const envelopes: Uint8Array[] = [];
     let bytes = 0;
-    let next = this.#carry ?? this.#context.takeUpdate();
+    let next = this.#carry.shift() ?? takeUpdate();
     while (next !== undefined && bytes < batch_bytes) {
       envelopes.push(next);
       bytes += next.length;
-      next = this.#context.takeUpdate();
+      next = this.#carry.shift() ?? takeUpdate();
     }
-    this.#carry = next;
+    if (next !== undefined) this.#carry.unshift(next);
     const [first, last] = [envelopes[0], envelopes.at(-1)];
     const isLast = next === undefined;
+    const undo = this.#context.takeUndo(isLast);
     const unchanged = isLast ? this.#asking.splice(0) : [];
     if (isLast && this.#unchanged !== undefined) unchanged.push(this.#unchanged);
     const at_ms = this.#dirtyAt_ms ?? this.#context.environment.now();
@@ -364,8 +384,8 @@ export class OwnWrites {
     if (first === undefined || last === undefined) {
       this.#clean();
       // Nothing is to be stored, but something may be asked.
-      if (unchanged.length === 0 && this.#rejected.length === 0) return false;
-      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, writes: [], unchanged });
+      if (unchanged.length === 0 && this.#rejected.length === 0 && undo === undefined) return false;
+      this.#post({ envelopes, agent: 0n, from: 0, to: 0, at_ms, writes: [], unchanged, undo });
       return true;
     }
     if (isLast) this.#dirtyAt_ms = undefined;
@@ -374,7 +394,7 @@ export class OwnWrites {
     // A write goes with its last part.
     const later = this.#written.findIndex((write) => write.to > to);
     const writes = this.#written.splice(0, later < 0 ? this.#written.length : later);
-    this.#post({ envelopes, agent, from, to, at_ms, writes, unchanged });
+    this.#post({ envelopes, agent, from, to, at_ms, writes, unchanged, undo });
     this.#context.pendingChanged();
     return true;
   }
@@ -399,6 +419,6 @@ export class OwnWrites {
 }
 
 /** What the engine needs of it. */
-function posted({ batch, envelopes, clockOffset_ms, rejected, asks }: Batch): EnvelopeBatch {
-  return { batch, envelopes, clockOffset_ms, rejected, asks };
+function posted({ batch, envelopes, clockOffset_ms, rejected, asks, undo }: Batch): EnvelopeBatch {
+  return { batch, envelopes, clockOffset_ms, rejected, asks, ...(undo === undefined ? {} : { undo }) };
 }

@@ -65,5 +65,7 @@ export type ClientEvent =
    * is not.
    */
   | { readonly type: 'storage-evicted'; readonly error: JoineryError; readonly unsynced: number }
+  /** What was kept of an undo stack can't be read, or names what the document doesn't have any more. The document is as it was. */
+  | { readonly type: 'undo-dropped'; readonly document: string; readonly error: JoineryError }
   /** A stored record could not be read. It was set aside in storage; what the server has is fetched again. */
   | { readonly type: 'record-damaged'; readonly document: string; readonly error: JoineryError };

@@ -82,6 +82,10 @@ export class ControlledStorage implements Storage {
         await this.#gate();
         await store.removeRejected(document, ids);
       },
+      undo: async (document: string, owner: string, name: string) => {
+        this.#check();
+        return await store.undo(document, owner, name);
+      },
       documents: () => store.documents(),
       pending: async () => {
         this.#check();

@@ -2,7 +2,15 @@
 // a server and a clock in memory for those who test an app.
 
 export { createClientIn } from '../client.ts';
-export type { Channel, Environment, LockEvents, Locks, TabsEnvironment } from '../environment.ts';
+export type {
+  Channel,
+  Environment,
+  LockEvents,
+  Locks,
+  PageEnvironment,
+  TabMemory,
+  TabsEnvironment,
+} from '../environment.ts';
 export { MemoryStorage } from '../storage/memory.ts';
 export { MemoryNetwork } from '../transport/memory.ts';
 export { assert, assertEqual, assertRejects, type ContractCase } from './contract.ts';

@@ -6,6 +6,7 @@ import type { DocumentStore, DocumentWrite, Namespace, Storage } from '../storag
 import { assert, assertEqual, assertRejects, type ContractCase } from './contract.ts';
 import { seededRandom } from './random.ts';
 import { swapCases } from './storage-suite-swap.ts';
+import { undoCases } from './storage-suite-undo.ts';
 
 export interface StorageHarness {
   readonly storage: Storage;
@@ -372,6 +373,7 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
     },
   },
   ...swapCases(freshNamespace),
+  ...undoCases(freshNamespace),
   {
     name: 'random commits from three tabs leave what a naive model says',
     async run({ storage }) {

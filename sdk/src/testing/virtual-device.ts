@@ -1,7 +1,7 @@
 // A device with several tabs on virtual time: locks and channels between them, and tabs that crash, freeze and thaw. What the
 // tabs have in storage is not here: they are given one storage with `shared`.
 
-import type { Cancel, Channel, Environment, LockEvents, Locks, TabsEnvironment } from '../environment.ts';
+import type { Cancel, Channel, Environment, LockEvents, Locks, TabMemory, TabsEnvironment } from '../environment.ts';
 
 /** How long a message between tabs takes, in milliseconds. */
 const delay_ms = 1;
@@ -37,9 +37,15 @@ export class VirtualDevice {
     this.#withLocks = locks;
   }
 
-  tab(): VirtualTab {
-    const tab: VirtualTab = new VirtualTab(this.#environment, {
+  /**
+   * A new tab. Given another one, with what that one remembers of itself: once that has crashed it is the same tab after a reload,
+   * else a copy of it.
+   */
+  tab(before?: VirtualTab): VirtualTab {
+    const memory = new Map(before?.memory);
+    const tab: VirtualTab = new VirtualTab(this.#environment, memory, {
       ...(this.#withLocks ? { locks: this.#locksOf(() => tab) } : {}),
+      session: memoryOf(memory),
       channel: (name, receive) => this.#join(name, { tab, receive }),
     });
     tab.onCrash(() => {
@@ -120,9 +126,20 @@ export class VirtualDevice {
   }
 }
 
+function memoryOf(texts: Map<string, string>): TabMemory {
+  return {
+    read: (name) => texts.get(name),
+    write: (name, text) => {
+      texts.set(name, text);
+      return true;
+    },
+  };
+}
+
 /** The environment of one tab. What happens to it while it is frozen happens when it thaws. */
 export class VirtualTab implements Environment {
   readonly tabs: TabsEnvironment;
+  readonly memory: ReadonlyMap<string, string>;
   /** Messages to it are lost, as a browser may lose those to a tab that it has put aside. */
   deaf = false;
   readonly #environment: Environment;
@@ -131,8 +148,9 @@ export class VirtualTab implements Environment {
   #state: 'running' | 'frozen' | 'crashed' = 'running';
   #held: (() => void)[] = [];
 
-  constructor(environment: Environment, tabs: TabsEnvironment) {
+  constructor(environment: Environment, memory: ReadonlyMap<string, string>, tabs: TabsEnvironment) {
     this.#environment = environment;
+    this.memory = memory;
     this.tabs = tabs;
   }
 

@@ -13,6 +13,7 @@ export const errorCodes = {
   // The core: what an app does to its data.
   'index-out-of-range': { retryable: false },
   'invalid-value': { retryable: false },
+  'schema-violation': { retryable: false },
   'wrong-type': { retryable: false },
   'container-gone': { retryable: false },
   'no-such-node': { retryable: false },

@@ -3,10 +3,11 @@
 import { checkDocumentId, JoineryError } from '@joinery/protocol';
 import { init } from './core/index.ts';
 import { type CounterDocument, OpenCounter } from './documents/counter.ts';
-import { type DocumentHandle, OpenDocumentHandle } from './documents/document.ts';
+import { type DocumentHandle, type DocumentOptions, OpenDocumentHandle } from './documents/document.ts';
 import { type GraphDocument, OpenGraph } from './documents/graph.ts';
 import type { Leased } from './documents/lease.ts';
 import type { Receipt } from './documents/receipt.ts';
+import { DocumentSchema } from './documents/schema.ts';
 import { OpenText, type TextDocument, type TextOptions } from './documents/text.ts';
 import { OpenTree, type TreeDocument } from './documents/tree.ts';
 import { type Environment, systemEnvironment } from './environment.ts';
@@ -59,8 +60,21 @@ export interface ClientOptions {
 }
 
 export interface Client {
-  /** A document as plain data. Opens it, or joins the handles it has; release it with its `close`. */
-  document<T extends object = Record<string, unknown>>(id: string): DocumentHandle<T>;
+  /**
+   * A document as plain data. Opens it, or joins the handles it has; release it with its `close`.
+   *
+   * With a schema (any validator that speaks Standard Schema: zod, valibot, arktype …) the handle has the type of what the
+   * schema takes, and refuses updates with which the document would not fit; see `DocumentHandle.update` and `issues`. It is
+   * the handle's alone: other handles, and other kinds of handles, write as they are. What is stored is what was given, and
+   * not what the schema makes of it: no defaults, no transformations.
+   *
+   * @throws JoineryError `invalid-document-id`, `invalid-option` (no such schema), `closed`
+   * @example
+   * const Todo = z.object({ title: z.string(), done: z.boolean().optional() });
+   * const todo = client.document('todo', { schema: Todo });
+   * todo.update({ title: 'Milk' });
+   */
+  document<T extends object = Record<string, unknown>>(id: string, options?: DocumentOptions<T>): DocumentHandle<T>;
   /** The text under `key` (`text` when left out) of a document. */
   text(id: string, key?: string, options?: TextOptions): TextDocument;
   /** The counter under `key` (`counter` when left out) of a document. */
@@ -275,9 +289,13 @@ class LinkedClient implements Client {
     return this.#link.status;
   }
 
-  document<T extends object = Record<string, unknown>>(id: string): DocumentHandle<T> {
+  document<T extends object = Record<string, unknown>>(
+    id: string,
+    { schema }: DocumentOptions<T> = {},
+  ): DocumentHandle<T> {
+    const used = schema === undefined ? undefined : DocumentSchema.of(schema);
     const leased = this.#lease(id);
-    return new OpenDocumentHandle<T>(leased.document, leased);
+    return new OpenDocumentHandle<T>(leased.document, leased, used);
   }
 
   text(id: string, key = 'text', options: TextOptions = {}): TextDocument {

@@ -9,11 +9,13 @@ export type { Attributes, DeltaStep, Embed, Expand, ExpandTable, TextRun } from 
 export type { GraphItem, Patch, PatchOrigin, PatchPath } from './core/patches.ts';
 export type { ObservedOrigin, PatchListener } from './documents/access.ts';
 export type { CounterDocument } from './documents/counter.ts';
-export type { DocumentHandle, Draft, Partially } from './documents/document.ts';
+export type { DocumentHandle, DocumentOptions, Draft, Partially } from './documents/document.ts';
 export type { GraphDocument } from './documents/graph.ts';
 export type { NodeChange } from './documents/node-data.ts';
 export type { Created } from './documents/open-nodes.ts';
 export type { Receipt, ReceiptState } from './documents/receipt.ts';
+export { type SchemaIssue, SchemaViolation } from './documents/schema.ts';
+export type { StandardIssue, StandardResult, StandardSchema } from './documents/standard-schema.ts';
 export type { TextDocument, TextOptions } from './documents/text.ts';
 export type { TreeDocument } from './documents/tree.ts';
 export type { Peer } from './presence/peers.ts';

@@ -4,7 +4,8 @@
 
 import type { Client } from './client.ts';
 import type { CounterDocument } from './documents/counter.ts';
-import type { DocumentHandle } from './documents/document.ts';
+import type { DocumentHandle, DocumentOptions } from './documents/document.ts';
+import { noIssues, type SchemaIssue } from './documents/schema.ts';
 import type { TextDocument } from './documents/text.ts';
 import type { Peer } from './presence/peers.ts';
 import type { Presence } from './presence/presence.ts';
@@ -33,18 +34,41 @@ export interface CounterSnapshot {
   readonly isLoaded: boolean;
 }
 
+/** A document's value, and where it doesn't fit its schema. */
+export interface DocumentSnapshot<T extends object> {
+  readonly value: T | undefined;
+  readonly issues: readonly SchemaIssue[];
+}
+
+/** @param options to be the same object's `schema` each time: another one is another observation */
 export function observeDocument<T extends object>(
   client: Client,
   id: string,
-): Observation<T | undefined, DocumentHandle<T>> {
-  return shared(client, JSON.stringify(['document', id]), () =>
+  options: DocumentOptions<T> = {},
+): Observation<DocumentSnapshot<T>, DocumentHandle<T>> {
+  return shared(client, JSON.stringify(['document', id, schemaNumber(options.schema)]), () =>
     observe(
-      () => client.document<T>(id),
-      (handle) => handle.value,
-      undefined,
+      () => client.document<T>(id, options),
+      ({ value, issues }): DocumentSnapshot<T> => ({ value, issues }),
+      { value: undefined, issues: noIssues },
     ),
   );
 }
+
+/** Tells schemas apart by name, as long as they live. */
+function schemaNumber(schema: object | undefined): number {
+  if (schema === undefined) return 0;
+  let number = schemaNumbers.get(schema);
+  if (number === undefined) {
+    schemasSeen += 1;
+    number = schemasSeen;
+    schemaNumbers.set(schema, number);
+  }
+  return number;
+}
+
+const schemaNumbers = new WeakMap<object, number>();
+let schemasSeen = 0;
 
 export function observeText(client: Client, id: string, key?: string): Observation<TextSnapshot, TextDocument> {
   return shared(client, JSON.stringify(['text', id, key]), () =>
@@ -61,6 +85,8 @@ export function observeCounter(
     observe(() => client.counter(id, key), valueAndLoaded, { value: 0, isLoaded: false }),
   );
 }
+
+const noPeers: readonly never[] = Object.freeze([]);
 
 /** What a client shows of itself, and what others show. */
 export interface PresenceSnapshot<T extends object = Record<string, unknown>> {
@@ -101,8 +127,6 @@ export function observeUndo(client: Client, id: string, options: UndoOptions = {
     ),
   );
 }
-
-const noPeers: readonly never[] = Object.freeze([]);
 
 export function observeStatus(client: Client): Observation<ClientStatus, Client> {
   return {

@@ -63,6 +63,12 @@ it('runs the host that refuses', () => {
   expect(output).toBe("forbidden\n{ title: 'Tea' } [ 'price' ]\n");
 });
 
+it('runs the schema that refuses', () => {
+  const code = examples.find((example) => example?.includes('SchemaViolation')) ?? '';
+  const output = run('schema', code.replace('ws://localhost:8787', server.url.replace('http', 'ws')));
+  expect(output.replaceAll(/\s+/g, ' ')).toBe("[ 'dishes', 0, 'name' ] { dishes: [ { name: 'Soup', price: 5 } ] } [] ");
+});
+
 it('runs the lines of the lite core', () => {
   const code = examples.find((example) => example?.includes('joinery/lite')) ?? '';
   expect(run('lite', code)).toBe("{ shopping: [ 'Milk', 'Tea' ] }\n");

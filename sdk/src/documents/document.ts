@@ -1,11 +1,13 @@
 // The handle of a whole document: its value as plain data, and writes to it.
 
 import type { DocumentAccess, PatchListener } from './access.ts';
-import { runRecipe } from './draft.ts';
+import { type RecipeCheck, runRecipe } from './draft.ts';
 import { Lease, type Leased } from './lease.ts';
 import { checkKey, copyPlain, invalid, isPlainObject, maxDepth, type Path, setOwn } from './plain.ts';
 import type { Receipt } from './receipt.ts';
-import { type Mergeable, mergeKeys } from './write-value.ts';
+import { type DocumentSchema, noIssues, type SchemaIssue } from './schema.ts';
+import type { StandardSchema } from './standard-schema.ts';
+import { type Mergeable, mergeKeys, previewMerge } from './write-value.ts';
 
 /** What `update` takes as a partial value: given keys are written, objects merge key by key, `undefined` deletes a key. */
 export type Partially<T> = T extends Uint8Array | readonly unknown[]
@@ -16,6 +18,12 @@ export type Partially<T> = T extends Uint8Array | readonly unknown[]
 
 /** The mutable view that a recipe gets. */
 export type Draft<T> = T extends Uint8Array ? T : T extends object ? { -readonly [K in keyof T]: Draft<T[K]> } : T;
+
+/** How a document is opened. */
+export interface DocumentOptions<T extends object> {
+  /** What the document has to look like; any validator with the interface of Standard Schema (zod, valibot, arktype …). */
+  readonly schema?: StandardSchema<T> | undefined;
+}
 
 /** A document as plain data. Objects are maps, arrays are lists; both merge. Everything else is last-writer-wins. */
 export interface DocumentHandle<T extends object = Record<string, unknown>> {
@@ -36,7 +44,11 @@ export interface DocumentHandle<T extends object = Record<string, unknown>> {
    *
    * A partial value may be given before the document is loaded; it is written then.
    *
-   * @throws JoineryError `invalid-value`, `limit-exceeded`, `document-not-loaded` (a recipe before `loaded`), `closed`
+   * Where the handle has a schema, an update with which the document would not fit it is refused with a {@link SchemaViolation}
+   * and changes nothing. A value that is written before the document is loaded is looked at when it is: its receipt rejects.
+   *
+   * @throws JoineryError `invalid-value`, `limit-exceeded`, `schema-violation`, `document-not-loaded` (a recipe before `loaded`),
+   *   `closed`
    *
    * @example
    * todo.update({ title: 'Groceries' });
@@ -62,6 +74,16 @@ export interface DocumentHandle<T extends object = Record<string, unknown>> {
    * });
    */
   transact(label: string, run: () => void): Receipt;
+  /**
+   * Where `value` doesn't fit the schema that the handle was opened with: the same array as long as `value` is the same. Empty
+   * where it fits, where there is no schema, and before the document is loaded.
+   *
+   * What others write is never refused by a schema here: they may have another version of it, or none. So look here before
+   * relying on the type.
+   *
+   * @throws JoineryError `invalid-option` when the schema is asynchronous
+   */
+  readonly issues: readonly SchemaIssue[];
   /** Calls `listener` after each change of `value`. Returns the function that ends it. */
   subscribe(listener: () => void): () => void;
   /**
@@ -84,10 +106,12 @@ export interface DocumentHandle<T extends object = Record<string, unknown>> {
 /** The handle over an open document. */
 export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
   readonly #access: DocumentAccess;
+  readonly #schema: DocumentSchema | undefined;
   readonly #lease: Lease;
 
-  constructor(access: DocumentAccess, leased: Leased) {
+  constructor(access: DocumentAccess, leased: Leased, schema?: DocumentSchema) {
     this.#access = access;
+    this.#schema = schema;
     this.#lease = new Lease(leased);
   }
 
@@ -110,10 +134,29 @@ export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
   update(change: Partially<T> | ((draft: Draft<T>) => void)): Receipt {
     this.#lease.check();
     if (typeof change === 'function') {
-      return this.#access.write((replica) => runRecipe(replica.root, change as (draft: never) => void));
+      return this.#access.write((replica) =>
+        runRecipe(replica.root, change as (draft: never) => void, this.#recipeCheck()),
+      );
     }
     const partial = copyPartial(change, []);
-    return this.#access.writeKeyed((replica) => mergeKeys(replica.root, partial));
+    return this.#access.writeKeyed((replica) => {
+      const check = this.#recipeCheck();
+      check?.check(previewMerge(replica.root, check.current, partial));
+      mergeKeys(replica.root, partial);
+    });
+  }
+
+  get issues(): readonly SchemaIssue[] {
+    const { value } = this;
+    return value === undefined || this.#schema === undefined ? noIssues : this.#schema.issuesOf(value);
+  }
+
+  /** While the document is being written to: it is loaded then. */
+  #recipeCheck(): RecipeCheck | undefined {
+    const schema = this.#schema;
+    if (schema === undefined) return undefined;
+    const current = (this.#access.value ?? {}) as object;
+    return { current, check: (next) => schema.check(current, next) };
   }
 
   transact(label: string, run: () => void): Receipt {

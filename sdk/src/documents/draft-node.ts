@@ -22,6 +22,11 @@ export interface DraftNode {
   contents(): Contents;
   /** Plans the writes that do to the container what the recipe did to the draft. */
   planOwn(path: Path): void;
+  /**
+   * What the container will show once the writes of `planOwn` are done, where it shows `current` now. What the recipe left as
+   * it was is taken over from there, the whole of it where it changed nothing.
+   */
+  preview(current: unknown): Plain;
   /** Plans the writes that make the container hold something else, whatever was done to the draft; see `place`. */
   planContents(contents: Contents, path: Path): void;
 }
@@ -92,6 +97,17 @@ export class DraftScope {
     if (Array.isArray(value)) return { kind: 'list', contents: Array.from(value, (inner, index) => [index, inner]) };
     if (!isPlainObject(value)) return undefined;
     return { kind: 'map', contents: Object.entries(value).filter(([, inner]) => inner !== undefined) };
+  }
+
+  /**
+   * What a place will show that was given `value`; see `DraftNode.preview`.
+   *
+   * @param original what the place held before the recipe, as the recipe sees it
+   */
+  preview(value: unknown, original: unknown, current: unknown): Plain {
+    const node = value === original ? this.nodeOf(value) : undefined;
+    // What came from elsewhere is not in `current`. That it is plain data, and no circle, was found out when it was planned.
+    return node === undefined ? this.copy(value, []) : node.preview(current);
   }
 
   /**

@@ -5,14 +5,22 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { init, Replica } from '../core/index.ts';
 import { seededRandom } from '../testing/random.ts';
 import { runRecipe } from './draft.ts';
+import { shareValue } from './shared-value.ts';
 
 beforeAll(() => init());
 
 // biome-ignore lint/suspicious/noExplicitAny: recipes in tests edit data of every shape
 type Anything = any;
 
-function update(replica: Replica, recipe: (draft: Anything) => void): void {
-  runRecipe(replica.root, recipe as (draft: never) => void);
+/** Does the recipe, and returns what was said that would come of it. */
+function update(replica: Replica, recipe: (draft: Anything) => void): unknown {
+  let next: unknown;
+  const current = shareValue(undefined, replica.toJSON()) as object;
+  const check = (given: object): void => {
+    next = given;
+  };
+  runRecipe(replica.root, recipe as (draft: never) => void, { current, check });
+  return next;
 }
 
 describe('random recipes that hold references', () => {
@@ -39,11 +47,12 @@ describe('random recipes that hold references', () => {
           same(canonical(replica.toJSON()), before, where);
           continue;
         }
-        update(replica, (draft) => {
+        const said = update(replica, (draft) => {
           same(recipe(draft), log, `${where}, what the methods return`);
           same(canonical(draft), expected as string, `${where}, seen from inside`);
         });
         same(canonical(replica.toJSON()), expected, where);
+        same(canonical(said), expected, `${where}, as it was said before`);
         plain = JSON.parse(expected);
         // Values that were put at several places multiply.
         if (expected.length > 2_000) {

@@ -8,13 +8,19 @@ import { ListDraft } from './list-draft.ts';
 import { MapDraft } from './map-draft.ts';
 import { invalid } from './plain.ts';
 
+/** What the map shows now, and who may refuse what it would show after the recipe, by throwing. */
+export interface RecipeCheck {
+  readonly current: object;
+  check(next: object): void;
+}
+
 /**
  * Runs a recipe on a draft of the map and writes what it did.
  *
- * @throws JoineryError `invalid-value` when something was assigned that is no plain data, and whatever the recipe throws;
- *   then nothing was written.
+ * @throws JoineryError `invalid-value` when something was assigned that is no plain data, and whatever the recipe or the check
+ *   throws; then nothing was written.
  */
-export function runRecipe(root: MapHandle, recipe: (draft: never) => unknown): void {
+export function runRecipe(root: MapHandle, recipe: (draft: never) => unknown, check?: RecipeCheck): void {
   const scope = new DraftScope({
     map: (inner, handle) => new MapDraft(inner, handle),
     list: (inner, handle) => new ListDraft(inner, handle),
@@ -31,6 +37,7 @@ export function runRecipe(root: MapHandle, recipe: (draft: never) => unknown): v
     scope.end();
   }
   draft.planOwn([]);
+  if (check !== undefined) check.check(draft.preview(check.current) as object);
   scope.commit();
 }
 

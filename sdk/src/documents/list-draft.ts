@@ -76,6 +76,26 @@ export class ListDraft implements DraftNode {
     this.#planItems(this.#items, new Map(known.map(([origin, index]) => [index, origin])), path, putIn);
   }
 
+  preview(current: unknown): Plain {
+    if (!Array.isArray(current)) return this.#scope.copy(this.proxy, []);
+    const shown = current as readonly Plain[];
+    let isSame = this.#items.length === shown.length;
+    const next = this.#items.map((item, index) => {
+      const element = this.#previewOf(item, shown);
+      isSame &&= element === shown[index];
+      return element;
+    });
+    return isSame ? (current as Plain) : next;
+  }
+
+  #previewOf({ origin, value }: Item, shown: readonly Plain[]): Plain {
+    // What was moved is still itself, and nobody has read what there is no original of.
+    const from = value === undefined ? origin : this.#originOf.get(value);
+    if (from === undefined) return this.#scope.copy(value, []);
+    const original = this.#originals.get(from);
+    return original === undefined ? (shown[from] as Plain) : this.#scope.preview(original, original, shown[from]);
+  }
+
   /** By their values, the elements without objects that are no longer there, the first one last. */
   #goneValues(taken: ReadonlySet<number>): Map<unknown, number[]> {
     const gone = new Map<unknown, number[]>();

@@ -1,8 +1,8 @@
 // The draft of an object: what was read as a draft, assigned and deleted, over the map as it was.
 
-import type { MapHandle } from '../core/index.ts';
+import type { MapHandle, Plain } from '../core/index.ts';
 import type { Contents, DraftNode, DraftScope } from './draft-node.ts';
-import { checkKey, invalid, type Path } from './plain.ts';
+import { checkKey, invalid, isPlainObject, type Path, setOwn } from './plain.ts';
 import { writeKey } from './write-value.ts';
 
 export class MapDraft implements DraftNode {
@@ -32,6 +32,23 @@ export class MapDraft implements DraftNode {
     for (const [key, original] of this.#originals) {
       if (!this.#assigned.has(key)) this.#planKey(key, original, path);
     }
+  }
+
+  preview(current: unknown): Plain {
+    if (!isPlainObject(current)) return this.#scope.copy(this.proxy, []);
+    const changes = new Map<string, Plain | undefined>();
+    const note = (key: string, value: unknown): void => {
+      const [original, shown] = [this.#originals.get(key), current[key]];
+      const next = value === undefined ? undefined : this.#scope.preview(value, original, shown);
+      if (next !== shown || (next === undefined && Object.hasOwn(current, key))) changes.set(key, next);
+    };
+    for (const [key, value] of this.#assigned) note(key, value);
+    for (const [key, original] of this.#originals) if (!this.#assigned.has(key)) note(key, original);
+    if (changes.size === 0) return current as Plain;
+    const next: { [key: string]: Plain } = {};
+    for (const [key, value] of Object.entries(current)) if (!changes.has(key)) setOwn(next, key, value as Plain);
+    for (const [key, value] of changes) if (value !== undefined) setOwn(next, key, value);
+    return next;
   }
 
   planContents(contents: Contents, path: Path): void {

@@ -15,6 +15,7 @@ import {
   TreeHandle,
 } from '../core/index.ts';
 import { keepOrder, valueKey } from './keep-order.ts';
+import { setOwn } from './plain.ts';
 import { equalValues } from './shared-value.ts';
 import { textChange } from './text-change.ts';
 
@@ -63,6 +64,32 @@ export function mergeKeys(map: MapHandle, partial: { readonly [key: string]: Mer
     const found = map.get(key);
     mergeKeys(isHandle(found) && found.kind === 'map' ? found : map.create(key, 'map'), value);
   }
+}
+
+/** What the map will show once `mergeKeys` has written `partial`, where it shows `current` now. */
+export function previewMerge(
+  map: MapHandle | undefined,
+  current: object,
+  partial: { readonly [key: string]: Mergeable },
+): { readonly [key: string]: Plain } {
+  const next: { [key: string]: Plain } = {};
+  for (const [key, value] of Object.entries(current)) {
+    if (!Object.hasOwn(partial, key)) setOwn(next, key, value as Plain);
+  }
+  for (const key of Object.keys(partial)) {
+    const value = partial[key];
+    if (value === undefined) continue;
+    if (!isMergeableObject(value)) {
+      setOwn(next, key, value);
+      continue;
+    }
+    const found = map?.get(key);
+    // Another kind of container gives way to a map, whatever it shows.
+    const inner = isHandle(found) && found.kind === 'map' ? found : undefined;
+    const shown = inner === undefined ? {} : ((current as { readonly [key: string]: unknown })[key] as object);
+    setOwn<Plain>(next, key, previewMerge(inner, shown, value));
+  }
+  return next;
 }
 
 /** A partial value: as plain data, with `undefined` for keys that go. */

@@ -2,8 +2,9 @@
 // from render to render.
 
 import { useMemo, useSyncExternalStore } from 'react';
-import type { DocumentHandle } from '../documents/document.ts';
+import type { DocumentHandle, DocumentOptions } from '../documents/document.ts';
 import type { Receipt } from '../documents/receipt.ts';
+import type { SchemaIssue } from '../documents/schema.ts';
 import {
   type Observation,
   observeCounter,
@@ -20,7 +21,8 @@ import type { UndoOptions } from '../undo/undo.ts';
 import { useJoineryClient } from './provider.ts';
 
 /**
- * A document's value and its `update`. The value is undefined until what is stored was read.
+ * A document's value, its `update`, and where the value doesn't fit the schema, if it has one: see `DocumentHandle`. The value is
+ * undefined until what is stored was read. Make the schema outside of the component: another one opens the document anew.
  *
  * @example
  * function Title() {
@@ -30,15 +32,16 @@ import { useJoineryClient } from './provider.ts';
  */
 export function useSyncDocument<T extends object = Record<string, unknown>>(
   id: string,
-): readonly [value: T | undefined, update: DocumentHandle<T>['update']] {
+  { schema }: DocumentOptions<T> = {},
+): readonly [value: T | undefined, update: DocumentHandle<T>['update'], issues: readonly SchemaIssue[]] {
   const client = useJoineryClient();
-  const observation = useMemo(() => observeDocument<T>(client, id), [client, id]);
-  const value = useObservation(observation);
+  const observation = useMemo(() => observeDocument<T>(client, id, { schema }), [client, id, schema]);
+  const { value, issues } = useObservation(observation);
   const update = useMemo<DocumentHandle<T>['update']>(
     () => (change) => observation.use((handle) => handle.update(change)),
     [observation],
   );
-  return [value, update];
+  return [value, update, issues];
 }
 
 export interface SyncText {

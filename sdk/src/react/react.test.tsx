@@ -5,7 +5,8 @@ import { readFile } from 'node:fs/promises';
 import { act, Component, type ReactNode, StrictMode, useEffect } from 'react';
 import { createRoot, type Root } from 'react-dom/client';
 import { renderToString } from 'react-dom/server';
-import { afterEach, beforeAll, describe, expect, test } from 'vitest';
+import { afterEach, beforeAll, describe, expect, expectTypeOf, test } from 'vitest';
+import * as z from 'zod';
 import type { Client } from '../client.ts';
 import { init } from '../core/index.ts';
 import { World } from '../testing/world.ts';
@@ -127,6 +128,51 @@ describe('the React hooks', () => {
     await act(() => world.time.until(() => other.value?.title === 'none!'));
     other.update({ title: 'theirs' });
     await act(() => world.time.until(() => container.textContent === 'theirs'));
+  });
+
+  test('a schema gives the type, refuses what does not fit, and shows where the value does not', async () => {
+    const world = await World.create();
+    const client = world.client();
+    const schema = z.object({ title: z.string(), count: z.number().optional() });
+    const refused: unknown[] = [];
+    let renders = 0;
+    function Title() {
+      const [notes, update, issues] = useSyncDocument('notes', { schema });
+      expectTypeOf(notes).toEqualTypeOf<{ title: string; count?: number | undefined } | undefined>();
+      renders += 1;
+      const write = (change: Parameters<typeof update>[0]): void => {
+        try {
+          update(change);
+        } catch (error) {
+          refused.push(error);
+        }
+      };
+      return (
+        <>
+          <button type="button" onClick={() => write({ title: 'mine' })}>
+            {JSON.stringify(notes ?? null)}
+          </button>
+          <button type="button" onClick={() => write({ count: 'many' } as never)}>
+            {issues.map(({ path, message }) => `${path.join('.')}: ${message}`).join()}
+          </button>
+        </>
+      );
+    }
+    const { container } = await mount(client, <Title />);
+    const [good, bad] = container.querySelectorAll('button') as unknown as [HTMLElement, HTMLElement];
+    await act(() => world.time.until(() => good.textContent === '{}'));
+    await act(async () => good.click());
+    expect([good.textContent, bad.textContent]).toEqual(['{"title":"mine"}', '']);
+    const before = renders;
+    await act(async () => bad.click());
+    expect(refused).toMatchObject([{ code: 'schema-violation', issues: [{ path: ['count'] }] }]);
+    await act(() => world.untilSynced());
+    expect(renders).toBe(before);
+    const other = world.client().document<{ title?: unknown }>('notes');
+    await act(() => world.time.until(() => other.value?.title === 'mine'));
+    await act(async () => void other.update({ title: 5 }));
+    await act(() => world.time.until(() => good.textContent === '{"title":5}'));
+    expect(bad.textContent).toContain('title: ');
   });
 
   test('text and counter: values, loaded, and writes that stay the same functions', async () => {

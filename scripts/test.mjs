@@ -2,7 +2,7 @@
 // status 0 only when nothing failed. It does not build the core from Rust (.ci/run does).
 //
 //   npm test                            everything
-//   npm test -- --only rust             a part: lint, rust, unit or browser (may be given more than once)
+//   npm test -- --only rust             a part: lint, rust, unit, browser, firefox or webkit (may be given more than once)
 //   npm test -- --only unit sync        what follows is passed on to vitest, or to Playwright
 
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
@@ -13,9 +13,10 @@ import { buildTestPage } from './build-test-page.mjs';
 import { coreSources, findStaleness } from './core-stamp.mjs';
 import { ensureDependencies } from './dependencies.mjs';
 import { findChromium } from './find-chromium.mjs';
+import { engineNames, findEngine } from './find-engines.mjs';
 import { bin, capture, fail, root, run, tee } from './run.mjs';
 
-const parts = ['lint', 'rust', 'unit', 'browser'];
+const parts = ['lint', 'rust', 'unit', 'browser', ...engineNames];
 const started = Date.now();
 let passed = 0;
 let failed = 0;
@@ -36,7 +37,8 @@ mkdirSync(reports, { recursive: true });
 if (wants('lint')) lint();
 if (wants('rust')) await testRust();
 if (wants('unit')) testUnits();
-if (wants('browser')) testBrowsers();
+if (wants('browser')) testChromium();
+for (const name of engineNames) if (wants(name)) testEngine(name);
 
 console.log(`\nTook ${Math.round((Date.now() - started) / 1000)} s`);
 console.log(`${passed} passed, ${failed} failed`);
@@ -114,8 +116,8 @@ function testUnits() {
   if (status !== 0 && failures === 0) check('vitest', false);
 }
 
-/** Playwright, in a real Chromium, against what was built. */
-function testBrowsers() {
+/** In a real Chromium, against what was built. */
+function testChromium() {
   heading('Browser tests');
   if (!checkBuild(buildTestPage)) return;
   /** @type {string} */
@@ -127,25 +129,39 @@ function testBrowsers() {
     return check('Chromium is there', false);
   }
   console.log(`Chromium: ${chromium}`);
+  const { unexpected, skipped } = playwright({ JOINERY_CHROMIUM: chromium, JOINERY_ENGINE: '' });
+  failed += unexpected + skipped;
+}
+
+/** The tests that are for all engines, in one of the others. @param {import('./find-engines.mjs').EngineName} name */
+function testEngine(name) {
+  heading(`Browser tests in ${name === 'firefox' ? 'Firefox' : 'WebKitGTK'}`);
+  const found = findEngine(name);
+  if ('missing' in found) {
+    console.log(`${found.missing}: its tests were not run`);
+    return;
+  }
+  if (!checkBuild(buildTestPage)) return;
+  const { unexpected, skipped } = playwright({ JOINERY_ENGINE: name });
+  failed += unexpected;
+  // Not all have everything: each says above why it was left out.
+  if (skipped > 0) console.log(`${skipped} left out: ${name} has not what they are about`);
+}
+
+/** Runs Playwright, and counts what passed; what it can't count is one failure. @param {NodeJS.ProcessEnv} env */
+function playwright(env) {
   const report = join(reports, 'playwright.json');
   rmSync(report, { force: true });
   const config = join('tests', 'browser', 'playwright.config.ts');
   const status = run(
     process.execPath,
     [bin('@playwright/test', 'playwright'), 'test', '--config', config, '--reporter=list,json', ...positionals],
-    {
-      env: {
-        ...process.env,
-        JOINERY_CHROMIUM: chromium,
-        PLAYWRIGHT_JSON_OUTPUT_NAME: report,
-      },
-    },
+    { env: { ...process.env, ...env, PLAYWRIGHT_JSON_OUTPUT_NAME: report } },
   );
-  const stats = readReport(report)?.stats;
-  passed += (stats?.expected ?? 0) + (stats?.flaky ?? 0);
-  const failures = (stats?.unexpected ?? 0) + (stats?.skipped ?? 0);
-  failed += failures;
-  if (status !== 0 && failures === 0) check('Playwright', false);
+  const { expected = 0, flaky = 0, unexpected = 0, skipped = 0 } = readReport(report)?.stats ?? {};
+  passed += expected + flaky;
+  if (status !== 0 && unexpected + skipped === 0) check('Playwright', false);
+  return { unexpected, skipped };
 }
 
 /** Builds what the tests start as processes or open in a browser; counts only a failure. @param {() => void} also */

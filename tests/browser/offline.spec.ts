@@ -6,11 +6,9 @@ import { type Content, edit, openShared, readContent, syncUrl, test, waitUntilSy
 
 const rounds = 10;
 
-test('two contexts edit offline, one reloads, the server is killed, and all agree within a second', async ({
-  browser,
-  server,
-  pageUrl,
-}) => {
+test('two contexts edit offline, one reloads, the server is killed, and all agree within a second', {
+  tag: '@engines',
+}, async ({ browser, server, pageUrl }) => {
   const url = syncUrl(server);
   const prefix = 'offline';
   const [first, second] = await Promise.all([browser.newContext(), browser.newContext()]);

@@ -1,7 +1,9 @@
-// Browser tests: real Chromium, the built packages, the real server. `npm test -- --only browser` builds and runs them.
+// Browser tests: real Chromium, the built packages, the real server. `npm test -- --only browser` builds and runs them, and
+// `--only firefox` or `--only webkit` those with the tag `@engines` in these.
 
 import { defineConfig } from '@playwright/test';
 import { chromiumArguments, findChromium } from '../../scripts/find-chromium.mjs';
+import { engine } from './engine.ts';
 
 export default defineConfig({
   testDir: '.',
@@ -13,10 +15,15 @@ export default defineConfig({
   forbidOnly: process.env.CI !== undefined,
   timeout: 60_000,
   expect: { timeout: 10_000 },
-  use: {
-    browserName: 'chromium',
-    headless: true,
-    launchOptions: { executablePath: findChromium(), args: chromiumArguments() },
-    trace: 'off',
-  },
+  // Another engine is driven by harnesses of our own (shared-page.ts).
+  ...(engine === 'chromium'
+    ? {
+        use: {
+          browserName: 'chromium',
+          headless: true,
+          launchOptions: { executablePath: findChromium(), args: chromiumArguments() },
+          trace: 'off',
+        },
+      }
+    : { grep: /@engines/, timeout: 120_000, globalTimeout: 600_000 }),
 });

@@ -1,9 +1,16 @@
 // What the browser specs share: a real server, the test page on an address of its own, and what a test reads and writes in a
 // page. Assertions stay in the specs.
+//
+// Tests with the tag `@engines` also run in Firefox and WebKitGTK: what they use of a browser, a context and a page is what
+// `../harness/engine-page.mjs` has.
 
-import { test as base, type Page } from '@playwright/test';
+import { type Browser, type BrowserContext, test as base, type Page } from '@playwright/test';
+import { findFirefox, findWebkit } from '../../scripts/find-engines.mjs';
+import { startFirefox } from '../harness/firefox-engine.mjs';
 import { servePage } from '../harness/page-server.mjs';
 import { ServerProcess } from '../harness/server-process.mjs';
+import { startWebkit } from '../harness/webkit-engine.mjs';
+import { engine } from './engine.ts';
 
 interface Fixtures {
   /** A running server with an empty data folder; it goes with the test. */
@@ -12,7 +19,37 @@ interface Fixtures {
   readonly pageUrl: string;
 }
 
-export const test = base.extend<Fixtures>({
+/** For Playwright's own Chromium; for another engine in place of its browser, context and page. */
+const others: object =
+  engine === 'chromium'
+    ? {}
+    : {
+        browser: [
+          // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixtures a function needs from its pattern
+          async ({}, use: (browser: Browser) => Promise<void>) => {
+            const browser = await startEngine(engine);
+            // It has as much of it as tests for all engines use.
+            await use(browser as unknown as Browser);
+            await browser.close();
+          },
+          { scope: 'worker' },
+        ],
+        context: async ({ browser }: { browser: Browser }, use: (context: BrowserContext) => Promise<void>) => {
+          const context = await browser.newContext();
+          await use(context);
+          await context.close();
+        },
+        page: async ({ context }: { context: BrowserContext }, use: (page: Page) => Promise<void>) =>
+          use(await context.newPage()),
+      };
+
+async function startEngine(name: typeof engine) {
+  const found = name === 'firefox' ? findFirefox() : findWebkit();
+  if ('missing' in found) throw new Error(found.missing);
+  return 'driver' in found ? startWebkit(found) : startFirefox(found.path);
+}
+
+export const test = base.extend(others).extend<Fixtures>({
   // biome-ignore lint/correctness/noEmptyPattern: Playwright reads the fixtures a function needs from its pattern
   server: async ({}, use) => {
     const server = new ServerProcess();

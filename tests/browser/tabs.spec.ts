@@ -1,4 +1,4 @@
-// Five tabs of one origin in real Chromium: Web Locks, BroadcastChannel, IndexedDB and workers as they are. Who leads is read
+// Five tabs of one origin in real browsers: Web Locks, BroadcastChannel, IndexedDB and workers as they are. Who leads is read
 // from the browser's own list of locks. Times are printed; what is asserted is that things happen, within wide bounds.
 
 import { type BrowserContext, expect, type Page } from '@playwright/test';
@@ -65,7 +65,9 @@ class Tabs {
   }
 }
 
-test('what one tab writes offline shows in the four others', async ({ context, pageUrl }) => {
+const inAllEngines = { tag: '@engines' };
+
+test('what one tab writes offline shows in the four others', inAllEngines, async ({ context, pageUrl }) => {
   // Nobody listens there: everything stays on this device.
   const tabs = new Tabs(context, pageUrl, { url: 'ws://localhost:9/sync', connect: false });
   await tabs.open(tabs_count);
@@ -96,7 +98,7 @@ test('what one tab writes offline shows in the four others', async ({ context, p
   print('from an edit in one tab to its showing in another', delays_ms);
 });
 
-test('a reload storm loses nothing and ends with one leader', async ({ context, pageUrl, server }) => {
+test('a reload storm loses nothing and ends with one leader', inAllEngines, async ({ context, pageUrl, server }) => {
   const tabs = new Tabs(context, pageUrl, { url: syncUrl(server), connect: true });
   await tabs.open(tabs_count);
   const expected: string[] = [];
@@ -122,6 +124,34 @@ test('a reload storm loses nothing and ends with one leader', async ({ context, 
   expect(locks?.held?.filter(({ name }) => leaderLock.test(name ?? ''))).toHaveLength(1);
   expect(locks?.pending?.filter(({ name }) => leaderLock.test(name ?? ''))).toHaveLength(tabs_count - 1);
 });
+
+test(
+  'each time the tab that leads is closed another one goes on, and the last one too',
+  inAllEngines,
+  async ({ context, pageUrl, server }) => {
+    const tabs = new Tabs(context, pageUrl, { url: syncUrl(server), connect: true });
+    // Whoever came first leads, and the next after it.
+    await tabs.open(tabs_count);
+    for (let closed = 0; closed < tabs_count - 1; closed += 1) {
+      const [leader, next, last] = [tabs.all[closed], tabs.all[closed + 1], tabs.all.at(-1)] as [Tab, Tab, Tab];
+      await edit(leader.page, leader.name, 1);
+      await next.page.evaluate(watchLeader);
+      await leader.page.close();
+      await next.page.evaluate(() => (window as unknown as { led: Promise<number> }).led);
+      await edit(last.page, `${last.name}-${closed}`, 1);
+      await waitUntilSynced(last.page);
+    }
+    const { page } = tabs.all.at(-1) as Tab;
+    const authors = tabs.all
+      .slice(0, -1)
+      .flatMap(({ name }, closed) => [`${name}-0`, `tab${tabs_count - 1}-${closed}-0`]);
+    expect([...(await readContent(page)).items].sort()).toEqual(authors.sort());
+    // What the leaders wrote and had not synced, the next ones brought to the server.
+    const late = await context.newPage();
+    await openShared(late, pageUrl, { url: syncUrl(server), name: 'late', prefix: 'tabs', connect: true });
+    await expect.poll(async () => [...(await readContent(late)).items].sort()).toEqual(authors);
+  },
+);
 
 test(`a leader killed ${kills} times is replaced each time`, async ({ context, pageUrl, server }) => {
   test.setTimeout(300_000);

@@ -16,6 +16,7 @@ export { MemoryNetwork } from '../transport/memory.ts';
 export { assert, assertEqual, assertRejects, type ContractCase } from './contract.ts';
 export { ControlledStorage } from './controlled-storage.ts';
 export { indexedDbHarness } from './indexeddb-harness.ts';
+export { memoryHarness } from './memory-harness.ts';
 export { MemoryServer, type MemoryServerOptions } from './memory-server.ts';
 export { opfsHarness } from './opfs-harness.ts';
 export { seededRandom } from './random.ts';

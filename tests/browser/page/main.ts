@@ -45,12 +45,13 @@ async function openShared({ prefix, ...options }: OpenOptions): Promise<void> {
   window.shared = { client, list, text, counter };
 }
 
-/** Runs the storage contract's suite on this browser's IndexedDB; resolves to what failed, and how many cases there were. */
-async function runStorageSuite(): Promise<{ failures: string[]; cases: number }> {
-  const { indexedDbHarness, storageSuite } = await import('joinery/testing');
+/** Runs the storage contract's suite in this browser; resolves to what failed, and how many cases there were. */
+async function runStorageSuite(storage: 'memory' | 'indexeddb'): Promise<{ failures: string[]; cases: number }> {
+  const { indexedDbHarness, memoryHarness, storageSuite } = await import('joinery/testing');
   const failures: string[] = [];
   for (const { name, run } of storageSuite) {
-    await run(indexedDbHarness()).catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
+    const harness = storage === 'memory' ? memoryHarness() : indexedDbHarness();
+    await run(harness).catch((error: unknown) => failures.push(`${name}: ${String(error)}`));
   }
   return { failures, cases: storageSuite.length };
 }

@@ -38,6 +38,9 @@ export interface DocumentAccess {
   /** See `DocumentHandle.transact`. */
   transact(label: string, run: () => unknown): Receipt;
   subscribe(listener: () => void): () => void;
+  /** Envelopes that are not at the server, and since when. */
+  readonly unsynced: { readonly count: number; readonly oldestAt_ms: number | undefined };
+  subscribePending(listener: () => void): () => void;
   /** See `DocumentHandle.observe`. */
   observe(listener: PatchListener): () => void;
 }

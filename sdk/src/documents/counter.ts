@@ -20,6 +20,10 @@ export interface CounterDocument {
   increment(amount?: number): Receipt;
   /** @param amount a whole number, 1 when left out. @throws JoineryError `invalid-value`, `wrong-type`, `closed` */
   decrement(amount?: number): Receipt;
+  /** Batches of the document that are not yet at the server, and since when; see `DocumentHandle.pending`. */
+  readonly pending: number;
+  readonly oldestPendingAt: number | undefined;
+  subscribePending(listener: () => void): () => void;
   /** Writes of `run` are one step to undo; see `DocumentHandle.transact`. */
   transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */

@@ -59,6 +59,15 @@ export interface DocumentHandle<T extends object = Record<string, unknown>> {
    */
   update(change: Partially<T> | ((draft: Draft<T>) => void)): Receipt;
   /**
+   * Batches of writes to this document that are not yet committed by the server, of this device: also of its other tabs and of
+   * earlier sessions. All documents together: `client.status.sync`.
+   */
+  readonly pending: number;
+  /** When the oldest of them was written, in milliseconds since 1970 by this device's clock; undefined where nothing is pending. */
+  readonly oldestPendingAt: number | undefined;
+  /** Calls `listener` after each change of `pending` or `oldestPendingAt`. Returns the function that ends it. */
+  subscribePending(listener: () => void): () => void;
+  /**
    * Runs `run`, which may write through any handles of this document: all of it is one step to undo, with `label` as its name, is told
    * to listeners once, and has one receipt. When `run` throws, the document is as it was before, nothing was written, and the error
    * is passed on. `run` is done when it returns; within another `transact` it is part of that one, and taken back with that one.
@@ -162,6 +171,19 @@ export class OpenDocumentHandle<T extends object> implements DocumentHandle<T> {
   transact(label: string, run: () => void): Receipt {
     this.#lease.check();
     return this.#access.transact(label, run);
+  }
+
+  get pending(): number {
+    return this.#access.unsynced.count;
+  }
+
+  get oldestPendingAt(): number | undefined {
+    return this.#access.unsynced.oldestAt_ms;
+  }
+
+  subscribePending(listener: () => void): () => void {
+    this.#lease.check();
+    return this.#access.subscribePending(listener);
   }
 
   subscribe(listener: () => void): () => void {

@@ -28,6 +28,10 @@ export interface GraphDocument<D extends object = Record<string, unknown>> {
   delete(id: string): Receipt;
   /** Writes to the data of a node or an edge, as `update` of a document does. @throws JoineryError as `addEdge` */
   update(id: string, change: NodeChange<D>): Receipt;
+  /** Batches of the document that are not yet at the server, and since when; see `DocumentHandle.pending`. */
+  readonly pending: number;
+  readonly oldestPendingAt: number | undefined;
+  subscribePending(listener: () => void): () => void;
   /** Writes of `run` are one step to undo; see `DocumentHandle.transact`. */
   transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */

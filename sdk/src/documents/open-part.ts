@@ -34,6 +34,19 @@ export abstract class OpenPart {
     return this.access.transact(label, run);
   }
 
+  get pending(): number {
+    return this.access.unsynced.count;
+  }
+
+  get oldestPendingAt(): number | undefined {
+    return this.access.unsynced.oldestAt_ms;
+  }
+
+  subscribePending(listener: () => void): () => void {
+    this.lease.check();
+    return this.access.subscribePending(listener);
+  }
+
   subscribe(listener: () => void): () => void {
     this.lease.check();
     return this.access.subscribe(listener);

@@ -88,6 +88,10 @@ export interface TextDocument {
    * quill.on('text-change', (delta, _, source) => source === 'user' && body.applyDelta(delta.ops));
    */
   applyDelta(delta: readonly DeltaStep[]): Receipt;
+  /** Batches of the document that are not yet at the server, and since when; see `DocumentHandle.pending`. */
+  readonly pending: number;
+  readonly oldestPendingAt: number | undefined;
+  subscribePending(listener: () => void): () => void;
   /** Writes of `run` are one step to undo; see `DocumentHandle.transact`. */
   transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */

@@ -44,6 +44,10 @@ export interface TreeDocument<D extends object = Record<string, unknown>> {
   children(parent?: string | null): string[];
   /** The node above one, null at the top; undefined where it isn't shown. @throws JoineryError `no-such-node` */
   parent(node: string): string | null | undefined;
+  /** Batches of the document that are not yet at the server, and since when; see `DocumentHandle.pending`. */
+  readonly pending: number;
+  readonly oldestPendingAt: number | undefined;
+  subscribePending(listener: () => void): () => void;
   /** Writes of `run` are one step to undo; see `DocumentHandle.transact`. */
   transact(label: string, run: () => void): Receipt;
   /** Calls `listener` after each change of the document. Returns the function that ends it. */

@@ -23,11 +23,20 @@ import {
 import type { Hold } from '../tabs/tab-message.ts';
 import { type Append, Appends } from './appends.ts';
 import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
+import { Conflicts } from './conflicts.ts';
 import type { ClockReading } from './corrected-clock.ts';
 import { HeldEffects, mayBeMadeAnew } from './held-effects.ts';
 import type { Journal } from './journal.ts';
 import { type AskedUndo, type KeptUndo, MainThread, type ReplacedMore } from './main-thread.ts';
-import type { AgentSeq, EnginePort, EngineStatus, EnvelopeBatch, FromEngine, ToEngine } from './messages.ts';
+import type {
+  AgentSeq,
+  DocumentPending,
+  EnginePort,
+  EngineStatus,
+  EnvelopeBatch,
+  FromEngine,
+  ToEngine,
+} from './messages.ts';
 import { Outbox, type RetainedBytes } from './outbox.ts';
 import { type Rejections, rejectedListFull } from './rejections.ts';
 import { type Damaged, Replacing, rejectLog } from './replacing.ts';
@@ -149,6 +158,12 @@ export class EngineDocument implements Sleeper {
   /** Own envelopes that storage has lost. */
   #damaged: Damaged[] | undefined;
   #trouble: Trouble | undefined;
+  /** Made with the first own write that the server lacks. */
+  #conflicts: Conflicts | undefined;
+  /** Agents of other tabs that live, or did a while ago: what becomes of their writes they are told there. */
+  #otherTabs: Set<bigint> | undefined;
+  /** What the main thread was told last of `pending`. */
+  #toldPending: DocumentPending | undefined;
   /** It was deleted, and what is stored of it is on its way out. */
   #rejecting = false;
   /** The server has said something of it meanwhile that was not looked at. */
@@ -173,6 +188,34 @@ export class EngineDocument implements Sleeper {
   /** Own envelopes, stored or kept in memory for good reason, that the server doesn't have. */
   get pending(): number {
     return (this.#madeOutbox?.size ?? 0) - (this.#madeAppends?.uncounted ?? 0);
+  }
+
+  /** What is pending, which is told now. */
+  toldPending(): DocumentPending {
+    this.#toldPending = { count: this.pending, oldestAt_ms: this.oldestAt_ms };
+    return this.#toldPending;
+  }
+
+  /** Tells what is pending, where that is something else than was told last. */
+  tellPending(): void {
+    const told = this.#toldPending;
+    if (told?.count === this.pending && told.oldestAt_ms === this.oldestAt_ms) return;
+    this.#main.pending(this.toldPending());
+  }
+
+  /** Joins what comes from the server, and tells which own writes lose by it. */
+  #joinTheirs<Joined>(local: StoredReplica, envelopes: readonly Uint8Array[], join: () => Joined): Joined {
+    const conflicts = this.#conflicts;
+    if (conflicts === undefined) return join();
+    if (this.#isSynced) conflicts.settled();
+    const { leads } = this.#context.tabs;
+    const isLooked = ({ isLeft }: { readonly isLeft: boolean }): boolean => leads || !isLeft;
+    const slots = conflicts
+      .before(local.replica, envelopes, (own) => this.#outbox.has(own))
+      .filter(({ own }) => isLooked(own));
+    const joined = join();
+    this.#main.conflicts(conflicts.after(local.replica, envelopes, slots));
+    return joined;
   }
 
   /** Resolves when it is known what is stored of it, or that this can't be known; what was handed over is written then. */
@@ -567,7 +610,12 @@ export class EngineDocument implements Sleeper {
         this.#hasMore();
         this.#compactIfDue();
       },
-      takeUp: (envelope) => this.#takeUp(envelope),
+      takeUp: (envelope) => {
+        this.#otherTabs ??= new Set();
+        this.#otherTabs.add(envelope.agent);
+        return this.#takeUp(envelope);
+      },
+      theirs: (local, envelopes, join) => this.#joinTheirs(local, envelopes, join),
       synced: (acknowledged) => this.#synced(acknowledged),
       reincarnated: () => this.tabs.look(),
       maybeRelease: () => this.#maybeRelease(),
@@ -695,7 +743,7 @@ export class EngineDocument implements Sleeper {
         break;
       }
       case 'snapshot':
-        if (!local.join([effect.bytes])) {
+        if (!this.#joinTheirs(local, [], () => local.join([effect.bytes]))) {
           // The position that it stands for must not be stored without it.
           session.consumed(effect.credit_bytes);
           this.#unreadable(this.#trouble?.error ?? unreadable());
@@ -916,6 +964,7 @@ export class EngineDocument implements Sleeper {
     const { unanswered } = this.#outbox;
     old.free();
     this.#outbox.clear();
+    this.#conflicts?.clear();
     this.#appends.clear();
     this.#entering?.done();
     this.#unstoredAcknowledgements = this.#refused = this.#damaged = undefined;
@@ -1130,7 +1179,12 @@ export class EngineDocument implements Sleeper {
         this.#hasMore();
       },
       acknowledged: ({ agent, to }) => this.#outbox.note({ agent, to, position: 0 }),
-      unacknowledged: (envelope) => this.#takeUp(envelope),
+      unacknowledged: (envelope) => {
+        const { agent, bytes } = envelope;
+        const isElsewhere = this.#appends.isOwn(agent) || this.#otherTabs?.has(agent) === true;
+        if (!isElsewhere) this.#watching.add(bytes, true);
+        return this.#takeUp(envelope);
+      },
       freed: () => {
         if (this.#withheld === 0 || !isPresent()) return;
         this.#withheld = 0;
@@ -1200,11 +1254,21 @@ export class EngineDocument implements Sleeper {
     return local.replica.encodeSnapshot();
   }
 
+  get #watching(): Conflicts {
+    this.#conflicts ??= new Conflicts();
+    return this.#conflicts;
+  }
+
   #joinOwn(append: Append): void {
     if (append.joined) return;
     append.joined = true;
-    this.#local?.join(append.envelopes);
+    const local = this.#local;
+    local?.join(append.envelopes);
     this.#main.pushOwn(append);
+    if (local === undefined) return;
+    const conflicts = this.#watching;
+    for (const envelope of append.envelopes) conflicts.add(envelope, false);
+    this.#main.conflicts(conflicts.late(local.replica, append.envelopes));
   }
 
   #stored(append: Append): void {
@@ -1254,8 +1318,9 @@ export class EngineDocument implements Sleeper {
       consumed();
     });
     for (const { length } of envelopes) this.#local?.appended(length, true);
-    this.#local?.join(envelopes);
+    const local = this.#local;
     this.#main.push(envelopes);
+    if (local !== undefined) this.#joinTheirs(local, envelopes, () => local.join(envelopes));
     this.tabs.received(envelopes, at_ms);
     if (own.length > 0) this.#synced(own);
     this.tabs.acknowledged(own);

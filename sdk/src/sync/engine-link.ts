@@ -442,6 +442,11 @@ export class EngineLink {
         if (changed) this.#tellRejections();
         break;
       }
+      case 'conflicts':
+        for (const conflict of message.conflicts) {
+          this.#emit({ type: 'conflict', document: message.document, ...conflict });
+        }
+        break;
       case 'damaged':
         this.#emit({ type: 'record-damaged', document: message.document, error: errorFrom(message.error) });
         break;

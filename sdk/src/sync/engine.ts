@@ -69,6 +69,8 @@ export class Engine {
   /** Those with something to send. */
   readonly #pending = new PendingTally<EngineDocument>();
   readonly #troubled = new Set<EngineDocument>();
+  /** Of which more or less may be pending than was told. */
+  readonly #changed = new Set<EngineDocument>();
   /** Left by earlier sessions and not opened yet. */
   readonly #left = new PendingTally<string>();
   /** Of which it is not yet known what is stored. */
@@ -327,11 +329,13 @@ export class Engine {
       rejectedHere: () => this.#tabs.post({ type: 'rejections' }),
       changed: (document) => {
         this.#note(document);
+        this.#changed.add(document);
         this.#statusSoon();
       },
       status: (document) => {
         this.#note(document);
-        return this.#status();
+        this.#changed.delete(document);
+        return { ...this.#status(), document: document.toldPending() };
       },
       storageFailed: (error) => this.#readState(error),
       forgotten: (channels) => {
@@ -533,6 +537,7 @@ export class Engine {
     this.#awake.released(document);
     this.#pending.delete(document);
     this.#loading.delete(document);
+    this.#changed.delete(document);
     this.#troubled.delete(document);
     this.#spaces?.closed(document.id);
     this.#statusSoon();
@@ -666,6 +671,8 @@ export class Engine {
     this.#options.environment.microtask(() => {
       this.#statusDue = false;
       if (this.#ended) return;
+      for (const document of this.#changed) document.tellPending();
+      this.#changed.clear();
       this.#port.post({ type: 'status', status: this.#status() });
       this.#tabs.stateChanged();
     });

@@ -5,9 +5,11 @@ import type { JoineryError } from '@joinery/protocol';
 import type { Bridge } from '../core/replay.ts';
 import type { Replacement, StoredDocument, StoredRejection } from '../storage/storage.ts';
 import type { Append } from './appends.ts';
+import type { Conflict } from './conflicts.ts';
 import { Feed, type StateSource } from './feed.ts';
 import {
   type AgentSeq,
+  type DocumentPending,
   type EnginePort,
   type EngineStatus,
   errorData,
@@ -282,6 +284,15 @@ export class MainThread {
   undo({ channel, name }: AskedUndo, kept: KeptUndo): void {
     const { owner, bytes, error } = kept;
     this.#port.post({ type: 'undo', channel, name, owner, bytes, error: error && errorData(error) });
+  }
+
+  pending(pending: DocumentPending): void {
+    const channel = this.#channel;
+    if (channel !== undefined) this.#port.post({ type: 'pending', channel, pending });
+  }
+
+  conflicts(conflicts: readonly Conflict[]): void {
+    if (conflicts.length > 0) this.#port.post({ type: 'conflicts', document: this.#document.id, conflicts });
   }
 
   damaged(error: JoineryError): void {

@@ -5,6 +5,7 @@
 import { JoineryError } from '@joinery/protocol';
 import type { Bridge } from '../core/replay.ts';
 import type { RejectedWrite, Replacement, StoredRejection, UndoWrite } from '../storage/storage.ts';
+import type { Conflict } from './conflicts.ts';
 import type { ConnectionStatus, StorageStatus } from './status.ts';
 
 /** An error as data: class and code survive the way through a port. */
@@ -243,6 +244,10 @@ export type FromEngine =
       readonly state: 'kept' | 'done' | 'refused';
       readonly error: ErrorData | undefined;
     }
+  /** Own writes have lost to others'. */
+  | { readonly type: 'conflicts'; readonly document: string; readonly conflicts: readonly Conflict[] }
+  /** So much of a document is pending; else told with a status. */
+  | { readonly type: 'pending'; readonly channel: number; readonly pending: DocumentPending }
   /** The server has said before that this document is deleted, and it was opened since. */
   | { readonly type: 'deleted'; readonly document: string }
   /**
@@ -287,6 +292,14 @@ export interface EngineStatus {
    * same data; `isNew`: nothing was stored when it was opened, nor since.
    */
   readonly store: { readonly name: string; readonly isNew: boolean } | undefined;
+  /** Of the document that it is told with. */
+  readonly document?: DocumentPending;
+}
+
+/** Envelopes of one document that the engine has and the server doesn't. */
+export interface DocumentPending {
+  readonly count: number;
+  readonly oldestAt_ms: number | undefined;
 }
 
 /** One end of the way between main thread and engine. Messages arrive whole, in order, each in its own turn. */

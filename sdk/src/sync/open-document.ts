@@ -19,7 +19,7 @@ import type { Parts, UndoAccess } from '../undo/undo.ts';
 import type { AwakeDocuments, Sleeper } from './awake-documents.ts';
 import type { ClockReading } from './corrected-clock.ts';
 import { followReplacement, followUnknown } from './follow-replacement.ts';
-import { errorFrom, type FromEngine, type ToEngine } from './messages.ts';
+import { type DocumentPending, errorFrom, type FromEngine, type ToEngine } from './messages.ts';
 import { OwnWrites } from './own-writes.ts';
 import { PatchNews } from './patch-news.ts';
 import { packState, unpackState } from './resting-state.ts';
@@ -57,7 +57,7 @@ interface EarlyWrite {
 
 const nobody: readonly (() => void)[] = [];
 const done = Promise.resolve();
-const nothingPending: OwnWrites['pending'] = { count: 0, oldestAt_ms: undefined };
+const nothingPending: DocumentPending = { count: 0, oldestAt_ms: undefined };
 
 export class OpenDocument implements DocumentAccess, Sleeper {
   readonly id: string;
@@ -67,6 +67,10 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #madeWrites: OwnWrites | undefined;
   /** Replaced, never changed: whoever is being told goes through the ones of that moment. */
   #listeners: readonly (() => void)[] = nobody;
+  #pendingListeners = nobody;
+  /** What the engine has said of what it has. */
+  #enginePending: DocumentPending = nothingPending;
+  #pendingDue = false;
   /** Made with the first who wants patches. */
   #patches: PatchNews | undefined;
   /** Made with the first undo stack. */
@@ -206,7 +210,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
           ...{ type: 'append', channel: this.channel, incarnation: this.#incarnation ?? 0, turn: this.#turn },
           ...batch,
         }),
-      pendingChanged: () => context.pendingChanged(),
+      pendingChanged: () => this.#pendingChanged(),
     });
     return this.#madeWrites;
   }
@@ -218,6 +222,32 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   /** See `OwnWrites.pending`. */
   get pending(): OwnWrites['pending'] {
     return this.#madeWrites?.pending ?? nothingPending;
+  }
+
+  /** All that was written to it on this device and is not at the server. */
+  get unsynced(): DocumentPending {
+    const [here, there] = [this.pending, this.#enginePending];
+    const times = [here.oldestAt_ms, there.oldestAt_ms].filter((at_ms) => at_ms !== undefined);
+    return { count: here.count + there.count, oldestAt_ms: times.length === 0 ? undefined : Math.min(...times) };
+  }
+
+  subscribePending(listener: () => void): () => void {
+    const own = (): void => listener();
+    this.#pendingListeners = [...this.#pendingListeners, own];
+    return () => {
+      this.#pendingListeners = this.#pendingListeners.filter((listener) => listener !== own);
+    };
+  }
+
+  /** Told once for all that one event brings. */
+  #pendingChanged(): void {
+    this.#context.pendingChanged();
+    if (this.#pendingDue || this.#pendingListeners === nobody) return;
+    this.#pendingDue = true;
+    this.#context.environment.microtask(() => {
+      this.#pendingDue = false;
+      this.#tell(this.#pendingListeners);
+    });
   }
 
   /** Whether there are writes that wait for the document to be loaded. */
@@ -477,6 +507,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   opening(): ToEngine {
     const { channel, id: document } = this;
     this.#turn = 0;
+    // It counts anew, with what it is handed over.
+    this.#enginePending = nothingPending;
     return {
       type: 'open',
       channel,
@@ -617,8 +649,18 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       case 'undo':
         this.#restoreUndo(message);
         break;
+      case 'pending':
+        this.#takePending(message.pending);
+        break;
     }
+    if ('status' in message && message.status.document !== undefined) this.#takePending(message.status.document);
     this.#closeWhenStored();
+  }
+
+  #takePending(pending: DocumentPending): void {
+    const before = this.#enginePending;
+    this.#enginePending = pending;
+    if (before.count !== pending.count || before.oldestAt_ms !== pending.oldestAt_ms) this.#pendingChanged();
   }
 
   #restoreUndo({ name, owner, bytes, error }: Extract<ChannelMessage, { readonly type: 'undo' }>): void {
@@ -848,7 +890,11 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #notify(): void {
     this.#notifiedRevision = this.revision;
     if (this.#patches !== undefined) this.#guardTold(this.#patches);
-    for (const listener of this.#listeners) {
+    this.#tell(this.#listeners);
+  }
+
+  #tell(listeners: readonly (() => void)[]): void {
+    for (const listener of listeners) {
       try {
         listener();
       } catch (error) {

@@ -1,6 +1,7 @@
 // The three things that are told of a client's state, under three names: connection, sync, storage.
 
 import type { JoineryError } from '@joinery/protocol';
+import type { Plain } from '../core/index.ts';
 
 /** The connection to the server. */
 export interface ConnectionStatus {
@@ -65,6 +66,20 @@ export type ClientEvent =
    * is not.
    */
   | { readonly type: 'storage-evicted'; readonly error: JoineryError; readonly unsynced: number }
+  /**
+   * What was written on this device and had not reached the server is written over by what came from there: a key of a map or an
+   * element of a list, or something that it is in. `path` leads to it as it was before, from the root map on; `mine` was lost, `theirs`
+   * is there now; undefined where a key is deleted. Told once, to the client that wrote it, and of what earlier sessions have left to
+   * the one that leads the tabs. What merges (texts, counters, sets, nodes, new elements) is no conflict. Not told: what a replacement
+   * of the whole document brings (after a refusal or a trim), and of a document with more than 256 unsynced batches the older ones.
+   */
+  | {
+      readonly type: 'conflict';
+      readonly document: string;
+      readonly path: readonly (string | number)[];
+      readonly mine: Plain | undefined;
+      readonly theirs: Plain | undefined;
+    }
   /** What was kept of an undo stack can't be read, or names what the document doesn't have any more. The document is as it was. */
   | { readonly type: 'undo-dropped'; readonly document: string; readonly error: JoineryError }
   /** A stored record could not be read. It was set aside in storage; what the server has is fetched again. */

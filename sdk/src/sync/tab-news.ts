@@ -44,6 +44,8 @@ export interface TabNewsContext {
   adopt(): Promise<void>;
   /** The replica was given updates that the main thread hasn't got. */
   taken(updates: readonly Uint8Array[]): void;
+  /** Runs `join`, which joins these of the server's to the replica. */
+  theirs(local: StoredReplica, envelopes: readonly Uint8Array[], join: () => void): void;
   /** An envelope of another tab is in storage. True when the server has it. */
   takeUp(envelope: StoredEnvelope): boolean;
   synced(acknowledged: readonly Acknowledgement[]): void;
@@ -206,7 +208,9 @@ export class TabNews {
     try {
       for (const bytes of item.envelopes) given.push({ header: readEnvelope(bytes), bytes });
       const missing = given.filter(({ header }) => header.to > (before.get(header.agent) ?? 0));
-      local.take(missing.map(({ bytes }) => bytes));
+      const envelopes = missing.map(({ bytes }) => bytes);
+      if (item.local) local.take(envelopes);
+      else this.#context.theirs(local, envelopes, () => local.take(envelopes));
     } catch (error) {
       if (!(error instanceof JoineryError)) throw error;
       // What is stored is checked; what this tab can't read in it is found out there.

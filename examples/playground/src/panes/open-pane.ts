@@ -61,6 +61,8 @@ function describe(event: ClientEvent): string {
   switch (event.type) {
     case 'record-damaged':
       return `A stored record of “${event.document}” was damaged and set aside; the rest was read. ${event.error.message}`;
+    case 'conflict':
+      return `Somebody else’s change of ${event.path.join(' › ')} in “${event.document}” came in place of yours.`;
     case 'undo-dropped':
       return `The undo steps of “${event.document}” can’t be gone on with; its text is as it was. ${event.error.message}`;
     case 'document-deleted':

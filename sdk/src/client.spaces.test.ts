@@ -228,6 +228,33 @@ describe('a space', () => {
     expect(await all(world, space.documents())).toEqual(names(5));
   });
 
+  test('asked for by a tab that comes to lead while it reads the list is all there', async () => {
+    const world = await World.create();
+    const writer = world.client();
+    await fill(world, writer, names(3));
+    const device = new VirtualDevice(world.time);
+    const disk = new MemoryStorage({ shared: true });
+    const leading = device.tab();
+    await until(world, world.client(disk, {}, leading).space('todo'), 3);
+    await world.time.advance(2_000);
+    // It reads for longer than it takes to choose another leader.
+    const open = async (...options: Parameters<Storage['open']>): Promise<DocumentStore> => {
+      const store = await new ControlledStorage(disk).open(...options);
+      const documents: DocumentStore['documents'] = async () => {
+        await pause(world.time, 3_000);
+        return await store.documents();
+      };
+      return { ...store, documents };
+    };
+    const late = world.client({ mode: 'memory', shared: true, open }, { connect: false }, device.tab());
+    await world.time.advance(500);
+    const asked = all(world, late.documents('todo'));
+    await world.time.advance(500);
+    leading.crash();
+    await world.time.advance(10_000);
+    expect(await asked).toEqual(names(3));
+  });
+
   test('is not read again at the word of a leader that was replaced', async () => {
     const world = await World.create();
     const writer = world.client();

@@ -439,8 +439,14 @@ export class EngineSpaces {
   async #list({ handle, request, after, limit }: SpaceRequest & { readonly type: 'list-space' }): Promise<void> {
     const space = this.#handles.get(handle);
     if (space === undefined) return;
-    await this.#enter(space).loaded;
-    const page = this.#spaces.get(space)?.list?.page(after, limit) ?? { documents: [], more: false };
+    // It may be read anew meanwhile, when this tab comes to lead: until that is done nothing is known of it.
+    let entry: OpenSpace | undefined = this.#enter(space);
+    for (let loaded: Promise<void> | undefined; entry !== undefined && loaded !== entry.loaded; ) {
+      loaded = entry.loaded;
+      await loaded;
+      entry = this.#spaces.get(space);
+    }
+    const page = entry?.list?.page(after, limit) ?? { documents: [], more: false };
     const documents = page.documents.filter((document) => !this.#deletions.has(document));
     const next = page.more ? page.documents.at(-1) : undefined;
     this.#context.port.post({ type: 'space-page', handle, request, documents, next });

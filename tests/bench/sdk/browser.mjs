@@ -29,16 +29,16 @@ export class BenchBrowser {
     return page;
   }
 
-  /** A process with the SDK's page. @returns {Promise<Page>} */
-  async open() {
+  /** A process with the SDK's page. @param {string} [hash] @returns {Promise<Page>} */
+  async open(hash) {
     const page = await this.start();
-    await this.show(page);
+    await this.show(page, hash);
     return page;
   }
 
-  /** @param {Page} page */
-  async show(page) {
-    await page.goto(this.#url);
+  /** @param {Page} page @param {string} [hash] */
+  async show(page, hash = '') {
+    await page.goto(`${this.#url}${hash}`);
     await page.waitForFunction(() => 'cells' in window);
   }
 

@@ -7,7 +7,7 @@ import { BenchBrowser } from './browser.mjs';
 /** @typedef {{ document: string, entries: number, last: string, url: string, update: string }} Large */
 /** @typedef {{ url: string, large: () => Promise<Large> }} Place */
 
-const edits = 200;
+const edits = 100;
 /** A person's next edit comes in another task, when the last one's are done. */
 const spacing_ms = 15;
 const manyEdits = 1_000;
@@ -29,7 +29,7 @@ function shares(times) {
 /** @type {Record<string, (place: Place) => Promise<Figures>>} */
 export const cells = {
   'cold start': (place) =>
-    withBrowser(place, async (browser) => (await browser.open()).evaluate(() => window.cells.coldStart())),
+    withBrowser(place, async (browser) => (await browser.open('#cold')).evaluate(() => window.cold)),
 
   'open text': (place) =>
     withBrowser(place, async (browser) => {

@@ -2,8 +2,12 @@
 // To Joinery it comes from its server; to the others as bytes that are fetched.
 
 import { mkdirSync, writeFileSync } from 'node:fs';
+import * as automerge from '@automerge/automerge';
 import { createClient } from 'joinery';
+import { LoroDoc } from 'loro-crdt';
+import { createMergeableStore } from 'tinybase';
 import { WebSocket } from 'ws';
+import { Doc, encodeStateAsUpdate } from 'yjs';
 import { ServerProcess } from '../../harness/server-process.mjs';
 import { mulberry32 } from '../trace.mjs';
 import { pagesFolder } from './build-pages.mjs';
@@ -55,6 +59,39 @@ async function serverWith(/** @type {readonly [string, string][]} */ all) {
 /** @type {Record<string, (all: readonly [string, string][]) => Promise<Uint8Array>>} */
 const makers = {
   raw: async (all) => Buffer.from(JSON.stringify(Object.fromEntries(all))),
+  yjs: async (all) => {
+    const doc = new Doc();
+    const map = doc.getMap('fields');
+    for (const transaction of transactions(all)) {
+      doc.transact(() => {
+        for (const [key, value] of Object.entries(transaction)) map.set(key, value);
+      });
+    }
+    return encodeStateAsUpdate(doc);
+  },
+  tinybase: async (all) => {
+    const store = createMergeableStore();
+    for (const transaction of transactions(all)) store.setPartialRow('fields', 'row', transaction);
+    return Buffer.from(JSON.stringify(store.getMergeableContent()));
+  },
+  'automerge-repo': async (all) => {
+    let doc = automerge.init();
+    for (const transaction of transactions(all)) {
+      doc = automerge.change(doc, (draft) => {
+        Object.assign(/** @type {object} */ (draft), transaction);
+      });
+    }
+    return automerge.save(doc);
+  },
+  loro: async (all) => {
+    const doc = new LoroDoc();
+    const map = doc.getMap('fields');
+    for (const transaction of transactions(all)) {
+      for (const [key, value] of Object.entries(transaction)) map.set(key, value);
+      doc.commit();
+    }
+    return doc.export({ mode: 'update' });
+  },
 };
 
 /** Makes it ready for these SDKs. @param {readonly { folder: string, subject: string }[]} subjects */

@@ -20,3 +20,8 @@ declare module 'subject' {
   export const openShared: Joinery['openShared'];
   export const openLarge: Joinery['openLarge'];
 }
+
+declare module '*.wasm?url' {
+  const url: string;
+  export default url;
+}

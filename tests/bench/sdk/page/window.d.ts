@@ -9,6 +9,7 @@ declare global {
   const IS_RELAXED: boolean;
   interface Window {
     cells: Cells;
+    cold: Promise<{ cold_ms: number }>;
     arrivals: Promise<number[]>;
     edited(end_ms: number): void;
     large: Awaited<ReturnType<typeof subject.openLarge>>;

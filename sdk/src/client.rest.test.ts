@@ -2,6 +2,7 @@
 
 import { afterEach, describe, expect, test, vi } from 'vitest';
 import { Replica } from './core/index.ts';
+import { MemoryStorage } from './storage/memory.ts';
 import { World } from './testing/world.ts';
 
 interface Fields {
@@ -50,6 +51,35 @@ describe('many open documents', () => {
     client.connect();
     await Promise.all(receipts.map((receipt) => world.time.settled(receipt.synced)));
     expect(client.status.sync.pending).toBe(0);
+
+    const other = world.client();
+    const theirs = ids.map((id) => other.document<Fields>(id));
+    await Promise.all(theirs.map((document) => world.time.settled(document.loaded)));
+    await world.time.advance(1_000);
+    expect(theirs.map(({ value }) => value?.own)).toEqual(ids.map((_, own) => own));
+  });
+
+  test('rest with what an earlier session has left unsynced, and send it', async () => {
+    const world = await World.create();
+    const storage = new MemoryStorage();
+    const earlier = world.client(storage, { connect: false });
+    const written = ids.map((id, own) => earlier.document<Fields>(id).update({ own }));
+    await Promise.all(written.map((receipt) => world.time.settled(receipt.durable)));
+    await world.time.settled(earlier.close());
+
+    const free = vi.spyOn(Replica.prototype, 'free');
+    const client = world.client(storage, { connect: false });
+    const ours = ids.map((id) => client.document<Fields>(id));
+    await Promise.all(ours.map((document) => world.time.settled(document.loaded)));
+    await world.time.advance(1_000);
+    expect(free.mock.calls.length).toBeGreaterThanOrEqual(ids.length - awakeLimit);
+    expect(client.status.sync.pending).toBe(ids.length);
+    const [oldest] = ours;
+    const more = oldest?.update({ other: 'more' });
+    client.connect();
+    await world.untilSynced(client);
+    expect(client.status.sync.pending).toBe(0);
+    expect(more?.state).toBe('synced');
 
     const other = world.client();
     const theirs = ids.map((id) => other.document<Fields>(id));

@@ -48,6 +48,32 @@ describe('storage in IndexedDB', () => {
 });
 
 describe('IndexedDB alone', () => {
+  test('reads many documents with few requests, and none that nobody wants', async () => {
+    const store = await new IndexedDbStorage().open(freshNamespace());
+    const ids = Array.from({ length: 300 }, (_, index) => `document-${String(index).padStart(3, '0')}`);
+    await store.append(ids.map((document) => ({ ...write, document })));
+    const requests: IDBRequest<unknown[]>[] = [];
+    const { getAll } = IDBObjectStore.prototype;
+    const asked = vi.spyOn(IDBObjectStore.prototype, 'getAll').mockImplementation(function (
+      this: IDBObjectStore,
+      ...range
+    ) {
+      const request = getAll.apply(this, range);
+      if (this.name === 'log') requests.push(request);
+      return request;
+    });
+    await Promise.all(ids.map((id) => store.load(id)));
+    // A few that come first are read alone.
+    expect(asked.mock.calls.length).toBeLessThan(20);
+    requests.length = 0;
+    // What waits is read together, but for what lies between.
+    const some = ids.filter((_, index) => index < 10 || (index > 14 && index < 40));
+    await Promise.all(some.map((id) => store.load(id)));
+    expect(requests.reduce((sum, { result }) => sum + result.length, 0)).toBe(some.length);
+    asked.mockRestore();
+    await store.close();
+  });
+
   afterEach(() => vi.restoreAllMocks());
 
   test('commits are strict', async () => {

@@ -107,6 +107,27 @@ export const storageSuite: readonly ContractCase<StorageHarness>[] = [
     },
   },
   {
+    name: 'documents that are loaded at once are what each is alone, whatever lies between them',
+    async run({ storage }) {
+      const store = await storage.open(freshNamespace());
+      const ids = Array.from({ length: 60 }, (_, index) => `document-${String(index).padStart(2, '0')}`);
+      await store.append(ids.map((id, index) => local(id, envelope(index + 1, 0, 1))));
+      await store.append(ids.map((id, index) => local(id, envelope(index + 1, 1, 2))));
+      const compaction = { incarnation: 0, replaces: undefined, epoch: 0, covers: new Map() };
+      for (const id of ids.slice(10, 20)) await store.compact(id, { ...compaction, bytes: Uint8Array.of(1, 2, 3) });
+      const unknown = ['document-', 'document-10x', 'document-99', 'z'];
+      // All of them; some with others between; few among very many.
+      for (const wanted of [ids, ids.filter((_, index) => index % 3 !== 1), [ids[0] ?? '', ids[59] ?? '']]) {
+        const together = [...unknown, ...wanted, ...wanted.slice(0, 2)].reverse();
+        const loaded = await Promise.all(together.map((id) => store.load(id)));
+        for (const [index, id] of together.entries()) assertEqual(loaded[index], await store.load(id), id);
+      }
+      assertEqual((await store.load('document-15')).snapshot?.bytes, Uint8Array.of(1, 2, 3));
+      assertEqual(await logOf(store, 'document-59'), ['60:0-1', '60:1-2']);
+      await store.close();
+    },
+  },
+  {
     name: 'ids are opaque: those that look like paths, keys or nothing special stay apart',
     async run({ storage }) {
       const store = await storage.open(freshNamespace());

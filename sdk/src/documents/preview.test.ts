@@ -108,6 +108,12 @@ describe('a preview', () => {
     );
     expect(said.changed.list).toEqual([{ at: 1 }, { at: 3 }]);
     expect([said.left === current.left, said.changed.list[0] === current.changed.list[0]]).toEqual([true, true]);
+    // What was moved is still itself.
+    const before = shareValue(current, replica.toJSON()) as typeof current;
+    const move = ({ changed: { list } }: typeof current): void => void list.push(list.shift() as object);
+    runRecipe(replica.root, move as (draft: never) => void, { current: before, check });
+    expect(said.changed.list).toEqual([{ at: 3 }, { at: 1 }]);
+    expect(said.changed.list.map((element) => before.changed.list.indexOf(element))).toEqual([1, 0]);
   });
 });
 

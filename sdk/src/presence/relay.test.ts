@@ -10,17 +10,21 @@ function setUp({ leads = true } = {}) {
   const server: string[] = [];
   const tabs: PresenceBody[] = [];
   const main: unknown[] = [];
+  const heard = { server: (_: string): void => {} };
   const relay = new Relay({
     environment: time,
     leads,
-    toServer: (_, message) => server.push(readPresenceMessage(message)?.kind ?? 'none'),
+    toServer: (document, message) => {
+      server.push(readPresenceMessage(message)?.kind ?? 'none');
+      heard.server(document);
+    },
     toTabs: (body) => tabs.push(body),
     toMain: (...given) => main.push(given),
   });
   const clear = (): void => {
     for (const list of [server, tabs, main]) list.length = 0;
   };
-  return { time, server, tabs, main, relay, clear };
+  return { time, server, tabs, main, relay, clear, heard };
 }
 
 const shown = writeState(new Uint8Array(8).fill(1), 1, encodeState({ at: 1 }).json);
@@ -103,6 +107,30 @@ describe('a relay', () => {
     clear();
     relay.fromTab(introduction);
     expect([server, tabs]).toEqual([[], []]);
+  });
+
+  test('sends no flood of states to the server, and what it left out a little later', async () => {
+    const { time, server, relay, clear, heard } = setUp();
+    const documents = Array.from({ length: 1_000 }, (_, index) => `${index}`);
+    for (const document of documents) relay.open(document, shown);
+    const states = (): number => server.filter((kind) => kind === 'state').length;
+    expect(states()).toBe(500);
+    for (const document of documents) relay.tell(document, gone);
+    expect(server.filter((kind) => kind === 'gone')).toHaveLength(1_000);
+    clear();
+    // Each gets its turn in time.
+    for (const document of documents) relay.tell(document, shown);
+    const told = new Map<string, number>();
+    const longest_ms = { value: 0 };
+    heard.server = (document) => {
+      const now_ms = time.monotonic();
+      longest_ms.value = Math.max(longest_ms.value, now_ms - (told.get(document) ?? 0));
+      told.set(document, now_ms);
+    };
+    await time.advance(beat_ms * 10);
+    expect(told.size).toBe(1_000);
+    expect(longest_ms.value).toBeLessThanOrEqual(beat_ms * 1.5);
+    for (const at_ms of told.values()) expect(time.monotonic() - at_ms).toBeLessThanOrEqual(beat_ms * 1.5);
   });
 
   test('ends with everything that it had planned', async () => {

@@ -12,6 +12,8 @@ import { spacing_ms } from './room.ts';
 export const beat_ms = 10_000;
 /** Who is asked answers within this time, not all at the same moment. */
 const answerSpread_ms = 50;
+/** States that a leader sends to the server in a second, of all documents and tabs; what is left out is told with the next beat. */
+const serverLimit_count = 500;
 /** Documents that other tabs take part in, as far as they are known. */
 const othersLimit_count = 4_096;
 /** Documents in one message that says where a tab takes part. */
@@ -54,6 +56,8 @@ export class Relay {
   readonly #entries = new Map<string, Entry>();
   /** Other tabs take part in these. */
   readonly #others = new Set<string>();
+  /** The second that is counted, from when, and how much was sent in it. */
+  #second = { from_ms: Number.NEGATIVE_INFINITY, count: 0 };
   #cancelBeat: Cancel | undefined;
 
   constructor(host: RelayHost) {
@@ -111,7 +115,7 @@ export class Relay {
     const { document, client, message } = body;
     if (client === '') {
       this.#note(document);
-      if (this.#host.leads && message !== undefined) this.#host.toServer(document, message);
+      if (message !== undefined) this.#toServer(document, message);
     }
     this.#take(document, client, message);
   }
@@ -167,13 +171,26 @@ export class Relay {
     // Who has asked is answered by it.
     entry.cancelAnswer?.();
     entry.cancelAnswer = undefined;
-    entry.toldAt_ms = this.#host.environment.monotonic();
-    this.#toAll(document, message);
+    if (this.#toAll(document, message)) entry.toldAt_ms = this.#host.environment.monotonic();
   }
 
-  #toAll(document: string, message: Uint8Array): void {
+  /** False where it was left out for the server. */
+  #toAll(document: string, message: Uint8Array): boolean {
     this.#host.toTabs({ type: 'presence', document, client: '', message });
-    if (this.#host.leads) this.#host.toServer(document, message);
+    return this.#toServer(document, message);
+  }
+
+  /** Where this tab leads, and no more of states than the server would read gladly from one client. */
+  #toServer(document: string, message: Uint8Array): boolean {
+    if (!this.#host.leads) return true;
+    if (readPresenceMessage(message)?.kind === 'state') {
+      const now_ms = this.#host.environment.monotonic();
+      if (now_ms - this.#second.from_ms >= 1_000) this.#second = { from_ms: now_ms, count: 0 };
+      this.#second.count += 1;
+      if (this.#second.count > serverLimit_count) return false;
+    }
+    this.#host.toServer(document, message);
+    return true;
   }
 
   #beatLater(): void {
@@ -181,11 +198,10 @@ export class Relay {
     this.#cancelBeat = this.#host.environment.timer(() => {
       this.#cancelBeat = undefined;
       const now_ms = this.#host.environment.monotonic();
-      for (const [document, entry] of this.#entries) {
-        // What the next turn of the timer would find too late is told now.
-        const isDue = now_ms - entry.toldAt_ms > beat_ms / 2;
-        if (entry.message !== undefined && isDue) this.#send(document, entry, entry.message);
-      }
+      // What the next turn of the timer would find too late is told now; what was told last comes last.
+      const isDue = ([, { toldAt_ms }]: [string, Entry]): boolean => now_ms - toldAt_ms > beat_ms / 2;
+      const due = [...this.#entries].filter(isDue).sort(([, a], [, b]) => a.toldAt_ms - b.toldAt_ms);
+      for (const [document, entry] of due) if (entry.message !== undefined) this.#send(document, entry, entry.message);
       this.#beatLater();
     }, beat_ms / 2);
   }

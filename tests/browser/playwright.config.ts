@@ -25,5 +25,5 @@ export default defineConfig({
           trace: 'off',
         },
       }
-    : { grep: /@engines/, timeout: 120_000, globalTimeout: 600_000 }),
+    : { grep: new RegExp(`@engines|@${engine}`), timeout: 120_000, globalTimeout: 900_000 }),
 });

@@ -1,7 +1,7 @@
 // What the browser specs share: a real server, the test page on an address of its own, and what a test reads and writes in a
 // page. Assertions stay in the specs.
 //
-// Tests with the tag `@engines` also run in Firefox and WebKitGTK: what they use of a browser, a context and a page is what
+// Tests with the tag `@engines` also run in Firefox and WebKitGTK, those with `@firefox` in Firefox: what they use of a browser, a context and a page is what
 // `../harness/engine-page.mjs` has.
 
 import { type Browser, type BrowserContext, test as base, type Page } from '@playwright/test';

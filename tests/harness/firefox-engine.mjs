@@ -7,7 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { WebSocket } from 'ws';
-import { EngineContext } from './engine-page.mjs';
+import { EngineContext, EnginePage } from './engine-page.mjs';
 
 const readyWithin_ms = 60_000;
 /** How much of what it prints is kept, in characters. */
@@ -18,6 +18,7 @@ const preferences = {
   'app.normandy.enabled': false,
   'app.update.disabledForTesting': true,
   'browser.aboutwelcome.enabled': false,
+  'browser.sessionstore.resume_from_crash': false,
   'browser.shell.checkDefaultBrowser': false,
   'browser.topsites.contile.enabled': false,
   'datareporting.policy.dataSubmissionEnabled': false,
@@ -29,71 +30,107 @@ const preferences = {
   'network.captive-portal-service.enabled': false,
   'network.connectivity-service.enabled': false,
   'services.settings.server': 'data:,',
+  'toolkit.startup.max_resumed_crashes': -1,
   'toolkit.telemetry.reportingpolicy.firstRun': false,
 };
 
 /** @param {string} path @returns {Promise<import('./engine-page.mjs').EngineBrowser>} */
 export async function startFirefox(path) {
-  const profile = mkdtempSync(join(tmpdir(), 'joinery-firefox-'));
-  writeFileSync(
-    join(profile, 'user.js'),
-    Object.entries(preferences)
-      .map(([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`)
-      .join(''),
-  );
-  const child = spawn(
-    path,
-    ['--headless', '--no-remote', '--profile', profile, '--remote-debugging-port=0', 'about:blank'],
-    {
+  const firefox = new FirefoxProcess(path);
+  try {
+    const bidi = await firefox.connect();
+    return { newContext: () => newContext(bidi), close: () => firefox.dispose() };
+  } catch (error) {
+    await firefox.dispose();
+    throw error;
+  }
+}
+
+/** A Firefox whose profile outlives it, for tests that kill it as a crash would. */
+export class FirefoxProcess {
+  #path;
+  #profile = mkdtempSync(join(tmpdir(), 'joinery-firefox-'));
+  /** @type {(() => Promise<void>) | undefined} */
+  #end;
+
+  /** @param {string} path */
+  constructor(path) {
+    this.#path = path;
+    const lines = Object.entries(preferences).map(
+      ([name, value]) => `user_pref(${JSON.stringify(name)}, ${JSON.stringify(value)});\n`,
+    );
+    writeFileSync(join(this.#profile, 'user.js'), lines.join(''));
+  }
+
+  /** Starts it with its profile, and resolves to a page that has what the profile has stored. */
+  async start() {
+    const bidi = await this.connect();
+    return new EnginePage(await openTab(bidi, {}));
+  }
+
+  /** Starts it. @returns {Promise<Bidi>} */
+  async connect() {
+    const args = ['--headless', '--no-remote', '--profile', this.#profile, '--remote-debugging-port=0', 'about:blank'];
+    const child = spawn(this.#path, args, {
       stdio: ['ignore', 'ignore', 'pipe'],
       // A process group of its own, so that its children can be ended with it.
       detached: process.platform !== 'win32',
-    },
-  );
-  const ended = once(child, 'exit');
-  const kill = () => {
-    try {
-      process.kill(process.platform === 'win32' ? (child.pid ?? 0) : -(child.pid ?? 0), 'SIGKILL');
-    } catch {
-      // It is gone already.
-    }
-  };
-  // A test run that ends in the middle leaves no browser behind.
-  process.once('exit', kill);
-  const close = async () => {
-    process.off('exit', kill);
-    kill();
-    await ended;
-    rmSync(profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
-  };
-  try {
+    });
+    const ended = once(child, 'exit');
+    const kill = () => {
+      try {
+        process.kill(process.platform === 'win32' ? (child.pid ?? 0) : -(child.pid ?? 0), 'SIGKILL');
+      } catch {
+        // It is gone already.
+      }
+    };
+    // A test run that ends in the middle leaves no browser behind.
+    process.once('exit', kill);
+    this.#end = async () => {
+      process.off('exit', kill);
+      kill();
+      await ended;
+    };
     const bidi = await connect(await addressOf(child));
     await bidi.send('session.new', { capabilities: {} });
-    return { newContext: () => newContext(bidi), close };
-  } catch (error) {
-    await close();
-    throw error;
+    return bidi;
+  }
+
+  /** Kills it with all its children, and resolves when it is gone. */
+  async kill() {
+    const end = this.#end;
+    this.#end = undefined;
+    await end?.();
+  }
+
+  /** Kills it if it runs, and removes its profile. */
+  async dispose() {
+    await this.kill();
+    rmSync(this.#profile, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 });
   }
 }
 
 /** @param {Bidi} bidi */
 async function newContext(bidi) {
   const { userContext } = await bidi.send('browser.createUserContext', {});
-  const open = async () => {
-    const { context } = await bidi.send('browsingContext.create', { type: 'tab', userContext });
-    return {
-      goto: (/** @type {string} */ url) => bidi.send('browsingContext.navigate', { context, url, wait: 'complete' }),
-      reload: () => bidi.send('browsingContext.reload', { context, wait: 'complete' }),
-      run: async (/** @type {string} */ expression) => {
-        const options = { expression, target: { context }, awaitPromise: true };
-        const { type, result, exceptionDetails } = await bidi.send('script.evaluate', options);
-        if (type !== 'success') throw new Error(exceptionDetails.text);
-        return result.value;
-      },
-      close: () => bidi.send('browsingContext.close', { context }),
-    };
-  };
+  const open = () => openTab(bidi, { userContext });
   return new EngineContext(open, () => bidi.send('browser.removeUserContext', { userContext }));
+}
+
+/** @param {Bidi} bidi @param {{ userContext?: string }} within @returns {Promise<import('./engine-page.mjs').PageDriver>} */
+async function openTab(bidi, within) {
+  const { context } = await bidi.send('browsingContext.create', { type: 'tab', ...within });
+  return {
+    goto: (url) => bidi.send('browsingContext.navigate', { context, url, wait: 'complete' }),
+    reload: () => bidi.send('browsingContext.reload', { context, wait: 'complete' }),
+    run: async (expression) => {
+      const options = { expression, target: { context }, awaitPromise: true };
+      const { type, result, exceptionDetails } = await bidi.send('script.evaluate', options);
+      if (type !== 'success') throw new Error(exceptionDetails.text);
+      return result.value;
+    },
+    close: () => bidi.send('browsingContext.close', { context }),
+  };
 }
 
 /** Where it listens, by what it prints. @param {import('node:child_process').ChildProcess} child @returns {Promise<string>} */

@@ -69,6 +69,9 @@ export const errorCodes = {
   'storage-full': { retryable: true },
   'storage-locked': { retryable: true },
   'storage-corrupt': { retryable: false },
+  'storage-moved': { retryable: false },
+  'storage-occupied': { retryable: false },
+  'storage-too-new': { retryable: false },
   'stale-incarnation': { retryable: false },
   'stale-compaction': { retryable: true },
   // The rest.

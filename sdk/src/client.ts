@@ -14,7 +14,7 @@ import { type Environment, systemEnvironment } from './environment.ts';
 import type { Presence } from './presence/presence.ts';
 import type { Deletion, Space } from './spaces/space.ts';
 import type { Storage } from './storage/storage.ts';
-import { type StorageName, storageNames } from './storage/storage-name.ts';
+import { preferredMode, type StorageName, storageNames } from './storage/storage-name.ts';
 import { EngineLink, type StartEngine } from './sync/engine-link.ts';
 import type { ExportedDocument } from './sync/export-link.ts';
 import type { OpenDocument } from './sync/open-document.ts';
@@ -35,7 +35,8 @@ export interface ClientOptions {
    */
   readonly url: string;
   /**
-   * Where data is kept on this device: `auto` (the default) is IndexedDB where it works, else memory. `opfs` is the origin private
+   * Where data is kept on this device. `auto` (the default) is where the device has it already, else IndexedDB, and memory where
+   * there is nothing else. Who names another storage than that has everything moved there first. `opfs` is the origin private
    * file system, which needs a worker. Another name is one that a worker of the app's own gives a storage (see `worker`).
    */
   readonly storage?: 'auto' | StorageName | Storage | (string & Record<never, never>);
@@ -228,12 +229,18 @@ export function createClientIn(
   const modes = storage.filter((mode) => typeof mode === 'string');
   const fitsWorker = modes.length === storage.length && !transport && !WebSocket && options.worker !== false;
   const ownWorker = typeof options.worker === 'function' ? options.worker : undefined;
-  const config = { url, storage: modes, namespace, asksUser };
+  let follows = false;
+  const config = () => ({ url, storage: modes, follows, namespace, asksUser });
   const compiled = () => init();
-  const start =
-    fitsWorker && hasWorkers() ? workerOr(workerEngine(config, compiled, token, ownWorker), inline) : inline;
+  const run = fitsWorker && hasWorkers() ? workerOr(workerEngine(config, compiled, token, ownWorker), inline) : inline;
+  const start: StartEngine = (receive, died) =>
+    run((message) => {
+      // The next engine uses what it finds: two clients that want different storages would move everything to and fro.
+      if (message.type === 'fatal' && message.error.code === 'storage-moved') follows = true;
+      receive(message);
+    }, died);
   const [first] = storage;
-  const storageMode = typeof first === 'object' ? first.mode : (first ?? 'memory');
+  const storageMode = typeof first === 'object' ? first.mode : first === 'auto' ? preferredMode : (first ?? 'memory');
   const connect = options.connect ?? true;
   const link: EngineLink = new EngineLink({
     ...{ environment, start, storageMode, connect, client: JSON.stringify([url, namespace.name]) },
@@ -482,7 +489,7 @@ function storageModes(given: NonNullable<ClientOptions['storage']>, hasOwnWorker
     return [given];
   }
   // In memory the app works at least; that it is so is shown by the status.
-  return typeof indexedDB === 'undefined' ? ['memory'] : ['indexeddb', 'memory'];
+  return typeof indexedDB === 'undefined' ? ['memory'] : ['auto', 'memory'];
 }
 
 function syncUrl(given: string): string {

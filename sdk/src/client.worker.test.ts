@@ -93,12 +93,13 @@ describe('a worker that runs', () => {
       compiled = () => resolve(core);
     });
     const start = workerEngine(
-      {
+      () => ({
         url: 'ws://server/sync',
+        follows: false,
         storage: ['memory'],
         namespace: { server: '', user: '', name: '' },
         asksUser: false,
-      },
+      }),
       () => compiling,
       undefined,
     );

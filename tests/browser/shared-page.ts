@@ -76,7 +76,13 @@ export interface Content {
 export async function openShared(
   page: Page,
   pageUrl: string,
-  options: { url: string; name: string; prefix: string; connect: boolean; storage?: 'indexeddb' | 'opfs' | 'sqlite' },
+  options: {
+    url: string;
+    name: string;
+    prefix: string;
+    connect: boolean;
+    storage?: 'auto' | 'indexeddb' | 'opfs' | 'sqlite';
+  },
 ): Promise<void> {
   await page.goto(pageUrl);
   await page.waitForFunction(() => 'openShared' in window);

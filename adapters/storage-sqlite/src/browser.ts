@@ -5,16 +5,18 @@ import { JoineryError } from '@joinery/protocol';
 import {
   type DocumentStore,
   type Environment,
+  hasFolder,
   type Namespace,
   openRecordStore,
   type RecordFile,
   type RecordReader,
   type RecordWriter,
   type Storage,
+  type StoreEvents,
   systemEnvironment,
   type Turns,
 } from 'joinery/storage';
-import { openTurns, type Turn } from './pool.ts';
+import { folderName, openTurns, type Turn } from './pool.ts';
 
 /** Less room than this is none. */
 const room_bytes = 1024 * 1024;
@@ -43,12 +45,16 @@ export class SqliteStorage implements Storage {
     this.#environment = environment;
   }
 
+  async has(namespace: Namespace): Promise<boolean> {
+    return await hasFolder(folderName, namespace);
+  }
+
   /** @throws JoineryError `storage-unavailable` outside of workers, and where the browser gives this page no files; … */
-  async open(namespace: Namespace): Promise<DocumentStore> {
+  async open(namespace: Namespace, events?: StoreEvents): Promise<DocumentStore> {
     const file = new TurnsFile(await openTurns(this.#environment, namespace));
     try {
       // What can't be had is told now.
-      return await openRecordStore(file);
+      return await openRecordStore(file, events);
     } catch (error) {
       await file.close();
       throw error;

@@ -4,7 +4,7 @@
 import { mkdirSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { type ErrorCode, JoineryError } from '@joinery/protocol';
-import { type DocumentStore, type Namespace, openRecordStore, type Storage } from 'joinery/storage';
+import { type DocumentStore, type Namespace, openRecordStore, type Storage, type StoreEvents } from 'joinery/storage';
 import Libsql from 'libsql';
 import { checkOwner, upgrade } from './schema.ts';
 import type { SqlDatabase, SqlStatement, SqlValue } from './sql.ts';
@@ -50,14 +50,14 @@ export class SqliteStorage implements Storage {
   }
 
   /** @throws JoineryError `storage-unavailable` where it is another program's file; `storage-locked`, `storage-failed`, … */
-  async open(namespace: Namespace): Promise<DocumentStore> {
+  async open(namespace: Namespace, events?: StoreEvents): Promise<DocumentStore> {
     const { server, user, name } = namespace;
     const database = shared(this.#path);
     try {
       // Another process may have upgraded it since it was opened.
       checkOwner(database);
       limit(database, this.#maxBytes ?? Number.POSITIVE_INFINITY);
-      return await openRecordStore(new SqliteFile(database, JSON.stringify([server, user, name])));
+      return await openRecordStore(new SqliteFile(database, JSON.stringify([server, user, name])), events);
     } catch (error) {
       database.close();
       throw error;

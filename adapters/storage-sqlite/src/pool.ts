@@ -13,7 +13,8 @@ type Sqlite = Awaited<ReturnType<typeof sqlite3InitModule>>;
 type Pool = Awaited<ReturnType<Sqlite['installOpfsSAHPoolVfs']>>;
 type Database = InstanceType<Pool['OpfsSAHPoolDb']>;
 
-const folderName = 'joinery-sqlite';
+/** Of all namespaces' folders. */
+export const folderName = 'joinery-sqlite';
 /** The database, its write-ahead log, and a journal while the log is begun. */
 const poolFiles = 3;
 

@@ -1,7 +1,7 @@
 // One namespace's records in a SQLite: what `joinery/storage` makes a document store of. Several processes, or several stores
 // of one, may have the file open: a commit takes the file's write lock before it reads.
 
-import type { DamagedRecord, RecordArea, RecordFile, RecordReader, RecordWriter } from 'joinery/storage';
+import type { DamagedRecord, RecordArea, RecordFile, RecordName, RecordReader, RecordWriter } from 'joinery/storage';
 import { looksRemote } from 'joinery/storage';
 import type { SqlDatabase, SqlStatement, SqlValue } from './sql.ts';
 
@@ -94,6 +94,11 @@ class SqliteRecords implements RecordWriter {
   list(area: RecordArea, document: string): readonly (readonly [string, Uint8Array])[] {
     const sql = 'SELECT name, record FROM records WHERE namespace = ? AND area = ? AND document = ?';
     return this.#all(sql, area, document) as [string, Uint8Array][];
+  }
+
+  names(): readonly RecordName[] {
+    const rows = this.#all('SELECT area, document, name FROM records WHERE namespace = ?');
+    return rows.map(([area, document, name]) => ({ area, document, name }) as RecordName);
   }
 
   documents(): readonly string[] {

@@ -3,10 +3,11 @@
 
 export { type Cancel, type Environment, systemEnvironment } from '../environment.ts';
 export { fileError } from './log-file.ts';
-export { namespaceHash } from './opfs.ts';
+export { migrateStorage } from './migrate.ts';
+export { hasFolder, namespaceHash } from './opfs.ts';
 export { looksRemote } from './record.ts';
 export { openRecordStore } from './record-store.ts';
-export type { RecordArea, RecordFile, RecordReader, RecordWriter } from './records.ts';
+export type { RecordArea, RecordFile, RecordName, RecordReader, RecordWriter } from './records.ts';
 export type {
   Acknowledgement,
   Compaction,
@@ -16,8 +17,12 @@ export type {
   EnvelopeKey,
   EpochEnd,
   IncarnationMark,
+  MoveMark,
   Namespace,
   PendingDocument,
+  RawChange,
+  RawRecord,
+  RawRecords,
   RejectedPart,
   RejectedRange,
   RejectedWrite,
@@ -29,6 +34,7 @@ export type {
   StoredRejection,
   StoredSnapshot,
   StoreEvents,
+  Survey,
   Swap,
 } from './storage.ts';
 export { StaleIncarnation } from './storage.ts';

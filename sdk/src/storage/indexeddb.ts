@@ -20,6 +20,7 @@ import {
 } from './assemble.ts';
 import {
   type Database,
+  databaseName,
   documentStores,
   type LogKey,
   logKey,
@@ -30,8 +31,10 @@ import {
   type Transaction,
 } from './indexeddb-database.ts';
 import { Loads, readRaw } from './indexeddb-loads.ts';
+import { allStores, changeRaw, markOf, readRaw as readRecords, survey } from './indexeddb-raw.ts';
 import { readRejected, readReplacements, stateOf, statesOf, swapIn } from './indexeddb-swap.ts';
 import { hasLevelDb, renewLog } from './log-renewal.ts';
+import { moveKey, shutBy } from './move-mark.ts';
 import {
   decodeValueRecord,
   type EnvelopeRecord,
@@ -52,6 +55,7 @@ import {
   isSameIncarnation,
   type Namespace,
   type PendingDocument,
+  type RawRecords,
   type Replacement,
   type Storage,
   type StoredDocument,
@@ -65,6 +69,20 @@ import { readUndo, undoChanges, undoDropped, undoKey, undoListKey, type ValueCha
 export class IndexedDbStorage implements Storage {
   readonly mode = 'indexeddb';
   readonly shared = true;
+
+  /** Browsers that don't list their databases may have this one. */
+  async has(namespace: Namespace): Promise<boolean> {
+    if (typeof indexedDB === 'undefined') return false;
+    if (indexedDB.databases === undefined) return true;
+    try {
+      const name = databaseName(namespace);
+      return (await indexedDB.databases()).some((one) => one.name === name);
+    } catch (error) {
+      // The browser gives this page no storage.
+      if (error instanceof Error && error.name === 'SecurityError') return false;
+      throw storageError(error);
+    }
+  }
 
   async open(namespace: Namespace, events: StoreEvents = {}): Promise<DocumentStore> {
     const store = new IndexedDbStore(namespace, events);
@@ -94,7 +112,7 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async begin(): Promise<void> {
-    this.#mark = await this.#view(['values'], markIn);
+    this.#mark = await this.#looking(['values'], markIn);
   }
 
   get isNew(): boolean {
@@ -173,8 +191,6 @@ class IndexedDbStore implements DocumentStore {
 
   async load(id: string): Promise<StoredDocument> {
     const raw = await this.#loads.load(id);
-    // Another tab was the first to write. What is read may be written to: from here on it has to stay.
-    if (raw.state !== undefined && this.isNew) this.#mark ??= await this.#view(['values'], markIn);
     const first = assembled(id, raw);
     if (first.damage === undefined) return first.stored;
     // Read again inside the transaction that moves records: another tab may have been quicker.
@@ -319,7 +335,9 @@ class IndexedDbStore implements DocumentStore {
     const all: readonly StoreName[] = [...documentStores, 'values'];
     this.#mark = await this.#write(all, async (transaction, mark) => {
       const wiped = wipedMark(mark);
+      const move = await transaction.objectStore('values').get(moveKey);
       for (const name of all) unwrap(transaction.objectStore(name)).clear();
+      if (move !== undefined) unwrap(transaction.objectStore('values')).put(move, moveKey);
       unwrap(transaction.objectStore('values')).put(encodeValueRecord(markKey, wiped), markKey);
       return wiped;
     });
@@ -336,7 +354,44 @@ class IndexedDbStore implements DocumentStore {
     if (this.#database === database) this.#database = undefined;
   }
 
-  async #view<Result>(
+  readonly raw: RawRecords = {
+    survey: () => this.#looking(allStores, survey),
+    read: (names) => this.#looking(allStores, (transaction) => readRecords(transaction, names)),
+    change: async (change) => {
+      const renewed = hasLevelDb() && (change.put?.length ?? 0) > 0 && renewLog();
+      const isChanged = await this.#changing(allStores, (transaction) => changeRaw(transaction, change));
+      await renewed;
+      return isChanged;
+    },
+  };
+
+  /** A look at what is all there is. */
+  #view<Result>(
+    names: readonly StoreName[],
+    body: (transaction: Transaction<'readonly'>) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#looking([...new Set([...names, 'values' as const])], async (transaction) => {
+      const looks = [this.#checkMark(transaction), this.#noticeMark(transaction)];
+      const [result] = await Promise.all([body(transaction), ...looks]);
+      return result;
+    });
+  }
+
+  /** Another tab may have been the first to write. What is read may be written to: from here on it has to stay. */
+  async #noticeMark<Mode extends IDBTransactionMode>(transaction: Transaction<Mode>): Promise<void> {
+    if (this.#mark === undefined) this.#mark = await markIn(transaction);
+  }
+
+  async #checkMark<Mode extends IDBTransactionMode>(transaction: Transaction<Mode>): Promise<void> {
+    const error = shutBy(await markOf(transaction));
+    if (error === undefined) return;
+    // The mark may yet go; what was done before it came can't be told apart by who looks later.
+    this.#ended ??= error;
+    this.#events.lost?.(error);
+    throw error;
+  }
+
+  async #looking<Result>(
     names: readonly StoreName[],
     body: (transaction: Transaction<'readonly'>) => Promise<Result>,
   ): Promise<Result> {
@@ -354,7 +409,7 @@ class IndexedDbStore implements DocumentStore {
     names: readonly StoreName[],
     body: (transaction: Transaction<'readwrite'>, mark: Uint8Array) => Promise<Result>,
   ): Promise<Result> {
-    const { mark, result } = await this.#commit([...new Set([...names, 'values' as const])], async (transaction) => {
+    const { mark, result } = await this.#commit(names, async (transaction) => {
       const stored = await markIn(transaction);
       const mark = checkedMark(this.#mark, stored);
       if (stored === undefined) {
@@ -366,8 +421,19 @@ class IndexedDbStore implements DocumentStore {
     return result;
   }
 
+  /** The same as `changing`, unless what is here isn't all there is. */
+  #commit<Result>(
+    names: readonly StoreName[],
+    body: (transaction: Transaction<'readwrite'>) => Promise<Result>,
+  ): Promise<Result> {
+    return this.#changing([...new Set([...names, 'values' as const])], async (transaction) => {
+      await this.#checkMark(transaction);
+      return await body(transaction);
+    });
+  }
+
   /** Runs `body` in one strict transaction: resolves when it is durable, and undoes all of it on any error. */
-  async #commit<Result>(
+  async #changing<Result>(
     names: readonly StoreName[],
     body: (transaction: Transaction<'readwrite'>) => Promise<Result>,
   ): Promise<Result> {

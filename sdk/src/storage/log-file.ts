@@ -28,7 +28,7 @@ import {
   onlyAdds,
 } from './log-format.ts';
 import { decodeStateRecord, encodeStateRecord, looksRemote, type StateRecord } from './record.ts';
-import type { RecordArea, RecordFile, RecordReader, RecordWriter } from './records.ts';
+import type { RecordArea, RecordFile, RecordName, RecordReader, RecordWriter } from './records.ts';
 import type { DamagedRecord } from './storage.ts';
 
 /** A file that is read and written synchronously, at offsets: a sync access handle of the origin private file system. */
@@ -338,6 +338,10 @@ class Index {
     return this.#groups.get(groupName(area, document));
   }
 
+  groupNames(): Iterable<string> {
+    return this.#groups.keys();
+  }
+
   *groups(only: RecordArea): Generator<readonly [document: string, ReadonlyMap<string, Entry>]> {
     const prefix = groupName(only, '');
     for (const [name, entries] of this.#groups) {
@@ -435,6 +439,14 @@ class Commit implements RecordWriter {
 
   *list(area: RecordArea, document: string): Generator<readonly [string, Uint8Array]> {
     for (const name of this.#names(area, document)) yield [name, this.get(area, document, name) as Uint8Array];
+  }
+
+  *names(): Generator<RecordName> {
+    const groups = new Set([...(this.#isCleared ? [] : this.#index.groupNames()), ...this.#written.keys()]);
+    for (const group of groups) {
+      const [area, document] = ofGroup(group);
+      for (const name of this.#names(area, document)) yield { area, document, name };
+    }
   }
 
   documents(): Iterable<string> {

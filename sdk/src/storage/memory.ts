@@ -4,8 +4,8 @@
 
 import { looksRemote } from './record.ts';
 import { openRecordStore } from './record-store.ts';
-import type { RecordArea, RecordFile, RecordReader, RecordWriter } from './records.ts';
-import type { DamagedRecord, DocumentStore, Namespace, Storage } from './storage.ts';
+import type { RecordArea, RecordFile, RecordName, RecordReader, RecordWriter } from './records.ts';
+import type { DamagedRecord, DocumentStore, Namespace, Storage, StoreEvents } from './storage.ts';
 
 /** One document's raw records. */
 export interface MemoryDocument {
@@ -47,8 +47,8 @@ export class MemoryStorage implements Storage {
     return area;
   }
 
-  open(namespace: Namespace): Promise<DocumentStore> {
-    return openRecordStore(new MemoryFile(this.area(namespace)));
+  open(namespace: Namespace, events?: StoreEvents): Promise<DocumentStore> {
+    return openRecordStore(new MemoryFile(this.area(namespace)), events);
   }
 }
 
@@ -105,6 +105,16 @@ class MemoryRecords implements RecordWriter {
     if (area !== 'snapshot' && area !== 'state') return mapOf(known, area);
     const record = known[area];
     return record === undefined ? [] : [['', record]];
+  }
+
+  *names(): Generator<RecordName> {
+    for (const name of this.#area.values.keys()) yield { area: 'value', document: '', name };
+    for (const [document, known] of this.#area.documents) {
+      for (const area of ['snapshot', 'state'] as const) if (known[area]) yield { area, document, name: '' };
+      for (const area of ['log', 'rejected', 'replacement'] as const) {
+        for (const name of mapOf(known, area).keys()) yield { area, document, name };
+      }
+    }
   }
 
   *documents(): Generator<string> {

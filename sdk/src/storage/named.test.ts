@@ -1,7 +1,6 @@
 // Storages by their names: the SDK's own, and those of a worker of the app's.
 
 import { describe, expect, test } from 'vitest';
-import { createClient } from '../client.ts';
 import { systemEnvironment } from '../environment.ts';
 import { MemoryStorage } from './memory.ts';
 import { namedStorage } from './named.ts';
@@ -23,24 +22,5 @@ describe('a storage by its name', () => {
     const storage = namedStorage(name, systemEnvironment(), {});
     expect(storage.mode).toBe(name);
     await expect(storage.open(namespace)).rejects.toMatchObject({ code: 'storage-unavailable' });
-  });
-
-  test('needs a worker of the app’s', () => {
-    const url = 'ws://localhost:9/sync';
-    expect(() => createClient({ url, storage: 'mine' })).toThrow(expect.objectContaining({ code: 'invalid-option' }));
-  });
-
-  test('is never replaced by memory where that worker doesn’t run', async () => {
-    const worker = (): Worker => {
-      throw new Error('No workers here.');
-    };
-    const client = createClient({ url: 'ws://localhost:9/sync', storage: 'mine', worker, connect: false });
-    const failed = (): boolean => client.status.storage.state === 'failed';
-    await new Promise<void>((resolve) => {
-      if (failed()) resolve();
-      else client.subscribeStatus(() => failed() && resolve());
-    });
-    expect(client.status.storage).toMatchObject({ mode: 'mine', lastError: { code: 'storage-unavailable' } });
-    await expect(client.close()).rejects.toMatchObject({ code: 'storage-unavailable' });
   });
 });

@@ -3,10 +3,31 @@
 
 import { JoineryError } from '@joinery/protocol';
 import type { Environment } from '../environment.ts';
+import { HomeStorage } from './home.ts';
 import { IndexedDbStorage } from './indexeddb.ts';
 import { MemoryStorage } from './memory.ts';
 import { OpfsStorage } from './opfs.ts';
 import type { DocumentStore, Storage } from './storage.ts';
+import { preferredMode } from './storage-name.ts';
+
+export interface NamedOptions {
+  /** Storages of the app's own, by name. */
+  readonly own?: Readonly<Record<string, Storage>> | undefined;
+  /** See {@link HomeOptions}. */
+  readonly follows?: boolean;
+}
+
+/** The storage that a client asks for by name, or by `auto`: wherever its data is, or moved there (see `home.ts`). */
+export function chosenStorage(name: string, environment: Environment, options: NamedOptions = {}): Storage {
+  const { own = {}, follows = false } = options;
+  // In memory nothing is moved: it would be gone with the tab.
+  if (name === 'memory') return namedStorage(name, environment, own);
+  const names = [...new Set([preferredMode, 'opfs', ...Object.keys(own)])].filter((one) => one !== 'memory');
+  const storages = names.map((one) => namedStorage(one, environment, own));
+  const wanted = name === 'auto' ? undefined : storages[names.indexOf(name)];
+  if (name !== 'auto' && wanted === undefined) return new UnknownStorage(name);
+  return new HomeStorage({ environment, storages, wanted, follows });
+}
 
 /** @param own storages of the app, by name */
 export function namedStorage(

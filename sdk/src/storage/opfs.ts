@@ -5,7 +5,7 @@ import { JoineryError } from '@joinery/protocol';
 import type { Environment } from '../environment.ts';
 import { fileError, LogFile, type LogFolder, type SyncFile } from './log-file.ts';
 import { openRecordStore } from './record-store.ts';
-import type { DocumentStore, Namespace, Storage } from './storage.ts';
+import type { DocumentStore, Namespace, Storage, StoreEvents } from './storage.ts';
 import { type Held, patiently, Turns } from './turns.ts';
 
 const folderName = 'joinery';
@@ -34,8 +34,12 @@ export class OpfsStorage implements Storage {
     this.#environment = environment;
   }
 
+  async has(namespace: Namespace): Promise<boolean> {
+    return await hasFolder(folderName, namespace);
+  }
+
   /** @throws JoineryError `storage-unavailable` outside of workers, and where the browser has none or gives none to this page */
-  async open(namespace: Namespace): Promise<DocumentStore> {
+  async open(namespace: Namespace, events?: StoreEvents): Promise<DocumentStore> {
     const folder = await openFolder(this.#environment, namespace);
     const salt = (): number => {
       const bytes = new Uint8Array(4);
@@ -43,11 +47,24 @@ export class OpfsStorage implements Storage {
       return new DataView(bytes.buffer).getUint32(0);
     };
     try {
-      return await openRecordStore(new LogFile(folder, salt));
+      return await openRecordStore(new LogFile(folder, salt), events);
     } catch (error) {
       await folder.close();
       throw error;
     }
+  }
+}
+
+/** Whether this origin has a folder for this namespace in another one; it makes none. Where there can't be any, there is none. */
+export async function hasFolder(outer: string, namespace: Namespace): Promise<boolean> {
+  if (typeof navigator === 'undefined' || navigator.storage?.getDirectory === undefined) return false;
+  try {
+    const all = await (await navigator.storage.getDirectory()).getDirectoryHandle(outer);
+    await all.getDirectoryHandle(await namespaceHash(namespace));
+    return true;
+  } catch (error) {
+    if (error instanceof Error && /^(NotFound|Security|NotAllowed)Error$/.test(error.name)) return false;
+    throw fileError(error);
   }
 }
 

@@ -20,6 +20,7 @@ import {
   replacementOf,
   swappedState,
 } from './assemble.ts';
+import { decodeMark, encodeMark, isOwnValue, isSameMark, moveKey, shutBy } from './move-mark.ts';
 import {
   decodeRejectedRecord,
   decodeReplacementRecord,
@@ -42,10 +43,15 @@ import {
   type EnvelopeKey,
   isSameIncarnation,
   keptReplacements,
+  type MoveMark,
   type PendingDocument,
+  type RawChange,
+  type RawRecords,
   type Replacement,
   type StoredDocument,
   type StoredRejection,
+  type StoreEvents,
+  type Survey,
   type Swap,
 } from './storage.ts';
 import { checkedMark, markKey, wipedMark } from './store-mark.ts';
@@ -56,9 +62,9 @@ import { readUndo, undoChanges, undoDropped, undoKey, undoListKey, type ValueCha
  *
  * @throws JoineryError what reading the records throws
  */
-export async function openRecordStore(file: RecordFile): Promise<DocumentStore> {
+export async function openRecordStore(file: RecordFile, events: StoreEvents = {}): Promise<DocumentStore> {
   const mark = await file.view((records) => valueAt(records, markKey));
-  return new RecordStore(file, mark);
+  return new RecordStore(file, mark, events);
 }
 
 class RecordStore implements DocumentStore {
@@ -66,10 +72,13 @@ class RecordStore implements DocumentStore {
   /** See `store-mark.ts`; undefined: nothing was ever here. */
   #mark: Uint8Array | undefined;
   #closed = false;
+  readonly #events: StoreEvents;
+  #isLost = false;
 
-  constructor(file: RecordFile, mark: Uint8Array | undefined) {
+  constructor(file: RecordFile, mark: Uint8Array | undefined, events: StoreEvents) {
     this.#file = file;
     this.#mark = mark;
+    this.#events = events;
   }
 
   get isNew(): boolean {
@@ -224,11 +233,30 @@ class RecordStore implements DocumentStore {
   async wipe(): Promise<void> {
     this.#mark = await this.#write((records, mark) => {
       const wiped = wipedMark(mark);
+      const move = records.get('value', '', moveKey);
       records.clear();
+      if (move !== undefined) records.put('value', '', moveKey, move);
       records.put('value', '', markKey, encodeValueRecord(markKey, wiped));
       return wiped;
     });
   }
+
+  readonly raw: RawRecords = {
+    survey: async () => {
+      this.#check();
+      return await this.#file.view(surveyOf);
+    },
+    read: async (names) => {
+      this.#check();
+      return await this.#file.view((records) =>
+        names.map(({ area, document, name }) => records.get(area, document, name)?.slice()),
+      );
+    },
+    change: async (change) => {
+      this.#check();
+      return await this.#file.commit((records) => changeRaw(records, change));
+    },
+  };
 
   async close(): Promise<void> {
     if (this.#closed) return;
@@ -271,16 +299,37 @@ class RecordStore implements DocumentStore {
 
   async #view<Result>(body: (records: RecordReader) => Result): Promise<Result> {
     this.#check();
-    return await this.#file.view((records) => {
-      // What is read may be written to: from here on it has to stay.
-      this.#mark ??= valueAt(records, markKey);
-      return body(records);
-    });
+    return await this.#used(
+      this.#file.view((records) => {
+        checkMark(records);
+        // What is read may be written to: from here on it has to stay.
+        this.#mark ??= valueAt(records, markKey);
+        return body(records);
+      }),
+    );
   }
 
   async #commit<Result>(body: (records: RecordWriter) => Result): Promise<Result> {
     this.#check();
-    return await this.#file.commit(body);
+    return await this.#used(
+      this.#file.commit((records) => {
+        checkMark(records);
+        return body(records);
+      }),
+    );
+  }
+
+  /** Tells when the store can't be used any more. */
+  async #used<Result>(done: Promise<Result>): Promise<Result> {
+    try {
+      return await done;
+    } catch (error) {
+      if (endsStore(error) && !this.#isLost) {
+        this.#isLost = true;
+        this.#events.lost?.(error);
+      }
+      throw error;
+    }
   }
 
   /** The same, unless everything was removed since this store was opened. */
@@ -298,6 +347,44 @@ class RecordStore implements DocumentStore {
   #check(): void {
     if (this.#closed) throw new JoineryError('closed', 'The store is closed; open it again.');
   }
+}
+
+/** Whether nothing can be done with a store any more after this. */
+function endsStore(error: unknown): error is JoineryError {
+  return error instanceof JoineryError && (error.code === 'storage-moved' || error.code === 'storage-too-new');
+}
+
+function markAt(records: RecordReader): MoveMark | undefined {
+  const record = records.get('value', '', moveKey);
+  return record && decodeMark(decodeValueRecord(moveKey, record));
+}
+
+/** @throws JoineryError `storage-moved` where what is here isn't all there is */
+function checkMark(records: RecordReader): void {
+  const error = shutBy(markAt(records));
+  if (error !== undefined) throw error;
+}
+
+function surveyOf(records: RecordReader): Survey {
+  const names = [...records.names()].filter(({ area, name }) => area !== 'value' || !isOwnValue(name));
+  return { mark: markAt(records), names, damaged: records.damaged() };
+}
+
+function changeRaw(records: RecordWriter, change: RawChange): boolean {
+  const { expect, mark, clear = false, vacant = false, put = [], setAside = [] } = change;
+  if (!isSameMark(markAt(records), expect)) return false;
+  const { names, damaged } = vacant ? surveyOf(records) : { names: [], damaged: [] };
+  if (names.length > 0 || damaged.length > 0) return false;
+  if (clear) {
+    const own = records.get('value', '', markKey);
+    records.clear();
+    if (own !== undefined) records.put('value', '', markKey, own);
+  }
+  for (const { area, document, name, bytes } of put) records.put(area, document, name, bytes);
+  for (const record of setAside) records.setAside(record);
+  if (mark === undefined) records.delete('value', '', moveKey);
+  else records.put('value', '', moveKey, encodeValueRecord(moveKey, encodeMark(mark)));
+  return true;
 }
 
 interface Append {

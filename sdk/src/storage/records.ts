@@ -15,11 +15,19 @@ import type { DamagedRecord } from './storage.ts';
  */
 export type RecordArea = 'log' | 'snapshot' | 'state' | 'rejected' | 'replacement' | 'value';
 
+export interface RecordName {
+  readonly area: RecordArea;
+  readonly document: string;
+  readonly name: string;
+}
+
 /** The records of one namespace as they are in one moment. */
 export interface RecordReader {
   get(area: RecordArea, document: string, name: string): Uint8Array | undefined;
   /** In no particular order. Nobody writes while it goes on. */
   list(area: RecordArea, document: string): Iterable<readonly [name: string, record: Uint8Array]>;
+  /** Where every record lies, of whatever area, in no particular order. */
+  names(): Iterable<RecordName>;
   /** The ids of documents that have a state record, in no particular order. */
   documents(): Iterable<string>;
   /** All log records that don't say that they came from the server (see `looksRemote`). */

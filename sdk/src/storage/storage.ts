@@ -24,6 +24,7 @@
 // not a list of its own: it is the log's local records above what was acknowledged.
 
 import { JoineryError, type ResumePoint } from '@joinery/protocol';
+import type { RecordName } from './records.ts';
 
 /** Whose data: nothing is shared between two namespaces. */
 export interface Namespace {
@@ -42,6 +43,8 @@ export interface Storage {
    * the network to one of them. False when left out.
    */
   readonly shared?: boolean;
+  /** Whether there may be something of this namespace. It makes nothing. Left out, it isn't looked for here. */
+  has?(namespace: Namespace): Promise<boolean>;
   /**
    * @throws JoineryError `storage-unavailable` where there is no such storage and won't be: the only error after which
    * another kind of storage may be used. Else `storage-failed`, `storage-locked` or `storage-full`: it is tried again.
@@ -51,10 +54,12 @@ export interface Storage {
 
 export interface StoreEvents {
   /**
-   * The store can't be used any more by this tab; every operation will fail. A newer version took it over, or
-   * (`storage-evicted`) everything was removed.
+   * The store can't be used any more by this tab: a newer version took it over (`storage-too-new`), everything was moved to another
+   * storage (`storage-moved`), or removed (`storage-evicted`). Every operation will fail.
    */
   lost?(error: Error): void;
+  /** Something that an app should know, though the store can be used. */
+  noted?(error: Error): void;
   /**
    * Whatever the store rests on was taken away, and is to be had again: what is stored is worth a look, for it may be gone.
    * (`pending` finds out.)
@@ -310,6 +315,48 @@ export interface StoredRejection extends RejectedWrite {
 }
 
 /**
+ * How far a move from one storage to another is, as each of the two says it. The source: `leaving` (nothing is written there any more),
+ * `left` (nothing is there any more). The target: `arriving` (what is there is not whole), `arrived`. None: it was never moved.
+ */
+export type MoveMark =
+  | { readonly state: 'leaving' | 'left'; readonly id: string; readonly to: string }
+  /** Of several that move the same at once each has an attempt of its own. */
+  | { readonly state: 'arriving'; readonly id: string; readonly attempt: string }
+  | { readonly state: 'arrived'; readonly id: string };
+
+/** A record as it lies there. */
+export interface RawRecord extends RecordName {
+  readonly bytes: Uint8Array;
+}
+
+/** All of one moment. What a store keeps for itself (the mark, how often it was wiped) is no record of these. */
+export interface Survey {
+  readonly mark: MoveMark | undefined;
+  readonly names: readonly RecordName[];
+  readonly damaged: readonly DamagedRecord[];
+}
+
+export interface RawChange {
+  /** What the mark is to be before: else nothing is done. */
+  readonly expect: MoveMark | undefined;
+  readonly mark: MoveMark | undefined;
+  /** Removes all records and all that was set aside, before anything is put. */
+  readonly clear?: boolean;
+  /** There is to be no record and nothing set aside before: else nothing is done. */
+  readonly vacant?: boolean;
+  readonly put?: readonly RawRecord[];
+  readonly setAside?: readonly DamagedRecord[];
+}
+
+/** A store's records without their meaning. While a mark says that a move has begun, nothing else of the store can be used. */
+export interface RawRecords {
+  survey(): Promise<Survey>;
+  read(names: readonly RecordName[]): Promise<(Uint8Array | undefined)[]>;
+  /** One durable commit. False: things were not as it says, and nothing has changed. */
+  change(change: RawChange): Promise<boolean>;
+}
+
+/**
  * One namespace's documents. Every method may reject with `storage-failed`, `storage-full`, `storage-locked` or `closed`; one
  * that writes also with `storage-evicted`, where everything was removed that this store has seen: it can't be used any more.
  */
@@ -356,6 +403,8 @@ export interface DocumentStore {
    * its writes fail with `wiped`. So a tab that was asleep meanwhile can't bring anything back.
    */
   wipe(): Promise<void>;
+  /** What lies there as it lies there, for `migrateStorage`. Who has none can be moved neither from nor to. */
+  readonly raw?: RawRecords;
   /** Waits for what is under way. Later calls reject with `closed`. */
   close(): Promise<void>;
 }

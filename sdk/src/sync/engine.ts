@@ -401,10 +401,9 @@ export class Engine {
         const store = await storage.open(namespace, {
           interrupted: (error) => this.#readState(asJoineryError(error, 'storage-failed')),
           blocked: (error) => this.#storageState('opening', asJoineryError(error, 'storage-locked')),
-          lost: (error) => {
-            const failure = asJoineryError(error, 'storage-locked');
-            if (isRemoved(failure)) this.#removed(failure);
-            else this.#storageState('failed', failure);
+          lost: (error) => this.#storeLost(asJoineryError(error, 'storage-locked')),
+          noted: (error) => {
+            failure = asJoineryError(error);
           },
         });
         const lastError = failure === undefined ? {} : { lastError: errorData(failure) };
@@ -418,6 +417,13 @@ export class Engine {
       }
     }
     throw failure ?? new Error('Expected a storage to open, got none to try.');
+  }
+
+  /** Where everything was moved another engine finds it, with what isn't stored yet; else this one keeps that in memory. */
+  #storeLost(error: JoineryError): void {
+    if (error.code === 'storage-moved') this.#break(error);
+    else if (isRemoved(error)) this.#removed(error);
+    else this.#storageState('failed', error);
   }
 
   /** What is here is not this user's: it stays where it is, for the one whose it is. */

@@ -21,6 +21,7 @@ export { MemoryServer, type MemoryServerOptions } from './memory-server.ts';
 export { opfsHarness } from './opfs-harness.ts';
 export { seededRandom } from './random.ts';
 export { type StorageHarness, storageSuite } from './storage-suite.ts';
+export { contentOf, fillStore, type StoreContent } from './store-content.ts';
 export { type ServerEnd, type TransportHarness, transportSuite } from './transport-suite.ts';
 export { VirtualDevice, type VirtualTab } from './virtual-device.ts';
 export { VirtualEnvironment } from './virtual-environment.ts';

@@ -4,7 +4,7 @@
 
 import { init } from '../core/index.ts';
 import type { Environment } from '../environment.ts';
-import { namedStorage } from '../storage/named.ts';
+import { chosenStorage } from '../storage/named.ts';
 import type { Namespace, Storage } from '../storage/storage.ts';
 import { Engine } from '../sync/engine.ts';
 import type { StartEngine } from '../sync/engine-link.ts';
@@ -28,7 +28,7 @@ export function inlineEngine(environment: Environment, config: InlineConfig): St
   const transport = config.transport ?? new WebSocketTransport(config.WebSocket);
   // Made once: an engine that takes another's place finds what is in memory.
   const storages = config.storage.map((storage) =>
-    typeof storage === 'object' ? storage : namedStorage(storage, environment),
+    typeof storage === 'object' ? storage : chosenStorage(storage, environment),
   );
   return async (receive) => {
     await init();

@@ -6,6 +6,8 @@ export interface WorkerConfig {
   readonly url: string;
   /** The names of storages to try, in order. */
   readonly storage: readonly string[];
+  /** Everything was moved to another storage under this client. */
+  readonly follows: boolean;
   readonly namespace: Namespace;
   readonly asksUser: boolean;
   /** Held by the worker as long as it lives: whoever gets this Web Lock knows that the worker is gone. */

@@ -5,7 +5,7 @@ import { asJoineryError } from '@joinery/protocol';
 import { expose } from 'comlink';
 import { init } from '../core/index.ts';
 import { systemEnvironment } from '../environment.ts';
-import { namedStorage } from '../storage/named.ts';
+import { chosenStorage } from '../storage/named.ts';
 import type { Storage } from '../storage/storage.ts';
 import { Engine } from '../sync/engine.ts';
 import { errorData, type FromEngine, type ToEngine } from '../sync/messages.ts';
@@ -44,7 +44,7 @@ export function startWorker({ storages = {} }: WorkerOptions = {}): void {
       await init(module);
     },
 
-    async start({ url, storage, namespace, asksUser, lock }, port, token) {
+    async start({ url, storage, follows, namespace, asksUser, lock }, port, token) {
       const ready = core.then(async (module) => {
         await init(module);
       });
@@ -57,7 +57,7 @@ export function startWorker({ storages = {} }: WorkerOptions = {}): void {
           environment,
           transport: new WebSocketTransport(),
           url,
-          storages: storage.map((name) => namedStorage(name, environment, storages)),
+          storages: storage.map((name) => chosenStorage(name, environment, { own: storages, follows })),
           namespace,
           asksUser,
           token,

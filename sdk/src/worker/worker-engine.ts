@@ -13,7 +13,7 @@ import type { TokenSource, WorkerConfig, WorkerEntry } from './protocol.ts';
  * @param make makes a worker of the app's own; the SDK's own if left out
  */
 export function workerEngine(
-  config: Omit<WorkerConfig, 'lock'>,
+  config: () => Omit<WorkerConfig, 'lock'>,
   core: () => Promise<WebAssembly.Module>,
   token: TokenSource,
   make: () => Worker = ownWorker,
@@ -43,7 +43,7 @@ export function workerEngine(
       const given = token === undefined ? undefined : proxy(token);
       const entry = wrap<WorkerEntry>(worker);
       // Its storage opens while the core is fetched and compiled here.
-      const started = entry.start({ ...config, lock }, transfer(port2, [port2]), given as TokenSource);
+      const started = entry.start({ ...config(), lock }, transfer(port2, [port2]), given as TokenSource);
       const provided = core().then((module) => entry.provide(module));
       await Promise.race([Promise.all([started, provided]), failed]);
       runs = true;

@@ -31,7 +31,7 @@ interface OpenOptions {
   readonly prefix: string;
   /** Whether it starts online. */
   readonly connect: boolean;
-  readonly storage?: 'indexeddb' | 'opfs' | 'sqlite';
+  readonly storage?: 'auto' | 'indexeddb' | 'opfs' | 'sqlite';
 }
 
 /** Opens the client of this page, and resolves when everything stored is there. */

@@ -27,6 +27,7 @@ const inputs = [
 const outputs = [
   join('protocol', 'dist', 'index.js'),
   join('sdk', 'dist', 'index.js'),
+  join('sdk', 'dist', 'node', 'index.js'),
   join('sdk', 'dist', 'core', 'pkg', 'joinery_core_bg.wasm'),
   join('sdk', 'dist', 'lite', 'pkg', 'joinery_lite.wasm'),
   join('sdk', 'dist', 'files', 'pkg', 'joinery_files_simd.wasm'),

@@ -110,7 +110,9 @@ describe.each(['sqlite', 'folder'] as const)('%s', (kind) => {
     }
   });
 
-  test(`what a process that is killed, ${kills} times, has called durable is there, whole; what was half written, whole or not at all`, async () => {
+  test(`what a process that is killed, ${kills} times, has called durable is there, whole; what was half written, whole or not at all`, {
+    timeout: 300_000,
+  }, async () => {
     for (let agent = 1; agent <= kills; agent += 1) {
       const { lines, ended } = startWriter(kind, { agent, count: 10_000, bytes: 5_000 }, (child, line) => {
         if (Number(line) === 1 + agent * 2) child.kill('SIGKILL');

@@ -5,7 +5,6 @@
 import { createHash } from 'node:crypto';
 import {
   appendFileSync,
-  chmodSync,
   mkdtempSync,
   readdirSync,
   readFileSync,
@@ -43,7 +42,12 @@ vi.mock('node:fs', async (original) => {
   };
   return {
     ...fs,
+    mkdirSync: (path: string, options: object) => {
+      failing('mkdir');
+      return fs.mkdirSync(path, options);
+    },
     openSync: (path: string, flags: number, mode?: number) => {
+      if (path.endsWith('.log')) failing('open');
       const descriptor = fs.openSync(path, flags, mode);
       paths.set(descriptor, path);
       return descriptor;
@@ -178,14 +182,19 @@ test('where a file is in the way, or the folder’s name is none, it says so', a
   }
 });
 
-// Who is root may write anywhere.
-test.runIf(isPosix && process.getuid?.() !== 0)('where it may not write, it says so', async () => {
-  const store = await new FolderStorage({ folder }).open(namespace);
+test.each([
+  ['EACCES', 'mkdir', 'storage-unavailable'],
+  ['EROFS', 'mkdir', 'storage-unavailable'],
+  ['EACCES', 'open', 'storage-unavailable'],
+  ['ENOSPC', 'mkdir', 'storage-full'],
+  ['EMFILE', 'open', 'storage-failed'],
+])('%s of a %s is %s, and the folder can be opened when that is over', async (failure, call, code) => {
+  failures.set(call, failure);
+  const storage = new FolderStorage({ folder });
+  await expect(storage.open(namespace)).rejects.toMatchObject({ code });
+  const store = await storage.open(namespace);
+  await store.append([write(1)]);
   await store.close();
-  chmodSync(folder, 0o500);
-  const other = { ...namespace, user: 'bob' };
-  await expect(new FolderStorage({ folder }).open(other)).rejects.toMatchObject({ code: 'storage-unavailable' });
-  chmodSync(folder, 0o700);
 });
 
 test.runIf(isPosix)('files that were removed while they were open take nothing more', async () => {

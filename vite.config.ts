@@ -16,7 +16,10 @@ export default defineConfig({
   resolve: {
     alias: [
       { find: /^joinery$/, replacement: from('./sdk/src/index.ts') },
-      { find: /^joinery\/(core|lite|files|react|storage|node|testing)$/, replacement: from('./sdk/src/$1/index.ts') },
+      {
+        find: /^joinery\/(core|lite|files|react|service-worker|storage|node|testing)$/,
+        replacement: from('./sdk/src/$1/index.ts'),
+      },
       { find: /^@joinery\/protocol$/, replacement: from('./protocol/src/index.ts') },
       { find: /^@joinery\/server$/, replacement: from('./server/src/index.ts') },
       { find: /^@joinery\/storage-sqlite\/node$/, replacement: from('./adapters/storage-sqlite/src/node.ts') },

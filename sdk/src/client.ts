@@ -160,6 +160,16 @@ export interface Client {
   readonly status: ClientStatus;
   subscribeStatus(listener: () => void): () => void;
   subscribeEvents(listener: (event: ClientEvent) => void): () => void;
+  /**
+   * Has the browser ask before the page is left while something that was written is not yet stored (`durable`, the default), or not yet
+   * at the server (`synced`); until the returned function is called. In between nothing stands in the way of the browser's cache for
+   * going back. Outside of a page nothing happens.
+   *
+   * @throws JoineryError `invalid-option`, `closed`
+   * @example
+   * const release = client.preventUnload();
+   */
+  preventUnload(options?: { readonly until?: 'durable' | 'synced' }): () => void;
   /** Goes online (the default), at once, and stays so by itself. */
   connect(): void;
   /**
@@ -389,6 +399,12 @@ class LinkedClient implements Client {
 
   subscribeEvents(listener: (event: ClientEvent) => void): () => void {
     return this.#link.subscribeEvents(listener);
+  }
+
+  preventUnload({ until = 'durable' }: { readonly until?: 'durable' | 'synced' } = {}): () => void {
+    this.#checkOpen();
+    if (until !== 'durable' && until !== 'synced') throw invalidOption('until', "'durable' or 'synced'", String(until));
+    return this.#link.preventUnload(until);
   }
 
   connect(): void {

@@ -76,6 +76,10 @@ export interface TabMemory {
 export interface PageEnvironment {
   /** Calls `listener` when the page is put out of sight: it may never be heard of again. */
   subscribeHidden(listener: () => void): Cancel;
+  /** From now on whoever leaves the page is asked whether he means it. */
+  holdUnload(): Cancel;
+  /** The page's service worker is to be woken with this tag when there is a network; nothing happens where that can't be had. */
+  requestSync(tag: string): void;
 }
 
 export interface Channel {
@@ -251,7 +255,26 @@ function systemPage(): PageEnvironment | undefined {
         window.removeEventListener('pagehide', listener);
       };
     },
+    holdUnload() {
+      const ask = (event: BeforeUnloadEvent): void => event.preventDefault();
+      window.addEventListener('beforeunload', ask);
+      return () => window.removeEventListener('beforeunload', ask);
+    },
+    requestSync(tag) {
+      // What isn't there, or not allowed, is not there.
+      requestSync(tag).catch(() => {});
+    },
   };
+}
+
+/** Background Sync, as far as a browser has it. */
+interface WithSync {
+  readonly sync?: { register(tag: string): Promise<void> };
+}
+
+async function requestSync(tag: string): Promise<void> {
+  const registration = await navigator.serviceWorker?.getRegistration();
+  await (registration as WithSync | undefined)?.sync?.register(tag);
 }
 
 function webLocks(manager: LockManager): Locks {

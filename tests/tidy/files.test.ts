@@ -19,6 +19,7 @@ const publicEntries = [
   'sdk/src/lite/index.ts',
   'sdk/src/node/index.ts',
   'sdk/src/react/index.ts',
+  'sdk/src/service-worker/index.ts',
   'sdk/src/storage/index.ts',
   'sdk/src/worker/index.ts',
   'sdk/src/testing/index.ts',

@@ -17,6 +17,8 @@ const sdkLines: readonly (readonly string[])[] = [
   ['client'],
   ['observe'],
   ['react', 'vue', 'svelte', 'node'],
+  ['observe', 'service-worker'],
+  ['react', 'vue', 'svelte'],
 ];
 
 const sdkParts = sdkLines.flat().map((name) => `sdk/${name}`);
@@ -68,6 +70,7 @@ const partsByPackage: Readonly<Record<string, string>> = {
   'joinery/react': 'sdk/react',
   'joinery/vue': 'sdk/vue',
   'joinery/svelte': 'sdk/svelte',
+  'joinery/service-worker': 'sdk/service-worker',
   'joinery/storage': 'sdk/storage',
   'joinery/testing': 'sdk/testing',
   'joinery/worker': 'sdk/worker',

@@ -7,6 +7,7 @@ import type { Cancel, Environment } from '../environment.ts';
 import type { StoredRejection } from '../storage/storage.ts';
 import { TabName } from '../undo/tab-name.ts';
 import { AwakeDocuments } from './awake-documents.ts';
+import { BackgroundSync } from './background-sync.ts';
 import { CorrectedClock } from './corrected-clock.ts';
 import { type ExportedDocument, ExportLink } from './export-link.ts';
 import { type EngineStatus, errorData, errorFrom, type FromEngine, type SignOut, type ToEngine } from './messages.ts';
@@ -15,6 +16,7 @@ import { PresenceLink } from './presence-link.ts';
 import { SpaceLink } from './space-link.ts';
 import type { ClientEvent, ClientStatus } from './status.ts';
 import { StorageGuard } from './storage-guard.ts';
+import { UnloadGuard, type UnloadUntil } from './unload-guard.ts';
 import { UnsyncedWork } from './unsynced-work.ts';
 import { backoff_ms } from './waiting.ts';
 
@@ -74,6 +76,9 @@ export class EngineLink {
   readonly #stopNetwork: Cancel;
   readonly #stopPage: Cancel | undefined;
   readonly #tabName: TabName;
+  readonly #unload: UnloadGuard;
+  readonly #backgroundSync: BackgroundSync;
+  #unloadDue = false;
   #rejections: readonly StoredRejection[] = [];
   /** Entries of that list which were discarded, with their documents, until the engine shows that they are gone. */
   readonly #discarded = new Map<string, string>();
@@ -106,6 +111,8 @@ export class EngineLink {
     this.#wanted = options.connect;
     this.#clock = new CorrectedClock(options.environment);
     this.#tabName = new TabName(options.environment, options.client);
+    this.#unload = new UnloadGuard(options.environment.page, (until) => this.#isUnsafe(until));
+    this.#backgroundSync = new BackgroundSync(options.environment);
     this.spaces = new SpaceLink({
       environment: options.environment,
       post: (message) => this.#post(message),
@@ -137,6 +144,7 @@ export class EngineLink {
     const { environment } = options;
     this.#stopPage = environment.page?.subscribeHidden(() => {
       for (const document of this.#documents.values()) document.hidden();
+      if (this.#isLeft) this.#backgroundSync.ask();
     });
     this.#documentContext = {
       environment,
@@ -179,6 +187,26 @@ export class EngineLink {
     const own = (event: ClientEvent): void => listener(event);
     this.#eventListeners.add(own);
     return () => this.#eventListeners.delete(own);
+  }
+
+  /** While something that was written has not come so far, whoever leaves the page is asked. */
+  preventUnload(until: UnloadUntil): Cancel {
+    return this.#unload.hold(until);
+  }
+
+  #isUnsafe(until: UnloadUntil): boolean {
+    if (this.#closed) return false;
+    if (until === 'synced') return this.status.sync.pending > 0;
+    for (const { holdsUnstored, pending } of this.#documents.values()) {
+      if (holdsUnstored || pending.count > 0) return true;
+    }
+    return false;
+  }
+
+  /** Something is stored and not at the server, and there is no way to it. */
+  get #isLeft(): boolean {
+    const { connection, sync } = this.#engineStatus;
+    return this.#wanted && sync.pending > 0 && connection.state !== 'online';
   }
 
   /** The rejected list of all documents, oldest first. */
@@ -552,6 +580,8 @@ export class EngineLink {
     this.#stopNetwork();
     this.#stopPage?.();
     this.#tabName.end();
+    this.#unload.end();
+    this.#backgroundSync.end();
     this.#restart?.();
     this.#engine?.terminate();
     this.#engine = undefined;
@@ -575,12 +605,14 @@ export class EngineLink {
   #setEngineStatus(status: EngineStatus): void {
     this.#engineStatus = status;
     this.guard.observe(status, status.sync.pending);
+    this.#backgroundSync.look(this.#isLeft);
     this.#statusChanged();
   }
 
   /** Listeners hear of it once for all that one event brings. */
   #statusChanged(): void {
     this.#statusStale = true;
+    this.#lookAtUnload();
     if (this.#statusDue || this.#statusListeners.size === 0) return;
     this.#statusDue = true;
     this.#options.environment.microtask(() => {
@@ -589,6 +621,15 @@ export class EngineLink {
       if (status === this.#toldStatus) return;
       this.#toldStatus = status;
       for (const listener of [...this.#statusListeners]) this.#tell(listener);
+    });
+  }
+
+  #lookAtUnload(): void {
+    if (this.#unloadDue || !this.#unload.isWanted) return;
+    this.#unloadDue = true;
+    this.#options.environment.microtask(() => {
+      this.#unloadDue = false;
+      this.#unload.look();
     });
   }
 

@@ -146,6 +146,25 @@ describe('a conflict', () => {
     expect(told[1]).toMatchObject({ path: ['other'], mine: 'late', theirs: 'later' });
   });
 
+  test('is told of the first write to a document as well', async () => {
+    const world = await World.create();
+    const slow = new ControlledStorage(new MemoryStorage());
+    const [ada, bob] = [world.client(slow), world.client()];
+    const [mine, theirs] = [ada.document<Notes>('notes'), bob.document<Notes>('notes')];
+    await world.time.settled(Promise.all([mine.loaded, theirs.loaded]));
+    await world.untilSynced();
+    const told = conflictsOf(ada);
+    slow.hold();
+    mine.update({ title: 'mine' });
+    await world.time.advance(50);
+    theirs.update({ title: 'theirs' });
+    await world.time.until(() => mine.value?.title === 'theirs');
+    expect(told).toEqual([]);
+    slow.release();
+    await world.untilSynced();
+    expect(told).toMatchObject([{ path: ['title'], mine: 'mine', theirs: 'theirs' }]);
+  });
+
   test('is none between tabs of one device, and each tab is told of its own', async () => {
     const world = await World.create();
     const [device, storage] = [new VirtualDevice(world.time), new MemoryStorage({ shared: true })];

@@ -41,10 +41,10 @@ export type Slots = readonly Slot[];
 
 /** Of one document so much is looked after; of what is older nothing is told. */
 const kept_count = 256;
-const kept_bytes = 256 * 1024;
+const kept_bytes = 64 * 1024;
 /** What came last, for own writes that were made before it was known where they are written. */
 const recent_count = 32;
-const recent_bytes = 64 * 1024;
+const recent_bytes = 16 * 1024;
 /** So many are told at a time. */
 const told_count = 100;
 
@@ -155,7 +155,10 @@ export class Conflicts {
 
   #note(updates: readonly Uint8Array[]): void {
     if (updates.length === 0) return;
-    this.#recent = newest([...this.#recent, ...updates], recent_count, recent_bytes, ({ length }) => length);
+    const size = ({ length }: Uint8Array): number => length;
+    // Copies: what came in a large frame must not keep all of that.
+    const young = newest([...updates], recent_count, recent_bytes, size).map((update) => update.slice());
+    this.#recent = newest([...this.#recent, ...young], recent_count, recent_bytes, size);
   }
 }
 

@@ -205,9 +205,9 @@ export class EngineDocument implements Sleeper {
 
   /** Joins what comes from the server, and tells which own writes lose by it. */
   #joinTheirs<Joined>(local: StoredReplica, envelopes: readonly Uint8Array[], join: () => Joined): Joined {
-    const conflicts = this.#conflicts;
-    if (conflicts === undefined) return join();
-    if (this.#isSynced) conflicts.settled();
+    // Where nobody can write nothing of it can be lost.
+    if (this.#conflicts === undefined && !this.#main.isOpen) return join();
+    const conflicts = this.#watching;
     const { leads } = this.#context.tabs;
     const isLooked = ({ isLeft }: { readonly isLeft: boolean }): boolean => leads || !isLeft;
     const slots = conflicts
@@ -299,7 +299,7 @@ export class EngineDocument implements Sleeper {
     const resting = local.rest();
     if (resting === undefined) return false;
     this.#resting = resting;
-    this.#awake = this.#madeTabs = this.#early = this.#sending = undefined;
+    this.#awake = this.#madeTabs = this.#early = this.#sending = this.#conflicts = undefined;
     // Which agents wrote in this tab is known nowhere else, nor is what the session was given of what is not yet synced.
     if (this.#madeAppends?.hasOwn || (this.#madeOutbox?.size ?? 0) > 0) return true;
     this.#restingNotes = this.#madeOutbox?.notes ?? this.#restingNotes;
@@ -1339,6 +1339,7 @@ export class EngineDocument implements Sleeper {
 
   #synced(given: readonly Acknowledgement[]): void {
     this.#local?.acknowledged(this.#outbox.acknowledge(given));
+    if (this.#isSynced) this.#conflicts?.settled();
     this.#tellSynced(given.map(({ agent, to }): AgentSeq => [agent, to]));
     this.#forgetEarlier();
     this.#local?.compactIfDue();

@@ -71,7 +71,7 @@ export type ClientEvent =
    * element of a list, or something that it is in. `path` leads to it as it was before, from the root map on; `mine` was lost, `theirs`
    * is there now; undefined where a key is deleted. Told once, to the client that wrote it, and of what earlier sessions have left to
    * the one that leads the tabs. What merges (texts, counters, sets, nodes, new elements) is no conflict. Not told: what a replacement
-   * of the whole document brings (after a refusal or a trim), and of a document with more than 256 unsynced batches the older ones.
+   * of the whole document brings (after a refusal or a trim), and of a document with more than 256 unsynced batches, or 64 KiB of them, the older ones.
    */
   | {
       readonly type: 'conflict';

@@ -47,6 +47,20 @@ async function setUp() {
 }
 
 describe('a conflict', () => {
+  test('is told of a document that had come to rest meanwhile', async () => {
+    const { world, ada, mine, theirs, told } = await setUp();
+    mine.update({ title: 'mine' });
+    // More than may be awake.
+    const others = Array.from({ length: 100 }, (_, index) => ada.document(`other-${index}`));
+    for (const other of others) await world.time.settled(other.loaded);
+    await world.time.advance(10_000);
+    theirs.update({ title: 'theirs' });
+    await world.time.advance(1_000);
+    ada.connect();
+    await world.untilSynced();
+    expect(told[0]).toEqual([{ type: 'conflict', document: 'notes', path: ['title'], mine: 'mine', theirs: 'theirs' }]);
+  });
+
   test('is told with both values, once, to who lost what was not synced', async () => {
     const { world, ada, bob, mine, theirs, tree, node, told } = await setUp();
     mine.update({ title: 'mine', other: 'same', done: undefined, deep: { a: 2 } });

@@ -299,7 +299,9 @@ export class EngineDocument implements Sleeper {
     const resting = local.rest();
     if (resting === undefined) return false;
     this.#resting = resting;
-    this.#awake = this.#madeTabs = this.#early = this.#sending = this.#conflicts = undefined;
+    this.#awake = this.#madeTabs = this.#early = this.#sending = undefined;
+    // What it is to look for in what comes is not known to storage alone.
+    if (this.#isSynced) this.#conflicts = undefined;
     // Which agents wrote in this tab is known nowhere else, nor is what the session was given of what is not yet synced.
     if (this.#madeAppends?.hasOwn || (this.#madeOutbox?.size ?? 0) > 0) return true;
     this.#restingNotes = this.#madeOutbox?.notes ?? this.#restingNotes;

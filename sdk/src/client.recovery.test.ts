@@ -141,7 +141,7 @@ describe('storage that may hold data', () => {
         () => {},
       );
       await world.time.advance(60_000);
-      const code = name === 'VersionError' ? 'storage-locked' : 'storage-failed';
+      const code = name === 'VersionError' ? 'storage-too-new' : 'storage-failed';
       expect(client.status.storage).toMatchObject({ mode: 'indexeddb', state: 'failed', lastError: { code } });
       expect(client.status.storage.lastError).toBeInstanceOf(JoineryError);
       expect(isLoaded).toBe(false);

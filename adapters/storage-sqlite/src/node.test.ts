@@ -4,13 +4,14 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { writeEnvelope } from '@joinery/protocol';
+import { type JoineryError, writeEnvelope } from '@joinery/protocol';
 import type { DocumentWrite, Namespace } from 'joinery/storage';
 import { storageSuite } from 'joinery/testing';
 import Libsql from 'libsql';
 import { afterAll, beforeEach, describe, expect, test } from 'vitest';
 import { SqliteStorage } from './node.ts';
-import { schemaVersion } from './schema.ts';
+import { schemaVersion, upgrade, versions } from './schema.ts';
+import type { SqlDatabase, SqlValue } from './sql.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'joinery-sqlite-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -26,6 +27,23 @@ const namespace: Namespace = { server: 'wss://example.org/sync', user: 'ada', na
 function write(seq: number, bytes = 1): DocumentWrite {
   const local = [writeEnvelope({ agent: 1n, from: seq - 1, to: seq, payload: new Uint8Array(bytes).fill(seq) })];
   return { document: 'notes', incarnation: 0, epoch: 0, at_ms: seq, local };
+}
+
+function plain(database: InstanceType<typeof Libsql>): SqlDatabase {
+  return {
+    prepare: (sql) => {
+      const statement = database.prepare(sql);
+      return {
+        run: (...values) => void statement.run(values),
+        all: (...values) => statement.raw().all(values) as SqlValue[][],
+      };
+    },
+    execute: (sql) => void database.exec(sql),
+    get inTransaction() {
+      return database.inTransaction;
+    },
+    close: () => {},
+  };
 }
 
 /** Another connection to the file, for what only a test does. */
@@ -81,11 +99,60 @@ describe('a SQLite file', () => {
     await store.append([write(1)]);
     await store.close();
     raw((database) => database.exec(`PRAGMA user_version = ${schemaVersion + 1}`));
-    await expect(storage.open(namespace)).rejects.toMatchObject({ code: 'storage-locked' });
+    await expect(storage.open(namespace)).rejects.toMatchObject({ code: 'storage-too-new' });
     raw((database) => database.exec(`PRAGMA user_version = ${schemaVersion}`));
     const again = await storage.open(namespace);
     expect((await again.load('notes')).log).toHaveLength(1);
     await again.close();
+  });
+
+  test('that another process upgrades is written to no more, and that is told', async () => {
+    const lost: string[] = [];
+    const store = await new SqliteStorage({ path }).open(namespace, {
+      lost: (error) => lost.push((error as JoineryError).code),
+    });
+    await store.append([write(1)]);
+    const next = [...versions, 'ALTER TABLE records ADD COLUMN added INTEGER NOT NULL DEFAULT 7'];
+    raw((database) => upgrade(plain(database), next));
+    const content = raw((database) => database.prepare('SELECT * FROM records').raw().all([]));
+    await expect(store.append([write(2)])).rejects.toMatchObject({ code: 'storage-too-new' });
+    await expect(store.load('notes')).rejects.toMatchObject({ code: 'storage-too-new' });
+    expect(lost).toEqual(['storage-too-new']);
+    await store.close();
+    expect(raw((database) => database.prepare('SELECT * FROM records').raw().all([]))).toEqual(content);
+    await expect(new SqliteStorage({ path }).open(namespace)).rejects.toMatchObject({ code: 'storage-too-new' });
+  });
+
+  test('is as it was where an upgrade ends before any of its statements, and is upgraded after that', async () => {
+    const store = await new SqliteStorage({ path }).open(namespace);
+    await store.append([write(1)]);
+    await store.close();
+    const next = [...versions, 'ALTER TABLE records ADD COLUMN one INTEGER', 'CREATE TABLE two (x)'];
+    for (let last = 0; ; last += 1) {
+      let steps = 0;
+      const isDone = raw((database) => {
+        const dying = plain(database);
+        const execute = (sql: string): void => {
+          if (steps++ >= last) throw new Error('The process has ended.');
+          dying.execute(sql);
+        };
+        try {
+          upgrade({ ...dying, execute, inTransaction: false }, next);
+          return true;
+        } catch {
+          // What the file's next user does for a process that has ended.
+          if (database.inTransaction) database.exec('ROLLBACK');
+          return false;
+        }
+      });
+      if (isDone) break;
+      const again = await new SqliteStorage({ path }).open(namespace);
+      expect((await again.load('notes')).log).toHaveLength(1);
+      await again.close();
+    }
+    const columns = raw((database) => database.prepare('PRAGMA table_info(records)').raw().all([]) as unknown[][]);
+    expect(columns.map(([, name]) => name)).toContain('one');
+    expect(raw((database) => database.prepare('PRAGMA user_version').raw().all([]))).toEqual([[next.length]]);
   });
 
   test('that is none is refused with a typed error, and left as it is', async () => {

@@ -11,7 +11,7 @@ const applicationId = 0x6a6e7279;
  *
  * `local`: the record doesn't say that it came from the server (of the log alone; else 0).
  */
-const versions: readonly string[] = [
+export const versions: readonly string[] = [
   `CREATE TABLE namespaces (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE);
    CREATE TABLE records (
      namespace INTEGER NOT NULL REFERENCES namespaces (id),
@@ -39,10 +39,10 @@ export const schemaVersion = versions.length;
 /**
  * Looks whether a database may be written to, and writes nothing.
  *
- * @throws JoineryError `storage-locked` where a newer version of this code has written it; `storage-unavailable` where it is
+ * @throws JoineryError `storage-too-new` where a newer version of this code has written it; `storage-unavailable` where it is
  *   another program's
  */
-export function checkOwner(database: SqlDatabase): void {
+export function checkOwner(database: SqlDatabase, known = schemaVersion): void {
   const version = pragma(database, 'user_version');
   const owner = pragma(database, 'application_id');
   const [[tables = 0] = []] = database.prepare('SELECT count(*) FROM sqlite_master').all();
@@ -53,29 +53,42 @@ export function checkOwner(database: SqlDatabase): void {
       remedy: 'Name a file of its own.',
     });
   }
-  if (version > schemaVersion) {
-    throw new JoineryError('storage-locked', {
-      expected: `a database of version ${schemaVersion} or lower`,
-      got: `one of version ${version}, written by a newer version of this app`,
-      remedy: 'Start the newer version.',
-    });
-  }
+  if (version > known) throw tooNew(version, known);
 }
 
 /**
- * Makes a database one of {@link schemaVersion}, in one transaction.
+ * Whether the database is still as this code has opened it: to be asked within each transaction, for another process may upgrade it.
  *
+ * @throws JoineryError `storage-too-new`
+ */
+export function checkVersion(database: SqlDatabase): void {
+  const version = pragma(database, 'user_version');
+  if (version > schemaVersion) throw tooNew(version, schemaVersion);
+}
+
+function tooNew(version: number, known: number): JoineryError {
+  return new JoineryError('storage-too-new', {
+    expected: `a database of version ${known} or lower`,
+    got: `one of version ${version}, written by a newer version of this app`,
+    remedy: 'Start the newer version. Nothing was changed.',
+  });
+}
+
+/**
+ * Makes a database one of the newest version, in one transaction: interrupted, it is as it was.
+ *
+ * @param steps for tests of what a later version will do
  * @throws JoineryError as {@link checkOwner}
  */
-export function upgrade(database: SqlDatabase): void {
+export function upgrade(database: SqlDatabase, steps = versions): void {
   database.execute('BEGIN IMMEDIATE');
   try {
     // Another process may have been quicker.
-    checkOwner(database);
+    checkOwner(database, steps.length);
     const version = pragma(database, 'user_version');
-    if (version < schemaVersion) {
-      for (const statements of versions.slice(version)) database.execute(statements);
-      database.execute(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${schemaVersion}`);
+    if (version < steps.length) {
+      for (const statements of steps.slice(version)) database.execute(statements);
+      database.execute(`PRAGMA application_id = ${applicationId}; PRAGMA user_version = ${steps.length}`);
     }
     database.execute('COMMIT');
   } catch (error) {

@@ -3,6 +3,7 @@
 
 import type { DamagedRecord, RecordArea, RecordFile, RecordName, RecordReader, RecordWriter } from 'joinery/storage';
 import { looksRemote } from 'joinery/storage';
+import { checkVersion } from './schema.ts';
 import type { SqlDatabase, SqlStatement, SqlValue } from './sql.ts';
 
 const key = 'namespace = ? AND area = ? AND document = ? AND name = ?';
@@ -55,6 +56,7 @@ export class SqliteNamespace {
   #transaction<Result>(begin: string, body: (records: RecordWriter) => Result): Result {
     this.#database.execute(begin);
     try {
+      checkVersion(this.#database);
       const result = body(this.#records);
       this.#database.execute('COMMIT');
       this.#forget();

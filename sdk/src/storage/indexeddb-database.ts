@@ -12,13 +12,10 @@
 //   damaged    automatic key → DamagedRecord
 
 import { JoineryError } from '@joinery/protocol';
-import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB } from 'idb';
+import { type DBSchema, type IDBPDatabase, type IDBPTransaction, openDB, type StoreNames } from 'idb';
 import { agentKey } from './assemble.ts';
 import type { DamagedRecord, EnvelopeKey, Namespace, StoreEvents } from './storage.ts';
 import { evicted } from './store-mark.ts';
-
-/** Raised with every change of the stores below; the upgrade from each older version is in `upgrade`. */
-export const databaseVersion = 2;
 
 export type LogKey = [document: string, agent: string, from: number];
 
@@ -34,6 +31,25 @@ export interface Schema extends DBSchema {
 }
 
 export type Database = IDBPDatabase<Schema>;
+type Upgrading = IDBPTransaction<Schema, StoreNames<Schema>[], 'versionchange'>;
+
+/** Makes a database of one version one of the next. It may read and write records; what it does is one transaction with the rest. */
+export type Upgrade = (database: Database, transaction: Upgrading) => void | Promise<void>;
+
+/** From version 0 (none) to 1, from 1 to 2, and so on. One that was released is never changed. */
+export const upgrades: readonly Upgrade[] = [
+  (database) => {
+    for (const name of ['log', 'snapshots', 'states', 'outbox', 'values'] as const) database.createObjectStore(name);
+    database.createObjectStore('damaged', { autoIncrement: true });
+  },
+  (database) => {
+    database.createObjectStore('rejected');
+    database.createObjectStore('replaced');
+  },
+];
+
+/** The version that this code writes. */
+export const databaseVersion = upgrades.length;
 
 export const documentStores = ['log', 'snapshots', 'states', 'outbox', 'rejected', 'replaced', 'damaged'] as const;
 export type StoreName = (typeof documentStores)[number] | 'values';
@@ -53,7 +69,13 @@ export function logRange(document: string): IDBKeyRange {
   return IDBKeyRange.bound([document], [document, []]);
 }
 
-export async function openDatabase(namespace: Namespace, events: StoreEvents, closed: () => void): Promise<Database> {
+/** @param steps for tests of what a later version will do */
+export async function openDatabase(
+  namespace: Namespace,
+  events: StoreEvents,
+  closed: () => void,
+  steps: readonly Upgrade[] = upgrades,
+): Promise<Database> {
   if (typeof indexedDB === 'undefined') {
     throw new JoineryError('storage-unavailable', {
       expected: 'IndexedDB',
@@ -61,23 +83,24 @@ export async function openDatabase(namespace: Namespace, events: StoreEvents, cl
       remedy: "Use storage: 'memory', or pass a storage of your own.",
     });
   }
+  let failure: unknown;
   try {
-    const database = await openDB<Schema>(databaseName(namespace), databaseVersion, {
+    const database = await openDB<Schema>(databaseName(namespace), steps.length, {
       upgrade(db, oldVersion, _newVersion, transaction) {
         // Opening fails where it is aborted; this promise must not do so as an unhandled rejection.
         transaction.done.catch(() => {});
-        if (oldVersion < 1) {
-          db.createObjectStore('log');
-          db.createObjectStore('snapshots');
-          db.createObjectStore('states');
-          db.createObjectStore('outbox');
-          db.createObjectStore('values');
-          db.createObjectStore('damaged', { autoIncrement: true });
-        }
-        if (oldVersion < 2) {
-          db.createObjectStore('rejected');
-          db.createObjectStore('replaced');
-        }
+        const run = async (): Promise<void> => {
+          for (const step of steps.slice(oldVersion)) await step(db, transaction);
+        };
+        return run().catch((error: unknown) => {
+          failure = error;
+          try {
+            // Half an upgrade is none.
+            transaction.abort();
+          } catch {
+            // It has ended already.
+          }
+        });
       },
       blocked() {
         events.blocked?.(
@@ -95,8 +118,8 @@ export async function openDatabase(namespace: Namespace, events: StoreEvents, cl
         events.lost?.(
           next === null
             ? evicted()
-            : new JoineryError('storage-locked', {
-                expected: `the database in version ${databaseVersion}`,
+            : new JoineryError('storage-too-new', {
+                expected: `the database in version ${steps.length}`,
                 got: `its upgrade to version ${next} by another tab`,
                 remedy: 'Reload this tab. What it has not stored yet is still in its memory.',
               }),
@@ -106,7 +129,7 @@ export async function openDatabase(namespace: Namespace, events: StoreEvents, cl
     });
     return database;
   } catch (error) {
-    throw openError(error);
+    throw openError(failure ?? error);
   }
 }
 
@@ -145,7 +168,7 @@ export function storageError(error: unknown): JoineryError {
   }
   if (name === 'VersionError') {
     return new JoineryError(
-      'storage-locked',
+      'storage-too-new',
       {
         expected: `a database of version ${databaseVersion} or lower`,
         got: 'one that a newer version of this app has upgraded',

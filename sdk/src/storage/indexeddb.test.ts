@@ -10,7 +10,7 @@ import { indexedDbHarness } from '../testing/indexeddb-harness.ts';
 import { storageSuite } from '../testing/storage-suite.ts';
 import { crc32 } from './checksum.ts';
 import { IndexedDbStorage } from './indexeddb.ts';
-import { databaseName, databaseVersion } from './indexeddb-database.ts';
+import { databaseName, databaseVersion, openDatabase, type Upgrade, upgrades } from './indexeddb-database.ts';
 import type { DocumentWrite, Namespace } from './storage.ts';
 
 let count = 0;
@@ -92,10 +92,10 @@ describe('IndexedDB alone', () => {
     const store = await new IndexedDbStorage().open(namespace, { lost: (error) => lost.push(error) });
     await store.append([write]);
     const newer = await openDB(databaseName(namespace), databaseVersion + 1);
-    expect(lost.map((error) => (error as JoineryError).code)).toEqual(['storage-locked']);
-    await assertRejects(store.append([write]), 'storage-locked');
+    expect(lost.map((error) => (error as JoineryError).code)).toEqual(['storage-too-new']);
+    await assertRejects(store.append([write]), 'storage-too-new');
     newer.close();
-    await assertRejects(new IndexedDbStorage().open(namespace), 'storage-locked');
+    await assertRejects(new IndexedDbStorage().open(namespace), 'storage-too-new');
   });
 
   test('opening waits for an older tab that holds on, and says so', async () => {
@@ -111,6 +111,26 @@ describe('IndexedDB alone', () => {
     });
     await (await opening).close();
     expect(blocked.map((error) => (error as JoineryError).code)).toEqual(['storage-locked']);
+  });
+
+  test('a step of an upgrade that fails undoes all of it, and says why', async () => {
+    const namespace = freshNamespace();
+    const older = await new IndexedDbStorage().open(namespace);
+    await older.writeValue('key', Uint8Array.of(1));
+    await older.close();
+    const open = (...steps: Upgrade[]) => openDatabase(namespace, {}, () => {}, [...upgrades, ...steps]);
+    const clear: Upgrade = (_, transaction) => transaction.objectStore('values').clear();
+    const failing: Upgrade = () => {
+      throw new JoineryError('storage-corrupt', 'This step can’t be done.');
+    };
+    await assertRejects(open(clear, failing), 'storage-corrupt');
+    const again = await new IndexedDbStorage().open(namespace);
+    expect(await again.readValue('key')).toEqual(Uint8Array.of(1));
+    await again.close();
+    const later = await open(clear);
+    expect([later.version, await later.count('values')]).toEqual([upgrades.length + 1, 0]);
+    later.close();
+    await assertRejects(new IndexedDbStorage().open(namespace), 'storage-too-new');
   });
 
   test('a database of the first version is upgraded, and what is in it is read and goes on', async () => {

@@ -2,7 +2,7 @@
 // lets two tabs and too little room at it. Real files of the browser are in tests/browser.
 
 import { isDeepStrictEqual } from 'node:util';
-import { writeEnvelope } from '@joinery/protocol';
+import { type JoineryError, writeEnvelope } from '@joinery/protocol';
 import { describe, expect, test } from 'vitest';
 import { CrashDisk, PowerCut } from '../testing/crash-disk.ts';
 import { operationsOf } from '../testing/log-operations.ts';
@@ -10,8 +10,8 @@ import { seededRandom } from '../testing/random.ts';
 import { storageSuite } from '../testing/storage-suite.ts';
 import { crc32 } from './checksum.ts';
 import { LogFile } from './log-file.ts';
-import { decodeHeader, encodeFrame, encodeHeader, header_bytes } from './log-format.ts';
-import { encodeSnapshotRecord } from './record.ts';
+import { decodeHeader, encodeFrame, encodeHeader, header_bytes, type Upgrade } from './log-format.ts';
+import { decodeValueRecord, encodeSnapshotRecord, encodeValueRecord } from './record.ts';
 import { openRecordStore } from './record-store.ts';
 import type { DocumentStore, DocumentWrite, Namespace, Storage, StoredEnvelope } from './storage.ts';
 
@@ -319,7 +319,7 @@ describe('a damaged file', () => {
 
   test('of a later version is refused, and left as it is', async () => {
     const disk = await written();
-    const header = decodeHeader(disk.files[0].content) ?? { generation: 0, salt: 0 };
+    const header = decodeHeader(disk.files[0].content) ?? { version: 1, generation: 0, salt: 0 };
     const later = encodeHeader(header);
     for (const at of [0, 4096]) {
       later[at + 7] = 2;
@@ -327,8 +327,80 @@ describe('a damaged file', () => {
     }
     disk.files[0].content.set(later);
     const before = disk.files[0].content.slice();
-    await expect(openOn(disk)).rejects.toMatchObject({ code: 'storage-locked' });
+    await expect(openOn(disk)).rejects.toMatchObject({ code: 'storage-too-new' });
     expect(disk.files[0].content).toEqual(before);
+  });
+});
+
+describe('a later version', () => {
+  /** Calls the value `old` by the name `new`. */
+  const rename: Upgrade = (operation) => {
+    if (operation.kind !== 'put' || operation.area !== 'value' || operation.name !== 'old') return [operation];
+    const record = encodeValueRecord('new', decodeValueRecord('old', operation.record));
+    return [{ ...operation, name: 'new', record }];
+  };
+  const openLater = (disk: CrashDisk): Promise<DocumentStore> =>
+    openRecordStore(new LogFile(disk.folder(), () => 5, undefined, [rename]));
+
+  async function filled(disk: CrashDisk): Promise<DocumentStore> {
+    const store = await openOn(disk);
+    for (let seq = 1; seq <= 5; seq += 1) await store.append([local('a', 1, seq, 700), local('b', 2, seq)]);
+    await store.writeValue('old', Uint8Array.of(1, 2, 3));
+    return store;
+  }
+
+  async function look(store: DocumentStore): Promise<unknown[]> {
+    const logs = await Promise.all(['a', 'b'].map(async (id) => names((await store.load(id)).log)));
+    return [logs, await store.readValue('old'), await store.readValue('new'), await store.damaged()];
+  }
+
+  test('upgrades a file whole, or leaves it as it was, wherever the power is cut', async () => {
+    let isCut = true;
+    for (let after = 0; isCut; after += 1) {
+      for (let seed = 1; seed <= 5; seed += 1) {
+        const disk = new CrashDisk({ random: seededRandom(seed) });
+        const before = await look(await filled(disk));
+        disk.cutAfter = disk.steps + after;
+        isCut = await openLater(disk).then(
+          () => false,
+          (error) => error.cause instanceof PowerCut,
+        );
+        const left = disk.afterPowerCut();
+        // This version goes on with it, or says that it is too new; never is anything missing.
+        const now = await openOn(left.afterPowerCut()).then(look, (error) => error.code);
+        if (now !== 'storage-too-new') expect(now).toEqual(before);
+        const [logs, value] = before;
+        const later = await openLater(left);
+        expect(await look(later)).toEqual([logs, undefined, value, []]);
+        await later.append([local('a', 1, 6)]);
+        await expect(openOn(left)).rejects.toMatchObject({ code: 'storage-too-new' });
+      }
+      expect(after).toBeLessThan(40);
+    }
+  });
+
+  test('that upgrades under an open tab is told to that, which changes nothing any more', async () => {
+    const disk = new CrashDisk({ random: seededRandom(1) });
+    const lost: string[] = [];
+    await filled(disk);
+    const old = await openRecordStore(new LogFile(disk.folder(), () => 9), {
+      lost: (error) => lost.push((error as JoineryError).code),
+    });
+    const later = await openLater(disk);
+    const content = disk.files.map((file) => file.content.slice());
+    await expect(old.append([local('a', 1, 6)])).rejects.toMatchObject({ code: 'storage-too-new' });
+    await expect(old.load('a')).rejects.toMatchObject({ code: 'storage-too-new' });
+    expect(lost).toEqual(['storage-too-new']);
+    expect(disk.files.map((file) => file.content)).toEqual(content);
+    expect((await later.load('a')).log).toHaveLength(5);
+  });
+
+  test('that has no room for the upgrade leaves the file as it was', async () => {
+    const disk = new CrashDisk({ random: seededRandom(1) });
+    const before = await look(await filled(disk));
+    disk.room_bytes = disk.used_bytes + 100;
+    await expect(openLater(disk)).rejects.toMatchObject({ code: 'storage-full' });
+    expect(await look(await openOn(disk))).toEqual(before);
   });
 });
 

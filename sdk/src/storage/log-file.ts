@@ -26,6 +26,9 @@ import {
   isWhole,
   type Operation,
   onlyAdds,
+  type Upgrade,
+  upgrades,
+  versionOf,
 } from './log-format.ts';
 import { decodeStateRecord, encodeStateRecord, looksRemote, type StateRecord } from './record.ts';
 import type { RecordArea, RecordFile, RecordName, RecordReader, RecordWriter } from './records.ts';
@@ -62,7 +65,7 @@ export class LogFile implements RecordFile {
   #index = new Index();
   #which: 0 | 1 = 0;
   /** Of the file that was read; none before. */
-  #header: Header = { generation: 0, salt: 0 };
+  #header: Header = { version: 0, generation: 0, salt: 0 };
   /** Up to here the index knows the file. */
   #end = 0;
   /** What is to be written because of damage, where there was no room for it yet: it counts already. */
@@ -71,14 +74,17 @@ export class LogFile implements RecordFile {
   #isOtherInDoubt = false;
   readonly #salt: () => number;
   readonly #rewriteLeast_bytes: number;
+  readonly #upgrades: readonly Upgrade[];
   /** The file may grow to this size before it is written anew: where there was no room for that, it is put off. */
   #rewriteAt: number;
 
   /**
    * @param salt 32 bits that nobody can guess, for each new file
    * @param rewriteLeast_bytes a smaller file is never written anew
+   * @param steps for tests of what a later version will do
    */
-  constructor(folder: LogFolder, salt: () => number, rewriteLeast_bytes = 1024 * 1024) {
+  constructor(folder: LogFolder, salt: () => number, rewriteLeast_bytes = 1024 * 1024, steps = upgrades) {
+    this.#upgrades = steps;
     this.#folder = folder;
     this.#salt = salt;
     this.#rewriteLeast_bytes = rewriteLeast_bytes;
@@ -119,7 +125,8 @@ export class LogFile implements RecordFile {
 
   /** Reads what others have written, or all of it. */
   #catchUp(files: readonly [SyncFile, SyncFile]): void {
-    const [first, second] = [headerOf(files[0]), headerOf(files[1])];
+    const known = versionOf(this.#upgrades);
+    const [first, second] = [headerOf(files[0], known), headerOf(files[1], known)];
     if (first === undefined && second === undefined) {
       this.#begin(files);
       return;
@@ -139,6 +146,7 @@ export class LogFile implements RecordFile {
       this.#rewriteAt = this.#rewriteLeast_bytes;
     }
     if (size > this.#end) this.#scan(files, size);
+    if (header.version < known) this.#upgrade(files, header.version);
   }
 
   /** Neither file has a header: there was none yet, or both copies of it are damaged. */
@@ -146,7 +154,7 @@ export class LogFile implements RecordFile {
     const sizes = files.map((file) => file.size()) as [number, number];
     // What can't be read stays where it lies, till the file is written anew.
     this.#which = sizes[1] < sizes[0] ? 1 : 0;
-    this.#header = { generation: 1, salt: this.#salt() };
+    this.#header = { version: versionOf(this.#upgrades), generation: 1, salt: this.#salt() };
     this.#index = new Index();
     this.#end = header_bytes;
     const file = files[this.#which];
@@ -277,14 +285,38 @@ export class LogFile implements RecordFile {
   #tidy(files: readonly [SyncFile, SyncFile], must: boolean): void {
     const { live_bytes } = this.#index;
     if (!must && this.#end < Math.max(this.#rewriteAt, rewriteFactor * live_bytes)) return;
+    try {
+      this.#rewrite(files, []);
+    } catch {
+      // Without room for both files the old one goes on, for twice as long.
+      this.#rewriteAt = 2 * this.#end;
+    }
+  }
+
+  /** All of an earlier version is written anew, or nothing: until the last write it is as it was. */
+  #upgrade(files: readonly [SyncFile, SyncFile], from: number): void {
+    // What is to be written because of damage comes first, so that it is made one of the new version too.
+    if (this.#repairs.length > 0) {
+      this.#append(files, this.#repairs);
+      this.#repairs = [];
+    }
+    this.#rewrite(files, this.#upgrades.slice(from - 1));
+  }
+
+  /** Writes all that there is into the other file, which is used from then on. */
+  #rewrite(files: readonly [SyncFile, SyncFile], steps: readonly Upgrade[]): void {
     const other = this.#which === 0 ? 1 : 0;
     const [from, to] = [files[this.#which], files[other]];
-    const header = { generation: this.#header.generation + 1, salt: this.#salt() };
+    const version = versionOf(this.#upgrades);
+    const header = { version, generation: this.#header.generation + 1, salt: this.#salt() };
     const index = new Index();
     let end = header_bytes;
     try {
       to.truncate(0);
-      for (const operations of this.#index.frames((entry) => recordAt(from, entry))) {
+      for (const found of this.#index.frames((entry) => recordAt(from, entry))) {
+        let operations: readonly Operation[] = found;
+        for (const step of steps) operations = operations.flatMap(step);
+        if (operations.length === 0) continue;
         const frame = encodeFrame(header.salt, operations);
         writeAll(to, frame, end);
         for (const { operation, at } of decodeFrame(header.salt, frame).found) index.apply(operation, end + at);
@@ -293,9 +325,7 @@ export class LogFile implements RecordFile {
       to.flush();
       writeAll(to, encodeHeader(header), 0);
       to.flush();
-    } catch {
-      // Without room for both files the old one goes on, for twice as long.
-      this.#rewriteAt = 2 * this.#end;
+    } catch (error) {
       try {
         to.truncate(0);
         to.flush();
@@ -303,7 +333,7 @@ export class LogFile implements RecordFile {
         // Its header may be there, or come to be.
         this.#isOtherInDoubt = true;
       }
-      return;
+      throw error;
     }
     this.#index = index;
     this.#which = other;
@@ -547,8 +577,8 @@ function asideOperation(damaged: DamagedRecord): Operation {
   return { kind: 'set aside', damaged };
 }
 
-function headerOf(file: SyncFile): Header | undefined {
-  return decodeHeader(readAt(file, 0, Math.min(header_bytes, file.size())));
+function headerOf(file: SyncFile, known: number): Header | undefined {
+  return decodeHeader(readAt(file, 0, Math.min(header_bytes, file.size())), known);
 }
 
 /** The bytes of the frame that begins here; undefined where none does, or there is less of it than it says. */

@@ -1,6 +1,6 @@
 // How a file of records looks (`log-file.ts` reads and writes it): a header, twice, then a frame for each commit.
 //
-//   header  "JOINERY" 1  generation (8 bytes)  salt (4)  CRC-32 of these 20 (4); its second copy lies 4,096 bytes on
+//   header  "JOINERY"  version (1 byte)  generation (8 bytes)  salt (4)  CRC-32 of these 20 (4); its second copy lies 4,096 bytes on
 //   frame   "JA" or "JF"  length of the body (4)  CRC-32 of salt and these 6 (4)  CRC-32 of the body, from that one on (4)  body
 //   body    operations, one behind the other:
 //           kind  area  lengths of document's id and name (2 each)  length of the record (4)
@@ -16,7 +16,7 @@ import { crc32 } from './checksum.ts';
 import type { RecordArea } from './records.ts';
 import type { DamagedRecord } from './storage.ts';
 
-const magic = Uint8Array.of(0x4a, 0x4f, 0x49, 0x4e, 0x45, 0x52, 0x59, 1);
+const magic = Uint8Array.of(0x4a, 0x4f, 0x49, 0x4e, 0x45, 0x52, 0x59);
 const copy_bytes = 24;
 /** In another sector, so that one that can't be read doesn't cost both. */
 const secondCopy = 4096;
@@ -55,16 +55,29 @@ export type Operation =
   | { readonly kind: 'set aside'; readonly damaged: DamagedRecord }
   | { readonly kind: 'clear' };
 
+/** Makes what a file of one version has what one of the next has, operation by operation, in order. */
+export type Upgrade = (operation: Operation) => readonly Operation[];
+
+/** From version 1 to 2, and so on; a file is written anew for them. One that was released is never changed. */
+export const upgrades: readonly Upgrade[] = [];
+
+/** The version that code with these upgrades writes. */
+export function versionOf(steps: readonly Upgrade[]): number {
+  return 1 + steps.length;
+}
+
 /** What a file's header says. */
 export interface Header {
+  readonly version: number;
   /** From 1 on. */
   readonly generation: number;
   readonly salt: number;
 }
 
-export function encodeHeader({ generation, salt }: Header): Uint8Array {
+export function encodeHeader({ version, generation, salt }: Header): Uint8Array {
   const header = new Uint8Array(header_bytes);
   header.set(magic);
+  header[magic.length] = version;
   const view = new DataView(header.buffer);
   view.setBigUint64(8, BigInt(generation), true);
   view.setUint32(16, salt, true);
@@ -76,21 +89,23 @@ export function encodeHeader({ generation, salt }: Header): Uint8Array {
 /**
  * A header, of whichever copy is whole; undefined where there is none.
  *
- * @throws JoineryError `storage-locked` where a later version of this code has written it
+ * @param known the newest version that can be read
+ * @throws JoineryError `storage-too-new` where a later version of this code has written it
  */
-export function decodeHeader(header: Uint8Array): Header | undefined {
+export function decodeHeader(header: Uint8Array, known = versionOf(upgrades)): Header | undefined {
   for (const at of [0, secondCopy]) {
     const copy = header.slice(at, at + copy_bytes);
     if (copy.length < copy_bytes) continue;
     const view = new DataView(copy.buffer);
     if (view.getUint32(20, true) !== crc32(copy.subarray(0, 20))) continue;
-    if (magic.subarray(0, 7).some((byte, index) => copy[index] !== byte)) continue;
-    if (copy[7] === magic[7]) {
-      return { generation: Number(view.getBigUint64(8, true)), salt: view.getUint32(16, true) };
+    if (magic.some((byte, index) => copy[index] !== byte)) continue;
+    const version = copy[magic.length] ?? 0;
+    if (version <= known) {
+      return { version, generation: Number(view.getBigUint64(8, true)), salt: view.getUint32(16, true) };
     }
-    throw new JoineryError('storage-locked', {
-      expected: `a file of records of version ${magic[7]}`,
-      got: `one of version ${copy[7]}, written by a newer version of this app`,
+    throw new JoineryError('storage-too-new', {
+      expected: `a file of records of version ${known} or lower`,
+      got: `one of version ${version}, written by a newer version of this app`,
       remedy: 'Reload this tab to get the newer version.',
     });
   }

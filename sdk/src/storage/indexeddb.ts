@@ -333,8 +333,8 @@ class IndexedDbStore implements DocumentStore {
 
   async wipe(): Promise<void> {
     const all: readonly StoreName[] = [...documentStores, 'values'];
-    this.#mark = await this.#write(all, async (transaction, mark) => {
-      const wiped = wipedMark(mark);
+    this.#mark = await this.#write(all, async (transaction) => {
+      const wiped = wipedMark(checkedMark(this.#mark, await markIn(transaction)));
       const move = await transaction.objectStore('values').get(moveKey);
       for (const name of all) unwrap(transaction.objectStore(name)).clear();
       if (move !== undefined) unwrap(transaction.objectStore('values')).put(move, moveKey);
@@ -407,16 +407,16 @@ class IndexedDbStore implements DocumentStore {
   /** The same as `commit`, unless everything was removed since this store was opened. */
   async #write<Result>(
     names: readonly StoreName[],
-    body: (transaction: Transaction<'readwrite'>, mark: Uint8Array) => Promise<Result>,
+    body: (transaction: Transaction<'readwrite'>) => Promise<Result>,
   ): Promise<Result> {
-    const { mark, result } = await this.#commit(names, async (transaction) => {
+    let mark: Uint8Array | undefined;
+    const check = async (transaction: Transaction<'readwrite'>): Promise<void> => {
       const stored = await markIn(transaction);
-      const mark = checkedMark(this.#mark, stored);
-      if (stored === undefined) {
-        unwrap(transaction.objectStore('values')).put(encodeValueRecord(markKey, mark), markKey);
-      }
-      return { mark, result: await body(transaction, mark) };
-    });
+      mark = checkedMark(this.#mark, stored);
+      if (stored !== undefined) return;
+      unwrap(transaction.objectStore('values')).put(encodeValueRecord(markKey, mark), markKey);
+    };
+    const result = await this.#commit(names, (transaction) => beside(check(transaction), () => body(transaction)));
     this.#mark = mark;
     return result;
   }
@@ -426,10 +426,9 @@ class IndexedDbStore implements DocumentStore {
     names: readonly StoreName[],
     body: (transaction: Transaction<'readwrite'>) => Promise<Result>,
   ): Promise<Result> {
-    return this.#changing([...new Set([...names, 'values' as const])], async (transaction) => {
-      await this.#checkMark(transaction);
-      return await body(transaction);
-    });
+    return this.#changing([...new Set([...names, 'values' as const])], (transaction) =>
+      beside(this.#checkMark(transaction), () => body(transaction)),
+    );
   }
 
   /** Runs `body` in one strict transaction: resolves when it is durable, and undoes all of it on any error. */
@@ -507,6 +506,17 @@ async function checkSettled(transaction: Transaction<'readwrite'>, writes: reado
   keys.forEach(([, id], index) => {
     if (found[index] === undefined) throw notRejected(id);
   });
+}
+
+/**
+ * Does the work while it is looked whether it may be done: each answer takes a way through another process. Where it may not, that is
+ * the error, and what was done goes with the transaction.
+ */
+async function beside<Result>(check: Promise<void>, work: () => Promise<Result>): Promise<Result> {
+  const result = work();
+  result.catch(() => {});
+  await check;
+  return await result;
 }
 
 async function markIn<Mode extends IDBTransactionMode>(

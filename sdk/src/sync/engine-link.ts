@@ -478,6 +478,12 @@ export class EngineLink {
       case 'damaged':
         this.#emit({ type: 'record-damaged', document: message.document, error: errorFrom(message.error) });
         break;
+      case 'storage-outdated':
+        this.#emit({ type: 'storage-outdated', error: errorFrom(message.error) });
+        break;
+      case 'foreign-tab':
+        this.#emit({ type: 'foreign-tab', isNewer: message.isNewer });
+        break;
       case 'user-changed': {
         const error = errorFrom(message.error);
         this.#emit({ type: 'user-changed', error });

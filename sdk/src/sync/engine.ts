@@ -150,6 +150,7 @@ export class Engine {
         leaderState: (state) => this.#leaderState(state),
         rejections: () => this.#rejections?.changed(),
         wiped: () => this.#wipedElsewhere(),
+        foreign: (isNewer) => this.#port.post({ type: 'foreign-tab', isNewer }),
         get state(): LeaderState {
           return engine.#stateForTabs();
         },
@@ -424,6 +425,7 @@ export class Engine {
     if (error.code === 'storage-moved') this.#break(error);
     else if (isRemoved(error)) this.#removed(error);
     else this.#storageState('failed', error);
+    if (error.code === 'storage-too-new') this.#port.post({ type: 'storage-outdated', error: errorData(error) });
   }
 
   /** What is here is not this user's: it stays where it is, for the one whose it is. */

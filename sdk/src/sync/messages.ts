@@ -262,6 +262,9 @@ export type FromEngine =
     }
   | { readonly type: 'status'; readonly status: EngineStatus }
   | { readonly type: 'damaged'; readonly document: string; readonly error: ErrorData }
+  /** A newer version of this code has taken storage over: nothing is stored any more. */
+  | { readonly type: 'storage-outdated'; readonly error: ErrorData }
+  | { readonly type: 'foreign-tab'; readonly isNewer: boolean }
   /** What to add to this device's clock to get the server's, in milliseconds. */
   | { readonly type: 'clock'; readonly offset_ms: number }
   /** The server says that the token is another user's: nothing is synced any more. */

@@ -82,5 +82,15 @@ export type ClientEvent =
     }
   /** What was kept of an undo stack can't be read, or names what the document doesn't have any more. The document is as it was. */
   | { readonly type: 'undo-dropped'; readonly document: string; readonly error: JoineryError }
+  /**
+   * A newer version of this app has upgraded what is stored. This tab has let go of it: what it hasn't stored yet stays in its memory,
+   * and is sent while it is online. Reload it to get the newer version.
+   */
+  | { readonly type: 'storage-outdated'; readonly error: JoineryError }
+  /**
+   * Another tab runs another version of this app, and the two don't understand each other: they meet in storage and at the server
+   * alone. Told once. `isNewer`: this tab is the one to reload.
+   */
+  | { readonly type: 'foreign-tab'; readonly isNewer: boolean }
   /** A stored record could not be read. It was set aside in storage; what the server has is fetched again. */
   | { readonly type: 'record-damaged'; readonly document: string; readonly error: JoineryError };

@@ -30,6 +30,8 @@ export interface TabSessionHost extends SessionHost {
   rejections(): void;
   /** The user has signed out in another tab, which removes everything. */
   wiped(): void;
+  /** Another tab runs another version of this code, which this one doesn't understand. */
+  foreign(isNewer: boolean): void;
   /** What the leader shows is to be shown here. */
   leaderState(state: LeaderState): void;
   /** What this tab shows as a leader. */
@@ -122,6 +124,7 @@ export class TabSession implements DocumentTabs {
           this.#host.spaces?.opened(opened);
         },
         wiped: () => this.#host.wiped(),
+        foreign: (isNewer) => this.#host.foreign(isNewer),
         introduce: () => {
           this.#host.spaces?.introduce();
           this.#host.presence.introduce();

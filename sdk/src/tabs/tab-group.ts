@@ -10,6 +10,7 @@ import { beat_ms, Leadership, type TermStore } from './leadership.ts';
 import { Outgoing } from './outgoing.ts';
 import { alive_ms, Peers } from './peers.ts';
 import {
+  foreignFormat,
   type Hold,
   type LeaderState,
   messageLimit_count,
@@ -60,6 +61,8 @@ export interface TabGroupHost {
   spacesHeld(opened: readonly string[]): void;
   /** The user has signed out in another tab, which removes everything. */
   wiped(): void;
+  /** A tab of another version of this code has said something that this one can't read. Told once. */
+  foreign(isNewer: boolean): void;
   /** There is another leader: it has to know what this tab has open of spaces, and where it takes part. */
   introduce(): void;
   /** What this tab shows as a leader. */
@@ -73,6 +76,7 @@ export interface TabGroupHost {
 export type SpaceBody = Extract<TabBody, { readonly type: 'space' | 'delete' | 'deletion' }>;
 
 export class TabGroup {
+  #hasToldForeign = false;
   readonly #environment: Environment;
   readonly #tabs: TabsEnvironment | undefined;
   readonly #name: string;
@@ -198,8 +202,16 @@ export class TabGroup {
     this.#host.follow();
   }
 
+  #foreign(data: unknown): void {
+    const format = foreignFormat(data);
+    if (format === undefined || this.#hasToldForeign) return;
+    this.#hasToldForeign = true;
+    this.#host.foreign(format > tabFormat);
+  }
+
   #receive(data: unknown): void {
     const message = readTabMessage(data);
+    if (message === undefined && !this.#ended) this.#foreign(data);
     if (this.#ended || message === undefined || message.tab === this.#tab) return;
     if (message.type === 'beat') this.#beat(message);
     else if (message.type === 'news') this.#host.news(message.items);

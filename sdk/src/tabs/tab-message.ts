@@ -149,6 +149,12 @@ export function readTabMessage(data: unknown): TabMessage | undefined {
   return isBody(data) ? (data as unknown as TabMessage) : undefined;
 }
 
+/** The format of a message that another version of this code has sent; undefined where it is none of another one. */
+export function foreignFormat(data: unknown): number | undefined {
+  if (!isRecord(data) || !isCount(data.joinery) || data.joinery === tabFormat) return undefined;
+  return data.joinery as number;
+}
+
 function isBody(data: Fields): boolean {
   switch (data.type) {
     case 'hello':

@@ -73,6 +73,12 @@ function describe(event: ClientEvent): string {
       return 'This device has little room left for this site. Free some; what can’t be stored is kept in memory.';
     case 'storage-evicted':
       return `${event.error.message} Lost for good: ${event.unsynced}.`;
+    case 'storage-outdated':
+      return `A newer version of this page has taken its storage over: reload it. ${event.error.message}`;
+    case 'foreign-tab':
+      return event.isNewer
+        ? 'Another tab has a newer version of this page: reload this one.'
+        : 'Another tab has an older version of this page: reload that one.';
     case 'engine-restarted':
       return `The sync engine was restarted; everything stored is still there. ${event.error.message}`;
   }

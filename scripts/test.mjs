@@ -1,7 +1,7 @@
 // `npm test`: everything a change has to pass, with its own set-up. It ends with one line `N passed, N failed`, and with
 // status 0 only when nothing failed. It does not build the core from Rust (.ci/run does).
 //
-//   npm test                            everything
+//   npm test                            everything but other engines than Chromium
 //   npm test -- --only rust             a part: lint, rust, unit, browser, firefox or webkit (may be given more than once)
 //   npm test -- --only unit sync        what follows is passed on to vitest, or to Playwright
 
@@ -38,7 +38,9 @@ if (wants('lint')) lint();
 if (wants('rust')) await testRust();
 if (wants('unit')) testUnits();
 if (wants('browser')) testChromium();
-for (const name of engineNames) if (wants(name)) testEngine(name);
+// They take as long again as all else together.
+for (const name of engineNames) if (values.only.includes(name)) testEngine(name);
+if (values.only.length === 0) console.log('\nOther engines: npm test -- --only firefox --only webkit');
 
 console.log(`\nTook ${Math.round((Date.now() - started) / 1000)} s`);
 console.log(`${passed} passed, ${failed} failed`);

@@ -1321,8 +1321,13 @@ export class EngineDocument implements Sleeper {
     });
     for (const { length } of envelopes) this.#local?.appended(length, true);
     const local = this.#local;
-    this.#main.push(envelopes);
-    if (local !== undefined) this.#joinTheirs(local, envelopes, () => local.join(envelopes));
+    const join = (): void => {
+      local?.join(envelopes);
+      // Behind the join: where much waits for the main thread it gets the replica's state in its place.
+      this.#main.push(envelopes);
+    };
+    if (local === undefined) join();
+    else this.#joinTheirs(local, envelopes, join);
     this.tabs.received(envelopes, at_ms);
     if (own.length > 0) this.#synced(own);
     this.tabs.acknowledged(own);

@@ -81,6 +81,25 @@ describe('storage that is emptied while a client has it open', () => {
     expect(reloaded.value).toBe('server abcd');
   });
 
+  test('loses nothing of a write that is too large for one batch', async () => {
+    const client = world.client(storage);
+    const events = eventsOf(client);
+    const text = client.text('notes');
+    await world.time.settled(text.loaded);
+    client.disconnect();
+    const large = text.insert(0, Array.from({ length: 200_000 }, (_, index) => index).join(' '));
+    await world.time.settled(large.durable);
+    const whole = text.value ?? '';
+    evict();
+    const later = text.insert(text.length, '.');
+    await world.time.settled(later.durable);
+    expect(evictions(events)).toEqual([0]);
+    client.connect();
+    for (const { synced } of [large, later]) await world.time.settled(synced);
+    expect(world.server.value('notes')).toEqual({ text: `${whole}.` });
+    expect(client.rejected.entries).toEqual([]);
+  });
+
   test('says how much is lost of what an earlier session left, and what rests on that doesn’t hang', async () => {
     const first = world.client(storage, { connect: false });
     const old = first.text('notes');

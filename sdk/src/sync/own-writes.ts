@@ -52,6 +52,8 @@ export interface Batch extends EnvelopeBatch {
   readonly unchanged: readonly WriteReceipt[];
   /** The engine counts it as pending; else it is counted here. */
   taken: boolean;
+  /** The server has it. */
+  isSynced: boolean;
 }
 
 export class OwnWrites {
@@ -163,7 +165,7 @@ export class OwnWrites {
   /** The engine has written something here and stored it: its receipt. */
   writtenByEngine([agent, from, to]: AgentSeqs): Receipt {
     const receipt = new WriteReceipt();
-    const nothing = { batch: 0, envelopes: [], rejected: [], unchanged: [], asks: false, taken: true };
+    const nothing = { batch: 0, envelopes: [], rejected: [], unchanged: [], asks: false, taken: true, isSynced: false };
     const [clockOffset_ms, at_ms] = [this.#context.clockOffset_ms(), this.#context.environment.now()];
     this.#unsynced.push({ ...nothing, agent, from, to, at_ms, clockOffset_ms, writes: [{ from, to, receipt }] });
     receipt.markDurable();
@@ -235,7 +237,9 @@ export class OwnWrites {
     if (batch === undefined) return;
     this.#unstored.delete(id);
     const { writes, unchanged } = batch;
-    if (writes.some(({ receipt: { state } }) => state === 'local' || state === 'durable')) {
+    // Of a write that went in several batches only the last has the receipt: where it is stored again, all of them have to be.
+    const isPart = batch.envelopes.length > 0 && writes.length === 0 && !batch.isSynced;
+    if (isPart || writes.some(({ receipt: { state } }) => state === 'local' || state === 'durable')) {
       // What it brought to the rejected list is there, or dealt with by now: if ever it is handed over again, without that.
       this.#unsynced.push({ ...batch, rejected: [], unchanged: [], undo: undefined });
     }
@@ -261,8 +265,10 @@ export class OwnWrites {
     const reached = new Map(seqs);
     const isReached = (agent: bigint, to: number): boolean => to > 0 && to <= (reached.get(agent) ?? 0);
     const done: WriteReceipt[] = [];
-    for (const { agent, from, writes } of [...this.#unsynced, ...this.#unstored.values()]) {
+    for (const batch of [...this.#unsynced, ...this.#unstored.values()]) {
+      const { agent, from, to, writes } = batch;
       if (!isReached(agent, from + 1)) continue;
+      batch.isSynced ||= isReached(agent, to);
       for (const { to, receipt } of writes) if (isReached(agent, to)) done.push(receipt);
     }
     this.#unsynced = this.#unsynced.filter(({ agent, to }) => !isReached(agent, to));
@@ -399,13 +405,13 @@ export class OwnWrites {
     return true;
   }
 
-  #post(made: Omit<Batch, 'batch' | 'asks' | 'taken' | 'clockOffset_ms' | 'rejected'>): void {
+  #post(made: Omit<Batch, 'batch' | 'asks' | 'taken' | 'isSynced' | 'clockOffset_ms' | 'rejected'>): void {
     this.#batches += 1;
     const batch = this.#batches;
     const asks = made.unchanged.length > 0;
     const rejected = this.#rejected.splice(0);
     const clockOffset_ms = this.#context.clockOffset_ms();
-    const full = { ...made, batch, asks, clockOffset_ms, rejected, taken: false };
+    const full = { ...made, batch, asks, clockOffset_ms, rejected, taken: false, isSynced: false };
     this.#unstored.set(batch, full);
     this.#inFlight = batch;
     this.#context.post(posted(full));

@@ -125,6 +125,28 @@ describe('storage that is emptied while a client has it open', () => {
     expect([world.server.value('notes'), text.value]).toEqual([{ text: 'on' }, 'on']);
   });
 
+  test.each(['open', 'export'])('is told to who only reads (%s), and not shown as empty documents', async (look) => {
+    const first = world.client(storage);
+    const old = first.text('notes');
+    await world.time.settled(old.loaded);
+    await world.time.settled(old.insert(0, 'kept').synced);
+    await world.time.settled(first.close());
+    const client = world.client(storage, { connect: false });
+    const events = eventsOf(client);
+    await world.time.settled(client.text('other').loaded);
+    evict();
+    const read = async (): Promise<unknown> => {
+      if (look === 'open') return await client.text('notes').loaded;
+      const ids: string[] = [];
+      for await (const { id } of client.exportAll()) ids.push(id);
+      return ids;
+    };
+    await world.time.settled(read());
+    expect(evictions(events)).toEqual([0]);
+    client.connect();
+    await world.time.until(() => client.text('notes').value === 'kept');
+  });
+
   test('that two tabs have open: both go on, and each that had stored something is told', async () => {
     const device = new VirtualDevice(world.time);
     const clients = [0, 1].map(() => world.client(storage, {}, device.tab()));

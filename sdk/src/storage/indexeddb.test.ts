@@ -98,6 +98,25 @@ describe('IndexedDB alone', () => {
     await assertRejects(new IndexedDbStorage().open(namespace), 'storage-too-new');
   });
 
+  test('who has seen something reads nothing of what is there when all of that was removed', async () => {
+    const namespace = freshNamespace();
+    const [mine, theirs] = [await new IndexedDbStorage().open(namespace), await new IndexedDbStorage().open(namespace)];
+    await mine.append([write]);
+    const raw = await openDB(databaseName(namespace));
+    const names = [...raw.objectStoreNames];
+    const transaction = raw.transaction(names, 'readwrite');
+    for (const name of names) transaction.objectStore(name).clear();
+    await transaction.done;
+    raw.close();
+    await assertRejects(mine.load('a'), 'storage-evicted');
+    // Who has not seen anything begins anew.
+    await theirs.append([{ ...write, document: 'b' }]);
+    for (const read of [() => mine.load('b'), () => mine.documents(), () => mine.readValue('v')]) {
+      await assertRejects(read(), 'storage-evicted');
+    }
+    await Promise.all([mine.close(), theirs.close()]);
+  });
+
   test('opening waits for an older tab that holds on, and says so', async () => {
     const namespace = freshNamespace();
     // A tab of an older version that ignores `versionchange`.

@@ -63,7 +63,7 @@ import {
   type StoreEvents,
   type Swap,
 } from './storage.ts';
-import { checkedMark, markKey, wipedMark } from './store-mark.ts';
+import { checkedMark, markKey, seenMark, wipedMark } from './store-mark.ts';
 import { readUndo, undoChanges, undoDropped, undoKey, undoListKey, type ValueChanges } from './undo-records.ts';
 
 export class IndexedDbStorage implements Storage {
@@ -379,7 +379,8 @@ class IndexedDbStore implements DocumentStore {
 
   /** Another tab may have been the first to write. What is read may be written to: from here on it has to stay. */
   async #noticeMark<Mode extends IDBTransactionMode>(transaction: Transaction<Mode>): Promise<void> {
-    if (this.#mark === undefined) this.#mark = await markIn(transaction);
+    const stored = await markIn(transaction);
+    this.#mark = seenMark(this.#mark, stored);
   }
 
   async #checkMark<Mode extends IDBTransactionMode>(transaction: Transaction<Mode>): Promise<void> {

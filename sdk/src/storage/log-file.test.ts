@@ -415,7 +415,8 @@ describe('a file', () => {
     await theirs.append([local('a', 2, 1)]);
     await theirs.append([local('a', 2, 2)]);
     await expect(mine.append([local('a', 1, 2)])).rejects.toMatchObject({ code: 'storage-evicted' });
-    for (const store of [mine, theirs, await openOn(disk)]) {
+    await expect(mine.load('a')).rejects.toMatchObject({ code: 'storage-evicted' });
+    for (const store of [theirs, await openOn(disk)]) {
       expect(names((await store.load('a')).log)).toEqual(['2:1', '2:2']);
       expect(await store.damaged()).toEqual([]);
     }

@@ -54,7 +54,7 @@ import {
   type Survey,
   type Swap,
 } from './storage.ts';
-import { checkedMark, markKey, wipedMark } from './store-mark.ts';
+import { checkedMark, markKey, seenMark, wipedMark } from './store-mark.ts';
 import { readUndo, undoChanges, undoDropped, undoKey, undoListKey, type ValueChanges } from './undo-records.ts';
 
 /**
@@ -303,7 +303,7 @@ class RecordStore implements DocumentStore {
       this.#file.view((records) => {
         checkMark(records);
         // What is read may be written to: from here on it has to stay.
-        this.#mark ??= valueAt(records, markKey);
+        this.#mark = seenMark(this.#mark, valueAt(records, markKey));
         return body(records);
       }),
     );

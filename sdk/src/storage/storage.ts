@@ -357,8 +357,8 @@ export interface RawRecords {
 }
 
 /**
- * One namespace's documents. Every method may reject with `storage-failed`, `storage-full`, `storage-locked` or `closed`; one
- * that writes also with `storage-evicted`, where everything was removed that this store has seen: it can't be used any more.
+ * One namespace's documents. Every method may reject with `storage-failed`, `storage-full`, `storage-locked` or `closed`,
+ * and with `storage-evicted` where everything was removed that this store has seen: it can't be used any more.
  */
 export interface DocumentStore {
   /** Nothing was ever written to it, as far as this store has seen. Absent: it can't tell. */
@@ -386,7 +386,7 @@ export interface DocumentStore {
   ): Promise<{ readonly stack?: StoredUndo | undefined; readonly damaged?: DamagedRecord }>;
   /** The ids of all documents that were ever appended to or compacted, sorted. */
   documents(): Promise<string[]>;
-  /** Rejects also with `wiped` and `storage-evicted`, as a write would. */
+  /** Rejects also with `wiped`, as a write would. */
   pending(): Promise<PendingDocument[]>;
   damaged(): Promise<DamagedRecord[]>;
   /** A small area beside the documents. A damaged value reads as absent. */

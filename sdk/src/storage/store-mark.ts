@@ -2,7 +2,8 @@
 // it, as it may when the device runs out of room or somebody clears the site's data. It does no I/O.
 //
 // A mark lies among the values from the first commit on: how often everything was wiped (one byte that goes round and is
-// never 0 again), then an id that no other store has. Whoever writes looks at it within the same commit.
+// never 0 again), then an id that no other store has. Whoever writes looks at it within the same commit, whoever reads within the
+// same look.
 
 import { JoineryError } from '@joinery/protocol';
 
@@ -31,6 +32,18 @@ export function checkedMark(known: Uint8Array | undefined, stored: Uint8Array | 
   if (!isSameId(known, stored)) throw evicted();
   if (wipes !== known[0]) throw wiped();
   return stored;
+}
+
+/**
+ * The mark as who reads has seen it. That what was seen is gone has to be told to it as well: it would take what it finds for all
+ * there is. (Who was wiped is told so when it writes, or asks what is pending.)
+ *
+ * @throws JoineryError `storage-evicted`
+ */
+export function seenMark(known: Uint8Array | undefined, stored: Uint8Array | undefined): Uint8Array | undefined {
+  if (known === undefined) return stored;
+  if (stored === undefined || !isSameId(known, stored)) throw evicted();
+  return known;
 }
 
 /** What a wiping leaves behind, so that whoever had the store open notices. */

@@ -495,7 +495,10 @@ export class Engine {
       this.#port.post({ ...answer, state }, state === undefined ? [] : [state.buffer as ArrayBuffer]);
     } catch (error) {
       if (error instanceof WebAssembly.RuntimeError) throw error;
-      this.#port.post({ ...answer, error: errorData(asJoineryError(error, 'storage-failed')) });
+      const failure = asJoineryError(error, 'storage-failed');
+      // Asked again of the engine that takes this one's place.
+      if (isRemoved(failure)) this.#removed(failure);
+      else this.#port.post({ ...answer, error: errorData(failure) });
     }
   }
 

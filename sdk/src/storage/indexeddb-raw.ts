@@ -7,7 +7,7 @@ import { decodeMark, encodeMark, isOwnValue, isSameMark, moveKey } from './move-
 import { decodeValueRecord, encodeValueRecord } from './record.ts';
 import type { RecordArea, RecordName } from './records.ts';
 import type { MoveMark, RawChange, Survey } from './storage.ts';
-import { markKey } from './store-mark.ts';
+import { checkedMark, markKey } from './store-mark.ts';
 
 export const allStores = [...documentStores, 'values'] as const;
 
@@ -60,13 +60,17 @@ export async function changeRaw(transaction: Transaction<'readwrite'>, change: R
   }
   const store = (name: (typeof allStores)[number]): IDBObjectStore =>
     unwrap(transaction.objectStore(name)) as IDBObjectStore;
+  const own = await transaction.objectStore('values').get(markKey);
   if (clear) {
-    const own = await transaction.objectStore('values').get(markKey);
     for (const name of allStores) store(name).clear();
     if (own !== undefined) store('values').put(own, markKey);
   }
   for (const record of put) store(storeOf[record.area]).put(record.bytes, keyOf(record));
   for (const record of setAside) store('damaged').add(record);
+  // What counts from here on must not be gone unnoticed, before it is written to.
+  if (mark?.state === 'arrived' && own === undefined) {
+    store('values').put(encodeValueRecord(markKey, checkedMark(undefined, undefined)), markKey);
+  }
   if (mark === undefined) store('values').delete(moveKey);
   else store('values').put(encodeValueRecord(moveKey, encodeMark(mark)), moveKey);
   await listUnsent(

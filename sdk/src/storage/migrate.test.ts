@@ -13,8 +13,10 @@ import { IndexedDbStorage } from './indexeddb.ts';
 import { LogFile } from './log-file.ts';
 import { MemoryStorage } from './memory.ts';
 import { migrateStorage } from './migrate.ts';
+import { encodeValueRecord } from './record.ts';
 import { openRecordStore } from './record-store.ts';
 import type { DocumentStore, Namespace, RawChange, Storage, StoreEvents } from './storage.ts';
+import { markKey } from './store-mark.ts';
 
 let namespaces = 0;
 
@@ -86,6 +88,26 @@ function until(last: number): () => boolean {
 }
 
 describe('a move', () => {
+  test.each(pairs)('from %s to %s leaves a store that notices when all of it is removed', async (from, to) => {
+    if (from === 'indexeddb' && to === 'indexeddb') return;
+    const { storage, namespace } = await filled(from, 1);
+    const target = made(to);
+    await migrateStorage(storage, target, namespace);
+    const [store, other] = [await target.open(namespace), await target.open(namespace)];
+    expect(store.isNew).toBe(false);
+    const mark = await other.raw?.read([{ area: 'value', document: '', name: markKey }]);
+    await other.raw?.change({ expect: undefined, mark: undefined, clear: true });
+    await other.raw?.change({
+      ...{ expect: undefined, mark: undefined },
+      put: [{ area: 'value', document: '', name: markKey, bytes: encodeValueRecord(markKey, new Uint8Array(17)) }],
+    });
+    expect(mark?.[0]).toBeDefined();
+    const local = [writeEnvelope({ agent: 1n, from: 0, to: 1, payload: Uint8Array.of(1) })];
+    const write = { document: 'a', incarnation: 0, epoch: 0, at_ms: 1, local };
+    await expect(store.append([write])).rejects.toMatchObject({ code: 'storage-evicted' });
+    await Promise.all([store.close(), other.close()]);
+  });
+
   test.each(pairs)('from %s to %s brings everything, byte by byte', async (from, to) => {
     for (let seed = 1; seed <= 10; seed += 1) {
       const { storage, namespace } = await filled(from, seed);

@@ -382,6 +382,10 @@ function changeRaw(records: RecordWriter, change: RawChange): boolean {
   }
   for (const { area, document, name, bytes } of put) records.put(area, document, name, bytes);
   for (const record of setAside) records.setAside(record);
+  // What counts from here on must not be gone unnoticed, before it is written to.
+  if (mark?.state === 'arrived' && valueAt(records, markKey) === undefined) {
+    records.put('value', '', markKey, encodeValueRecord(markKey, checkedMark(undefined, undefined)));
+  }
   if (mark === undefined) records.delete('value', '', moveKey);
   else records.put('value', '', moveKey, encodeValueRecord(moveKey, encodeMark(mark)));
   return true;

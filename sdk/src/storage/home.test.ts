@@ -111,6 +111,42 @@ describe('the storage of a client', () => {
     }
   });
 
+  test('can be used anew after the browser has taken away what was on its way there', async () => {
+    for (const name of ['auto', 'a', 'b', 'c'] as const) {
+      for (const [from, to] of [
+        [1, 0],
+        [0, 1],
+      ] as const) {
+        const { open, see, storages, write } = device();
+        await write(from === 0 ? 'a' : 'b', 'notes');
+        const target = storages[to];
+        const opening = target.open.bind(target);
+        let steps = 0;
+        target.open = async (given, events) => {
+          const store = await opening(given, events);
+          const raw = store.raw as NonNullable<DocumentStore['raw']>;
+          const change: typeof raw.change = async (one) => {
+            steps += 1;
+            if (steps === 3) throw new Error('The process has ended.');
+            return await raw.change(one);
+          };
+          return Object.assign(Object.create(store), { close: () => store.close(), raw: { ...raw, change } });
+        };
+        await expect(open(to === 0 ? 'a' : 'b')).rejects.toThrow('ended');
+        expect([...target.inner.area(namespace).documents.keys()]).toEqual(['notes']);
+        target.open = opening;
+        storages[from].evict();
+        // Where what was on its way came from isn't known, it may still be there.
+        const known = new HomeStorage({ environment: systemEnvironment(), storages: [target] });
+        await expect(known.open(namespace)).rejects.toMatchObject({ code: 'storage-moved' });
+        const home = name === 'auto' ? 'a' : name;
+        expect(await see(name)).toBe(`${home}: `);
+        await write(name, 'new');
+        expect(await see('auto')).toBe(`${home}: new`);
+      }
+    }
+  });
+
   test('is not replaced by an empty one where its own can’t be had, or isn’t known', async () => {
     const { open, see, storages, write } = device();
     await write('c', 'notes');

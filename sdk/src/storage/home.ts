@@ -132,19 +132,25 @@ export class HomeStorage implements Storage {
       at = found.find(({ storage }) => storage === next);
       if (at === undefined) {
         // What was there was taken away, by the browser or its user.
-        await this.#reopen(namespace);
+        await this.#reopen(this.#preferred, namespace);
         return this.#preferred;
       }
     }
-    return at?.storage ?? this.#preferred;
+    if (at === undefined) return this.#preferred;
+    if (at.survey.mark?.state === 'arriving') await this.#reopen(at.storage, namespace);
+    return at.storage;
   }
 
-  async #reopen(namespace: Namespace): Promise<void> {
-    const store = await this.#opened(this.#preferred, namespace);
+  /** Makes one usable to which a move has led, or from which one has: the other end of it is gone, with all it had. */
+  async #reopen(storage: Storage, namespace: Namespace): Promise<void> {
+    const store = await this.#opened(storage, namespace);
     try {
-      const raw = rawOf(store, this.#preferred);
+      const raw = rawOf(store, storage);
       const { mark } = await raw.survey();
       if (mark?.state === 'left') await raw.change({ expect: mark, mark: undefined, vacant: true });
+      // From one that nobody here knows it may still come.
+      const isKnown = mark?.state === 'arriving' && this.#options.storages.some(({ mode }) => mode === mark.from);
+      if (isKnown) await raw.change({ expect: mark, mark: undefined, clear: true });
     } finally {
       await store.close();
     }

@@ -88,6 +88,19 @@ function until(last: number): () => boolean {
 }
 
 describe('a move', () => {
+  test('of what is removed in the middle leaves a target that can be used', async () => {
+    const [from, to, namespace] = [new MemoryStorage({ shared: true }), made('disk'), freshNamespace()];
+    const source = await from.open(namespace);
+    await fillStore(source, seededRandom(1));
+    await expect(migrateStorage(from, new Ending(to, until(3)), namespace)).rejects.toThrow(PowerCut);
+    await source.raw?.change({ expect: (await source.raw.survey()).mark, mark: undefined, clear: true });
+    expect(await migrateStorage(from, to, namespace)).toBe(0);
+    const store = await to.open(namespace);
+    expect(await store.documents()).toEqual([]);
+    expect(await store.damaged()).toEqual([]);
+    await store.close();
+  });
+
   test.each(pairs)('from %s to %s leaves a store that notices when all of it is removed', async (from, to) => {
     if (from === 'indexeddb' && to === 'indexeddb') return;
     const { storage, namespace } = await filled(from, 1);

@@ -11,7 +11,7 @@
 //   7. target: no mark
 //
 // Until 5 the source has everything, from 5 on the target has. Interrupted before 5 it starts over at 2, after 5 it goes on at 6. A
-// target can't be used before 6 is done. What lies in both by other ways is never mixed and never overwritten: `storage-occupied`.
+// target can't be used before 6 is done. Where the source is removed before 5 (by the browser, say), the target is emptied. What lies in both by other ways is never mixed and never overwritten: `storage-occupied`.
 
 import { JoineryError } from '@joinery/protocol';
 import { type Cancel, type Environment, systemEnvironment } from '../environment.ts';
@@ -121,6 +121,14 @@ class Move {
         await this.#target.change({ expect: arrived, mark: undefined });
       } else if (target.mark?.state === 'leaving' && target.mark.to === this.#from) {
         await this.#turnBack(target.mark, mark);
+      } else if (
+        mark === undefined &&
+        isEmpty &&
+        target.mark?.state === 'arriving' &&
+        target.mark.from === this.#from
+      ) {
+        // The source was removed in the middle: what it has brought is not whole, and never will be.
+        await this.#target.change({ expect: target.mark, mark: undefined, clear: true });
       } else if (mark?.state === 'arriving' || (isEmpty && target.mark?.state !== 'left')) {
         // To where nothing may be written, also nothing is moved: it can be written to then.
         return moved;
@@ -152,7 +160,7 @@ class Move {
     expect: MoveMark | undefined,
     { names, damaged }: { readonly names: readonly RecordName[]; readonly damaged: readonly DamagedRecord[] },
   ): Promise<number | undefined> {
-    const mark: MoveMark = { state: 'arriving', id, attempt: this.#random() };
+    const mark: MoveMark = { state: 'arriving', id, attempt: this.#random(), from: this.#from };
     // What an attempt has left is removed. All else has to be empty in this very moment: another one may have brought it all, and
     // taken off its marks, since somebody looked.
     const begins = expect?.state === 'arriving' ? { clear: true } : { vacant: true };

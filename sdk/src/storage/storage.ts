@@ -321,7 +321,7 @@ export interface StoredRejection extends RejectedWrite {
 export type MoveMark =
   | { readonly state: 'leaving' | 'left'; readonly id: string; readonly to: string }
   /** Of several that move the same at once each has an attempt of its own. */
-  | { readonly state: 'arriving'; readonly id: string; readonly attempt: string }
+  | { readonly state: 'arriving'; readonly id: string; readonly attempt: string; readonly from: string }
   | { readonly state: 'arrived'; readonly id: string };
 
 /** A record as it lies there. */

@@ -370,6 +370,31 @@ describe('what is kept of undo', () => {
     expect(now.value).toBe('');
   });
 
+  test('is stored again where storage was emptied, with nothing more written to it', async () => {
+    const world = await World.create();
+    const storage = new MemoryStorage({ shared: true });
+    const device = new VirtualDevice(world.time);
+    const tab = device.tab();
+    const client = world.client(storage, {}, tab);
+    const [text, history, other] = [client.text('notes'), client.undo('notes'), client.text('other')];
+    await loaded(world, text, history, other);
+    text.insert(0, 'kept');
+    await world.time.advance(1_000);
+    await world.untilSynced(client);
+    const area = storage.area(namespace);
+    area.documents.clear();
+    area.values.clear();
+    await world.time.settled(other.insert(0, 'x').synced);
+    await world.time.advance(1_000);
+    await world.time.settled(client.close());
+    const reloaded = world.client(storage, {}, device.tab(tab));
+    const [now, again] = [reloaded.text('notes'), reloaded.undo('notes')];
+    await loaded(world, now, again);
+    expect(again.canUndo).toBe(true);
+    again.undo();
+    expect(now.value).toBe('');
+  });
+
   test('each tab has its own, a reload takes up the tab’s, and a copy of a tab begins anew', async () => {
     const world = await World.create();
     const [device, storage] = [new VirtualDevice(world.time), new MemoryStorage({ shared: true })];

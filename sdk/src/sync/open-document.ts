@@ -500,6 +500,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   storageRemoved(): number {
     // No swap is left there either: the replica is as good as any.
     if (this.#incarnation !== undefined) this.#incarnation = 0;
+    this.#undo?.storageRemoved();
     return this.#madeWrites?.storageRemoved() ?? 0;
   }
 

@@ -153,6 +153,12 @@ export class UndoStacks {
     this.#replica = undefined;
   }
 
+  /** Nothing of what was handed over is stored any more. */
+  storageRemoved(): void {
+    for (const steps of this.#open.values()) if (steps.saved !== undefined) steps.unsaved = 'at once';
+    this.hurry();
+  }
+
   /** Another incarnation is there, into which all was replayed: the stacks come along. Without a replay they can't. */
   carry(replay: Replay | undefined, next: Replica): void {
     this.#replica = next;

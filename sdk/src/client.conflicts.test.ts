@@ -1,9 +1,10 @@
 // What an app is told of its own writes on their way: that one has lost to somebody else's before it was synced, and how many of a
 // document are pending. On virtual time.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Client } from './client.ts';
-import { Replica } from './core/index.ts';
+import { ContainerHandle } from './core/container-handle.ts';
+import { type Plain, Replica } from './core/index.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import { Conflicts } from './sync/conflicts.ts';
 import type { ClientEvent } from './sync/status.ts';
@@ -229,6 +230,53 @@ describe('a conflict', () => {
     mine.applyUpdate(update);
     expect(conflicts.after(mine, [update], slots)).toEqual([{ path: ['list', 1], mine: 'mine', theirs: 'theirs' }]);
     expect(conflicts.late(mine, [own])).toEqual([{ path: ['list', 2], mine: 'mine', theirs: 'theirs' }]);
+  });
+
+  test('is told of a list that is gone with the object it was in, though another list is in its place', async () => {
+    await World.create();
+    const mine = new Replica({ agent: 1n, now: () => 1_000 });
+    mine.root.create('page', 'map').set('title', 'first');
+    const theirs = Replica.load(mine.encodeSnapshot(), { agent: 2n, now: () => 2_000 });
+    while (mine.takeUpdate() !== undefined);
+    mine.map('page').list('items').push('mine');
+    mine.list('both').push('mine');
+    theirs.root.create('page', 'map').list('items').push('theirs');
+    theirs.list('both').push('theirs');
+    const [own, update] = [mine.takeUpdate() as Uint8Array, theirs.takeUpdate() as Uint8Array];
+    const conflicts = new Conflicts();
+    conflicts.add(own, false);
+    const slots = conflicts.before(mine, [update], () => true);
+    mine.applyUpdate(update);
+    expect(mine.toJSON()).toMatchObject({ page: { items: ['theirs'] }, both: { length: 2 } });
+    const lost = { path: ['page', 'items'], mine: ['mine'], theirs: ['theirs'] };
+    expect(conflicts.after(mine, [update], slots)).toEqual([lost]);
+  });
+
+  test('is looked for at the places that an update reaches alone, however large the document is', async () => {
+    await World.create();
+    const mine = new Replica({ agent: 1n, now: () => 1_000 });
+    mine.root.set('title', 'first');
+    const theirs = Replica.load(mine.encodeSnapshot(), { agent: 2n, now: () => 2_000 });
+    while (mine.takeUpdate() !== undefined);
+    mine.root.set('title', 'mine');
+    mine.map('kept').set('a', 1);
+    const own = mine.takeUpdate() as Uint8Array;
+    const conflicts = new Conflicts();
+    conflicts.add(own, false);
+    // Whatever makes plain values of a container.
+    const reads = vi.spyOn(ContainerHandle.prototype as unknown as { content(empty: Plain): Plain }, 'content');
+    const join = (update: Uint8Array): unknown => {
+      const slots = conflicts.before(mine, [update], () => true);
+      mine.applyUpdate(update);
+      return conflicts.after(mine, [update], slots);
+    };
+    theirs.root.set('other', 1);
+    expect(join(theirs.takeUpdate() as Uint8Array)).toEqual([]);
+    theirs.root.set('title', 'theirs');
+    expect(join(theirs.takeUpdate() as Uint8Array)).toEqual([{ path: ['title'], mine: 'mine', theirs: 'theirs' }]);
+    expect(conflicts.late(mine, [own])).toHaveLength(1);
+    expect(reads).not.toHaveBeenCalled();
+    reads.mockRestore();
   });
 
   test('is none where who wrote over it had seen it', async () => {

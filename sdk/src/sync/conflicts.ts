@@ -7,6 +7,7 @@
 import { asJoineryError, readEnvelope } from '@joinery/protocol';
 import type { Change, Plain, Replica } from '../core/index.ts';
 import { equalValues } from '../documents/shared-value.ts';
+import { type Found, type Path, Places } from './places.ts';
 
 /** A write that has lost. Undefined: the key was deleted. */
 export interface Conflict {
@@ -34,6 +35,8 @@ interface Slot {
   readonly change: Change;
   /** What the document shows at its place. */
   readonly shown: Plain | undefined;
+  /** The container that is there. */
+  readonly container: number | undefined;
 }
 
 /** What is known before something is joined. */
@@ -86,40 +89,43 @@ export class Conflicts {
     if (this.#own.length === 0) return none;
     const slots = this.#own.flatMap((own) => slotsOf(replica, own));
     if (slots.length === 0) return none;
-    const value = replica.toJSON();
+    const isReached = reach(replica, updates);
     // The last write to a place is the one that shows.
     const last = new Map<string, Slot>();
     for (const slot of slots) {
-      if (slot.change.path.includes(-1)) continue;
-      const shown = at(value, slot.change.path);
-      last.set(JSON.stringify(slot.change.path), { ...slot, shown });
+      const { path } = slot.change;
+      if (!path.includes(-1) && isReached(path)) last.set(JSON.stringify(path), slot);
     }
-    return [...last.values()].filter((slot) => isMine(slot, slot.shown));
+    const places = new Places(replica);
+    const mine: Slot[] = [];
+    for (const slot of last.values()) {
+      const found = places.at(slot.change.path);
+      if (!isMine(slot.change, found)) continue;
+      mine.push({ ...slot, shown: found?.content(), container: found?.container });
+    }
+    return mine;
   }
 
   /** They are joined: which of these have lost? */
   after(replica: Replica, updates: readonly Uint8Array[], slots: Slots): Conflict[] {
     this.#note(updates);
     if (slots.length === 0) return [];
-    const value = replica.toJSON();
+    const places = new Places(replica);
     const now = new Map<Own, readonly Change[]>();
-    let theirs: readonly Change[] | undefined;
     const lost: (Conflict & { readonly at: string })[] = [];
-    for (const { own, nth, change, shown } of slots) {
+    for (const { own, nth, change, shown, container } of slots) {
       if (!now.has(own)) now.set(own, slotChanges(replica, own.bytes));
       const path = now.get(own)?.[nth]?.path ?? change.path;
-      const found = path.includes(-1) ? undefined : at(value, path);
-      if (same(found, shown)) continue;
-      if (change.kind === 'create') {
-        theirs ??= updates.flatMap((update) => slotChanges(replica, update));
-        // Two of one kind are one container.
-        if (!isReplaced(change, path, found, theirs)) continue;
-      }
-      lost.push({ path: change.path, mine: shown, theirs: found, at: JSON.stringify(change.path).slice(0, -1) });
+      const found = path.includes(-1) ? undefined : places.at(path);
+      // What is in a container merges, as long as it is that one.
+      if (container !== undefined && found?.container === container) continue;
+      const theirs = found?.content();
+      if (same(theirs, shown)) continue;
+      lost.push({ path: change.path, mine: shown, theirs, at: JSON.stringify(change.path).slice(0, -1) });
     }
     // What is in something that is gone as a whole is told with that.
     const outer = lost.filter((one) => !lost.some((other) => one !== other && one.at.startsWith(`${other.at},`)));
-    return outer.slice(0, told_count).map(({ path, mine, theirs: found }) => ({ path, mine, theirs: found }));
+    return outer.slice(0, told_count).map(({ path, mine, theirs }) => ({ path, mine, theirs }));
   }
 
   /** Own envelopes have joined, behind what had come since they were written: which of them have lost to that? */
@@ -137,16 +143,16 @@ export class Conflicts {
       for (const change of slotChanges(replica, bytes)) mine.set(JSON.stringify(change.path), change);
     }
     if (theirs.length === 0 || mine.size === 0) return [];
-    const value = replica.toJSON();
+    const places = new Places(replica);
     const lost: Conflict[] = [];
     for (const [place, { kind, path, value: written }] of mine) {
       // What a container had in it is not to be seen any more.
       if (kind === 'create' || lost.length >= told_count) continue;
-      const found = path.includes(-1) ? undefined : at(value, path);
-      const given = kind === 'delete' ? undefined : written;
-      if (same(found, given)) continue;
       const winner = theirs.findLast((change) => JSON.stringify(change.path) === place);
       if (winner === undefined) continue;
+      const found = path.includes(-1) ? undefined : places.at(path)?.content();
+      const given = kind === 'delete' ? undefined : written;
+      if (same(found, given)) continue;
       const isTheirs = winner.kind === 'create' ? found !== undefined : same(found, winner.value);
       if (isTheirs) lost.push({ path, mine: given, theirs: found });
     }
@@ -174,94 +180,63 @@ function seenBy(updates: readonly Uint8Array[]): Map<bigint, number> {
 function slotsOf(replica: Replica, own: Own): Slot[] {
   const changes = slotChanges(replica, own.bytes);
   own.hasSlots = changes.length > 0;
-  return changes.map((change, nth) => ({ own, nth, change, shown: undefined }));
+  return changes.map((change, nth) => ({ own, nth, change, shown: undefined, container: undefined }));
 }
 
 function slotChanges(replica: Replica, bytes: Uint8Array): Change[] {
-  let changes: Change[];
-  try {
-    changes = replica.describe(bytes);
-  } catch (error) {
-    // Too long to be told, or not to be read: of that nothing is told.
-    if (error instanceof WebAssembly.RuntimeError) throw error;
-    asJoineryError(error);
-    return [];
-  }
+  const changes = describe(replica, bytes) ?? [];
   return changes.filter(({ container, kind }) => {
     if (container !== 'map' && container !== 'list') return false;
     return kind === 'set' || kind === 'create' || (container === 'map' && kind === 'delete');
   });
 }
 
-function isMine({ change }: Slot, shown: Plain | undefined): boolean {
-  if (change.kind === 'set') return same(shown, change.value);
-  if (change.kind === 'delete') return shown === undefined;
-  return shapeOf(shown) === shapes[change.value as string];
+/** Undefined where it is too long to be told, or not to be read. */
+function describe(replica: Replica, bytes: Uint8Array): Change[] | undefined {
+  try {
+    return replica.describe(bytes);
+  } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError) throw error;
+    asJoineryError(error);
+    return undefined;
+  }
 }
 
-function isReplaced(
-  { value: kind }: Change,
-  path: Change['path'],
-  found: Plain | undefined,
-  theirs: readonly Change[],
-): boolean {
-  const shape = shapes[kind as string];
-  if (shapeOf(found) !== shape) return true;
-  const place = JSON.stringify(path);
-  return theirs.some(
-    (change) => change.kind === 'set' && JSON.stringify(change.path) === place && same(found, change.value),
-  );
+function isMine(change: Change, found: Found | undefined): boolean {
+  if (change.kind === 'create') return found?.kind === change.value;
+  if (change.kind === 'delete') return found === undefined;
+  return found?.container === undefined && same(found?.content(), change.value);
 }
 
-/** What containers are as plain values. */
-const shapes: Readonly<Record<string, string>> = {
-  map: 'object',
-  list: 'array',
-  text: 'string',
-  counter: 'number',
-  set: 'array',
-  tree: 'array',
-  graph: 'object',
-};
+/** Whether what is about to be joined can change what shows at a path: with a state, and beside what waits, anything can. */
+function reach(replica: Replica, updates: readonly Uint8Array[]): (path: Path) => boolean {
+  if (updates.length === 0 || replica.pendingCount > 0) return () => true;
+  const reached = new Set<string>();
+  for (const update of updates) {
+    const changes = describe(replica, update);
+    if (changes === undefined) return () => true;
+    for (const { container, kind, path } of changes) {
+      if (!replacing.has(kind)) continue;
+      const areNodes = container === 'tree' || container === 'graph';
+      // A node takes along what is below it, or at it.
+      reached.add(placesOf(areNodes ? path.slice(0, -1) : path).at(-1) ?? '');
+    }
+  }
+  return (path) => placesOf(path).some((place) => reached.has(place));
+}
 
-function shapeOf(value: Plain | undefined): string {
-  return Array.isArray(value) ? 'array' : typeof value;
+/** What else an envelope does merges. */
+const replacing: ReadonlySet<Change['kind']> = new Set(['set', 'create', 'delete', 'remove', 'move']);
+
+/** The place of a path and of all that it leads through, outermost first. Elements of a list are one: indices are told of one moment. */
+function placesOf(path: Path): string[] {
+  const places = [''];
+  for (const step of path) places.push(`${places.at(-1)}${typeof step === 'number' ? '#' : JSON.stringify(step)},`);
+  return places;
 }
 
 function same(a: Plain | undefined, b: Plain | undefined): boolean {
   return equalValues(a, b);
-}
-
-/** What a document shows at a path; undefined where there is nothing. */
-function at(root: unknown, path: Change['path']): Plain | undefined {
-  let here: unknown = root;
-  for (const step of path) {
-    if (typeof here !== 'object' || here === null) return undefined;
-    if (Array.isArray(here)) here = typeof step === 'number' ? here[step] : dataOf(here, step);
-    else if (Object.hasOwn(here, step)) here = Reflect.get(here, step);
-    else here = graphData(here, step);
-  }
-  return here as Plain | undefined;
-}
-
-function graphData(graph: object, id: string | number): unknown {
-  const { nodes, edges } = graph as { readonly nodes?: unknown; readonly edges?: unknown };
-  for (const items of [nodes, edges]) {
-    const found = Array.isArray(items) ? dataOf(items, id) : undefined;
-    if (found !== undefined) return found;
-  }
-  return undefined;
-}
-
-/** The data of a node of this id, below any of these. */
-function dataOf(nodes: readonly unknown[], id: string | number): unknown {
-  const waiting = [...nodes];
-  for (let node = waiting.pop(); node !== undefined; node = waiting.pop()) {
-    const { id: own, data, children } = node as { id?: unknown; data?: unknown; children?: unknown };
-    if (own === id) return data;
-    if (Array.isArray(children)) for (const child of children) waiting.push(child);
-  }
-  return undefined;
 }
 
 /** The last ones, within a number and a size. */

@@ -233,6 +233,66 @@ describe('transact', () => {
     expect(client.status.sync).toMatchObject({ pending: 0 });
   });
 
+  test('sends nothing of what is taken back, whatever is closed while the function runs', async () => {
+    for (const part of ['stack', 'document', 'client']) {
+      const world = await World.create();
+      const storage = new MemoryStorage();
+      const client = world.client(storage);
+      const [notes, text] = [client.document('notes'), client.text('notes')];
+      const history = client.undo('notes');
+      await loaded(world, notes, text, history);
+      const closed: Promise<void>[] = [];
+      const failing = () =>
+        notes.transact('bad', () => {
+          text.insert(0, 'bad');
+          if (part === 'client') closed.push(client.close());
+          else history.close();
+          if (part === 'document') for (const handle of [text, notes]) handle.close();
+          throw new Error('no');
+        });
+      expect(failing).toThrow('no');
+      await world.time.settled(Promise.all(closed));
+      await world.time.advance(1_000);
+      const again = world.client(storage).document('notes');
+      await loaded(world, again);
+      await world.untilSynced();
+      expect([part, again.value, world.server.value('notes')]).toEqual([part, {}, {}]);
+    }
+  });
+
+  test('writes everything when it is closed while the function runs', async () => {
+    const world = await World.create();
+    const client = world.client();
+    const [notes, text] = [client.document('notes'), client.text('notes')];
+    const history = client.undo('notes');
+    await loaded(world, notes, text, history);
+    const receipt = notes.transact('last', () => {
+      text.insert(0, 'a');
+      history.close();
+      notes.update({ title: 'A' });
+      text.close();
+      notes.close();
+    });
+    await world.time.settled(receipt.synced);
+    expect(world.server.value('notes')).toEqual({ text: 'a', title: 'A' });
+  });
+
+  test('shows nobody half of it, also when the stack is cleared in between', async () => {
+    const world = await World.create();
+    const client = world.client();
+    const text = client.text('notes');
+    const history = client.undo('notes');
+    await loaded(world, text, history);
+    const seen = new Set<string>();
+    text.subscribe(() => seen.add(text.value));
+    text.transact('two', () => {
+      text.insert(0, 'a');
+      history.clear();
+      text.insert(1, 'b');
+    });
+    expect([...seen]).toEqual(['ab']);
+  });
+
   test('needs a loaded document', async () => {
     const world = await World.create();
     const notes = world.client().document('notes');

@@ -263,10 +263,12 @@ export class EngineLink {
 
   /** No handle is left, and no early write waits. */
   close(document: OpenDocument): void {
-    document.close();
-    if (this.#closed) return;
-    if (document.awaitsEngine || !document.isClosed) this.#closing.add(document);
-    else this.#documents.delete(document.channel);
+    document.whenTransacted(() => {
+      document.close();
+      if (this.#closed) return;
+      if (document.awaitsEngine || !document.isClosed) this.#closing.add(document);
+      else this.#documents.delete(document.channel);
+    });
   }
 
   setConnected(wanted: boolean): void {

@@ -103,6 +103,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #earlyWaiters: (() => void)[] | undefined;
   /** Entries of the rejected list that the engine is to write again. */
   #retries: Map<string, { resolve(receipt: Receipt): void; reject(error: JoineryError): void }> | undefined;
+  /** What waits for `transact` to be over. */
+  #afterTransact: (() => void)[] | undefined;
   #notifyDue = false;
   #notifiedRevision = 0;
   #value: { readonly revision: number; readonly value: unknown } | undefined;
@@ -319,12 +321,21 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     const undo = this.#undoStacks;
     undo.checkLabel(label);
     const replica = this.#writable();
-    const before = replica.seq;
     if (undo.isTransacting) {
+      const before = replica.seq;
       // It is part of the one around it, and that one's error takes all of it back.
       synchronous(run());
       return this.#receiptSince(replica, before);
     }
+    try {
+      return this.#transactOn(replica, label, run, undo);
+    } finally {
+      for (const act of this.#afterTransact?.splice(0) ?? []) act();
+    }
+  }
+
+  #transactOn(replica: Replica, label: string, run: () => unknown, undo: UndoStacks): Receipt {
+    const before = replica.seq;
     this.#writes.cut();
     this.#patches?.collect(replica);
     const state = this.#guard(() => replica.encodeSnapshot().slice());
@@ -343,6 +354,16 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     const receipt = this.#receiptSince(replica, before);
     if (this.#replica === replica && replica.seq !== before) this.#notify();
     return receipt;
+  }
+
+  /** Calls `act` at once, or when `transact` is over: within it nothing is posted and nobody is told, since it may come to nothing. */
+  whenTransacted(act: () => void): void {
+    if (this.#undo?.isTransacting !== true) {
+      act();
+      return;
+    }
+    this.#afterTransact ??= [];
+    this.#afterTransact.push(act);
   }
 
   /** A recipe has thrown: the document is as it was before, and nothing was written. */
@@ -385,10 +406,12 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       access: this.#undoAccess(undo, steps),
       release: () => {
         steps.handles -= 1;
-        if (steps.handles > 0) return;
-        undo.hurry();
-        if (!this.#closed) this.#madeWrites?.takeAll();
-        undo.close(steps);
+        this.whenTransacted(() => {
+          if (steps.handles > 0) return;
+          undo.hurry();
+          if (!this.#closed) this.#madeWrites?.takeAll();
+          undo.close(steps);
+        });
       },
     };
   }
@@ -419,7 +442,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       takeBack: (redo) => document.#undoStep(undo, steps, redo),
       clear: () => {
         undo.clear(steps);
-        document.#notify();
+        document.whenTransacted(() => document.#notify());
       },
       subscribe: (listener) => document.subscribe(listener),
     };
@@ -524,8 +547,10 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   async flush(): Promise<void> {
     this.#ended = true;
     if (this.hasEarly) await this.earlyMade();
-    this.#undo?.hurry();
-    if (!this.#closed) this.#madeWrites?.takeAll();
+    this.whenTransacted(() => {
+      this.#undo?.hurry();
+      if (!this.#closed) this.#madeWrites?.takeAll();
+    });
   }
 
   /** The client goes on after `flush`. */

@@ -153,12 +153,6 @@ export class UndoStacks {
     this.#replica = undefined;
   }
 
-  /** Nothing of what was handed over is stored any more. */
-  storageRemoved(): void {
-    for (const steps of this.#open.values()) if (steps.saved !== undefined) steps.unsaved = 'at once';
-    this.hurry();
-  }
-
   /** Another incarnation is there, into which all was replayed: the stacks come along. Without a replay they can't. */
   carry(replay: Replay | undefined, next: Replica): void {
     this.#replica = next;
@@ -203,6 +197,12 @@ export class UndoStacks {
       this.#context.saveSoon();
     }
     this.#settle(steps);
+  }
+
+  /** Everything was removed from storage, also what was kept of these. */
+  storageRemoved(): void {
+    for (const steps of this.#open.values()) if (steps.saved !== undefined) this.#unsaved(steps, 'at once');
+    this.#context.saveSoon();
   }
 
   /** Nothing more comes. */

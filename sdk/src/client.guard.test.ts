@@ -435,6 +435,22 @@ describe('an export of everything', () => {
     ]);
   });
 
+  test('waits for nothing that was closed before it was read', async () => {
+    const first = world.client(storage, { connect: false });
+    for (const id of ['a', 'b']) await world.time.settled(first.document(id).update({ id }).durable);
+    await world.time.settled(first.close());
+    const client = world.client(storage, { connect: false });
+    const walk = client.exportAll()[Symbol.asyncIterator]();
+    expect((await world.time.settled(walk.next())).value).toMatchObject({ id: 'a' });
+    const [b, history] = [client.document('b'), client.undo('c')];
+    const loads = [b.loaded, history.loaded].map((loaded) => loaded.catch((error: JoineryError) => error.code));
+    const next = walk.next();
+    b.close();
+    history.close();
+    expect((await world.time.settled(next)).value).toEqual(expect.objectContaining({ id: 'b', value: { id: 'b' } }));
+    expect(await world.time.settled(Promise.all(loads))).toEqual(['closed', 'closed']);
+  });
+
   test('ends with an error where the list can’t be read, and where the client is closed in the middle', async () => {
     const client = world.client(storage, { connect: false });
     for (const id of ['a', 'b']) await world.time.settled(client.document(id).update({ id }).durable);

@@ -249,7 +249,10 @@ export class EngineLink {
 
   async #export(id: string, document: OpenDocument | undefined): Promise<ExportedDocument | undefined> {
     try {
-      await document?.loaded;
+      // One that is closed meanwhile lies in storage.
+      await document?.loaded.catch((error: unknown) => {
+        if (!document.isClosed) throw error;
+      });
       // Of one that is open also what storage doesn't have yet.
       const open = document?.encode();
       if (open !== undefined) return { id, state: open, value: document?.value };

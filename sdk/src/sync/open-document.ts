@@ -451,7 +451,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   async #undoLoaded(steps: Steps): Promise<void> {
     await this.loaded;
     while (!steps.isRestored) {
-      if (this.#ended) throw closed();
+      if (this.#ended || steps.handles === 0) throw closed();
       await new Promise<void>((resolve) => steps.waiters.push(resolve));
     }
   }
@@ -622,6 +622,8 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#ended = true;
     this.#closed = true;
     this.#undo?.end();
+    // Nobody is to wait for what doesn't come any more.
+    this.#settleLoaded(closed());
     const replica = this.#replica;
     this.#replica = this.#resting = undefined;
     this.#value = undefined;

@@ -1,8 +1,9 @@
 // Undo and redo through clients: what one step is, what is taken back and what stays, what a reload, a dead engine, another tab, a
 // refusal and a trim leave of it. On virtual time.
 
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import type { Client } from './client.ts';
+import { TextHandle } from './core/index.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import { undoKey } from './storage/undo-records.ts';
 import type { ClientEvent } from './sync/status.ts';
@@ -258,6 +259,36 @@ describe('transact', () => {
       await world.untilSynced();
       expect([part, again.value, world.server.value('notes')]).toEqual([part, {}, {}]);
     }
+  });
+
+  test('gives no receipt for what a trap has taken, also where the function catches that', async () => {
+    const world = await World.create();
+    const client = world.client();
+    const text = client.text('notes');
+    const history = client.undo('notes');
+    await loaded(world, text, history);
+    const trap = (): void => {
+      const insert = vi.spyOn(TextHandle.prototype, 'insert').mockImplementation(() => {
+        throw new WebAssembly.RuntimeError('unreachable');
+      });
+      expect(() => text.insert(0, 'x')).toThrow(expect.objectContaining({ code: 'internal' }));
+      insert.mockRestore();
+    };
+    for (const act of [trap, () => text.transact('inner', trap)]) {
+      let inner: { state: string } | undefined;
+      const failing = () =>
+        text.transact('lost', () => {
+          inner = text.insert(0, 'lost');
+          act();
+        });
+      expect(failing).toThrow(expect.objectContaining({ code: 'internal' }));
+      expect(inner?.state).toBe('rejected');
+      await world.time.until(() => text.isLoaded);
+      expect(history.canUndo).toBe(false);
+    }
+    text.transact('kept', () => text.insert(0, 'kept'));
+    await world.untilSynced();
+    expect([world.server.value('notes'), history.undoLabel]).toEqual([{ text: 'kept' }, 'kept']);
   });
 
   test('writes everything when it is closed while the function runs', async () => {

@@ -325,6 +325,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       const before = replica.seq;
       // It is part of the one around it, and that one's error takes all of it back.
       synchronous(run());
+      this.#checkKept(replica);
       return this.#receiptSince(replica, before);
     }
     try {
@@ -343,6 +344,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     undo.begin();
     try {
       synchronous(run());
+      this.#checkKept(replica);
     } catch (error) {
       if (this.#replica === replica && replica.seq !== before) {
         this.#takeBack(replica, state, states, asJoineryError(error));
@@ -352,7 +354,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       undo.commit(label);
     }
     const receipt = this.#receiptSince(replica, before);
-    if (this.#replica === replica && replica.seq !== before) this.#notify();
+    if (replica.seq !== before) this.#notify();
     return receipt;
   }
 
@@ -380,9 +382,19 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#notify();
   }
 
+  /** @throws JoineryError `internal` where the core has trapped in between, also if somebody has caught that: what was written is lost */
+  #checkKept(replica: Replica): void {
+    if (this.#replica === replica) return;
+    throw new JoineryError('internal', {
+      expected: 'the core to keep what is written within `transact`',
+      got: 'a trap',
+      remedy: 'Nothing of it was written. Call `transact` again when the document is there.',
+    });
+  }
+
   /** One receipt for several writes. */
   #receiptSince(replica: Replica, before: number): Receipt {
-    const after = this.#replica === replica ? replica.seq : before;
+    const after = replica.seq;
     return after === before ? this.#writes.unchanged() : this.#writes.written(before, after);
   }
 

@@ -147,6 +147,34 @@ describe('storage that is emptied while a client has it open', () => {
     await world.time.until(() => client.text('notes').value === 'kept');
   });
 
+  test.each([true, false])('loses nothing of the rejected list (a document of it is open: %s)', async (isOpen) => {
+    world = await World.create({ server: { accept: () => 'no' } });
+    const client = world.client(storage);
+    const text = client.text('notes');
+    await world.time.settled(text.loaded);
+    text.insert(0, 'refused');
+    await world.time.until(() => client.rejected.entries.length === 1);
+    const { id } = client.rejected.entries[0] ?? { id: '' };
+    client.disconnect();
+    if (!isOpen) text.close();
+    const other = client.text('other');
+    await world.time.settled(other.loaded);
+    const ids = (from: typeof client): string[] => from.rejected.entries.map((entry) => entry.id);
+    for (let time = 0; time < 2; time += 1) {
+      evict();
+      await world.time.settled(other.insert(0, 'x').durable);
+      await world.time.until(() => ids(client).includes(id));
+    }
+    await world.time.settled(client.close());
+    const reloaded = world.client(storage, { connect: false });
+    await world.time.until(() => ids(reloaded).includes(id));
+    expect(ids(reloaded)).toEqual([id]);
+    const again = reloaded.text('notes');
+    await world.time.settled(again.loaded);
+    await world.time.settled(reloaded.rejected.retry(id));
+    expect(again.value).toBe('refused');
+  });
+
   test('that two tabs have open: both go on, and each that had stored something is told', async () => {
     const device = new VirtualDevice(world.time);
     const clients = [0, 1].map(() => world.client(storage, {}, device.tab()));

@@ -111,9 +111,13 @@ describe('IndexedDB alone', () => {
     await assertRejects(mine.load('a'), 'storage-evicted');
     // Who has not seen anything begins anew.
     await theirs.append([{ ...write, document: 'b' }]);
-    for (const read of [() => mine.load('b'), () => mine.documents(), () => mine.readValue('v')]) {
-      await assertRejects(read(), 'storage-evicted');
-    }
+    const reads = [
+      () => mine.load('b'),
+      () => mine.documents(),
+      () => mine.rejected(),
+      () => mine.replacements('b', 0),
+    ];
+    for (const read of reads) await assertRejects(read(), 'storage-evicted');
     await Promise.all([mine.close(), theirs.close()]);
   });
 

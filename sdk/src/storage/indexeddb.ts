@@ -256,11 +256,15 @@ class IndexedDbStore implements DocumentStore {
   }
 
   async replacements(id: string, after: number): Promise<Replacement[]> {
-    return await this.#commit(['replaced', 'damaged'], (transaction) => readReplacements(transaction, id, after));
+    return await this.#commit(['replaced', 'damaged'], (transaction) =>
+      beside(this.#noticeMark(transaction), () => readReplacements(transaction, id, after)),
+    );
   }
 
   async rejected(only?: string): Promise<StoredRejection[]> {
-    return await this.#commit(['rejected', 'damaged'], (transaction) => readRejected(transaction, only));
+    return await this.#commit(['rejected', 'damaged'], (transaction) =>
+      beside(this.#noticeMark(transaction), () => readRejected(transaction, only)),
+    );
   }
 
   async removeRejected(id: string, ids: readonly string[]): Promise<void> {

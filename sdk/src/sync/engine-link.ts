@@ -551,8 +551,28 @@ export class EngineLink {
     const { pending } = this.#engineStatus.sync;
     let kept = 0;
     for (const document of this.#documents.values()) kept += document.storageRemoved();
+    this.#storeRejections();
     this.guard.evicted();
     this.#died(error, { type: 'storage-evicted', error, unsynced: Math.max(0, pending - kept) });
+  }
+
+  /** The rejected list was in that storage too: what is known of it here is stored again. */
+  #storeRejections(): void {
+    const lists = new Map<string, StoredRejection[]>();
+    for (const entry of this.#rejections) {
+      if (this.#discarded.has(entry.id)) continue;
+      const list = lists.get(entry.document) ?? [];
+      lists.set(entry.document, list);
+      list.push(entry);
+    }
+    const open = new Map(Array.from(this.#documents.values(), (document) => [document.id, document]));
+    for (const [id, entries] of lists) {
+      const known = open.get(id);
+      const document = known ?? this.open(id);
+      document.storeRejected(entries);
+      // Nobody else has it open: it is, for as long as that takes.
+      if (known === undefined) this.close(document);
+    }
   }
 
   /** The engine is gone: another one starts from storage, and gets what was not yet there. */

@@ -13,6 +13,7 @@ import { type DocumentAccess, notLoaded, type PatchListener } from '../documents
 import { type Receipt, WriteReceipt } from '../documents/receipt.ts';
 import { shareValue } from '../documents/shared-value.ts';
 import type { Environment } from '../environment.ts';
+import type { RejectedWrite } from '../storage/storage.ts';
 import { type Steps, UndoStacks } from '../undo/stacks.ts';
 import type { TabName } from '../undo/tab-name.ts';
 import type { Parts, UndoAccess } from '../undo/undo.ts';
@@ -537,6 +538,11 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     if (this.#incarnation !== undefined) this.#incarnation = 0;
     this.#undo?.storageRemoved();
     return this.#madeWrites?.storageRemoved() ?? 0;
+  }
+
+  /** Entries of the rejected list that storage doesn't have any more. */
+  storeRejected(entries: readonly RejectedWrite[]): void {
+    this.#writes.reject(entries);
   }
 
   /** What a new engine has to know of this document. */

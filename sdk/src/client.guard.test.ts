@@ -175,6 +175,19 @@ describe('storage that is emptied while a client has it open', () => {
     expect(again.value).toBe('refused');
   });
 
+  test('hinders nobody from signing out', async () => {
+    for (const connect of [true, false]) {
+      const client = world.client(storage, { connect });
+      const text = client.text('notes');
+      await world.time.settled(text.loaded);
+      const receipt = text.insert(0, 'x');
+      await world.time.settled(connect ? receipt.synced : receipt.durable);
+      evict();
+      await world.time.settled(client.signOut({ wipe: true, force: true }));
+      expect([...storage.area(namespace).documents.keys()]).toEqual([]);
+    }
+  });
+
   test('that two tabs have open: both go on, and each that had stored something is told', async () => {
     const device = new VirtualDevice(world.time);
     const clients = [0, 1].map(() => world.client(storage, {}, device.tab()));

@@ -780,6 +780,8 @@ export class Engine {
     // The others are yet to hear of a wiping.
     if (!signOut?.wipe) this.#tabs.close();
     const unfinished = error ?? (signOut && (await this.#signOut(signOut)));
+    // Another engine ends in its place.
+    if (this.#ended) return;
     await this.#context?.store.close().catch(() => {});
     this.#endNow(unfinished && errorData(unfinished));
   }
@@ -827,7 +829,10 @@ export class Engine {
       }
       return undefined;
     } catch (error) {
-      return asJoineryError(error, 'storage-failed');
+      const failure = asJoineryError(error, 'storage-failed');
+      // The engine that takes this one's place does all of it, in the storage that is there now.
+      if (failure.code === 'storage-evicted') this.#removed(failure);
+      return failure;
     }
   }
 

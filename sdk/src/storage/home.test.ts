@@ -147,6 +147,16 @@ describe('the storage of a client', () => {
     }
   });
 
+  test('is found where a move has led, also in a storage that can’t tell whether it has something', async () => {
+    for (const name of ['auto', 'a', 'c'] as const) {
+      const { see, storages, write } = device();
+      Object.assign(storages[1], { has: undefined });
+      await write('a', 'notes');
+      expect(await see('b')).toBe('b: notes');
+      expect(await see(name)).toBe(`${name === 'auto' ? 'b' : name}: notes`);
+    }
+  });
+
   test('is not replaced by an empty one where its own can’t be had, or isn’t known', async () => {
     const { open, see, storages, write } = device();
     await write('c', 'notes');

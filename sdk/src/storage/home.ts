@@ -156,18 +156,27 @@ export class HomeStorage implements Storage {
     }
   }
 
-  /** What is in each. */
+  /** What is in each, and where those lead that can't tell themselves whether they have something. */
   async #looked(namespace: Namespace, storages: readonly Storage[]): Promise<Found[]> {
     const found: Found[] = [];
-    for (const storage of storages) {
-      const store = await this.#opened(storage, namespace);
-      try {
-        found.push({ storage, survey: await rawOf(store, storage).survey() });
-      } finally {
-        await store.close();
-      }
+    const looking = [...storages];
+    for (const storage of looking) {
+      const survey = await this.#survey(storage, namespace);
+      found.push({ storage, survey });
+      const { mark } = survey;
+      const next = mark?.state === 'left' ? this.#options.storages.find(({ mode }) => mode === mark.to) : undefined;
+      if (next !== undefined && next.has === undefined && !looking.includes(next)) looking.push(next);
     }
     return found;
+  }
+
+  async #survey(storage: Storage, namespace: Namespace): Promise<Survey> {
+    const store = await this.#opened(storage, namespace);
+    try {
+      return await rawOf(store, storage).survey();
+    } finally {
+      await store.close();
+    }
   }
 
   /** Where data may be that can't be had here, nothing else may take its place. */

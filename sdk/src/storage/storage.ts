@@ -43,7 +43,10 @@ export interface Storage {
    * the network to one of them. False when left out.
    */
   readonly shared?: boolean;
-  /** Whether there may be something of this namespace. It makes nothing. Left out, it isn't looked for here. */
+  /**
+   * Whether there may be something of this namespace. It makes nothing. Left out, it isn't looked for here,
+   * unless a move has led here.
+   */
   has?(namespace: Namespace): Promise<boolean>;
   /**
    * @throws JoineryError `storage-unavailable` where there is no such storage and won't be: the only error after which

@@ -61,3 +61,23 @@ test('more receipts wait for one answer than a call takes arguments', async () =
   writes.synced([[8n, 1]]);
   expect(new Set(receipts.map(({ state }) => state))).toEqual(new Set(['synced']));
 });
+
+test('a part of a large write is kept for as long as the server lacks it, whatever comes first', async () => {
+  for (const isSyncedFirst of [false, true]) {
+    const { replica, posted, writes } = await ownWrites();
+    replica.text('text').insert(0, 'x'.repeat(3_000_000));
+    writes.written(0, replica.seq);
+    writes.takeAll();
+    expect(posted.length).toBeGreaterThan(1);
+    const agent = replica.agent ?? 0n;
+    const sync = (): void => writes.synced([[agent, replica.seq]]);
+    if (isSyncedFirst) sync();
+    for (const { batch } of posted) writes.stored(batch, []);
+    if (!isSyncedFirst) {
+      expect(writes.storageRemoved()).toBe(posted.reduce((sum, { envelopes }) => sum + envelopes.length, 0));
+      for (const { batch } of posted) writes.stored(batch, []);
+      sync();
+    }
+    expect([writes.awaitsEngine, writes.storageRemoved()]).toEqual([false, 0]);
+  }
+});

@@ -403,6 +403,37 @@ describe('what is kept of undo', () => {
     expect(late.canUndo).toBe(false);
   });
 
+  test('an undo leaves the closed stacks that are about something else, and none that was about the same', async () => {
+    const world = await World.create();
+    const storage = new MemoryStorage();
+    const first = world.client(storage, { connect: false });
+    const [title, body] = [first.text('notes', 'title'), first.text('notes', 'body')];
+    await loaded(world, title, body);
+    for (const scope of [undefined, 'title', 'body']) {
+      const history = first.undo('notes', scope === undefined ? {} : { scope });
+      await loaded(world, history);
+      title.insert(0, 't');
+      body.insert(0, 'b');
+      await world.time.advance(1_000);
+      history.close();
+      await world.time.advance(1_000);
+    }
+    await world.time.settled(first.close());
+    const next = world.client(storage, { connect: false });
+    const now = next.undo('notes', { scope: 'body' });
+    await loaded(world, now);
+    now.undo();
+    await world.time.advance(1_000);
+    now.close();
+    const other = next.undo('notes', { scope: 'title' });
+    await loaded(world, other);
+    expect(other.canUndo).toBe(true);
+    other.close();
+    const all = next.undo('notes');
+    await loaded(world, all);
+    expect(all.canUndo).toBe(false);
+  });
+
   test('is exactly what storage has of the document, whenever the tab ends', async () => {
     for (let cut_ms = 0; cut_ms < 60; cut_ms += 3) {
       const world = await World.create({ seed: cut_ms + 1 });

@@ -120,7 +120,7 @@ export interface UndoWrite {
   readonly owner: string;
   /** Without bytes (or with more than 1 MiB) the stack is not kept. At most 16 are kept of a document, those written last. */
   readonly stacks: readonly { readonly name: string; readonly bytes: Uint8Array | undefined }[];
-  /** All others of this owner go. */
+  /** Others of this owner that can be about the same as one of these go; one whose name isn't JSON of paths can be about anything. */
   readonly only: boolean;
 }
 

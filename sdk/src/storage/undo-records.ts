@@ -4,6 +4,7 @@
 import { asJoineryError } from '@joinery/protocol';
 import { decodeValueRecord } from './record.ts';
 import type { DamagedRecord, DocumentWrite, StoredUndo } from './storage.ts';
+import { overlap, partsIn } from './undo-parts.ts';
 
 /** So many stacks are kept of a document, of all tabs together; those that were written longest ago go first. */
 export const keptUndoStacks = 16;
@@ -41,7 +42,10 @@ export function undoChanges(list: Uint8Array | undefined, write: DocumentWrite):
     for (const entry of entries) if (dropped(entry)) changes.set(undoKey(document, entry[0], entry[1]), undefined);
     entries = entries.filter((entry) => !dropped(entry));
   };
-  if (only) drop((entry) => entry[0] === owner);
+  if (only) {
+    const written = stacks.map(({ name }) => partsIn(name));
+    drop((entry) => entry[0] === owner && written.some((parts) => overlap(parts, partsIn(entry[1]))));
+  }
   for (const { name, bytes } of stacks) {
     drop((entry) => entry[0] === owner && entry[1] === name);
     if (bytes === undefined || bytes.length > keptUndo_bytes) continue;

@@ -8,7 +8,7 @@
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import type { Replay, Replica, TextHandle, UndoStack } from '../core/index.ts';
 import type { Cancel, Environment } from '../environment.ts';
-import { overlap, type Parts } from './undo.ts';
+import { overlap, type Parts } from '../storage/undo-parts.ts';
 
 /** A stack as it is to be stored; without bytes it is not kept. */
 export interface UndoSave {
@@ -20,7 +20,7 @@ export interface UndoSave {
 export interface UndoSaves {
   readonly owner: string;
   readonly stacks: readonly UndoSave[];
-  /** Something was taken back: what others of this tab's stacks, which are not open, have of it is out of date. */
+  /** Something was taken back: what this tab's stacks that are about the same, and not open, have of it is out of date. */
   readonly only: boolean;
 }
 
@@ -361,10 +361,11 @@ export class UndoStacks {
     const only = this.#reverted;
     if (isAll) this.#reverted = false;
     if (!only) return stacks.length > 0 ? { owner, stacks, only } : undefined;
-    // Those that have not changed stay as well.
+    // All that are open are named, also those that have not changed: what is about the same as one of them is not open. What is yet
+    // to be read of one stays.
     const named = new Set(stacks.map(({ name }) => name));
-    for (const { name, saved } of this.#open.values()) {
-      if (!named.has(name) && saved !== undefined) stacks.push({ name, bytes: saved });
+    for (const { name, saved, isRestored } of this.#open.values()) {
+      if (!named.has(name) && isRestored) stacks.push({ name, bytes: saved });
     }
     return { owner, stacks, only };
   }

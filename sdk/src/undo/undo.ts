@@ -4,6 +4,7 @@ import { JoineryError } from '@joinery/protocol';
 import { Lease, type Leased } from '../documents/lease.ts';
 import { checkKey } from '../documents/plain.ts';
 import type { Receipt } from '../documents/receipt.ts';
+import { covers, type Parts } from '../storage/undo-parts.ts';
 
 /** What a stack takes down. */
 export interface UndoOptions {
@@ -142,9 +143,6 @@ export class OpenUndo implements Undo {
   }
 }
 
-/** Parts as paths of keys; none: the whole document. */
-export type Parts = readonly (readonly string[])[];
-
 /** The core's bound. */
 const maxParts = 64;
 /** Containers nest no deeper. */
@@ -169,17 +167,6 @@ export function partsOf(scope: UndoOptions['scope']): Parts {
     (path, at) => !paths.some((other, index) => at !== index && covers(other, path, index < at)),
   );
   return least.sort((a, b) => (JSON.stringify(a) < JSON.stringify(b) ? -1 : 1));
-}
-
-function covers(outer: readonly string[], inner: readonly string[], orSame: boolean): boolean {
-  if (outer.length > inner.length || (outer.length === inner.length && !orSame)) return false;
-  return outer.every((key, at) => key === inner[at]);
-}
-
-/** Whether something can be in both. */
-export function overlap(a: Parts, b: Parts): boolean {
-  if (a.length === 0 || b.length === 0) return true;
-  return a.some((one) => b.some((other) => covers(one, other, true) || covers(other, one, true)));
 }
 
 /** @throws JoineryError `invalid-option` */

@@ -476,6 +476,23 @@ describe('an export of everything', () => {
     ]);
   });
 
+  test('has what is open when its turn comes, whatever was open before', async () => {
+    const client = world.client(storage, { connect: false });
+    for (const id of ['a', 'b', 'c']) await world.time.settled(client.document(id).update({ id }).durable);
+    await world.time.settled(client.close());
+    const next = world.client(storage, { connect: false });
+    const handles = ['b', 'c'].map((id) => next.document(id));
+    for (const { loaded } of handles) await world.time.settled(loaded);
+    const walk = next.exportAll()[Symbol.asyncIterator]();
+    expect((await world.time.settled(walk.next())).value).toMatchObject({ id: 'a' });
+    handles[0]?.close();
+    handles[1]?.close();
+    const again = next.document<{ now: number }>('c');
+    again.update({ now: 1 });
+    expect((await world.time.settled(walk.next())).value).toMatchObject({ id: 'b', value: { id: 'b' } });
+    expect((await world.time.settled(walk.next())).value).toMatchObject({ id: 'c', value: { id: 'c', now: 1 } });
+  });
+
   test('waits for nothing that was closed before it was read', async () => {
     const first = world.client(storage, { connect: false });
     for (const id of ['a', 'b']) await world.time.settled(first.document(id).update({ id }).durable);

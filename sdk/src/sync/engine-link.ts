@@ -239,10 +239,16 @@ export class EngineLink {
    * @throws JoineryError `closed`; `storage-failed` and the like where the list can't be read
    */
   async *exportAll(): AsyncGenerator<ExportedDocument> {
-    const open = (): Map<string, OpenDocument> => new Map(Array.from(this.#documents.values(), (one) => [one.id, one]));
-    const ids = new Set([...(await this.#exports.documents()), ...open().keys()]);
+    let [open, openings] = [new Map<string, OpenDocument>(), -1];
+    const look = (): ReadonlyMap<string, OpenDocument> => {
+      // Those that were closed since say so themselves.
+      if (openings !== this.#channels) open = new Map(Array.from(this.#documents.values(), (one) => [one.id, one]));
+      openings = this.#channels;
+      return open;
+    };
+    const ids = new Set([...(await this.#exports.documents()), ...look().keys()]);
     for (const id of [...ids].sort()) {
-      const exported = await this.#export(id, open().get(id));
+      const exported = await this.#export(id, look().get(id));
       if (exported !== undefined) yield exported;
     }
   }

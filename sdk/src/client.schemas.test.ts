@@ -279,6 +279,18 @@ describe('a schema that can’t be used', () => {
     }
   });
 
+  test('because it answers with nothing: is refused, and nothing is written', async () => {
+    const world = await World.create();
+    for (const answer of [undefined, null, true]) {
+      const validate = (): StandardResult => answer as unknown as StandardResult;
+      const document = await open<{ x: number }>(world, { '~standard': { version: 1, vendor: 'own', validate } });
+      const refused = expect.objectContaining({ code: 'invalid-option' });
+      expect(() => document.update({ x: 1 })).toThrow(refused);
+      expect(() => document.issues).toThrow(refused);
+      expect(document.value).toEqual({});
+    }
+  });
+
   test('because it throws: what it throws comes out, and nothing is written', async () => {
     const world = await World.create();
     const bug = new Error('a bug of the validator');

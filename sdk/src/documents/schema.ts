@@ -99,13 +99,21 @@ export class DocumentSchema {
   }
 
   #validate(value: object): readonly SchemaIssue[] {
+    const { vendor } = this.#schema['~standard'];
     const result: StandardResult | PromiseLike<unknown> = this.#schema['~standard'].validate(value);
+    if (typeof (result as unknown) !== 'object' || (result as unknown) === null) {
+      throw new JoineryError('invalid-option', {
+        expected: 'a schema that answers with an object, as Standard Schema has it',
+        got: `${result === null ? 'null' : typeof result} of ${vendor}`,
+        remedy: 'Nothing was written. Ask for an answer with `issues`, or with `value`.',
+      });
+    }
     if ('then' in result && typeof result.then === 'function') {
       // Its outcome is nobody's any more.
       (result as PromiseLike<unknown>).then(ignore, ignore);
       throw new JoineryError('invalid-option', {
         expected: 'a schema that answers at once',
-        got: `a promise of ${this.#schema['~standard'].vendor}`,
+        got: `a promise of ${vendor}`,
         remedy: 'Nothing was written. Leave out what is asynchronous: reading and writing wait for nothing.',
       });
     }

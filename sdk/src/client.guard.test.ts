@@ -4,6 +4,7 @@
 import { JoineryError } from '@joinery/protocol';
 import { beforeEach, describe, expect, test, vi } from 'vitest';
 import { Replica } from './core/index.ts';
+import type { Receipt } from './documents/receipt.ts';
 import type { Environment } from './environment.ts';
 import { MemoryStorage } from './storage/memory.ts';
 import type { Namespace, Storage } from './storage/storage.ts';
@@ -244,6 +245,51 @@ describe('storage that is emptied while a client has it open', () => {
       const reloaded = again.text('notes');
       await world.time.settled(reloaded.loaded);
       expect(reloaded.value, `moment ${moment}`).toBe('01234567');
+    }
+  });
+});
+
+describe('storage that is emptied again and again under three tabs', () => {
+  const seeds = Number(process.env.JOINERY_RUNS ?? 16);
+
+  test('no write is told to be synced that the server lacks, and none is gone that was not told', async () => {
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      world = await World.create({ seed });
+      storage = new MemoryStorage({ shared: true });
+      const device = new VirtualDevice(world.time);
+      const clients = [0, 1, 2].map(() => world.client(storage, { connect: false }, device.tab()));
+      const texts = clients.map((client) => client.text('notes'));
+      for (const text of texts) await world.time.settled(text.loaded);
+      for (const client of clients) client.connect();
+      const first = texts[0]?.insert(0, '.');
+      await world.time.settled(first?.synced ?? Promise.reject(new Error('expected a text')));
+      await world.time.until(() => texts.every(({ value }) => value === '.'));
+      const written: { letter: string; receipt: Receipt }[] = [];
+      for (let step = 0; step < 14; step += 1) {
+        const dice = world.time.random();
+        const text = texts[Math.floor(world.time.random() * 3)];
+        const letter = String.fromCharCode(97 + step);
+        if (dice < 0.5 && text !== undefined) written.push({ letter, receipt: text.insert(0, letter) });
+        else if (dice < 0.65) for (const client of clients) client.disconnect();
+        else if (dice < 0.8) for (const client of clients) client.connect();
+        else if (dice < 0.9) evict();
+        await world.time.advance(Math.floor(world.time.random() * 60));
+      }
+      for (const client of clients) client.connect();
+      await world.time.advance(90_000);
+      const { text: synced } = world.server.value('notes') as { text: string };
+      const rejected = JSON.stringify(clients.map((client) => client.rejected.entries));
+      for (const { letter, receipt } of written) {
+        const isThere = synced.includes(letter);
+        expect([letter, receipt.state, isThere], `seed ${seed}`).toEqual([
+          letter,
+          isThere ? 'synced' : 'rejected',
+          isThere,
+        ]);
+        if (!isThere) expect(rejected, `seed ${seed}`).toContain(letter);
+      }
+      for (const text of texts) expect(text.value, `seed ${seed}`).toBe(synced);
+      for (const client of clients) await world.time.settled(client.close());
     }
   });
 });

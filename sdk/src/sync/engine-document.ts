@@ -606,6 +606,9 @@ export class EngineDocument implements Sleeper {
       },
       afterStored: (run) => context.journal.step(() => Promise.resolve(run())),
       adopt: () => this.adopt(),
+      get isUnseen(): boolean {
+        return context.store.isNew === true;
+      },
       taken: (updates) => {
         this.#main.push(updates);
         context.changed(this);

@@ -106,6 +106,11 @@ export class Outbox {
     return false;
   }
 
+  /** It isn't known any more whether these are in storage: they stay until the server has them, and are sent when they are told again. */
+  doubt(entries: readonly OutboxEntry[]): void {
+    for (const entry of entries) entry.durable = false;
+  }
+
   /** What is in storage. */
   get durable(): OutboxEntry[] {
     return [...this.#entries.values()].filter(({ durable }) => durable);
@@ -126,6 +131,8 @@ export class Outbox {
   ): OutboxEntry {
     const key = keyOf(range);
     const known = this.#entries.get(key);
+    // Of one that was in doubt it is told again.
+    if (known !== undefined && durable && known.bytes === undefined) known.durable = true;
     if (known !== undefined) return known;
     const { agent, from, to, clockOffset_ms } = range;
     const held = durable ? undefined : bytes;

@@ -42,6 +42,8 @@ export interface TabNewsContext {
   afterStored(run: () => void): void;
   /** Reads storage again, and takes in what is new there. */
   adopt(): Promise<void>;
+  /** Storage was never seen with anything in it. */
+  readonly isUnseen: boolean;
   /** The replica was given updates that the main thread hasn't got. */
   taken(updates: readonly Uint8Array[]): void;
   /** Runs `join`, which joins these of the server's to the replica. */
@@ -62,12 +64,16 @@ export interface TabNewsContext {
 export interface BeforeRead {
   readonly durable: readonly OutboxEntry[];
   readonly repairs: number | undefined;
+  /** Other tabs have told what is in storage while this one had never seen anything in it. */
+  readonly isUnseen: boolean;
 }
 
 export class TabNews {
   readonly #context: TabNewsContext;
   #early: TabItem[] = [];
   #looks = false;
+  /** See `BeforeRead`. */
+  #isUnseen = false;
   /** What other tabs wait for; undefined: none has asked since the document began to be loaded. */
   #asked: Map<bigint, number> | undefined;
 
@@ -77,7 +83,7 @@ export class TabNews {
 
   /** It remembers nothing that another one would not know. */
   get isIdle(): boolean {
-    return this.#early.length === 0 && !this.#looks && this.#asked === undefined;
+    return this.#early.length === 0 && !this.#looks && !this.#isUnseen && this.#asked === undefined;
   }
 
   // What this tab tells.
@@ -163,19 +169,25 @@ export class TabNews {
   /** Storage is about to be read: gives what `read` takes. */
   beforeRead(): BeforeRead {
     const { local, outbox } = this.#context;
-    return { durable: outbox.durable, repairs: local?.repairs };
+    return { durable: outbox.durable, repairs: local?.repairs, isUnseen: this.#isUnseen };
   }
 
   /**
    * Storage was read, and merged. What was in it before and is not there any more as unsynced was acknowledged: another tab
    * was told so, and didn't live to pass it on.
    */
-  read({ durable, repairs }: BeforeRead, stored: StoredDocument): void {
+  read({ durable, repairs, isUnseen }: BeforeRead, stored: StoredDocument): void {
     // A record that was set aside is not there either.
     if (stored.repairs !== repairs) return;
     const { outbox, tabs } = this.#context;
     const unsynced = new Set(stored.log.filter(({ acknowledged }) => !acknowledged).map(keyOf));
     const synced = durable.filter((entry) => outbox.has(entry) && !unsynced.has(keyOf(entry)));
+    if (isUnseen) {
+      this.#isUnseen = false;
+      // It may have been emptied since they were told, and filled by another tab.
+      outbox.doubt(synced);
+      return;
+    }
     const acknowledged = synced.map(({ agent, to }) => ({ agent, to, position: 0 }));
     // Who asked before this was read could not be answered, and the server doesn't say it once more.
     if (tabs.leads) this.acknowledged(acknowledged);
@@ -203,6 +215,7 @@ export class TabNews {
   #take(local: StoredReplica, item: Extract<TabItem, { readonly type: 'envelopes' }>): void {
     const { outbox } = this.#context;
     this.#context.entered(item.epoch);
+    if (item.local && this.#context.isUnseen) this.#isUnseen = this.#looks = true;
     const before = decodeVersion(local.replica.version());
     const given: { readonly header: EnvelopeHeader; readonly bytes: Uint8Array }[] = [];
     try {

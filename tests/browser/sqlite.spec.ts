@@ -20,7 +20,10 @@ for (const [what, spoil, error] of [
   });
 }
 
-test('SQLite begins anew where its files were taken away under it', async ({ page, pageUrl }) => {
+test('SQLite says that its files were taken away under it, and begins anew when it is opened', async ({
+  page,
+  pageUrl,
+}) => {
   await page.goto(pageUrl);
   await page.waitForFunction(() => 'askStorageWorker' in window);
   const found = await page.evaluate(async () => {
@@ -31,5 +34,5 @@ test('SQLite begins anew where its files were taken away under it', async ({ pag
       await ask({ storage: 'sqlite', countUp: 1 }),
     ];
   });
-  expect(found).toEqual([{ error: 'removed', count: 1 }, 2]);
+  expect(found).toEqual([{ error: 'storage-evicted', count: 1 }, 2]);
 });

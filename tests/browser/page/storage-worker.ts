@@ -97,7 +97,8 @@ async function spoil(how: NonNullable<StorageTask['spoil']>): Promise<{ error: s
       );
       if (error === 'removed') break;
     }
-    await store.readValue('count');
+    // It has seen something there: to it that is no empty storage.
+    error = await store.readValue('count').then(String, ({ code }) => code);
     await store.close();
   }
   return { error, count: await countUp(harnesses.sqlite, 1) };

@@ -297,7 +297,7 @@ describe('storage that is emptied again and again under three tabs', () => {
 /** The environment of a page: notes that outlive it, and a quota. */
 function page(notes: Map<string, string>, quota?: Environment['quota']): Environment {
   return {
-    ...environmentOf(world.time),
+    ...world.clock(0),
     notes: {
       read: (key) => notes.get(key),
       write: (key, text) => {
@@ -306,20 +306,6 @@ function page(notes: Map<string, string>, quota?: Environment['quota']): Environ
       },
     },
     ...(quota === undefined ? {} : { quota }),
-  };
-}
-
-function environmentOf(time: Environment): Environment {
-  return {
-    now: () => time.now(),
-    monotonic: () => time.monotonic(),
-    random: () => time.random(),
-    randomBytes: (bytes) => time.randomBytes(bytes),
-    timer: (run, delay_ms) => time.timer(run, delay_ms),
-    task: (run) => time.task(run),
-    microtask: (run) => time.microtask(run),
-    online: () => time.online(),
-    subscribeOnline: (listener) => time.subscribeOnline(listener),
   };
 }
 

@@ -3,7 +3,16 @@
 
 import { type ErrorCode, JoineryError } from '@joinery/protocol';
 import sqlite3InitModule from '@sqlite.org/sqlite-wasm';
-import { type Environment, fileError, type Held, type Namespace, namespaceHash, Turns } from 'joinery/storage';
+import {
+  type Environment,
+  fileError,
+  type Held,
+  type Namespace,
+  namespaceHash,
+  noOriginFiles,
+  Turns,
+  withOriginFiles,
+} from 'joinery/storage';
 import { databasePath, holdGuard, poolFolder, prepareFiles } from './pool-files.ts';
 import { checkOwner, upgrade } from './schema.ts';
 import type { SqlDatabase, SqlStatement, SqlValue } from './sql.ts';
@@ -61,7 +70,7 @@ class SharedPool {
   /** Gets all files of the pool, and opens the database. */
   async take(): Promise<Held<SqlDatabase>> {
     const module = await loaded();
-    const folder = await available(() => this.#folder());
+    const folder = await withOriginFiles(() => this.#folder());
     const guard = await holdGuard(this.#environment, folder).catch((error: unknown) => {
       throw fileError(error);
     });
@@ -132,7 +141,7 @@ function install(module: Sqlite, directory: string): Promise<Pool> {
 function loaded(): Promise<Sqlite> {
   const canBe =
     typeof navigator !== 'undefined' && 'storage' in navigator && 'FileSystemSyncAccessHandle' in globalThis;
-  if (!canBe) return Promise.reject(unavailable('a worker with sync access handles', 'none'));
+  if (!canBe) return Promise.reject(noOriginFiles('a worker with sync access handles', 'none'));
   sqlite ??= sqlite3InitModule();
   sqlite.catch(() => {
     // It could not be fetched: the next time it is tried again.
@@ -229,21 +238,4 @@ function codeOf(result: number): ErrorCode {
   if (result === full) return 'storage-full';
   if (result === busy || result === locked) return 'storage-locked';
   return result === corrupt || result === notADatabase ? 'storage-corrupt' : 'storage-failed';
-}
-
-async function available<Result>(run: () => Promise<Result>): Promise<Result> {
-  try {
-    return await run();
-  } catch (error) {
-    // The browser gives this page no storage (it is in a sandbox, in a private window, or the user has turned storage off).
-    if (error instanceof Error && /^(Security|NotAllowed)Error$/.test(error.name)) {
-      throw unavailable('the origin private file system to be allowed', `${error.name}: ${error.message}`, error);
-    }
-    throw fileError(error);
-  }
-}
-
-function unavailable(expected: string, got: string, cause?: unknown): JoineryError {
-  const remedy = "Use storage: 'indexeddb'.";
-  return new JoineryError('storage-unavailable', { expected, got, remedy }, { cause });
 }

@@ -4,7 +4,7 @@
 export { type Cancel, type Environment, systemEnvironment } from '../environment.ts';
 export { fileError } from './log-file.ts';
 export { migrateStorage } from './migrate.ts';
-export { hasFolder, namespaceHash } from './opfs.ts';
+export { hasFolder, namespaceHash, noOriginFiles, withOriginFiles } from './opfs.ts';
 export { looksRemote } from './record.ts';
 export { openRecordStore } from './record-store.ts';
 export type { RecordArea, RecordFile, RecordName, RecordReader, RecordWriter } from './records.ts';

@@ -122,14 +122,14 @@ class OpfsFolder implements LogFolder {
 
   #opened(handle: SyncFileHandle): Promise<SyncAccessHandle> {
     return patiently(this.#environment, () => {
-      if (handle.createSyncAccessHandle === undefined) throw unavailable('a worker with sync access handles', 'none');
+      if (handle.createSyncAccessHandle === undefined) throw noOriginFiles('a worker with sync access handles', 'none');
       return handle.createSyncAccessHandle();
     });
   }
 }
 
 function fileHandles(name: string): Promise<SyncFileHandle[]> {
-  return available(async () => {
+  return withOriginFiles(async () => {
     const root = await navigator.storage.getDirectory();
     const all = await root.getDirectoryHandle(folderName, { create: true });
     const own = await all.getDirectoryHandle(name, { create: true });
@@ -154,22 +154,23 @@ export async function namespaceHash({ server, user, name }: Namespace): Promise<
   return Array.from(hash, (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-async function available<Result>(run: () => Promise<Result>): Promise<Result> {
+/** Runs what uses the origin private file system; what it throws is one of a storage's errors. */
+export async function withOriginFiles<Result>(run: () => Promise<Result>): Promise<Result> {
   if (typeof navigator === 'undefined' || navigator.storage?.getDirectory === undefined) {
-    throw unavailable('an origin private file system', 'none in this environment');
+    throw noOriginFiles('an origin private file system', 'none in this environment');
   }
   try {
     return await run();
   } catch (error) {
     // The browser gives this page no storage (it is in a sandbox, in a private window, or the user has turned storage off).
     if (error instanceof Error && /^(Security|NotAllowed)Error$/.test(error.name)) {
-      throw unavailable('the origin private file system to be allowed', `${error.name}: ${error.message}`, error);
+      throw noOriginFiles('the origin private file system to be allowed', `${error.name}: ${error.message}`, error);
     }
     throw fileError(error);
   }
 }
 
-function unavailable(expected: string, got: string, cause?: unknown): JoineryError {
+export function noOriginFiles(expected: string, got: string, cause?: unknown): JoineryError {
   const remedy = "Use storage: 'indexeddb'.";
   return new JoineryError('storage-unavailable', { expected, got, remedy }, { cause });
 }

@@ -334,6 +334,18 @@ describe('transact', () => {
   });
 });
 
+/** A client on a storage of its own that has one step, synced. */
+async function withOneStep() {
+  const world = await World.create();
+  const storage = new MemoryStorage();
+  const first = world.client(storage);
+  const [text, history] = [first.text('notes'), first.undo('notes')];
+  await loaded(world, text, history);
+  text.insert(0, 'x');
+  await world.untilSynced(first);
+  return { world, storage, first };
+}
+
 describe('what is kept of undo', () => {
   test('a reload goes on with it, in the middle, offline, also what is written before the document is there', async () => {
     const world = await World.create();
@@ -566,13 +578,7 @@ describe('what is kept of undo', () => {
   });
 
   test('a damaged one is dropped and told, and the document is as it was', async () => {
-    const world = await World.create();
-    const storage = new MemoryStorage();
-    const first = world.client(storage);
-    const [text, history] = [first.text('notes'), first.undo('notes')];
-    await loaded(world, text, history);
-    text.insert(0, 'x');
-    await world.untilSynced(first);
+    const { world, storage, first } = await withOneStep();
     await world.time.settled(first.close());
     const key = undoKey('notes', '', '[]');
     const { values, damaged } = storage.area(namespace);
@@ -593,13 +599,7 @@ describe('what is kept of undo', () => {
   });
 
   test('signing out with `wipe` leaves nothing', async () => {
-    const world = await World.create();
-    const storage = new MemoryStorage();
-    const first = world.client(storage);
-    const [text, history] = [first.text('notes'), first.undo('notes')];
-    await loaded(world, text, history);
-    text.insert(0, 'x');
-    await world.untilSynced(first);
+    const { world, storage, first } = await withOneStep();
     const { values } = storage.area(namespace);
     expect(values.has(undoKey('notes', '', '[]'))).toBe(true);
     await world.time.settled(first.signOut({ wipe: true }));

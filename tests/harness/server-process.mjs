@@ -4,11 +4,11 @@
 import { execFile, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
+import { findFreePort } from './free-port.mjs';
 
 const command = fileURLToPath(new URL('../../server/dist/bin.js', import.meta.url));
 const hosted = fileURLToPath(new URL('./hosted-server.mjs', import.meta.url));
@@ -167,15 +167,4 @@ export class ServerProcess {
     const [status] = await exit;
     return status;
   }
-}
-
-/** @returns {Promise<number>} */
-async function findFreePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('expected a port, got none');
-  return address.port;
 }

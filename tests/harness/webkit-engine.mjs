@@ -4,10 +4,10 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { EngineContext } from './engine-page.mjs';
+import { findFreePort } from './free-port.mjs';
 
 const readyWithin_ms = 30_000;
 const look_ms = 10;
@@ -47,7 +47,7 @@ async function startDisplay(program) {
 
 /** @param {string} driver @param {string} browser @param {string} display */
 async function newContext(driver, browser, display) {
-  const port = await freePort();
+  const port = await findFreePort();
   const home = mkdtempSync(join(tmpdir(), 'joinery-webkit-'));
   const env = { DISPLAY: display, HOME: home, XDG_DATA_HOME: home, XDG_CACHE_HOME: home, XDG_CONFIG_HOME: home };
   // Without a graphics card.
@@ -194,15 +194,4 @@ function startProcess(command, args, env, more = []) {
     await ended;
   };
   return { child, end };
-}
-
-/** @returns {Promise<number>} */
-async function freePort() {
-  const probe = createServer().listen(0, '127.0.0.1');
-  await once(probe, 'listening');
-  const address = probe.address();
-  probe.close();
-  await once(probe, 'close');
-  if (address === null || typeof address === 'string') throw new Error('expected a port, got none');
-  return address.port;
 }

@@ -641,7 +641,7 @@ export class EngineLink {
 
   #setEngineStatus(status: EngineStatus): void {
     this.#engineStatus = status;
-    this.guard.observe(status, status.sync.pending);
+    this.guard.observe(status);
     this.#backgroundSync.look(this.#isLeft);
     this.#statusChanged();
   }

@@ -78,13 +78,13 @@ export class StorageGuard {
     });
   }
 
-  /** The engine has told its status; `pending` counts what is not synced, here and there. */
-  observe({ store, storage }: EngineStatus, pending: number): void {
+  /** The engine has told its status. */
+  observe({ store, storage, sync }: EngineStatus): void {
     if (this.#ended) return;
     if (storage.lastError?.code === 'storage-full') this.#lookSoon();
     if (store === undefined) return;
     if (store.isNew) this.#lookForNote(store.name);
-    else this.#keepNote(store.name, pending);
+    else this.#keepNote(store.name, sync.pending);
   }
 
   /** The engine has found everything removed, and begins anew. */

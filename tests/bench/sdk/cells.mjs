@@ -3,6 +3,9 @@
 
 import { BenchBrowser } from './browser.mjs';
 
+/** A cell took longer than it is waited for. */
+export class CellLate extends Error {}
+
 /** @typedef {Record<string, number>} Figures */
 /** @typedef {{ document: string, entries: number, last: string, url: string, update: string }} Large */
 /** @typedef {{ url: string, large: () => Promise<Large> }} Place */
@@ -13,6 +16,8 @@ const spacing_ms = 15;
 const manyEdits = 1_000;
 const documents = 10_000;
 const killAfter_ms = 20;
+/** A cell that has not ended by then has no figure: automerge-repo's `flush` of ten thousand documents never resolves. */
+const patience_ms = 90_000;
 /** So long what an SDK still does after it has said that it is done may take. */
 const rest_ms = 700;
 
@@ -171,9 +176,18 @@ async function perEdit(browser, cell) {
 /** @template T @param {Place} place @param {(browser: BenchBrowser) => Promise<T>} run @returns {Promise<T>} */
 async function withBrowser({ url }, run) {
   const browser = new BenchBrowser(url);
+  /** @type {NodeJS.Timeout | undefined} */
+  let timer;
   try {
-    return await run(browser);
+    const running = run(browser);
+    // Where its time is over, it fails with its browser.
+    running.catch(() => {});
+    const late = new Promise((_, reject) => {
+      timer = setTimeout(() => reject(new CellLate(`not done after ${patience_ms / 1000} s`)), patience_ms);
+    });
+    return await Promise.race([running, /** @type {Promise<never>} */ (late)]);
   } finally {
+    clearTimeout(timer);
     await browser.dispose();
   }
 }

@@ -5,7 +5,7 @@ import { servePage } from '../../harness/page-server.mjs';
 import { median } from '../measure.mjs';
 import { format, printLines } from '../table.mjs';
 import { buildPage, pagesFolder } from './build-pages.mjs';
-import { cells } from './cells.mjs';
+import { CellLate, cells } from './cells.mjs';
 import { prepareLarge } from './large-update.mjs';
 
 const ours = 'joinery';
@@ -96,20 +96,24 @@ export async function measureSdks(rounds, wants, compares) {
   let large;
   /** @type {Map<string, import('./cells.mjs').Figures[]>} */
   const measured = new Map();
+  /** What had no end in one round isn't waited for in the next. @type {Set<string>} */
+  const late = new Set();
   try {
     for (let round = 0; round < rounds; round++) {
       for (const cell of names) {
         for (const { folder, lacks = [] } of compared) {
-          if (lacks.includes(cell)) continue;
+          const key = `${cell} ${folder}`;
+          if (lacks.includes(cell) || late.has(key)) continue;
+          process.stderr.write(`round ${round + 1} of ${rounds}: ${key}\n`);
           const url = `${server.url}/${folder}/`;
           const given = { url, large: () => (large ??= prepareLarge(compared)) };
           const figures = await cells[cell]?.(given).catch((error) => {
             // What is wrong with another one is told, and leaves a dash.
             if (folder === ours || folder === floor) throw error;
             console.log(`${cell}: ${folder} gave none: ${String(error).split('\n')[0]}`);
+            if (error instanceof CellLate) late.add(key);
             return undefined;
           });
-          const key = `${cell} ${folder}`;
           if (figures !== undefined) measured.set(key, [...(measured.get(key) ?? []), figures]);
         }
       }

@@ -113,6 +113,8 @@ class IndexedDbStore implements DocumentStore {
 
   async begin(): Promise<void> {
     this.#mark = await this.#looking(['values'], markIn);
+    // Where nothing is yet, something is soon written: it then waits the less for this.
+    if (this.isNew && hasLevelDb()) renewLog();
   }
 
   get isNew(): boolean {

@@ -9,7 +9,8 @@
 const filling_bytes = 6 * 1024 * 1024;
 /** Larger values leave the log: Chromium keeps those from 64 KiB on in files of their own. */
 const value_bytes = 48 * 1024;
-const valuesPerTransaction = 16;
+/** Few transactions: each one waits for the one before. */
+const valuesPerTransaction = 64;
 /** One for all stores of an origin: they share one log. */
 const databaseName = 'joinery-log-renewal';
 

@@ -48,7 +48,7 @@ export function startWorker({ storages = {} }: WorkerOptions = {}): void {
       const ready = core.then(async (module) => {
         await init(module);
       });
-      if (self.navigator.locks) await holdLock(lock);
+      const held = self.navigator.locks && holdLock(lock);
       const post = (message: FromEngine, transfer: readonly ArrayBuffer[] = []): void =>
         port.postMessage(message, [...transfer]);
       const environment = systemEnvironment();
@@ -74,7 +74,7 @@ export function startWorker({ storages = {} }: WorkerOptions = {}): void {
       };
       self.addEventListener('error', ({ error }) => fatal(error));
       self.addEventListener('unhandledrejection', ({ reason }) => fatal(reason));
-      await ready;
+      await Promise.all([held, ready]);
     },
   };
   expose(entry);

@@ -12,6 +12,7 @@ const maxDepth = 32;
 const maxBytes = 768 * 1024;
 /** Up to so many bytes are copied one by one. */
 const shortBytes = 48;
+const shortString = 32;
 const tags = { null: 0, false: 1, true: 2, integer: 3, number: 4, string: 5, bytes: 6, array: 7, object: 8 } as const;
 
 const encoder = new TextEncoder();
@@ -151,6 +152,7 @@ function writeString(value: string): void {
   reserve(value.length * 3 + 5);
   // The encoder turns lone surrogates into U+FFFD. The length stands before the bytes: it is written for the usual one-byte size and moved where it takes more.
   const start = length;
+  if (value.length <= shortString && writeAscii(value)) return;
   const { written } = encoder.encodeInto(value, buffer.subarray(start + 1));
   if (written < 0x80) {
     buffer[start] = written;
@@ -161,6 +163,19 @@ function writeString(value: string): void {
   buffer.copyWithin(start + size, start + 1, start + 1 + written);
   varint(written);
   length = start + size + written;
+}
+
+/** In browsers a call of the encoder costs as much as a loop over dozens of characters. False, and nothing is written, where it isn't ASCII. */
+function writeAscii(value: string): boolean {
+  const start = length + 1;
+  for (let index = 0; index < value.length; index += 1) {
+    const unit = value.charCodeAt(index);
+    if (unit >= 0x80) return false;
+    buffer[start + index] = unit;
+  }
+  buffer[length] = value.length;
+  length = start + value.length;
+  return true;
 }
 
 function byte(value: number): void {

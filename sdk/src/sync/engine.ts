@@ -524,8 +524,8 @@ export class Engine {
   }
 
   #openLeft(): void {
-    // They are opened where the session is.
-    if (!this.#tabs.leads) return;
+    // They are opened where the session is, when it may send them: of thousands that wait offline an app may want a few.
+    if (!this.#tabs.leads || this.#connection.state === 'offline') return;
     for (const document of this.#left.keys()) {
       if (this.#loading.size >= pendingAtOnce) return;
       this.#open(document);
@@ -607,6 +607,7 @@ export class Engine {
       this.#clock.forgetRoundTrip();
       if (this.#context) this.#openPending(this.#context.store).catch((error: unknown) => this.#break(error));
     }
+    if (this.#context) this.#openLeft();
     this.#statusSoon();
   }
 

@@ -5,7 +5,8 @@
 // loaded, which takes an agent of its own, and what the old one wrote and the engine hasn't stored is joined to it again.
 //
 // Of a document that nobody uses, and that nothing was written to here, only the bytes of its state are kept (`rest`): the
-// replica is made again when somebody reads, writes, or something comes for it. Whoever listens or looks does not notice.
+// replica is made again when somebody reads, writes, or something comes for it. Whoever listens or looks does not notice. One
+// that comes from storage rests at once.
 
 import { asJoineryError, JoineryError } from '@joinery/protocol';
 import { Replica, type ReplicaOptions } from '../core/index.ts';
@@ -24,7 +25,7 @@ import { followReplacement, followUnknown } from './follow-replacement.ts';
 import { type DocumentPending, errorFrom, type FromEngine, type ToEngine } from './messages.ts';
 import { OwnWrites } from './own-writes.ts';
 import { PatchNews } from './patch-news.ts';
-import { packState, unpackState } from './resting-state.ts';
+import { packParts, packState, type Resting, unpackState } from './resting-state.ts';
 
 export interface OpenDocumentContext {
   readonly environment: Environment;
@@ -58,6 +59,7 @@ interface EarlyWrite {
 }
 
 const nobody: readonly (() => void)[] = [];
+const none: readonly string[] = [];
 const done = Promise.resolve();
 const nothingPending: DocumentPending = { count: 0, oldestAt_ms: undefined };
 
@@ -79,7 +81,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
   #undo: UndoStacks | undefined;
   #replica: Replica | undefined;
   /** In place of the replica while nobody uses it. */
-  #resting: string | undefined;
+  #resting: Resting | undefined;
   /** That can't be, or does not pay, as long as it has this replica. */
   #stays = false;
   /** The app is writing to the replica. */
@@ -187,18 +189,24 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#stays = state === undefined;
     if (state === undefined) return true;
     this.#ahead = this.revision;
-    this.#resting = state;
+    this.#resting = { state, updates: none };
     this.#replica = undefined;
     free(replica);
     return true;
   }
 
-  #wake(resting: string): void {
+  #wake({ state, updates }: Resting): void {
     this.#resting = undefined;
-    const replica = this.#guard(() => Replica.load(unpackState(resting), this.#context.replicaOptions));
+    const replica = this.#guard(() => this.#made(state === undefined ? state : unpackState(state)));
     this.#replica = replica;
+    if (updates.length > 0) this.#applyAll(updates.map(unpackState));
     this.#patches?.begin(replica);
     this.#ahead -= replica.revision;
+  }
+
+  #made(state: Uint8Array | undefined): Replica {
+    const { replicaOptions } = this.#context;
+    return state === undefined ? new Replica(replicaOptions) : Replica.load(state, replicaOptions);
   }
 
   get #writes(): OwnWrites {
@@ -642,7 +650,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#closed = true;
     this.#undo?.end();
     // Nobody is to wait for what doesn't come any more.
-    this.#settleLoaded(closed());
+    if (this.#loading === 'under way') this.#settleLoaded(closed());
     const replica = this.#replica;
     this.#replica = this.#resting = undefined;
     this.#value = undefined;
@@ -767,12 +775,17 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       this.#join(snapshot === undefined ? updates : [snapshot, ...updates]);
       return;
     }
+    const isUntouched = !this.hasEarly && this.#unstored.length === 0 && !this.#patches && !this.#undo;
+    const resting = isUntouched ? packParts(snapshot, updates) : undefined;
+    if (resting !== undefined) {
+      // Of the many that an app may open it looks at a few. The engine has read these bytes: they are sound.
+      this.#ahead += 1;
+      this.#resting = resting;
+      this.#ready();
+      return;
+    }
     try {
-      this.#adopt(
-        snapshot === undefined
-          ? new Replica(this.#context.replicaOptions)
-          : Replica.load(snapshot, this.#context.replicaOptions),
-      );
+      this.#adopt(this.#made(snapshot));
     } catch (error) {
       this.#fail(asJoineryError(error));
       return;

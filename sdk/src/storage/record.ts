@@ -29,6 +29,8 @@ import type { Acknowledgement, EpochEnd, RejectedPart, RejectedRange, RejectedWr
 const magic = 0x4a;
 const formatVersion = 4;
 const oldestFormatVersion = 1;
+/** Magic, format, kind. */
+const headerBytes = 3;
 const checksumBytes = 4;
 const kinds = { envelope: 1, snapshot: 2, state: 3, value: 4, rejected: 5, replacement: 6 } as const;
 const utf8 = new TextEncoder();
@@ -85,7 +87,7 @@ export function encodeEnvelopeRecord(owner: string, record: EnvelopeRecord): Uin
   body.number(record.at_ms);
   if (offset !== undefined) body.number(offset < 0 ? -offset * 2 - 1 : offset * 2);
   body.bytes(record.bytes);
-  return seal(owner, kinds.envelope, body.take());
+  return seal(owner, kinds.envelope, body.view());
 }
 
 export function decodeEnvelopeRecord(owner: string, record: Uint8Array): DecodedEnvelope {
@@ -126,7 +128,7 @@ export function encodeSnapshotRecord(owner: string, record: SnapshotRecord): Uin
   const body = new Writer(16 + record.bytes.length);
   body.number(record.epoch);
   body.bytes(record.bytes);
-  return seal(owner, kinds.snapshot, body.take());
+  return seal(owner, kinds.snapshot, body.view());
 }
 
 export function decodeSnapshotRecord(owner: string, record: Uint8Array): SnapshotRecord {
@@ -154,7 +156,7 @@ export function encodeStateRecord(owner: string, state: StateRecord): Uint8Array
   body.number(state.safe?.epoch ?? 0);
   body.number(state.safe?.position ?? 0);
   body.number(state.epoch);
-  return seal(owner, kinds.state, body.take());
+  return seal(owner, kinds.state, body.view());
 }
 
 export function decodeStateRecord(owner: string, record: Uint8Array): StateRecord {
@@ -185,7 +187,7 @@ export function encodeRejectedRecord(owner: string, write: RejectedWrite): Uint8
   }
   body.block(write.changes);
   body.block(write.envelope);
-  return seal(owner, kinds.rejected, body.take());
+  return seal(owner, kinds.rejected, body.view());
 }
 
 export function decodeRejectedRecord(owner: string, record: Uint8Array): Omit<RejectedWrite, 'id'> {
@@ -239,7 +241,7 @@ export function encodeReplacementRecord(owner: string, replacement: Replacement)
     body.agent(agent);
     body.block(bytes);
   }
-  return seal(owner, kinds.replacement, body.take());
+  return seal(owner, kinds.replacement, body.view());
 }
 
 export function decodeReplacementRecord(owner: string, record: Uint8Array): Replacement {
@@ -275,7 +277,7 @@ function point(epoch: number, position: number): ResumePoint | undefined {
 }
 
 function seal(owner: string, kind: number, body: Uint8Array): Uint8Array {
-  const record = new Writer(16 + body.length);
+  const record = new Writer(headerBytes + numberLength(body.length) + body.length + checksumBytes);
   record.byte(magic);
   record.byte(formatVersion);
   record.byte(kind);
@@ -304,6 +306,12 @@ function unseal(owner: string, kind: number, record: Uint8Array): Reader {
   const length = reader.number();
   if (length !== reader.remaining) throw corrupt(`a body of ${length} bytes`, `${reader.remaining}`);
   return reader;
+}
+
+function numberLength(value: number): number {
+  let length = 1;
+  for (let rest = value; rest >= 0x80; rest = Math.floor(rest / 0x80)) length += 1;
+  return length;
 }
 
 class Writer {
@@ -354,9 +362,9 @@ class Writer {
     return this.#bytes.subarray(0, this.#length);
   }
 
-  /** What was written, in a buffer of just its size. */
+  /** What was written, in a buffer of just its size; the writer is of no more use. */
   take(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    return this.#length === this.#bytes.length ? this.#bytes : this.#bytes.slice(0, this.#length);
   }
 
   #reserve(more: number): void {

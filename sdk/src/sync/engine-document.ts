@@ -748,7 +748,7 @@ export class EngineDocument implements Sleeper {
         break;
       }
       case 'snapshot':
-        if (!this.#joinTheirs(local, [], () => local.join([effect.bytes]))) {
+        if (!this.#joinTheirs(local, [], () => local.joinState(effect.bytes))) {
           // The position that it stands for must not be stored without it.
           session.consumed(effect.credit_bytes);
           this.#unreadable(this.#trouble?.error ?? unreadable());
@@ -1256,7 +1256,7 @@ export class EngineDocument implements Sleeper {
     if (local === undefined) throw new Error('Expected a loaded document.');
     // What waits for its causes is not in a state.
     this.#withheld = local.replica.pendingCount;
-    return local.replica.encodeSnapshot();
+    return local.encode();
   }
 
   get #watching(): Conflicts {

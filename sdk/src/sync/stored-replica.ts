@@ -69,6 +69,8 @@ export class StoredReplica {
   /** Its state was found to be too large to rest. */
   #large = false;
   #compacting = 0;
+  /** A state from elsewhere that is all this replica has, while it has this revision: it need not be encoded anew. */
+  #whole: { readonly bytes: Uint8Array; readonly revision: number } | undefined;
   /** Compactions whose turn came while the replica held own writes that are in no log. */
   #postponed: (() => void)[] | undefined;
   // For when compaction pays: the last snapshot, the log that isn't in it, the log that the server has, all in bytes.
@@ -144,6 +146,24 @@ export class StoredReplica {
     const joined = this.#join(updates);
     if (this.replica.pendingCount < pendingCount) this.#context.freed();
     return joined;
+  }
+
+  /** Joins a whole state. False when the core can't read it. */
+  joinState(bytes: Uint8Array): boolean {
+    const isAll = this.replica.revision === 0 && this.replica.pendingCount === 0;
+    const joined = this.join([bytes]);
+    if (isAll && joined && this.replica.pendingCount === 0) this.#whole = { bytes, revision: this.replica.revision };
+    return joined;
+  }
+
+  /** The replica's state, in a buffer of its own. */
+  encode(): Uint8Array {
+    const known = this.#known;
+    return known === undefined ? this.replica.encodeSnapshot() : known.slice();
+  }
+
+  get #known(): Uint8Array | undefined {
+    return this.#whole?.revision === this.replica.revision ? this.#whole.bytes : undefined;
   }
 
   /**
@@ -276,13 +296,14 @@ export class StoredReplica {
   async #compactNow(resume: ResumeMark | undefined): Promise<void> {
     const { store, document } = this.#context;
     for (let attempt = 0; attempt < compactionAttempts && !this.#freed; attempt += 1) {
-      const bytes = this.replica.encodeSnapshot();
+      const bytes = this.#known ?? this.replica.encodeSnapshot();
       const [incarnation, { epoch }] = [this.#incarnation, this.#context];
       const covers = decodeVersion(this.replica.version());
       const compaction = { incarnation, replaces: this.#tag, epoch, bytes, covers };
       const tag = await store.compact(document, resume === undefined ? compaction : { ...compaction, resume });
       if (tag !== undefined) {
         this.#tag = tag;
+        this.#whole = undefined;
         this.#snapshot_bytes = bytes.length;
         this.#fresh_bytes = 0;
         this.#removable_bytes = 0;

@@ -16,6 +16,25 @@ for (const storage of ['memory', 'indexeddb'] as const) {
   });
 }
 
+test('workers that end at any moment leave IndexedDB usable', inAllEngines, async ({ page, pageUrl }) => {
+  await page.goto(pageUrl);
+  await page.waitForFunction(() => 'askStorageWorker' in window);
+  const [ended, counted] = [40, 3];
+  const count = await page.evaluate(
+    async ([times, busy]) => {
+      let last = 0;
+      for (let time = 0; time < times; time += 1) {
+        // The worker is ended while it goes on.
+        await window.askStorageWorker({ storage: 'indexeddb', busy });
+        last = await window.askStorageWorker<number>({ storage: 'indexeddb', countUp: 1 });
+      }
+      return last;
+    },
+    [ended, counted] as const,
+  );
+  expect(count).toBeGreaterThanOrEqual(ended * (counted + 1));
+});
+
 for (const [storage, name] of [
   ['opfs', 'the origin private file system'],
   ['sqlite', 'SQLite'],

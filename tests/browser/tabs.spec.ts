@@ -2,7 +2,6 @@
 // from the browser's own list of locks. Times are printed; what is asserted is that things happen, within wide bounds.
 
 import { type BrowserContext, expect, type Page } from '@playwright/test';
-import { engine } from './engine.ts';
 import { edit, openShared, readContent, syncUrl, test, waitUntilSynced } from './shared-page.ts';
 
 const tabs_count = 5;
@@ -100,9 +99,6 @@ test('what one tab writes offline shows in the four others', inAllEngines, async
 });
 
 test('a reload storm loses nothing and ends with one leader', inAllEngines, async ({ context, pageUrl, server }) => {
-  // An open defect, of the SDK or of the engine: it doesn't end there within two minutes, and it did once.
-  if (engine === 'webkit') console.log('WebKitGTK: the reload storm does not end there (open), and was not run');
-  test.skip(engine === 'webkit');
   const tabs = new Tabs(context, pageUrl, { url: syncUrl(server), connect: true });
   await tabs.open(tabs_count);
   const expected: string[] = [];

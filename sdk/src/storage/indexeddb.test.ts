@@ -4,7 +4,7 @@
 import 'fake-indexeddb/auto';
 import { JoineryError, writeEnvelope } from '@joinery/protocol';
 import { type IDBPDatabase, openDB } from 'idb';
-import { afterEach, describe, expect, test, vi } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
 import { assertRejects } from '../testing/contract.ts';
 import { indexedDbHarness } from '../testing/indexeddb-harness.ts';
 import { storageSuite } from '../testing/storage-suite.ts';
@@ -45,6 +45,51 @@ describe('storage in IndexedDB', () => {
   for (const { name, run } of storageSuite) {
     test(name, () => run(indexedDbHarness()));
   }
+});
+
+describe('storage in WebKit’s IndexedDB', () => {
+  beforeEach(() =>
+    vi.stubGlobal('navigator', { userAgent: 'Mozilla/5.0 AppleWebKit/605.1.15 Version/26.0 Safari/605.1.15' }),
+  );
+  afterEach(() => vi.unstubAllGlobals());
+
+  for (const { name, run } of storageSuite) {
+    test(name, () => run(indexedDbHarness()));
+  }
+
+  test('a connection has one transaction at a time, also after one that failed, and finishes them before it is closed', async () => {
+    const underWay = new Map<IDBDatabase, number>();
+    const { transaction: begin } = IDBDatabase.prototype;
+    let most = 0;
+    vi.spyOn(IDBDatabase.prototype, 'transaction').mockImplementation(function (this: IDBDatabase, ...given) {
+      const count = (change: number): void => {
+        underWay.set(this, (underWay.get(this) ?? 0) + change);
+        most = Math.max(most, underWay.get(this) ?? 0);
+      };
+      const transaction = begin.apply(this, given);
+      count(1);
+      for (const end of ['complete', 'abort']) transaction.addEventListener(end, () => count(-1));
+      return transaction;
+    });
+    const store = await new IndexedDbStorage().open(freshNamespace());
+    const work = [
+      store.append([write]),
+      store.load('a'),
+      store.changeValue('key', () => {
+        throw new Error('not this one');
+      }),
+      store.readValue('key'),
+      store.rejected(),
+      store.pending(),
+      store.writeValue('key', Uint8Array.of(1)),
+    ];
+    const closed = store.close();
+    const outcomes = await Promise.allSettled(work);
+    expect(outcomes.map(({ status }) => status)).toEqual(work.map((_, at) => (at === 2 ? 'rejected' : 'fulfilled')));
+    await closed;
+    expect(most).toBe(1);
+    vi.restoreAllMocks();
+  });
 });
 
 describe('IndexedDB alone', () => {

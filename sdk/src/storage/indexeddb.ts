@@ -35,6 +35,7 @@ import { allStores, changeRaw, markOf, readRaw as readRecords, survey } from './
 import { readRejected, readReplacements, stateOf, statesOf, swapIn } from './indexeddb-swap.ts';
 import { hasLevelDb, renewLog } from './log-renewal.ts';
 import { moveKey, shutBy } from './move-mark.ts';
+import { OneAtATime } from './one-at-a-time.ts';
 import {
   decodeValueRecord,
   type EnvelopeRecord,
@@ -95,6 +96,7 @@ class IndexedDbStore implements DocumentStore {
   readonly #namespace: Namespace;
   readonly #events: StoreEvents;
   #database: Promise<Database> | undefined;
+  readonly #transactions = new OneAtATime();
   #ended: JoineryError | undefined;
   readonly #loads = new Loads((names, body) => this.#view(names, body));
   /** See `store-mark.ts`; undefined: nothing was ever here. */
@@ -353,6 +355,7 @@ class IndexedDbStore implements DocumentStore {
     this.#ended ??= new JoineryError('closed', 'The store is closed; open it again.');
     const database = await this.#database?.catch(() => undefined);
     // Transactions that are under way still finish.
+    await this.#transactions.idle;
     database?.close();
   }
 
@@ -403,12 +406,13 @@ class IndexedDbStore implements DocumentStore {
     body: (transaction: Transaction<'readonly'>) => Promise<Result>,
   ): Promise<Result> {
     const database = await this.connect();
-    return await typed(() => {
-      const transaction = database.transaction([...names]);
+    const begin = () => database.transaction([...names]);
+    const look = (transaction: Transaction<'readonly'>): Promise<Result> => {
       // Its requests tell of a failure too; this promise must not do so as an unhandled rejection.
       transaction.done.catch(() => {});
       return body(transaction);
-    });
+    };
+    return await typed(() => this.#transactions.run(begin, look));
   }
 
   /** The same as `commit`, unless everything was removed since this store was opened. */
@@ -444,9 +448,9 @@ class IndexedDbStore implements DocumentStore {
     body: (transaction: Transaction<'readwrite'>) => Promise<Result>,
   ): Promise<Result> {
     const database = await this.connect();
-    return await typed(async () => {
-      const transaction = database.transaction([...names], 'readwrite', { durability: 'strict' });
-      const done = transaction.done;
+    const begin = () => database.transaction([...names], 'readwrite', { durability: 'strict' });
+    const change = async (transaction: Transaction<'readwrite'>): Promise<Result> => {
+      const { done } = transaction;
       // It may reject while `body` still waits for a request: that is told below, not as an unhandled rejection.
       done.catch(() => {});
       try {
@@ -465,7 +469,8 @@ class IndexedDbStore implements DocumentStore {
           (reason) => (isAbort(error) ? reason : error),
         );
       }
-    });
+    };
+    return await typed(() => this.#transactions.run(begin, change));
   }
 }
 

@@ -2,19 +2,22 @@
 // a tab does. It answers each message with what came of it.
 
 import { sqliteHarness } from '@joinery/storage-sqlite/testing';
-import { assertEqual, opfsHarness, type StorageHarness, storageSuite } from 'joinery/testing';
+import { assertEqual, indexedDbHarness, opfsHarness, type StorageHarness, storageSuite } from 'joinery/testing';
 
 declare const self: DedicatedWorkerGlobalScope;
 
 export interface StorageTask {
-  readonly storage: 'opfs' | 'sqlite';
-  /** Counts a value up so many times; without it and `spoil`, the suite is run. */
+  readonly storage: 'indexeddb' | 'opfs' | 'sqlite';
+  /** Counts a value up so many times; with nothing, the suite is run. */
   readonly countUp?: number;
+  /** Counts up and reads at once, again and again. It answers after so many times, and goes on until the worker is ended. */
+  readonly busy?: number;
   /** Does something to the files of SQLite's pool, as a crash, a disk or another tab may, and counts up after it. */
   readonly spoil?: 'damage heads' | 'add an empty file' | 'hold a file' | 'take everything away';
 }
 
 const harnesses: Readonly<Record<StorageTask['storage'], () => StorageHarness>> = {
+  indexeddb: indexedDbHarness,
   opfs: opfsHarness,
   sqlite: sqliteHarness,
 };
@@ -42,6 +45,19 @@ async function countUp(harness: () => StorageHarness, times: number): Promise<nu
   }
   await store.close();
   return last;
+}
+
+/** See {@link StorageTask.busy}. */
+async function stayBusy(harness: () => StorageHarness, times: number): Promise<void> {
+  const store = await harness().storage.open({ server: 'wss://example.org', user: 'ada', name: 'shared' });
+  const goOn = async (work: () => Promise<unknown>): Promise<never> => {
+    for (;;) await work();
+  };
+  goOn(() => store.readValue('count'));
+  goOn(() => store.load('a'));
+  goOn(() => store.writeValue('other', new Uint8Array(4_000)));
+  await countUp(harness, times);
+  goOn(() => countUp(harness, 1));
 }
 
 /** The files of the only pool that there is. */
@@ -108,6 +124,7 @@ self.addEventListener('message', ({ data }: MessageEvent<StorageTask>) => {
   const harness = harnesses[data.storage];
   const run = (): Promise<unknown> => {
     if (data.spoil !== undefined) return spoil(data.spoil);
+    if (data.busy !== undefined) return stayBusy(harness, data.busy);
     return data.countUp === undefined ? runSuite(harness) : countUp(harness, data.countUp);
   };
   run().then(

@@ -1,5 +1,5 @@
 // What a real browser may do to the storage: remove all of it, while a page has it open or while none has, and refuse more
-// than so much of it.
+// than so much of it. Only Chromium lets a test do so (by its own protocol): what doesn't need that runs in the other engines too.
 
 import { type BrowserContext, expect, type Page } from '@playwright/test';
 import { openShared, readContent, syncUrl, test, waitUntilSynced } from './shared-page.ts';
@@ -112,7 +112,11 @@ test('a full storage is told with its class and code; the write stays in memory,
   expect(typeof (await page.evaluate(() => window.shared.client.persist()))).toBe('boolean');
 });
 
-test('everything can be exported, also what only storage has', async ({ page, pageUrl, server }) => {
+test('everything can be exported, also what only storage has', { tag: '@engines' }, async ({
+  page,
+  pageUrl,
+  server,
+}) => {
   const options = { url: syncUrl(server), name: 'export', connect: false };
   await openShared(page, pageUrl, { ...options, prefix: 'one' });
   await page.evaluate(() => window.shared.text.insert(0, 'stored').durable);

@@ -199,7 +199,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#resting = undefined;
     const replica = this.#guard(() => this.#made(state === undefined ? state : unpackState(state)));
     this.#replica = replica;
-    if (updates.length > 0) this.#applyAll(updates.map(unpackState));
+    this.#applyAll(updates.map(unpackState));
     this.#patches?.begin(replica);
     this.#ahead -= replica.revision;
   }

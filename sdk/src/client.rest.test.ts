@@ -61,11 +61,7 @@ describe('many open documents', () => {
 
   test('rest with what an earlier session has left unsynced, and send it', async () => {
     const world = await World.create();
-    const storage = new MemoryStorage();
-    const earlier = world.client(storage, { connect: false });
-    const written = ids.map((id, own) => earlier.document<Fields>(id).update({ own }));
-    await Promise.all(written.map((receipt) => world.time.settled(receipt.durable)));
-    await world.time.settled(earlier.close());
+    const storage = await left(world);
 
     const free = vi.spyOn(Replica.prototype, 'free');
     const client = world.client(storage, { connect: false });
@@ -87,4 +83,46 @@ describe('many open documents', () => {
     await world.time.advance(1_000);
     expect(theirs.map(({ value }) => value?.own)).toEqual(ids.map((_, own) => own));
   });
+
+  test('stay closed where an earlier session has left them and nothing can be sent, until it can', async () => {
+    const world = await World.create();
+    const storage = await left(world);
+    const joins = vi.spyOn(Replica.prototype, 'applyUpdates');
+    const client = world.client(storage, { connect: false });
+    await world.time.until(() => client.status.sync.pending === ids.length);
+    await world.time.advance(1_000);
+    expect(joins).not.toHaveBeenCalled();
+    client.connect();
+    await world.untilSynced(client);
+    expect(joins).toHaveBeenCalled();
+    expect(ids.every((id) => world.server.log(id).length === 1)).toBe(true);
+  });
+
+  test('have no replica for the app before it looks at them', async () => {
+    const world = await World.create();
+    const storage = await left(world);
+    const client = world.client(storage, { connect: false });
+    const joins = vi.spyOn(Replica.prototype, 'applyUpdates');
+    const ours = ids.map((id) => client.document<Fields>(id));
+    await Promise.all(ours.map((document) => world.time.settled(document.loaded)));
+    // The engine's own.
+    expect(joins).toHaveBeenCalledTimes(ids.length);
+    const told = vi.fn();
+    for (const document of ours) document.subscribe(told);
+    expect(ours.map(({ value }) => value?.own)).toEqual(ids.map((_, own) => own));
+    expect(joins).toHaveBeenCalledTimes(2 * ids.length);
+    // Looking at it is no change.
+    await world.time.advance(1_000);
+    expect(told).not.toHaveBeenCalled();
+  });
 });
+
+/** Documents that an earlier session has left, which nobody has opened since. */
+async function left(world: World): Promise<MemoryStorage> {
+  const storage = new MemoryStorage();
+  const earlier = world.client(storage, { connect: false });
+  const written = ids.map((id, own) => earlier.document<Fields>(id).update({ own }));
+  await Promise.all(written.map((receipt) => world.time.settled(receipt.durable)));
+  await world.time.settled(earlier.close());
+  return storage;
+}

@@ -414,6 +414,44 @@ describe('tabs of one browser', () => {
     first.environment.leave(false);
     await world.time.until(() => elsewhere.peers.some(({ state }) => state.at === 5), 100);
   });
+
+  test('a page that is left is gone also where its engine ends before it hears of it', async () => {
+    const { world, device } = await setUp(3);
+    const elsewhere = open(world.client(), 'elsewhere');
+    await world.time.until(() => names(elsewhere).length === 3, 1_000);
+    const leave = async (tab: Tab, within_ms: number): Promise<void> => {
+      const left = others(device, tab);
+      tab.environment.leave(true);
+      device.crash(tab);
+      const sees = ({ presence }: Tab): boolean => names(presence).includes(tab.presence.self?.name as string);
+      await world.time.until(() => !device.all.some(sees), 50);
+      await world.time.until(() => names(elsewhere).join() === left.join(), within_ms);
+    };
+    await leave(device.all.find((tab) => tab !== device.leader) as Tab, 50);
+    // Nobody is there to pass it on, until the next one leads: without it the others wait 5 s for another way.
+    await leave(device.leader, 1_500);
+  });
+
+  test('a page that comes back from aside is there again, also where its engine heard of its leaving only then', async () => {
+    const { world, device } = await setUp(2);
+    const elsewhere = open(world.client(), 'elsewhere');
+    await world.time.until(() => names(elsewhere).length === 2, 1_000);
+    const { leader } = device;
+    const [other] = device.all.filter((tab) => tab !== leader) as [Tab];
+    leader.environment.leave(true);
+    leader.environment.freeze();
+    await world.time.until(() => names(other.presence).join() === 'elsewhere', 50);
+    // The lock of one that is frozen is stolen first.
+    await world.time.until(() => names(elsewhere).join() === others(device, leader).join(), 5_000);
+    await world.time.advance(10_000);
+    leader.environment.thaw();
+    // What was under way to the engine comes there before what is said from now on.
+    await world.time.advance(1);
+    leader.environment.leave(false);
+    await world.time.until(() => names(elsewhere).length === 2 && names(other.presence).length === 2, 200);
+    await world.time.advance(60_000);
+    expect(names(elsewhere)).toEqual(['tab 0', 'tab 1']);
+  });
 });
 
 describe('an engine that dies', () => {

@@ -3,6 +3,7 @@
 import { describe, expect, test } from 'vitest';
 import { VirtualEnvironment } from '../testing/virtual-environment.ts';
 import { encodeState, readPresenceMessage, writeAsk, writeState } from './message.ts';
+import { silence_ms } from './peers.ts';
 import { beat_ms, type PresenceBody, Relay } from './relay.ts';
 
 function setUp({ leads = true } = {}) {
@@ -107,6 +108,31 @@ describe('a relay', () => {
     clear();
     relay.fromTab(introduction);
     expect([server, tabs]).toEqual([[], []]);
+  });
+
+  test('tells the server who has left, also who said so before it served the document, while that may be news', async () => {
+    const { time, server, relay, clear } = setUp();
+    relay.fromTab(fromTab(shown));
+    relay.fromTab(fromTab(gone));
+    clear();
+    relay.subscribed('b');
+    expect(server).toEqual([]);
+    relay.subscribed('a');
+    expect(server).toEqual(['gone', 'ask']);
+    clear();
+    await time.advance(silence_ms);
+    relay.subscribed('a');
+    expect(server).toEqual(['ask']);
+  });
+
+  test('remembers the last 256 that have left', () => {
+    const { server, relay, clear } = setUp();
+    for (let tab = 0; tab < 300; tab += 1) {
+      relay.fromTab(fromTab(writeState(new Uint8Array(8).fill(tab), 1, undefined)));
+    }
+    clear();
+    relay.subscribed('a');
+    expect(server.filter((kind) => kind === 'gone')).toHaveLength(256);
   });
 
   test('sends no flood of states to the server, and what it left out a little later', async () => {

@@ -6,6 +6,7 @@
 
 import type { Cancel, Environment } from '../environment.ts';
 import { readPresenceMessage, writeAsk } from './message.ts';
+import { silence_ms } from './peers.ts';
 import { spacing_ms } from './room.ts';
 
 /** What was told is told again after so long; three times before the others give up. */
@@ -16,6 +17,8 @@ const answerSpread_ms = 50;
 const serverLimit_count = 500;
 /** Documents that other tabs take part in, as far as they are known. */
 const othersLimit_count = 4_096;
+/** Tabs that have left of which a new leader tells the server. */
+const leftLimit_count = 256;
 /** Documents in one message that says where a tab takes part. */
 export const introductionLimit_count = 1_024;
 
@@ -56,6 +59,8 @@ export class Relay {
   readonly #entries = new Map<string, Entry>();
   /** Other tabs take part in these. */
   readonly #others = new Set<string>();
+  /** What tabs said when they left, oldest first: the one that led may be one of them, and has told the server nothing. */
+  #left: { readonly document: string; readonly message: Uint8Array; readonly until_ms: number }[] = [];
   /** The second that is counted, from when, and how much was sent in it. */
   #second = { from_ms: Number.NEGATIVE_INFINITY, count: 0 };
   #cancelBeat: Cancel | undefined;
@@ -115,7 +120,10 @@ export class Relay {
     const { document, client, message } = body;
     if (client === '') {
       this.#note(document);
-      if (message !== undefined) this.#toServer(document, message);
+      if (message !== undefined) {
+        this.#remember(document, message);
+        this.#toServer(document, message);
+      }
     }
     this.#take(document, client, message);
   }
@@ -124,6 +132,10 @@ export class Relay {
   subscribed(document: string): void {
     const entry = this.#entries.get(document);
     if (entry?.message !== undefined) this.#send(document, entry, entry.message);
+    const now_ms = this.#host.environment.monotonic();
+    for (const left of this.#left) {
+      if (left.document === document && left.until_ms > now_ms) this.#toServer(document, left.message);
+    }
     if (entry !== undefined || this.#others.has(document)) this.ask(document);
   }
 
@@ -209,6 +221,14 @@ export class Relay {
   get #shows(): boolean {
     for (const { message } of this.#entries.values()) if (message !== undefined) return true;
     return false;
+  }
+
+  /** Who has left is told of again for as long as others might show it without that. */
+  #remember(document: string, message: Uint8Array): void {
+    if (readPresenceMessage(message)?.kind !== 'gone') return;
+    const now_ms = this.#host.environment.monotonic();
+    this.#left = this.#left.filter(({ until_ms }) => until_ms > now_ms).slice(1 - leftLimit_count);
+    this.#left.push({ document, message, until_ms: now_ms + silence_ms });
   }
 
   /** Another tab takes part; true when that wasn't known. */

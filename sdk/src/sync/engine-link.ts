@@ -509,6 +509,9 @@ export class EngineLink {
       case 'presence':
         this.presence.receive(message);
         break;
+      case 'tabs':
+        this.presence.joined(message);
+        break;
       case 'deletion':
         this.spaces.receive(message);
         if (message.state === 'done') this.#emit({ type: 'document-deleted', document: message.document });

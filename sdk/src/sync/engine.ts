@@ -151,6 +151,7 @@ export class Engine {
         rejections: () => this.#rejections?.changed(),
         wiped: () => this.#wipedElsewhere(),
         foreign: (isNewer) => this.#port.post({ type: 'foreign-tab', isNewer }),
+        joined: (channel, tab) => this.#port.post({ type: 'tabs', channel, tab }),
         get state(): LeaderState {
           return engine.#stateForTabs();
         },

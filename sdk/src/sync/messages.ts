@@ -260,6 +260,8 @@ export type FromEngine =
       readonly client: string;
       readonly message: Uint8Array | undefined;
     }
+  /** It speaks to the other tabs by this channel and as this tab: the page does so itself when it is left. */
+  | { readonly type: 'tabs'; readonly channel: string; readonly tab: string }
   | { readonly type: 'status'; readonly status: EngineStatus }
   | { readonly type: 'damaged'; readonly document: string; readonly error: ErrorData }
   /** A newer version of this code has taken storage over: nothing is stored any more. */

@@ -4,6 +4,7 @@ import type { Leased } from '../documents/lease.ts';
 import type { Cancel, Environment } from '../environment.ts';
 import { OpenPresence, type Presence } from '../presence/presence.ts';
 import { Room } from '../presence/room.ts';
+import { tabMessage } from '../tabs/tab-message.ts';
 import type { FromEngine, ToEngine } from './messages.ts';
 
 export interface PresenceLinkContext {
@@ -22,6 +23,10 @@ export class PresenceLink {
   readonly #context: PresenceLinkContext;
   readonly #rooms = new Map<string, OpenRoom>();
   #stopLeaving: Cancel | undefined;
+  /** How the engine speaks to the other tabs, where it does. */
+  #tabs: { readonly channel: string; readonly tab: string } | undefined;
+  /** What rooms say as they leave, right now. */
+  #leaving: { readonly document: string; readonly message: Uint8Array }[] | undefined;
 
   constructor(context: PresenceLinkContext) {
     this.#context = context;
@@ -52,6 +57,11 @@ export class PresenceLink {
     return new OpenPresence<T>(held.room, { release });
   }
 
+  /** The engine has joined the other tabs. */
+  joined(tabs: FromEngine & { readonly type: 'tabs' }): void {
+    this.#tabs = tabs;
+  }
+
   /** Another engine runs. */
   started(post: (message: ToEngine) => void): void {
     for (const [document, { room }] of this.#rooms) post({ type: 'open-presence', document, message: room.message });
@@ -61,9 +71,20 @@ export class PresenceLink {
     this.#rooms.get(document)?.room.receive(client, message);
   }
 
-  /** The others are told that nobody is here, or not for now. */
+  /**
+   * The others are told that nobody is here, or not for now: by the engine, and the tabs from here as well, for browsers other than
+   * Chromium end or freeze a page's worker before it hears of this. To whom both come the second is nothing new, by its turn.
+   */
   leave(): void {
+    const leaving: { document: string; message: Uint8Array }[] = [];
+    this.#leaving = leaving;
     for (const { room } of this.#rooms.values()) room.leave();
+    this.#leaving = undefined;
+    if (this.#tabs === undefined || leaving.length === 0) return;
+    // Only now: a channel that is open brings the page all that tabs say, and may keep it from being put aside.
+    const channel = this.#context.environment.tabs?.channel(this.#tabs.channel, () => {});
+    for (const said of leaving) channel?.post(tabMessage({ type: 'presence', client: '', ...said }, this.#tabs.tab, 0));
+    channel?.close();
   }
 
   comeBack(): void {
@@ -80,10 +101,15 @@ export class PresenceLink {
     const { environment } = this.#context;
     return new Room(id, {
       environment,
-      tell: (document, message) => this.#context.post({ type: 'presence', document, message }),
+      tell: (document, message) => this.#tell(document, message),
       ask: (document) => this.#context.post({ type: 'ask-presence', document }),
       notify: (listener) => this.#context.tell(listener),
     });
+  }
+
+  #tell(document: string, message: Uint8Array): void {
+    this.#context.post({ type: 'presence', document, message });
+    this.#leaving?.push({ document, message });
   }
 
   #closeUnused(held: OpenRoom): void {

@@ -32,6 +32,8 @@ export interface TabSessionHost extends SessionHost {
   wiped(): void;
   /** Another tab runs another version of this code, which this one doesn't understand. */
   foreign(isNewer: boolean): void;
+  /** Takes its place among the tabs of this channel, by this name. */
+  joined(channel: string, tab: string): void;
   /** What the leader shows is to be shown here. */
   leaderState(state: LeaderState): void;
   /** What this tab shows as a leader. */
@@ -140,6 +142,7 @@ export class TabSession implements DocumentTabs {
         },
       },
     );
+    if (tabs !== undefined) this.#host.joined(name, this.#group.tab);
     this.#group.start();
   }
 

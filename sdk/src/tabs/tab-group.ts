@@ -19,6 +19,7 @@ import {
   type TabItem,
   type TabMessage,
   tabFormat,
+  tabMessage,
 } from './tab-message.ts';
 
 /** A leader's state goes out at most so often. */
@@ -81,7 +82,8 @@ export class TabGroup {
   readonly #tabs: TabsEnvironment | undefined;
   readonly #name: string;
   readonly #host: TabGroupHost;
-  readonly #tab: string;
+  /** What this tab calls itself among them; empty where nothing is shared. */
+  readonly tab: string;
   readonly #leadership: Leadership;
   readonly #peers: Peers;
   readonly #outgoing: Outgoing;
@@ -101,10 +103,10 @@ export class TabGroup {
     this.#tabs = tabs;
     this.#name = name;
     this.#host = host;
-    this.#tab = tabs === undefined ? '' : tabName(environment);
+    this.tab = tabs === undefined ? '' : tabName(environment);
     this.#peers = new Peers(environment);
     this.#outgoing = new Outgoing(environment, (body) => this.post(body));
-    const [locks, tab] = [tabs?.locks, this.#tab];
+    const [locks, tab] = [tabs?.locks, this.tab];
     this.#leadership = new Leadership(
       { environment, locks, lock: `${name} leader`, tab, terms },
       {
@@ -212,7 +214,7 @@ export class TabGroup {
   #receive(data: unknown): void {
     const message = readTabMessage(data);
     if (message === undefined && !this.#ended) this.#foreign(data);
-    if (this.#ended || message === undefined || message.tab === this.#tab) return;
+    if (this.#ended || message === undefined || message.tab === this.tab) return;
     if (message.type === 'beat') this.#beat(message);
     else if (message.type === 'news') this.#host.news(message.items);
     else if (message.type === 'overflow') this.#host.overflow();
@@ -228,7 +230,7 @@ export class TabGroup {
     } else if (message.type === 'delete' || message.type === 'deletion') {
       this.#host.spaces(message);
     } else if (message.type === 'ask') {
-      if (message.to === this.#tab && !this.leads) this.#introduce();
+      if (message.to === this.tab && !this.leads) this.#introduce();
     } else if (this.#leadership.isElected) this.#serve(message);
   }
 
@@ -347,7 +349,7 @@ export class TabGroup {
   post(body: TabBody): void {
     if (this.#ended) return;
     const term = this.#leadership.isElected ? this.#leadership.term : 0;
-    this.#channel?.post({ ...body, joinery: tabFormat, tab: this.#tab, term });
+    this.#channel?.post(tabMessage(body, this.tab, term));
   }
 
   #timer(run: () => void, delay_ms: number): void {

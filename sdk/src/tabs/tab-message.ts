@@ -142,6 +142,11 @@ export type TabMessage = TabBody & {
   readonly term: number;
 };
 
+/** The message as it goes to the channel. */
+export function tabMessage(body: TabBody, tab: string, term: number): TabMessage {
+  return { ...body, joinery: tabFormat, tab, term };
+}
+
 /** The message, or undefined when it isn't one of this format. */
 export function readTabMessage(data: unknown): TabMessage | undefined {
   if (!isRecord(data) || data.joinery !== tabFormat) return undefined;

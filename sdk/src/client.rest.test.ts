@@ -84,17 +84,21 @@ describe('many open documents', () => {
     expect(theirs.map(({ value }) => value?.own)).toEqual(ids.map((_, own) => own));
   });
 
-  test('stay closed where an earlier session has left them and nothing can be sent, until it can', async () => {
+  test.each([
+    ['nobody wants to send', false],
+    ['there is no network', true],
+  ])('stay closed but for a few where an earlier session has left them and %s', async (_, connect) => {
     const world = await World.create();
     const storage = await left(world);
     const joins = vi.spyOn(Replica.prototype, 'applyUpdates');
-    const client = world.client(storage, { connect: false });
+    world.network.reachable = !connect;
+    const client = world.client(storage, { connect });
     await world.time.until(() => client.status.sync.pending === ids.length);
     await world.time.advance(1_000);
-    expect(joins).not.toHaveBeenCalled();
+    expect(joins).toHaveBeenCalledTimes(awakeLimit);
+    world.network.reachable = true;
     client.connect();
     await world.untilSynced(client);
-    expect(joins).toHaveBeenCalled();
     expect(ids.every((id) => world.server.log(id).length === 1)).toBe(true);
   });
 

@@ -12,6 +12,7 @@ const maxDepth = 32;
 const maxBytes = 768 * 1024;
 /** Up to so many bytes are copied one by one. */
 const shortBytes = 48;
+/** In characters: a longer one is the encoder's. */
 const shortString = 32;
 const tags = { null: 0, false: 1, true: 2, integer: 3, number: 4, string: 5, bytes: 6, array: 7, object: 8 } as const;
 

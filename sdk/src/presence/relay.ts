@@ -227,7 +227,10 @@ export class Relay {
   #remember(document: string, message: Uint8Array): void {
     if (readPresenceMessage(message)?.kind !== 'gone') return;
     const now_ms = this.#host.environment.monotonic();
-    this.#left = this.#left.filter(({ until_ms }) => until_ms > now_ms).slice(1 - leftLimit_count);
+    // The page and its worker may both have said so.
+    const isOther = (one: { readonly document: string; readonly message: Uint8Array }): boolean =>
+      one.document !== document || one.message.some((byte, index) => byte !== message[index]);
+    this.#left = this.#left.filter((one) => one.until_ms > now_ms && isOther(one)).slice(1 - leftLimit_count);
     this.#left.push({ document, message, until_ms: now_ms + silence_ms });
   }
 

@@ -17,21 +17,23 @@ for (let index = 256; index < tables.length; index += 1) {
 export function crc32(bytes: Uint8Array, before = 0): number {
   let crc = ~before;
   let index = 0;
-  // All indices are in range by construction; `| 0` only tells the compiler that they are numbers.
-  const at = (place: number): number => (tables[place] as number) | 0;
+  // All indices are in range by construction. Nothing is called: most that is
+  // read is read once, by code that no compiler has optimised yet.
   for (const end = bytes.length - 3; index < end; index += 4) {
-    const word =
-      (bytes[index] as number) |
-      ((bytes[index + 1] as number) << 8) |
-      ((bytes[index + 2] as number) << 16) |
+    const mixed =
+      crc ^
+      (bytes[index] as number) ^
+      ((bytes[index + 1] as number) << 8) ^
+      ((bytes[index + 2] as number) << 16) ^
       ((bytes[index + 3] as number) << 24);
-    const mixed = crc ^ word;
     crc =
-      at(0x300 + (mixed & 0xff)) ^
-      at(0x200 + ((mixed >>> 8) & 0xff)) ^
-      at(0x100 + ((mixed >>> 16) & 0xff)) ^
-      at(mixed >>> 24);
+      (tables[0x300 + (mixed & 0xff)] as number) ^
+      (tables[0x200 + ((mixed >>> 8) & 0xff)] as number) ^
+      (tables[0x100 + ((mixed >>> 16) & 0xff)] as number) ^
+      (tables[mixed >>> 24] as number);
   }
-  for (; index < bytes.length; index += 1) crc = (crc >>> 8) ^ at((crc ^ ((bytes[index] as number) | 0)) & 0xff);
+  for (; index < bytes.length; index += 1) {
+    crc = (crc >>> 8) ^ (tables[(crc ^ (bytes[index] as number)) & 0xff] as number);
+  }
   return ~crc >>> 0;
 }

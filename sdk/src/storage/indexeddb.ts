@@ -92,6 +92,9 @@ export class IndexedDbStorage implements Storage {
   }
 }
 
+/** So long a transaction may take to end; one that has not is left to the browser. */
+const closePatience_ms = 2_000;
+
 class IndexedDbStore implements DocumentStore {
   readonly #namespace: Namespace;
   readonly #events: StoreEvents;
@@ -355,7 +358,7 @@ class IndexedDbStore implements DocumentStore {
     this.#ended ??= new JoineryError('closed', 'The store is closed; open it again.');
     const database = await this.#database?.catch(() => undefined);
     // Transactions that are under way still finish.
-    await this.#transactions.idle;
+    await this.#transactions.over(closePatience_ms);
     database?.close();
   }
 

@@ -28,7 +28,10 @@ let renewal: Promise<void> | undefined;
  * when it could not (for want of room, say).
  */
 export function renewLog(): Promise<void> {
-  renewal ??= renewOnce().catch(() => {});
+  renewal ??= renewOnce().catch(() => {
+    // Tried again by the next write.
+    renewal = undefined;
+  });
   return renewal;
 }
 

@@ -15,9 +15,14 @@ export class OneAtATime {
   readonly #isNeeded = needsOneAtATime();
   #last: Promise<unknown> = Promise.resolve();
 
-  /** Resolves when what was asked for so far is over. */
-  get idle(): Promise<unknown> {
-    return this.#last;
+  /** Resolves when what was asked for so far is over, or after so long: what an earlier page has left behind may never be. */
+  async over(patience_ms: number): Promise<void> {
+    let late: ReturnType<typeof setTimeout> | undefined;
+    const patience = new Promise<void>((resolve) => {
+      late = setTimeout(resolve, patience_ms);
+    });
+    await Promise.race([this.#last, patience]);
+    clearTimeout(late);
   }
 
   /** Begins a transaction when those before it are over, and gives what `body` gives, which may be before it is over itself. */

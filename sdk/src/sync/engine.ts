@@ -515,6 +515,9 @@ export class Engine {
       return;
     }
     if (this.#ended) return;
+    // Another tab may have synced what this one was told of.
+    const known = new Set(pending.map(({ document }) => document));
+    for (const document of [...this.#left.keys()]) if (!known.has(document)) this.#left.delete(document);
     for (const left of pending) {
       const open = this.#documents.get(left.document);
       if (open === undefined) this.#left.note(left.document, left.envelopes, left.oldestAt_ms);
@@ -525,10 +528,12 @@ export class Engine {
   }
 
   #openLeft(): void {
-    // They are opened where the session is, when it may send them: of thousands that wait offline an app may want a few.
-    if (!this.#tabs.leads || this.#connection.state === 'offline') return;
+    // They are opened where the session is. While it can't send them, only as many as stay awake: an app is likely to want what was
+    // written last, and of thousands it wants a few.
+    if (!this.#tabs.leads) return;
+    const limit = this.#connection.state === 'online' ? Number.POSITIVE_INFINITY : awakeLimit;
     for (const document of this.#left.keys()) {
-      if (this.#loading.size >= pendingAtOnce) return;
+      if (this.#loading.size >= pendingAtOnce || this.#documents.size >= limit) return;
       this.#open(document);
     }
   }
@@ -608,7 +613,6 @@ export class Engine {
       this.#clock.forgetRoundTrip();
       if (this.#context) this.#openPending(this.#context.store).catch((error: unknown) => this.#break(error));
     }
-    if (this.#context) this.#openLeft();
     this.#statusSoon();
   }
 

@@ -197,9 +197,16 @@ export class OpenDocument implements DocumentAccess, Sleeper {
 
   #wake({ state, updates }: Resting): void {
     this.#resting = undefined;
-    const replica = this.#guard(() => this.#made(state === undefined ? state : unpackState(state)));
+    let replica: Replica;
+    try {
+      replica = this.#guard(() => this.#made(state === undefined ? state : unpackState(state)));
+    } catch (error) {
+      // What was kept can't be read: nobody is to wait for it.
+      if (!isTrap(error)) this.#fail(asJoineryError(error));
+      throw error;
+    }
     this.#replica = replica;
-    this.#applyAll(updates.map(unpackState));
+    if (updates.length > 0) this.#applyAll(updates.map(unpackState));
     this.#patches?.begin(replica);
     this.#ahead -= replica.revision;
   }
@@ -650,6 +657,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
     this.#closed = true;
     this.#undo?.end();
     // Nobody is to wait for what doesn't come any more.
+    // An error costs more than the question whether it is needed.
     if (this.#loading === 'under way') this.#settleLoaded(closed());
     const replica = this.#replica;
     this.#replica = this.#resting = undefined;
@@ -781,6 +789,7 @@ export class OpenDocument implements DocumentAccess, Sleeper {
       // Of the many that an app may open it looks at a few. The engine has read these bytes: they are sound.
       this.#ahead += 1;
       this.#resting = resting;
+      this.#stays = false;
       this.#ready();
       return;
     }

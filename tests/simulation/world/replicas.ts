@@ -33,6 +33,15 @@ Replica.prototype.takeUpdate = function () {
   note(this);
   return takeUpdate.call(this);
 };
+/** The one thing that is asked of a replica before anything is written to it, also when it was only just made for that. */
+const seq = propertyOf(Replica.prototype, 'seq');
+Object.defineProperty(Replica.prototype, 'seq', {
+  ...seq,
+  get(this: Replica) {
+    note(this);
+    return seq.get?.call(this);
+  },
+});
 Replica.prototype.free = function () {
   living.delete(this);
   free.call(this);
@@ -59,6 +68,11 @@ Replay.prototype.add = function (envelope) {
   replayed({ type: 'replayed', agent, from, to, into: made, names, rejected });
   return outcome;
 };
+
+/** Of an object, or of what it inherits from. */
+function propertyOf(object: object, name: string): PropertyDescriptor {
+  return Object.getOwnPropertyDescriptor(object, name) ?? propertyOf(Object.getPrototypeOf(object), name);
+}
 
 /** What an operation has become just now; 0 for nothing. */
 function nameOf(replay: Replay, agent: bigint, seq: number, made: EnvelopeName): number {

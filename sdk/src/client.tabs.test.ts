@@ -188,6 +188,29 @@ describe('edits', () => {
 });
 
 describe('a leader', () => {
+  test('that was not told what another one has synced finds it out', async () => {
+    const world = await World.create();
+    const device = new VirtualDevice(world.time);
+    const storage = new MemoryStorage({ shared: true });
+    const [first, second] = [device.tab(), device.tab()];
+    const leader = world.client(storage, { connect: false }, first);
+    await world.time.advance(500);
+    const follower = world.client(storage, { connect: false }, second);
+    await world.time.advance(500);
+    const document = leader.document<{ x: number }>('only-here');
+    await world.time.settled(document.update({ x: 1 }).durable);
+    await world.time.advance(500);
+    expect(follower.status.sync.pending).toBe(1);
+    second.deaf = true;
+    leader.connect();
+    await world.time.until(() => leader.status.sync.pending === 0);
+    await world.time.settled(leader.close());
+    second.deaf = false;
+    await world.time.advance(20_000);
+    expect(follower.status.sync.pending).toBe(0);
+    await world.time.settled(follower.signOut());
+  });
+
   test('that is killed is replaced within a second, again and again, and nothing is lost or doubled', async () => {
     const tabs = await Tabs.create(3, { loss: 0.02 });
     let written = 0;

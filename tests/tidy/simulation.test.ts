@@ -27,6 +27,7 @@ const entrances: Readonly<Record<string, string>> = {
   'sdk/src/core/bridge.ts': 'the defaults of a replica that is used alone',
   'sdk/src/worker/start-worker.ts': 'the worker',
   'sdk/src/storage/log-renewal.ts': 'a part of the storage of browsers; a simulation has disks of its own',
+  'sdk/src/storage/one-at-a-time.ts': 'the same',
   'sdk/src/storage/store-mark.ts': 'an id that is only compared: nothing in a simulated world follows from which it is',
   'sdk/src/worker/worker-engine.ts': 'starts the worker',
   'sdk/src/testing/virtual-environment.ts': 'turns of the event loop between virtual events',

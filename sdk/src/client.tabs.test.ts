@@ -197,10 +197,11 @@ describe('a leader', () => {
     await world.time.advance(500);
     const follower = world.client(storage, { connect: false }, second);
     await world.time.advance(500);
-    const document = leader.document<{ x: number }>('only-here');
-    await world.time.settled(document.update({ x: 1 }).durable);
+    // More than it opens by itself while it can't send them.
+    const ids = Array.from({ length: 70 }, (_, index) => `only-here/${index}`);
+    await Promise.all(ids.map((id) => world.time.settled(leader.document(id).update({ x: 1 }).durable)));
     await world.time.advance(500);
-    expect(follower.status.sync.pending).toBe(1);
+    expect(follower.status.sync.pending).toBe(ids.length);
     second.deaf = true;
     leader.connect();
     await world.time.until(() => leader.status.sync.pending === 0);
